@@ -1,0 +1,2 @@
+//! The counterweight binary.
+fn main() {}

@@ -1,0 +1,26 @@
+//! Generates the message types and stubs from `proto/` in pure Rust, so that no protoc is needed.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message as _;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
+    println!("cargo:rerun-if-changed={}", root.display());
+    let files = [
+        "inference/inference.proto",
+        "counterweight/v1/ranking.proto",
+        "counterweight/v1/weights.proto",
+    ];
+    let descriptors = protox::compile(files, [&root])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure()
+        // Tensor bytes are forwarded as slices of the receive buffer, never copied into a Vec.
+        .bytes(".inference.ModelInferRequest.raw_input_contents")
+        .bytes(".inference.ModelInferResponse.raw_output_contents")
+        .bytes(".inference.InferTensorContents.bytes_contents")
+        .bytes(".counterweight.v1.RankRequest.raw_input_contents")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
