@@ -1,1 +1,34 @@
-//! TODO
+//! One objective: from raw features to a calibrated probability.
+//!
+//! This crate holds everything that must be the same in training and in serving: the schema of the raw
+//! inputs, the features derived from them, the fitted encoders, the logistic scorer, the calibrators and the
+//! artefact on disk. It knows no asynchronous runtime, no RPC, no data frame and no solver.
+//!
+//! The path of a row is: [`Column`]s → [`Batch`] (checked) → [`Encoders`] (numbers) → [`Model`] (logit) →
+//! [`Calibrator`] (probability).
+
+mod artefact;
+mod calibration;
+mod column;
+mod encoder;
+mod encoders;
+mod error;
+mod expression;
+mod fit;
+mod math;
+mod model;
+mod report;
+mod schema;
+
+pub use artefact::{Artefact, FORMAT_VERSION, latest, versions};
+pub use calibration::Calibrator;
+pub use column::{Batch, Column, Missing};
+pub use encoders::{Encoded, Encoders};
+pub use error::ModelError;
+pub use fit::fit_encoders;
+pub use math::{logit, sigmoid, softplus};
+pub use model::{Contributions, Model, ModelParts, PriorCorrection, Scores};
+pub use report::{
+    CalibrationBin, Convergence, CurvePoint, DataReport, PartReport, Regularisation, Report,
+};
+pub use schema::{DEFAULT_MAX_TEXT_BYTES, Expression, Feature, Input, Kind, Schema, Side};

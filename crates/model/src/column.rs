@@ -1,0 +1,290 @@
+//! Raw values by column, and the batch: the same columns after every check, ready to encode.
+
+use std::borrow::Cow;
+
+use crate::ModelError;
+use crate::schema::{Input, Kind, Schema, Side};
+
+/// One raw input of a batch: a value per row, or a single one that stands for all rows (context inputs only).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column<'a> {
+    /// Numbers, and booleans as 0 and 1; NaN is missing.
+    Numeric(Vec<f64>),
+    /// Texts and categories; the empty string is missing.
+    Text(Vec<Cow<'a, str>>),
+    /// Lists of categories; an empty list has no elements.
+    List(Vec<Vec<String>>),
+    /// Vectors, row-major `[rows, dim]`; any NaN makes its row missing.
+    Vector {
+        /// Numbers per row.
+        dim: usize,
+        /// `rows × dim` numbers.
+        values: Vec<f32>,
+    },
+}
+
+impl Column<'_> {
+    /// Number of rows held.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Numeric(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::List(values) => values.len(),
+            Self::Vector { dim, values } => values.len() / (*dim).max(1),
+        }
+    }
+
+    fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Numeric(_) => "numeric",
+            Self::Text(_) => "text",
+            Self::List(_) => "list",
+            Self::Vector { .. } => "vector",
+        }
+    }
+}
+
+/// How many values of an input are missing, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// Missing values.
+    pub missing: usize,
+    /// Values held by the column (1 for a broadcast one, 0 for an absent one).
+    pub values: usize,
+}
+
+/// Columns that have passed every check against a schema.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch<'a> {
+    rows: usize,
+    columns: Vec<Option<Column<'a>>>,
+    schema: u64,
+}
+
+impl<'a> Batch<'a> {
+    /// Checks one column per input of `schema`, in its order; `None` is an absent column. Text and categories longer
+    /// than the schema's `max_text_bytes` are cut at a character boundary.
+    ///
+    /// An input with a served value may always be absent.
+    ///
+    /// # Errors
+    /// Names the input that is required and absent, of another kind or length, infinite, or a boolean that is neither 0 nor 1.
+    pub fn new(
+        schema: &Schema,
+        rows: usize,
+        mut columns: Vec<Option<Column<'a>>>,
+    ) -> Result<Self, ModelError> {
+        if columns.len() != schema.inputs().len() {
+            return Err(ModelError::ColumnCount {
+                expected: schema.inputs().len(),
+                found: columns.len(),
+            });
+        }
+        for (input, column) in schema.inputs().iter().zip(&mut columns) {
+            match column {
+                Some(column) => check_column(input, rows, column, schema.max_text_bytes())?,
+                None if input.optional || input.served.is_some() => {}
+                None => {
+                    return Err(ModelError::MissingInput {
+                        input: input.name.clone(),
+                    });
+                }
+            }
+        }
+        Ok(Self {
+            rows,
+            columns,
+            schema: schema.fingerprint(),
+        })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns, in the order of the schema's inputs.
+    #[must_use]
+    pub fn columns(&self) -> &[Option<Column<'a>>] {
+        &self.columns
+    }
+
+    /// The same schema's batch of the given rows, in the given order; texts are borrowed. An index may occur more than once.
+    ///
+    /// # Panics
+    /// When an index is not below [`rows`](Self::rows), as slices do.
+    #[must_use]
+    pub fn take(&self, rows: &[usize]) -> Batch<'_> {
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| column.as_ref().map(|column| take(column, self.rows, rows)))
+            .collect();
+        Batch {
+            rows: rows.len(),
+            columns,
+            schema: self.schema,
+        }
+    }
+
+    /// Missing values per input, in the order of the schema's inputs.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Missing> {
+        self.columns
+            .iter()
+            .map(|column| {
+                column.as_ref().map_or(
+                    Missing {
+                        missing: 0,
+                        values: 0,
+                    },
+                    count_missing,
+                )
+            })
+            .collect()
+    }
+
+    /// Whether this batch was checked against `schema` (or one with the same inputs).
+    pub(crate) fn fits(&self, schema: &Schema) -> Result<(), ModelError> {
+        if self.schema == schema.fingerprint() {
+            Ok(())
+        } else {
+            Err(ModelError::OtherSchema)
+        }
+    }
+}
+
+fn check_column(
+    input: &Input,
+    rows: usize,
+    column: &mut Column<'_>,
+    max_bytes: usize,
+) -> Result<(), ModelError> {
+    let name = || input.name.clone();
+    let fits = match (&*column, input.kind) {
+        (Column::Numeric(_), Kind::Numeric | Kind::Boolean)
+        | (Column::Text(_), Kind::Text | Kind::Categorical)
+        | (Column::List(_), Kind::List)
+        | (Column::Vector { .. }, Kind::Vector { .. }) => true,
+        _ => false,
+    };
+    if !fits {
+        return Err(ModelError::WrongKind {
+            input: name(),
+            expected: input.kind.to_string(),
+            found: column.kind_name(),
+        });
+    }
+    if let (Column::Vector { dim, values }, Kind::Vector { dim: expected }) = (&*column, input.kind)
+        && (*dim != expected || values.len() % expected != 0)
+    {
+        return Err(ModelError::WrongDimension {
+            input: name(),
+            expected,
+            found: *dim,
+        });
+    }
+    let broadcast = input.side == Side::Context;
+    let found = column.rows();
+    if found != rows && !(broadcast && found == 1) {
+        return Err(ModelError::WrongLength {
+            input: name(),
+            expected: rows,
+            found,
+            broadcast,
+        });
+    }
+    match column {
+        Column::Numeric(values) => check_numbers(input, values),
+        Column::Vector { dim, values } => match values.iter().position(|value| value.is_infinite())
+        {
+            Some(at) => Err(ModelError::Infinite {
+                input: name(),
+                row: at / *dim,
+            }),
+            None => Ok(()),
+        },
+        Column::Text(values) => {
+            values.iter_mut().for_each(|value| cut(value, max_bytes));
+            Ok(())
+        }
+        Column::List(_) => Ok(()),
+    }
+}
+
+fn check_numbers(input: &Input, values: &[f64]) -> Result<(), ModelError> {
+    if let Some(row) = values.iter().position(|value| value.is_infinite()) {
+        return Err(ModelError::Infinite {
+            input: input.name.clone(),
+            row,
+        });
+    }
+    if input.kind == Kind::Boolean
+        && let Some(row) = values
+            .iter()
+            .position(|&value| !(value.is_nan() || value == 0.0 || value == 1.0))
+    {
+        return Err(ModelError::NotBoolean {
+            input: input.name.clone(),
+            row,
+            value: values[row],
+        });
+    }
+    Ok(())
+}
+
+fn cut(text: &mut Cow<'_, str>, max_bytes: usize) {
+    if text.len() <= max_bytes {
+        return;
+    }
+    let end = text.floor_char_boundary(max_bytes);
+    match text {
+        Cow::Borrowed(text) => *text = &text[..end],
+        Cow::Owned(text) => text.truncate(end),
+    }
+}
+
+fn take<'b>(column: &'b Column<'_>, of: usize, rows: &[usize]) -> Column<'b> {
+    if column.rows() == 1 && of != 1 {
+        return borrow(column, &[0]);
+    }
+    borrow(column, rows)
+}
+
+fn borrow<'b>(column: &'b Column<'_>, rows: &[usize]) -> Column<'b> {
+    match column {
+        Column::Numeric(values) => Column::Numeric(rows.iter().map(|&row| values[row]).collect()),
+        Column::Text(values) => Column::Text(
+            rows.iter()
+                .map(|&row| Cow::Borrowed(values[row].as_ref()))
+                .collect(),
+        ),
+        Column::List(values) => Column::List(rows.iter().map(|&row| values[row].clone()).collect()),
+        Column::Vector { dim, values } => {
+            let values = rows
+                .iter()
+                .flat_map(|&row| &values[row * dim..(row + 1) * dim])
+                .copied()
+                .collect();
+            Column::Vector { dim: *dim, values }
+        }
+    }
+}
+
+fn count_missing(column: &Column<'_>) -> Missing {
+    let missing = match column {
+        Column::Numeric(values) => values.iter().filter(|value| value.is_nan()).count(),
+        Column::Text(values) => values.iter().filter(|value| value.is_empty()).count(),
+        Column::List(values) => values.iter().filter(|value| value.is_empty()).count(),
+        Column::Vector { dim, values } => values
+            .chunks(*dim)
+            .filter(|row| row.iter().any(|value| value.is_nan()))
+            .count(),
+    };
+    Missing {
+        missing,
+        values: column.rows(),
+    }
+}

@@ -1,0 +1,179 @@
+//! The model of one objective: encoders, a linear scorer, the prior correction and a calibrator.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Batch, Calibrator, Encoders, ModelError, Schema};
+
+/// How the training rows were sampled by class, so that the probabilities can be put back to the log's base rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorCorrection {
+    /// Share of the log's negatives that was kept, in `(0, 1]`.
+    pub negative_rate: f64,
+    /// Share of the log's positives that was kept, in `(0, 1]`.
+    pub positive_rate: f64,
+}
+
+impl PriorCorrection {
+    /// What is added to a logit: `ln(negative_rate / positive_rate)`, which turns p into p·r/(1 − p + r·p).
+    #[must_use]
+    pub fn shift(&self) -> f64 {
+        (self.negative_rate / self.positive_rate).ln()
+    }
+}
+
+/// What a [`Model`] is made of; unchecked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelParts {
+    /// Name of the objective, e.g. `engagement`.
+    pub objective: String,
+    /// Fitted encoders, with their schema.
+    pub encoders: Encoders,
+    /// One per encoded column, for the columns as the encoders give them.
+    pub coefficients: Vec<f64>,
+    /// Logit of a row whose encoded columns are all 0.
+    pub intercept: f64,
+    /// Set when the training rows were sampled by class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior_correction: Option<PriorCorrection>,
+    /// From logit to probability.
+    pub calibrator: Calibrator,
+}
+
+/// A checked model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ModelParts", into = "ModelParts")]
+pub struct Model {
+    parts: ModelParts,
+}
+
+/// What a model says of each row of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// After the prior correction, before calibration.
+    pub logits: Vec<f64>,
+    /// After calibration, in `[0, 1]`.
+    pub probabilities: Vec<f64>,
+}
+
+/// What each feature adds to each row's logit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contributions {
+    /// Number of features; the names are those of the schema, in its order.
+    pub features: usize,
+    /// `[rows, features]` row-major, logit units. With [`Model::offset`] a row sums to its logit.
+    pub values: Vec<f64>,
+}
+
+impl TryFrom<ModelParts> for Model {
+    type Error = ModelError;
+
+    fn try_from(parts: ModelParts) -> Result<Self, ModelError> {
+        Self::new(parts)
+    }
+}
+
+impl From<Model> for ModelParts {
+    fn from(model: Model) -> Self {
+        model.parts
+    }
+}
+
+impl Model {
+    /// Checks that the parts fit together and every number is finite.
+    ///
+    /// # Errors
+    /// [`ModelError::Model`] or [`ModelError::Calibration`] with what does not fit.
+    pub fn new(parts: ModelParts) -> Result<Self, ModelError> {
+        Ok(Self { parts })
+    }
+
+    /// Name of the objective.
+    #[must_use]
+    pub fn objective(&self) -> &str {
+        &self.parts.objective
+    }
+
+    /// Inputs and features.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        self.parts.encoders.schema()
+    }
+
+    /// The fitted encoders.
+    #[must_use]
+    pub fn encoders(&self) -> &Encoders {
+        &self.parts.encoders
+    }
+
+    /// One per encoded column.
+    #[must_use]
+    pub fn coefficients(&self) -> &[f64] {
+        &self.parts.coefficients
+    }
+
+    /// The intercept as fitted, without the prior correction.
+    #[must_use]
+    pub fn intercept(&self) -> f64 {
+        self.parts.intercept
+    }
+
+    /// How the training rows were sampled, if they were.
+    #[must_use]
+    pub fn prior_correction(&self) -> Option<PriorCorrection> {
+        self.parts.prior_correction
+    }
+
+    /// From logit to probability.
+    #[must_use]
+    pub fn calibrator(&self) -> &Calibrator {
+        &self.parts.calibrator
+    }
+
+    /// The same model under another calibrator.
+    ///
+    /// # Errors
+    /// [`ModelError::Calibration`] when its parameters are out of range.
+    pub fn with_calibrator(self, calibrator: Calibrator) -> Result<Self, ModelError> {
+        Self::new(ModelParts {
+            calibrator,
+            ..self.parts
+        })
+    }
+
+    /// Intercept plus prior correction: the logit where every encoded column is 0.
+    #[must_use]
+    pub fn offset(&self) -> f64 {
+        self.parts.intercept
+            + self
+                .parts
+                .prior_correction
+                .map_or(0.0, |prior| prior.shift())
+    }
+
+    /// Scores as in serving: inputs with a served value take that value, whatever the batch holds.
+    ///
+    /// # Errors
+    /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
+    pub fn score(&self, _batch: &Batch<'_>) -> Result<Scores, ModelError> {
+        todo!()
+    }
+
+    /// Scores with every value as logged, e.g. at the position at which the candidate was shown. For fitting
+    /// calibrators and for metrics against the labels of the log.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn score_as_logged(&self, _batch: &Batch<'_>) -> Result<Scores, ModelError> {
+        todo!()
+    }
+
+    /// What each feature adds to the logit that [`score`](Self::score) gives.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn contributions(&self, _batch: &Batch<'_>) -> Result<Contributions, ModelError> {
+        todo!()
+    }
+}

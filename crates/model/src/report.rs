@@ -1,0 +1,122 @@
+//! How a model was trained and how well it does: the part of an artefact that people and comparisons read.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything known of a training run except the model itself. No time of day is in it: the same seed and data
+/// give the same bytes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Command that trains it again.
+    pub command: String,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// What it was trained on.
+    pub data: DataReport,
+    /// Metrics on each part (train, calibrate, tune, test, or cross-fitted), in that order.
+    pub parts: Vec<PartReport>,
+    /// The penalty and how it was chosen.
+    pub regularisation: Regularisation,
+    /// Whether the solver arrived.
+    pub convergence: Convergence,
+    /// What a reader should know: dropped columns, warnings, choices made; one line each.
+    pub notes: Vec<String>,
+}
+
+/// What a model was trained on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataReport {
+    /// Name of the dataset.
+    pub dataset: String,
+    /// SHA-256 over the dataset's description and files, hexadecimal.
+    pub fingerprint: String,
+    /// Rows read from the files.
+    pub rows_read: u64,
+    /// Rows used after filters, sampling and missing labels.
+    pub rows_used: u64,
+    /// Share of positives in the log, after filters and before sampling by class.
+    pub prior_rate: f64,
+    /// Rule that makes the label, with every threshold resolved.
+    pub label: String,
+    /// Rule that makes the parts.
+    pub split: String,
+}
+
+/// Metrics on one part of the data.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartReport {
+    /// `train`, `calibrate`, `tune`, `test`, or `cross-fitted`.
+    pub part: String,
+    /// Rows.
+    pub rows: u64,
+    /// Rows with a positive label.
+    pub positives: u64,
+    /// Area under the ROC curve; none where one class is absent.
+    pub auc: Option<f64>,
+    /// Average precision; none where one class is absent.
+    pub pr_auc: Option<f64>,
+    /// Mean log loss, nats; none without rows.
+    pub log_loss: Option<f64>,
+    /// Mean squared error of the probability; none without rows.
+    pub brier: Option<f64>,
+    /// Expected calibration error, 10 equal-width bins; none without rows.
+    pub ece: Option<f64>,
+    /// Bins of the calibration table that hold rows.
+    pub calibration: Vec<CalibrationBin>,
+}
+
+/// One bin of a calibration table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationBin {
+    /// Lower bound of the probability.
+    pub lower: f64,
+    /// Upper bound of the probability.
+    pub upper: f64,
+    /// Rows in it.
+    pub rows: u64,
+    /// Mean probability of its rows.
+    pub mean_probability: f64,
+    /// Share of positives among its rows.
+    pub positive_rate: f64,
+}
+
+/// The penalty `alpha / 2 · ‖w‖²` on the summed log loss, and the curve it was chosen from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Regularisation {
+    /// Chosen alpha.
+    pub alpha: f64,
+    /// How it was chosen, e.g. `5-fold cross-validation by group, log loss`.
+    pub chosen_by: String,
+    /// All that were tried, in increasing order; empty when alpha was given.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// One tried penalty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurvePoint {
+    /// Penalty tried.
+    pub alpha: f64,
+    /// Mean held-out log loss.
+    pub log_loss: f64,
+    /// Standard error of that mean over the folds.
+    pub standard_error: f64,
+}
+
+/// How the solver ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Convergence {
+    /// Whether the gradient came below the tolerance.
+    pub converged: bool,
+    /// Iterations made.
+    pub iterations: u64,
+    /// Norm of the gradient of the mean loss at the end.
+    pub gradient_norm: f64,
+    /// Mean penalised loss at the end.
+    pub loss: f64,
+}

@@ -1,0 +1,412 @@
+//! The names and kinds of what a model reads: raw inputs, and the features derived from them.
+//!
+//! A raw *input* is what a client sends or a log holds. A *feature* is an expression over inputs; it is what
+//! is encoded and what contributions are reported for.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+
+/// Text beyond this many bytes is cut, unless a schema says otherwise.
+pub const DEFAULT_MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// What an input's values are, or what an expression yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A finite number; NaN is missing.
+    Numeric,
+    /// 0 or 1; NaN is missing.
+    Boolean,
+    /// One of many names; the empty string is missing.
+    Categorical,
+    /// Prose; the empty string is missing.
+    Text,
+    /// Any number of names; no element is missing.
+    List,
+    /// A fixed number of finite numbers, such as an embedding; any NaN makes the whole vector missing.
+    Vector {
+        /// Numbers per row, at least 1.
+        dim: usize,
+    },
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Numeric => f.write_str("numeric"),
+            Self::Boolean => f.write_str("boolean"),
+            Self::Categorical => f.write_str("categorical"),
+            Self::Text => f.write_str("text"),
+            Self::List => f.write_str("list"),
+            Self::Vector { dim } => write!(f, "vector of {dim}"),
+        }
+    }
+}
+
+/// Whether an input describes one candidate, or the user and the moment that all candidates share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// One value per candidate.
+    Candidate,
+    /// One value per request; a column of one row stands for all.
+    Context,
+}
+
+/// One raw input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Name, unique among the inputs; also the name of the tensor that carries it.
+    pub name: String,
+    /// What its values are.
+    pub kind: Kind,
+    /// Whose property it is.
+    pub side: Side,
+    /// Whether the whole column may be absent, which then means missing in every row.
+    #[serde(default)]
+    pub optional: bool,
+    /// A numeric input that is known in training only, such as the position at which a candidate was shown.
+    /// When serving, this value is used whatever is sent, and nothing need be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<f64>,
+}
+
+impl Input {
+    /// A required input of the candidate.
+    pub fn candidate(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            side: Side::Candidate,
+            optional: false,
+            served: None,
+        }
+    }
+
+    /// A required input of the request's context.
+    pub fn context(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            side: Side::Context,
+            ..Self::candidate(name, kind)
+        }
+    }
+}
+
+/// How a feature is computed from inputs, which are given by name. A boolean input may stand where a number is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Expression {
+    /// The input itself.
+    Input {
+        /// Any input.
+        input: String,
+    },
+    /// `ln(1 + max(x, 0))` of a number.
+    Log1p {
+        /// A numeric input.
+        input: String,
+    },
+    /// `n / d` of two numbers; missing where `d` is 0, either is missing or the quotient overflows.
+    Ratio {
+        /// A numeric input.
+        numerator: String,
+        /// A numeric input.
+        denominator: String,
+    },
+    /// The pair of two categories, itself a category; missing where either is missing.
+    Pair {
+        /// A categorical input.
+        left: String,
+        /// A categorical input.
+        right: String,
+    },
+    /// The product of two numbers; missing where either is missing or the product overflows.
+    Product {
+        /// A numeric input.
+        left: String,
+        /// A numeric input.
+        right: String,
+    },
+    /// Whether a category is in a list; missing where the category is missing or the list is empty.
+    Contains {
+        /// A list input.
+        list: String,
+        /// A categorical input.
+        item: String,
+    },
+    /// Whether two categories are equal; missing where either is missing.
+    Equal {
+        /// A categorical input.
+        left: String,
+        /// A categorical input.
+        right: String,
+    },
+    /// The inner product of two vectors of one width; missing where either is missing or it overflows.
+    Dot {
+        /// A vector input.
+        left: String,
+        /// A vector input.
+        right: String,
+    },
+}
+
+/// A named feature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// Name, unique among the features.
+    pub name: String,
+    /// How it is computed.
+    pub of: Expression,
+}
+
+impl Feature {
+    /// The feature that is the input of the same name.
+    pub fn of_input(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            of: Expression::Input {
+                input: name.clone(),
+            },
+            name,
+        }
+    }
+}
+
+/// The checked inputs and features of a model. The order of both is part of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked", into = "Unchecked")]
+pub struct Schema {
+    inputs: Vec<Input>,
+    features: Vec<Feature>,
+    max_text_bytes: usize,
+    fingerprint: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    inputs: Vec<Input>,
+    features: Vec<Feature>,
+    max_text_bytes: usize,
+}
+
+impl TryFrom<Unchecked> for Schema {
+    type Error = ModelError;
+
+    fn try_from(raw: Unchecked) -> Result<Self, ModelError> {
+        Self::new(raw.inputs, raw.features, raw.max_text_bytes)
+    }
+}
+
+impl From<Schema> for Unchecked {
+    fn from(schema: Schema) -> Self {
+        Self {
+            inputs: schema.inputs,
+            features: schema.features,
+            max_text_bytes: schema.max_text_bytes,
+        }
+    }
+}
+
+impl Schema {
+    /// Checks names, references and kinds.
+    ///
+    /// # Errors
+    /// [`ModelError::Schema`] names the first input or feature that is empty, twice there, refers to an unknown input,
+    /// or combines kinds that do not fit; also when there is no feature or `max_text_bytes` is 0.
+    pub fn new(
+        inputs: Vec<Input>,
+        features: Vec<Feature>,
+        max_text_bytes: usize,
+    ) -> Result<Self, ModelError> {
+        let problem = |element: &str, problem: &str| ModelError::Schema {
+            element: element.into(),
+            problem: problem.into(),
+        };
+        if max_text_bytes == 0 {
+            return Err(problem("max_text_bytes", "must be at least 1"));
+        }
+        if features.is_empty() {
+            return Err(problem(
+                "features",
+                "there is none; a model needs at least one",
+            ));
+        }
+        let mut seen = HashSet::new();
+        for input in &inputs {
+            check_input(input, &mut seen)?;
+        }
+        let fingerprint = fingerprint(&inputs, max_text_bytes);
+        let schema = Self {
+            inputs,
+            features,
+            max_text_bytes,
+            fingerprint,
+        };
+        let mut seen = HashSet::new();
+        for feature in &schema.features {
+            let element = format!("feature `{}`", feature.name);
+            if feature.name.is_empty() {
+                return Err(problem("feature", "has an empty name"));
+            }
+            if !seen.insert(feature.name.as_str()) {
+                return Err(problem(&element, "is there twice"));
+            }
+            schema
+                .kind_of(&feature.of)
+                .map_err(|text| problem(&element, &text))?;
+        }
+        Ok(schema)
+    }
+
+    /// The inputs, in the order in which a [`Batch`](crate::Batch) takes their columns.
+    #[must_use]
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The features, in the order in which they are encoded.
+    #[must_use]
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// Bytes after which a text or category is cut, at a character boundary.
+    #[must_use]
+    pub fn max_text_bytes(&self) -> usize {
+        self.max_text_bytes
+    }
+
+    /// Where the input of this name stands.
+    #[must_use]
+    pub fn input_index(&self, name: &str) -> Option<usize> {
+        self.inputs.iter().position(|input| input.name == name)
+    }
+
+    /// Kind of a feature's values.
+    ///
+    /// # Errors
+    /// The name of an unknown input, or of one whose kind does not fit the expression.
+    pub fn feature_kind(&self, feature: &Feature) -> Result<Kind, ModelError> {
+        self.kind_of(&feature.of)
+            .map_err(|problem| ModelError::Schema {
+                element: format!("feature `{}`", feature.name),
+                problem,
+            })
+    }
+
+    /// Names of the inputs that an expression reads.
+    #[must_use]
+    pub fn inputs_of(expression: &Expression) -> Vec<&str> {
+        match expression {
+            Expression::Input { input } | Expression::Log1p { input } => vec![input],
+            Expression::Ratio {
+                numerator: left,
+                denominator: right,
+            }
+            | Expression::Contains {
+                list: left,
+                item: right,
+            }
+            | Expression::Pair { left, right }
+            | Expression::Product { left, right }
+            | Expression::Equal { left, right }
+            | Expression::Dot { left, right } => vec![left, right],
+        }
+    }
+
+    /// Two schemas with equal fingerprints take the same batches (their features may differ).
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn kind_of(&self, expression: &Expression) -> Result<Kind, String> {
+        let kind = |name: &str| {
+            self.input_index(name)
+                .map(|at| self.inputs[at].kind)
+                .ok_or_else(|| format!("there is no input `{name}`"))
+        };
+        let needs = |name: &str, wanted: &str, fits: fn(Kind) -> bool| match kind(name)? {
+            found if fits(found) => Ok(found),
+            found => Err(format!("needs a {wanted} input, but `{name}` is {found}")),
+        };
+        let number: fn(Kind) -> bool = |kind| matches!(kind, Kind::Numeric | Kind::Boolean);
+        let category: fn(Kind) -> bool = |kind| kind == Kind::Categorical;
+        match expression {
+            Expression::Input { input } => kind(input),
+            Expression::Log1p { input } => needs(input, "numeric", number).map(|_| Kind::Numeric),
+            Expression::Ratio {
+                numerator: left,
+                denominator: right,
+            }
+            | Expression::Product { left, right } => {
+                needs(left, "numeric", number)?;
+                needs(right, "numeric", number)?;
+                Ok(Kind::Numeric)
+            }
+            Expression::Pair { left, right } => {
+                needs(left, "categorical", category)?;
+                needs(right, "categorical", category)
+            }
+            Expression::Equal { left, right } => {
+                needs(left, "categorical", category)?;
+                needs(right, "categorical", category)?;
+                Ok(Kind::Boolean)
+            }
+            Expression::Contains { list, item } => {
+                needs(list, "list", |kind| kind == Kind::List)?;
+                needs(item, "categorical", category)?;
+                Ok(Kind::Boolean)
+            }
+            Expression::Dot { left, right } => {
+                let vector: fn(Kind) -> bool = |kind| matches!(kind, Kind::Vector { .. });
+                let (a, b) = (
+                    needs(left, "vector", vector)?,
+                    needs(right, "vector", vector)?,
+                );
+                if a == b {
+                    Ok(Kind::Numeric)
+                } else {
+                    Err(format!("`{left}` is a {a}, `{right}` a {b}"))
+                }
+            }
+        }
+    }
+}
+
+fn check_input<'a>(input: &'a Input, seen: &mut HashSet<&'a str>) -> Result<(), ModelError> {
+    let element = format!("input `{}`", input.name);
+    let problem = |problem: &str| ModelError::Schema {
+        element: element.clone(),
+        problem: problem.into(),
+    };
+    if input.name.is_empty() {
+        return Err(problem("has an empty name"));
+    }
+    if !seen.insert(input.name.as_str()) {
+        return Err(problem("is there twice"));
+    }
+    if input.kind == (Kind::Vector { dim: 0 }) {
+        return Err(problem("is a vector of 0 values"));
+    }
+    if let Some(value) = input.served {
+        if input.kind != Kind::Numeric {
+            return Err(problem(
+                "has a served value, which only a numeric input may have",
+            ));
+        }
+        if !value.is_finite() {
+            return Err(problem("has a served value that is not finite"));
+        }
+    }
+    Ok(())
+}
+
+fn fingerprint(inputs: &[Input], max_text_bytes: usize) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(format!("{inputs:?} {max_text_bytes}").as_bytes())
+}
