@@ -106,13 +106,18 @@ mod tests {
     }
 
     fn error(text: &str) -> String {
-        parse_toml::<Example>(text, "a.toml").unwrap_err().to_string()
+        parse_toml::<Example>(text, "a.toml")
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn an_unknown_key_names_itself_its_line_and_the_nearest_known_key() {
         let error = error("# comment\nendpiont = 'x'\n");
-        assert!(error.starts_with("a.toml:2: unknown field `endpiont`"), "{error}");
+        assert!(
+            error.starts_with("a.toml:2: unknown field `endpiont`"),
+            "{error}"
+        );
         assert!(error.ends_with("(did you mean \"endpoint\"?)"), "{error}");
     }
 
