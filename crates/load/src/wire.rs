@@ -1,0 +1,180 @@
+//! The calls themselves: messages are encoded before the run and answers are not decoded, so that a run measures the server
+//! and not the generator.
+
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use http::uri::PathAndQuery;
+use tokio::time::{Instant, timeout_at};
+use tonic::{
+    Code, Request, Status,
+    client::Grpc,
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    transport::{Channel, Endpoint},
+};
+
+use crate::LoadError;
+
+/// Room for the answers of many requests, so that flow control does not throttle the run.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+const LARGEST_ANSWER: usize = 256 << 20;
+
+/// Opens `channels` connections, each of its own.
+pub(crate) async fn connect(address: &str, channels: usize) -> Result<Vec<Channel>, LoadError> {
+    let uri = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    };
+    let refuse = |reason: String| LoadError::Address {
+        address: address.to_owned(),
+        reason,
+    };
+    let endpoint = Endpoint::from_shared(uri).map_err(|error| refuse(error.to_string()))?;
+    if endpoint.uri().scheme_str() != Some("http") {
+        return Err(refuse("only http is spoken".to_owned()));
+    }
+    let endpoint = endpoint
+        .tcp_nodelay(true)
+        .connect_timeout(Duration::from_secs(5))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    let mut connected = Vec::with_capacity(channels);
+    for _ in 0..channels {
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|error| LoadError::Connect {
+                address: address.to_owned(),
+                reason: deepest(&error),
+            })?;
+        connected.push(channel);
+    }
+    Ok(connected)
+}
+
+/// The innermost error: tonic's own text is only "transport error".
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// One connection, ready to send encoded messages to one method.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    grpc: Grpc<Channel>,
+    path: PathAndQuery,
+}
+
+impl Caller {
+    pub(crate) fn new(channel: Channel, path: PathAndQuery) -> Self {
+        let grpc = Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER);
+        Self { grpc, path }
+    }
+
+    /// Sends one encoded message; the encoded answer, or DEADLINE_EXCEEDED when there is none by `deadline`.
+    pub(crate) async fn call(
+        &mut self,
+        message: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, Status> {
+        let exceeded = || Status::deadline_exceeded("no answer within the timeout");
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(exceeded());
+        }
+        let answer = timeout_at(deadline, self.send(message, left)).await;
+        match answer.unwrap_or_else(|_| Err(exceeded())) {
+            // tonic says CANCELLED when its own clock for `grpc-timeout` runs out just before ours.
+            Err(status)
+                if status.code() == Code::Cancelled
+                    && Instant::now() + Duration::from_millis(2) >= deadline =>
+            {
+                Err(exceeded())
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send(&mut self, message: Bytes, timeout: Duration) -> Result<Bytes, Status> {
+        self.grpc
+            .ready()
+            .await
+            .map_err(|error| Status::unavailable(deepest(&error)))?;
+        let codec = Encoded(message.len());
+        let mut request = Request::new(message);
+        request.set_timeout(timeout);
+        let answer = self.grpc.unary(request, self.path.clone(), codec).await?;
+        Ok(answer.into_inner())
+    }
+}
+
+/// A codec for messages that are encoded already; holds the length of the message to send.
+#[derive(Debug, Clone, Copy)]
+struct Encoded(usize);
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        let header = 5;
+        BufferSettings::new(self.0 + header, usize::MAX)
+    }
+}
+
+impl Decoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}
+
+/// The code as the gRPC specification spells it.
+pub(crate) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
