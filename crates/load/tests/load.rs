@@ -1,5 +1,5 @@
 //! Runs against a server made for the test, so that what the generator reports can be checked against what the server did.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::{
     net::SocketAddr,
