@@ -1,0 +1,284 @@
+//! The one place where tensors become the model's columns, and scores become tensors.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use counterweight_config::did_you_mean;
+use counterweight_model::{Column, Input, Kind, Side};
+use counterweight_proto::inference::{
+    InferTensorContents, ModelInferRequest, ModelInferResponse,
+    model_infer_request::InferRequestedOutputTensor, model_infer_response::InferOutputTensor,
+};
+use counterweight_tensor::{Datatype, TensorError, TensorView, views};
+
+use crate::{ModelServerError, error::clip, served::Served};
+
+/// Longest name that a suggestion is looked for; nobody mistypes a longer one.
+const MAX_NAME_CHARS: usize = 100;
+
+/// The columns of a request.
+pub(crate) struct Decoded<'a> {
+    pub(crate) rows: usize,
+    /// One per input of the schema.
+    pub(crate) columns: Vec<Option<Column<'a>>>,
+    /// Strings that were not UTF-8.
+    pub(crate) lossy: u64,
+}
+
+/// One tensor that a model can answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Probability,
+    Logit,
+    Contributions,
+}
+
+impl Output {
+    pub(crate) const ALL: [Self; 3] = [Self::Probability, Self::Logit, Self::Contributions];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Probability => "probability",
+            Self::Logit => "logit",
+            Self::Contributions => "contributions",
+        }
+    }
+}
+
+/// Reads the input tensors of a request.
+pub(crate) fn decode<'a>(
+    served: &Served,
+    request: &'a ModelInferRequest,
+) -> Result<Decoded<'a>, ModelServerError> {
+    let inputs = served.model.schema().inputs();
+    // Names first: with unknown ones out of the way, the search for duplicates ends after as many tensors as there are inputs.
+    let index_of = |name: &str| {
+        served
+            .input_index(name)
+            .ok_or_else(|| unknown_input(served, name))
+    };
+    let indices = request
+        .inputs
+        .iter()
+        .map(|tensor| index_of(&tensor.name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let views = views(&request.inputs, &request.raw_input_contents)?;
+    // A value that is fixed in serving is not even looked at.
+    let matched: Vec<_> = indices
+        .into_iter()
+        .zip(&views)
+        .filter(|(index, _)| inputs[*index].served.is_none())
+        .collect();
+    let rows = count_rows(inputs, &matched)?;
+    let mut columns = Vec::new();
+    columns.resize_with(inputs.len(), || None);
+    let mut lossy = 0;
+    for (index, view) in matched {
+        columns[index] = Some(column(&inputs[index], view, &mut lossy)?);
+    }
+    Ok(Decoded {
+        rows,
+        columns,
+        lossy,
+    })
+}
+
+fn unknown_input(served: &Served, tensor: &str) -> ModelServerError {
+    let tensor = clip(tensor, MAX_NAME_CHARS);
+    let known = served
+        .model
+        .schema()
+        .inputs()
+        .iter()
+        .map(|input| input.name.as_str());
+    ModelServerError::UnknownInput {
+        model: served.name.clone(),
+        suggestion: did_you_mean(&tensor, known),
+        tensor,
+    }
+}
+
+/// The number of candidates: that of the first candidate tensor, or else of the longest context tensor.
+fn count_rows(
+    inputs: &[Input],
+    tensors: &[(usize, &TensorView<'_>)],
+) -> Result<usize, ModelServerError> {
+    let is_context = |index: usize| inputs[index].side == Side::Context;
+    let first = tensors
+        .iter()
+        .find(|(index, _)| !is_context(*index))
+        .or_else(|| tensors.iter().max_by_key(|(_, view)| view.rows));
+    let Some((_, first)) = first else {
+        return Err(ModelServerError::NoRows);
+    };
+    for &(index, view) in tensors {
+        if view.rows == first.rows || (is_context(index) && view.rows == 1) {
+            continue;
+        }
+        return Err(ModelServerError::RowCount {
+            tensor: view.name.to_owned(),
+            found: view.rows,
+            other: first.name.to_owned(),
+            expected: first.rows,
+            advice: if is_context(index) {
+                "send a context tensor with one row, or with one per candidate"
+            } else {
+                "all candidate tensors have one row per candidate"
+            },
+        });
+    }
+    Ok(first.rows)
+}
+
+fn column<'a>(
+    input: &Input,
+    view: &TensorView<'a>,
+    lossy: &mut u64,
+) -> Result<Column<'a>, ModelServerError> {
+    let width = if let Kind::Vector { dim } = input.kind {
+        dim
+    } else {
+        1
+    };
+    if view.width != width {
+        return Err(ModelServerError::Width {
+            tensor: view.name.to_owned(),
+            found: view.width,
+            kind: input.kind.to_string(),
+            expected: if width == 1 {
+                "[n] or [n, 1]".to_owned()
+            } else {
+                format!("[n, {width}]")
+            },
+        });
+    }
+    Ok(match input.kind {
+        Kind::Numeric | Kind::Boolean => Column::Numeric(view.to_f64()?),
+        Kind::Vector { dim } => Column::Vector {
+            dim,
+            values: view.to_f32()?,
+        },
+        Kind::Categorical if view.datatype != Datatype::Bytes => Column::Text(view.to_strings()?),
+        Kind::Categorical | Kind::Text => Column::Text(strings(view, lossy)?),
+        Kind::List => Column::List(lists(view, lossy)?),
+    })
+}
+
+/// The elements of a BYTES tensor; those that are no UTF-8 are counted.
+fn strings<'a>(view: &TensorView<'a>, lossy: &mut u64) -> Result<Vec<Cow<'a, str>>, TensorError> {
+    if view.datatype != Datatype::Bytes {
+        return Err(TensorError::WrongDatatype {
+            tensor: view.name.to_owned(),
+            datatype: view.datatype.as_str(),
+            expected: "BYTES",
+        });
+    }
+    let strings = view.to_strings()?;
+    *lossy += strings
+        .iter()
+        .filter(|text| matches!(text, Cow::Owned(_)))
+        .count() as u64;
+    Ok(strings)
+}
+
+fn lists(view: &TensorView<'_>, lossy: &mut u64) -> Result<Vec<Vec<String>>, ModelServerError> {
+    let parse = |(row, text): (usize, &Cow<'_, str>)| {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        serde_json::from_str(text).map_err(|error| ModelServerError::List {
+            tensor: view.name.to_owned(),
+            row,
+            problem: error.to_string(),
+        })
+    };
+    strings(view, lossy)?
+        .iter()
+        .enumerate()
+        .map(parse)
+        .collect()
+}
+
+/// Which outputs a request asks for; `probability` when it asks for none.
+pub(crate) fn requested(
+    outputs: &[InferRequestedOutputTensor],
+) -> Result<Vec<Output>, ModelServerError> {
+    let mut found = Vec::new();
+    for output in outputs {
+        let known = Output::ALL
+            .into_iter()
+            .find(|known| known.name() == output.name)
+            .ok_or_else(|| {
+                let output = clip(&output.name, MAX_NAME_CHARS);
+                let suggestion = did_you_mean(&output, Output::ALL.map(Output::name));
+                ModelServerError::UnknownOutput { output, suggestion }
+            })?;
+        if found.contains(&known) {
+            return Err(ModelServerError::DuplicateOutput {
+                output: output.name.clone(),
+            });
+        }
+        if let Some(parameter) = output.parameters.keys().find(|key| is_foreign(key)) {
+            return Err(unsupported(parameter));
+        }
+        found.push(known);
+    }
+    if found.is_empty() {
+        found.push(Output::Probability);
+    }
+    Ok(found)
+}
+
+/// Refuses what would be silently wrong when passed over: tensors that are elsewhere than in the message.
+pub(crate) fn refuse_foreign(request: &ModelInferRequest) -> Result<(), ModelServerError> {
+    let mut parameters = request
+        .inputs
+        .iter()
+        .flat_map(|input| input.parameters.keys());
+    parameters
+        .find(|key| is_foreign(key))
+        .map_or(Ok(()), |key| Err(unsupported(key)))
+}
+
+fn is_foreign(parameter: &str) -> bool {
+    parameter == "classification" || parameter.starts_with("shared_memory_")
+}
+
+fn unsupported(parameter: &str) -> ModelServerError {
+    ModelServerError::Parameter {
+        parameter: clip(parameter, MAX_NAME_CHARS),
+        advice: "send and take whole tensors within the message",
+    }
+}
+
+/// Adds one output: raw when `raw`, typed otherwise.
+pub(crate) fn push_output(
+    response: &mut ModelInferResponse,
+    output: Output,
+    shape: Vec<i64>,
+    values: &[f64],
+    raw: bool,
+) {
+    // Outputs are FP32 by contract; rounding to the nearest is meant.
+    let contents = if raw {
+        let mut bytes = Vec::with_capacity(values.len() * size_of::<f32>());
+        for &value in values {
+            bytes.extend_from_slice(&(value as f32).to_le_bytes());
+        }
+        response.raw_output_contents.push(Bytes::from(bytes));
+        None
+    } else {
+        let fp32_contents = values.iter().map(|&value| value as f32).collect();
+        Some(InferTensorContents {
+            fp32_contents,
+            ..InferTensorContents::default()
+        })
+    };
+    response.outputs.push(InferOutputTensor {
+        name: output.name().to_owned(),
+        datatype: Datatype::Fp32.as_str().to_owned(),
+        shape,
+        contents,
+        ..InferOutputTensor::default()
+    });
+}
