@@ -12,7 +12,7 @@ pub enum Column<'a> {
     Numeric(Vec<f64>),
     /// Texts and categories; the empty string is missing.
     Text(Vec<Cow<'a, str>>),
-    /// Lists of categories; an empty list has no elements.
+    /// Lists of categories, of which empty ones are passed over; an empty list is missing.
     List(Vec<Vec<String>>),
     /// Vectors, row-major `[rows, dim]`; any NaN makes its row missing.
     Vector {
@@ -210,7 +210,14 @@ fn check_column(
             values.iter_mut().for_each(|value| cut(value, max_bytes));
             Ok(())
         }
-        Column::List(_) => Ok(()),
+        Column::List(values) => {
+            for list in values {
+                list.retain(|element| !element.is_empty());
+                list.iter_mut()
+                    .for_each(|element| element.truncate(element.floor_char_boundary(max_bytes)));
+            }
+            Ok(())
+        }
     }
 }
 

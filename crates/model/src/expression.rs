@@ -1,1 +1,260 @@
-//! TODO
+//! Evaluates a feature's expression over the columns of a batch.
+//!
+//! A result has one value per row, or a single one where everything it reads is broadcast or absent; it borrows from the
+//! batch where it can.
+
+use std::borrow::Cow;
+
+use crate::schema::{Expression, Kind, Schema};
+use crate::{Batch, Column};
+
+/// Values of one feature: as many as the batch has rows, or one that stands for all.
+pub(crate) enum Values<'b> {
+    /// Numbers and booleans; NaN is missing, never infinite.
+    Numbers(Cow<'b, [f64]>),
+    /// Texts.
+    Texts(&'b [Cow<'b, str>]),
+    /// Categories.
+    Categories(Categories<'b>),
+    /// Lists.
+    Lists(&'b [Vec<String>]),
+    /// Vectors, row-major.
+    Vectors { dim: usize, values: Cow<'b, [f32]> },
+}
+
+/// Whether inputs with a served value take it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Values as they are in the log.
+    Logged,
+    /// Values as they are when serving.
+    Served,
+}
+
+/// Categories, or pairs of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Categories<'b> {
+    left: &'b [Cow<'b, str>],
+    right: Option<&'b [Cow<'b, str>]>,
+}
+
+/// Between the two halves of a pair: the ASCII unit separator, which no sane category holds.
+const PAIR_SEPARATOR: char = '\u{1f}';
+const MISSING_TEXT: &[Cow<'static, str>] = &[Cow::Borrowed("")];
+const MISSING_LIST: &[Vec<String>] = &[Vec::new()];
+
+impl Values<'_> {
+    /// Number of values held.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Numbers(values) => values.len(),
+            Self::Texts(values) => values.len(),
+            Self::Categories(values) => values.len(),
+            Self::Lists(values) => values.len(),
+            Self::Vectors { dim, values } => values.len() / dim,
+        }
+    }
+}
+
+impl Categories<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.right
+            .map_or(self.left.len(), |right| self.left.len().max(right.len()))
+    }
+
+    /// Calls `visit` with the index and category of every value, `None` where it is missing.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, Option<&str>)) {
+        let Some(right) = self.right else {
+            for (at, value) in self.left.iter().enumerate() {
+                visit(at, if value.is_empty() { None } else { Some(value) });
+            }
+            return;
+        };
+        let mut key = String::new();
+        for at in 0..self.len() {
+            let (a, b) = (pick(self.left, at), pick(right, at));
+            if a.is_empty() || b.is_empty() {
+                visit(at, None);
+                continue;
+            }
+            key.clear();
+            key.push_str(a);
+            key.push(PAIR_SEPARATOR);
+            key.push_str(b);
+            visit(at, Some(&key));
+        }
+    }
+}
+
+/// A category as a person reads it.
+pub(crate) fn display_category(category: &str) -> String {
+    category.replace(PAIR_SEPARATOR, " × ")
+}
+
+/// Evaluates `expression` over a batch that was checked against `schema` and has at least one row.
+pub(crate) fn evaluate<'b>(
+    schema: &Schema,
+    expression: &Expression,
+    batch: &'b Batch<'_>,
+    mode: Mode,
+) -> Values<'b> {
+    let inputs = Inputs {
+        schema,
+        batch,
+        mode,
+    };
+    match expression {
+        Expression::Input { input } => inputs.values(input),
+        Expression::Log1p { input } => Values::Numbers(
+            inputs
+                .numbers(input)
+                .iter()
+                .map(|x| if x.is_nan() { *x } else { x.max(0.0).ln_1p() })
+                .collect(),
+        ),
+        Expression::Ratio {
+            numerator,
+            denominator,
+        } => {
+            let quotient = |n: &f64, d: &f64| if *d == 0.0 { f64::NAN } else { finite(n / d) };
+            Values::Numbers(zip(
+                &inputs.numbers(numerator),
+                &inputs.numbers(denominator),
+                quotient,
+            ))
+        }
+        Expression::Product { left, right } => Values::Numbers(zip(
+            &inputs.numbers(left),
+            &inputs.numbers(right),
+            |a, b| finite(a * b),
+        )),
+        Expression::Pair { left, right } => Values::Categories(Categories {
+            left: inputs.texts(left),
+            right: Some(inputs.texts(right)),
+        }),
+        Expression::Equal { left, right } => {
+            let equal =
+                |a: &Cow<'_, str>, b: &Cow<'_, str>| flag(a == b, a.is_empty() || b.is_empty());
+            Values::Numbers(zip(inputs.texts(left), inputs.texts(right), equal))
+        }
+        Expression::Contains { list, item } => {
+            let contains = |list: &Vec<String>, item: &Cow<'_, str>| {
+                flag(
+                    list.iter().any(|element| element == item),
+                    list.is_empty() || item.is_empty(),
+                )
+            };
+            Values::Numbers(zip(inputs.lists(list), inputs.texts(item), contains))
+        }
+        Expression::Dot { left, right } => {
+            let ((dim, a), (_, b)) = (inputs.vectors(left), inputs.vectors(right));
+            let rows: (Vec<_>, Vec<_>) = (a.chunks(dim).collect(), b.chunks(dim).collect());
+            let dot = |a: &&[f32], b: &&[f32]| {
+                finite(
+                    a.iter()
+                        .zip(*b)
+                        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                        .sum(),
+                )
+            };
+            Values::Numbers(zip(&rows.0, &rows.1, dot))
+        }
+    }
+}
+
+/// The batch's columns by name, as the kinds that the schema has established.
+struct Inputs<'s, 'b, 'a> {
+    schema: &'s Schema,
+    batch: &'b Batch<'a>,
+    mode: Mode,
+}
+
+impl<'b> Inputs<'_, 'b, '_> {
+    fn values(&self, name: &str) -> Values<'b> {
+        match self.kind(name) {
+            Some(Kind::Categorical) => Values::Categories(Categories {
+                left: self.texts(name),
+                right: None,
+            }),
+            Some(Kind::Text) => Values::Texts(self.texts(name)),
+            Some(Kind::List) => Values::Lists(self.lists(name)),
+            Some(Kind::Vector { .. }) => {
+                let (dim, values) = self.vectors(name);
+                Values::Vectors { dim, values }
+            }
+            Some(Kind::Numeric | Kind::Boolean) | None => Values::Numbers(self.numbers(name)),
+        }
+    }
+
+    fn kind(&self, name: &str) -> Option<Kind> {
+        self.schema
+            .input_index(name)
+            .map(|at| self.schema.inputs()[at].kind)
+    }
+
+    fn column(&self, name: &str) -> Option<&'b Column<'b>> {
+        let column = self
+            .schema
+            .input_index(name)
+            .and_then(|at| self.batch.columns()[at].as_ref());
+        column.map(|column| -> &'b Column<'b> { column })
+    }
+
+    fn numbers(&self, name: &str) -> Cow<'b, [f64]> {
+        let served = self
+            .schema
+            .input_index(name)
+            .and_then(|at| self.schema.inputs()[at].served);
+        match (self.mode, served, self.column(name)) {
+            (Mode::Served, Some(value), _) => Cow::Owned(vec![value]),
+            (_, _, Some(Column::Numeric(values))) => Cow::Borrowed(values),
+            _ => Cow::Owned(vec![f64::NAN]),
+        }
+    }
+
+    fn texts(&self, name: &str) -> &'b [Cow<'b, str>] {
+        match self.column(name) {
+            Some(Column::Text(values)) => values,
+            _ => MISSING_TEXT,
+        }
+    }
+
+    fn lists(&self, name: &str) -> &'b [Vec<String>] {
+        match self.column(name) {
+            Some(Column::List(values)) => values,
+            _ => MISSING_LIST,
+        }
+    }
+
+    fn vectors(&self, name: &str) -> (usize, Cow<'b, [f32]>) {
+        let dim = match self.kind(name) {
+            Some(Kind::Vector { dim }) => dim,
+            _ => 1,
+        };
+        match self.column(name) {
+            Some(Column::Vector { values, .. }) => (dim, Cow::Borrowed(values)),
+            _ => (dim, Cow::Owned(vec![f32::NAN; dim])),
+        }
+    }
+}
+
+fn zip<A, B>(left: &[A], right: &[B], with: impl Fn(&A, &B) -> f64) -> Cow<'static, [f64]> {
+    (0..left.len().max(right.len()))
+        .map(|at| with(pick(left, at), pick(right, at)))
+        .collect()
+}
+
+fn pick<T>(values: &[T], at: usize) -> &T {
+    &values[if values.len() == 1 { 0 } else { at }]
+}
+
+fn finite(x: f64) -> f64 {
+    if x.is_finite() { x } else { f64::NAN }
+}
+
+fn flag(yes: bool, missing: bool) -> f64 {
+    match (missing, yes) {
+        (true, _) => f64::NAN,
+        (false, yes) => f64::from(u8::from(yes)),
+    }
+}

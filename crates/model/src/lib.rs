@@ -15,10 +15,15 @@ mod encoders;
 mod error;
 mod expression;
 mod fit;
+mod folder;
 mod math;
 mod model;
 mod report;
+mod scale;
 mod schema;
+mod sink;
+mod table;
+mod text;
 
 pub use artefact::{Artefact, FORMAT_VERSION, latest, versions};
 pub use calibration::Calibrator;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::expression::Mode;
+use crate::sink::{ByFeature, Logits};
 use crate::{Batch, Calibrator, Encoders, ModelError, Schema};
 
 /// How the training rows were sampled by class, so that the probabilities can be put back to the log's base rate.
@@ -46,6 +48,8 @@ pub struct ModelParts {
 #[serde(try_from = "ModelParts", into = "ModelParts")]
 pub struct Model {
     parts: ModelParts,
+    /// Feature of each encoded column.
+    feature_of: Vec<usize>,
 }
 
 /// What a model says of each row of a batch.
@@ -86,7 +90,48 @@ impl Model {
     /// # Errors
     /// [`ModelError::Model`] or [`ModelError::Calibration`] with what does not fit.
     pub fn new(parts: ModelParts) -> Result<Self, ModelError> {
-        Ok(Self { parts })
+        let problem = |problem: String| ModelError::Model {
+            objective: parts.objective.clone(),
+            problem,
+        };
+        let (width, found) = (parts.encoders.width(), parts.coefficients.len());
+        if parts.objective.is_empty() {
+            return Err(problem("has no objective name".into()));
+        }
+        if found != width {
+            return Err(problem(format!(
+                "has {found} coefficients for {width} encoded columns"
+            )));
+        }
+        if !parts.intercept.is_finite()
+            || parts
+                .coefficients
+                .iter()
+                .any(|coefficient| !coefficient.is_finite())
+        {
+            return Err(problem(
+                "has a coefficient that is not finite; did the solver diverge?".into(),
+            ));
+        }
+        if let Some(PriorCorrection {
+            negative_rate,
+            positive_rate,
+        }) = parts.prior_correction
+        {
+            for (name, rate) in [
+                ("negative_rate", negative_rate),
+                ("positive_rate", positive_rate),
+            ] {
+                if !(rate > 0.0 && rate <= 1.0) {
+                    return Err(problem(format!(
+                        "has a prior correction with {name} {rate}; it must be in (0, 1]"
+                    )));
+                }
+            }
+        }
+        parts.calibrator.check()?;
+        let feature_of = parts.encoders.column_features();
+        Ok(Self { parts, feature_of })
     }
 
     /// Name of the objective.
@@ -156,8 +201,8 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
-    pub fn score(&self, _batch: &Batch<'_>) -> Result<Scores, ModelError> {
-        todo!()
+    pub fn score(&self, batch: &Batch<'_>) -> Result<Scores, ModelError> {
+        self.scores(batch, Mode::Served)
     }
 
     /// Scores with every value as logged, e.g. at the position at which the candidate was shown. For fitting
@@ -165,15 +210,45 @@ impl Model {
     ///
     /// # Errors
     /// As [`score`](Self::score).
-    pub fn score_as_logged(&self, _batch: &Batch<'_>) -> Result<Scores, ModelError> {
-        todo!()
+    pub fn score_as_logged(&self, batch: &Batch<'_>) -> Result<Scores, ModelError> {
+        self.scores(batch, Mode::Logged)
     }
 
     /// What each feature adds to the logit that [`score`](Self::score) gives.
     ///
     /// # Errors
     /// As [`score`](Self::score).
-    pub fn contributions(&self, _batch: &Batch<'_>) -> Result<Contributions, ModelError> {
-        todo!()
+    pub fn contributions(&self, batch: &Batch<'_>) -> Result<Contributions, ModelError> {
+        let features = self.schema().features().len();
+        let values = vec![0.0; batch.rows() * features];
+        let mut sink = ByFeature {
+            coefficients: self.coefficients(),
+            feature_of: &self.feature_of,
+            features,
+            values,
+        };
+        self.encoders()
+            .encode_into(batch, Mode::Served, &mut sink)?;
+        Ok(Contributions {
+            features,
+            values: sink.values,
+        })
+    }
+
+    fn scores(&self, batch: &Batch<'_>, mode: Mode) -> Result<Scores, ModelError> {
+        let mut sink = Logits {
+            coefficients: self.coefficients(),
+            logits: vec![self.offset(); batch.rows()],
+        };
+        self.encoders().encode_into(batch, mode, &mut sink)?;
+        let probabilities = sink
+            .logits
+            .iter()
+            .map(|logit| self.calibrator().apply(*logit))
+            .collect();
+        Ok(Scores {
+            logits: sink.logits,
+            probabilities,
+        })
     }
 }

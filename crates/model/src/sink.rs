@@ -1,0 +1,97 @@
+//! Where encoded numbers go: a training matrix, logits, or contributions by feature.
+//!
+//! One encoding routine feeds all three, so that training and serving cannot differ. Every row receives its columns in
+//! increasing order, whatever else is in the batch, so that sums of doubles are the same bit for bit.
+
+/// Receives encoded numbers. What is never sent is 0.
+pub(crate) trait Sink {
+    /// A whole column: one number per row, or a single one for all rows.
+    fn dense(&mut self, column: usize, values: &[f64]);
+
+    /// One row's number.
+    fn one(&mut self, row: usize, column: usize, value: f64);
+}
+
+/// A dense matrix by column, all 0 at first.
+pub(crate) struct Matrix {
+    pub(crate) rows: usize,
+    pub(crate) columns: Vec<Vec<f64>>,
+}
+
+impl Matrix {
+    pub(crate) fn new(rows: usize, width: usize) -> Self {
+        Self {
+            rows,
+            columns: vec![vec![0.0; rows]; width],
+        }
+    }
+}
+
+impl Sink for Matrix {
+    fn dense(&mut self, column: usize, values: &[f64]) {
+        match values {
+            [value] => self.columns[column].fill(*value),
+            values => self.columns[column].copy_from_slice(values),
+        }
+    }
+
+    fn one(&mut self, row: usize, column: usize, value: f64) {
+        self.columns[column][row] = value;
+    }
+}
+
+/// Sums of coefficient × number by row.
+pub(crate) struct Logits<'m> {
+    pub(crate) coefficients: &'m [f64],
+    pub(crate) logits: Vec<f64>,
+}
+
+impl Sink for Logits<'_> {
+    fn dense(&mut self, column: usize, values: &[f64]) {
+        let coefficient = self.coefficients[column];
+        match values {
+            [value] => self
+                .logits
+                .iter_mut()
+                .for_each(|logit| *logit += coefficient * value),
+            values => self
+                .logits
+                .iter_mut()
+                .zip(values)
+                .for_each(|(logit, value)| *logit += coefficient * value),
+        }
+    }
+
+    fn one(&mut self, row: usize, column: usize, value: f64) {
+        self.logits[row] += self.coefficients[column] * value;
+    }
+}
+
+/// Sums of coefficient × number by row and feature.
+pub(crate) struct ByFeature<'m> {
+    pub(crate) coefficients: &'m [f64],
+    /// Feature of each column.
+    pub(crate) feature_of: &'m [usize],
+    /// Number of features.
+    pub(crate) features: usize,
+    /// Row-major `[rows, features]`.
+    pub(crate) values: Vec<f64>,
+}
+
+impl Sink for ByFeature<'_> {
+    fn dense(&mut self, column: usize, values: &[f64]) {
+        let (coefficient, feature) = (self.coefficients[column], self.feature_of[column]);
+        let cells = self.values.iter_mut().skip(feature).step_by(self.features);
+        match values {
+            [value] => cells.for_each(|cell| *cell += coefficient * value),
+            values => cells
+                .zip(values)
+                .for_each(|(cell, value)| *cell += coefficient * value),
+        }
+    }
+
+    fn one(&mut self, row: usize, column: usize, value: f64) {
+        self.values[row * self.features + self.feature_of[column]] +=
+            self.coefficients[column] * value;
+    }
+}
