@@ -1,0 +1,270 @@
+//! Carries out a plan: each piece is filtered, labelled, split and sampled, and what is left is kept in memory.
+
+use counterweight_model::Column;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{
+    Counts, DatasetError, IdColumn, Part, Role,
+    check::empty_column,
+    convert::Cells,
+    files::DataFile,
+    label::Target,
+    pieces::{self, Needed, Piece, retain},
+    plan::Plan,
+    split::unit,
+};
+
+/// Sets the draw of the negatives apart from the draw of the parts under the same seed.
+const NEGATIVES_SALT: u64 = 0x6e65_6761_7469_7665;
+
+/// What is kept of the files.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) columns: Vec<Option<Column<'static>>>,
+    pub(crate) ids: Vec<IdColumn>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) groups: Vec<u64>,
+    pub(crate) counts: Counts,
+    pub(crate) lossy_rows: u64,
+}
+
+/// The pieces of all files in their order, each with its rows numbered over all files.
+pub(crate) struct AllPieces {
+    files: std::vec::IntoIter<DataFile>,
+    needed: Vec<Needed>,
+    current: Option<pieces::Pieces>,
+    next_row: u64,
+}
+
+impl AllPieces {
+    pub(crate) fn new(files: Vec<DataFile>, needed: Vec<Needed>) -> Self {
+        Self {
+            files: files.into_iter(),
+            needed,
+            current: None,
+            next_row: 0,
+        }
+    }
+
+    fn advance(&mut self) -> Result<Option<Piece>, DatasetError> {
+        loop {
+            if let Some(pieces) = &mut self.current {
+                if let Some(piece) = pieces.next() {
+                    let mut piece = piece?;
+                    let end = self.next_row + piece.len() as u64;
+                    piece.global = (self.next_row..end).collect();
+                    self.next_row = end;
+                    return Ok(Some(piece));
+                }
+                self.current = None;
+            }
+            match self.files.next() {
+                Some(file) => self.current = Some(pieces::open(&file, &self.needed)?),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Iterator for AllPieces {
+    type Item = Result<Piece, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}
+
+impl Gathered {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let ids = plan.roles.iter().map(|(role, column)| IdColumn {
+            role: *role,
+            column: column.clone(),
+            values: Vec::new(),
+        });
+        Self {
+            columns: vec![None; plan.inputs.len()],
+            ids: ids.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Reads all files.
+    pub(crate) fn read(plan: &Plan, files: Vec<DataFile>) -> Result<Self, DatasetError> {
+        let mut gathered = Self::new(plan);
+        for piece in AllPieces::new(files, plan.needed()) {
+            gathered.add(plan, piece?)?;
+        }
+        Ok(gathered)
+    }
+
+    /// Takes what the plan keeps of a piece.
+    pub(crate) fn add(&mut self, plan: &Plan, mut piece: Piece) -> Result<(), DatasetError> {
+        self.lossy_rows += piece.lossy;
+        self.counts.read += piece.len() as u64;
+        self.counts.filtered += filter(plan, &mut piece)?;
+
+        let mut targets = match &plan.label {
+            Some(label) => label.targets(&piece)?,
+            None => vec![Target::Missing; piece.len()],
+        };
+        if plan.label.is_some() {
+            let keep: Vec<bool> = targets
+                .iter()
+                .map(|target| *target != Target::Missing)
+                .collect();
+            self.counts.unlabelled += left_out(&keep);
+            piece.retain(&keep)?;
+            retain(&mut targets, &keep);
+        }
+        let mut ids = ids(plan, &piece)?;
+        let mut parts = plan
+            .splitter
+            .parts(&piece, &|row, seed| identity(&ids, &piece, row, seed))?;
+        let drawn = drawn_out(plan, &piece, &targets, &parts);
+        let keep: Vec<bool> = parts
+            .iter()
+            .zip(&drawn)
+            .map(|(part, drawn)| part.is_some() && !drawn)
+            .collect();
+        self.counts.unassigned += parts.iter().filter(|part| part.is_none()).count() as u64;
+        self.counts.sampled_out += drawn.iter().filter(|drawn| **drawn).count() as u64;
+        piece.retain(&keep)?;
+        retain(&mut targets, &keep);
+        retain(&mut parts, &keep);
+        for (_, values) in &mut ids {
+            retain(values, &keep);
+        }
+
+        self.counts.kept += piece.len() as u64;
+        self.groups.extend(groups(&ids, &piece));
+        self.targets.extend(targets);
+        self.parts.extend(parts.into_iter().flatten());
+        for (into, (_, values)) in self.ids.iter_mut().zip(ids) {
+            into.values.extend(values);
+        }
+        self.append(plan, &piece)
+    }
+
+    /// Converts the input columns of what is left of a piece.
+    fn append(&mut self, plan: &Plan, piece: &Piece) -> Result<(), DatasetError> {
+        let before = self.parts.len() - piece.len();
+        for (into, input) in self.columns.iter_mut().zip(&plan.inputs) {
+            let values = Cells::of(piece, &input.name)
+                .map(|cells| cells.column(input.kind))
+                .transpose()?;
+            if values.is_none() && into.is_none() {
+                continue;
+            }
+            let into = into.get_or_insert_with(|| {
+                let mut column = empty_column(input.kind);
+                extend_missing(&mut column, before);
+                column
+            });
+            match values {
+                Some(values) => extend(into, values),
+                None => extend_missing(into, piece.len()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Leaves out the rows that do not pass; returns how many.
+fn filter(plan: &Plan, piece: &mut Piece) -> Result<u64, DatasetError> {
+    let mut count = 0;
+    for filter in &plan.filters {
+        let keep = filter.passes(piece)?;
+        count += left_out(&keep);
+        piece.retain(&keep)?;
+    }
+    Ok(count)
+}
+
+fn left_out(keep: &[bool]) -> u64 {
+    keep.iter().filter(|keep| !**keep).count() as u64
+}
+
+type Ids = Vec<(Role, Vec<String>)>;
+
+fn ids(plan: &Plan, piece: &Piece) -> Result<Ids, DatasetError> {
+    let values = |column| {
+        Cells::of(piece, column).map_or_else(
+            || Ok(vec![String::new(); piece.len()]),
+            |cells| cells.texts(),
+        )
+    };
+    plan.roles
+        .iter()
+        .map(|(role, column)| Ok((*role, values(column)?)))
+        .collect()
+}
+
+fn values_of(ids: &Ids, role: Role) -> Option<&[String]> {
+    ids.iter()
+        .find(|(of, _)| *of == role)
+        .map(|(_, values)| values.as_slice())
+}
+
+/// The hash of a row's request and candidate, or of its number where it has neither.
+fn identity(ids: &Ids, piece: &Piece, row: usize, seed: u64) -> u64 {
+    let value = |role| values_of(ids, role).map_or("", |values| values[row].as_str());
+    let (request, candidate) = (value(Role::Request), value(Role::Candidate));
+    if request.is_empty() && candidate.is_empty() {
+        return xxh3_64_with_seed(&piece.global[row].to_le_bytes(), seed);
+    }
+    xxh3_64_with_seed(format!("{request}\u{1f}{candidate}").as_bytes(), seed)
+}
+
+/// The training negatives that the plan's share leaves out, drawn by the number of the row.
+fn drawn_out(plan: &Plan, piece: &Piece, targets: &[Target], parts: &[Option<Part>]) -> Vec<bool> {
+    let Some((share, seed)) = plan.negatives else {
+        return vec![false; piece.len()];
+    };
+    let drawn = |row: usize| {
+        let negative = targets[row] == Target::Known(false) && parts[row] == Some(Part::Train);
+        negative
+            && unit(xxh3_64_with_seed(
+                &piece.global[row].to_le_bytes(),
+                seed ^ NEGATIVES_SALT,
+            )) >= share
+    };
+    (0..piece.len()).map(drawn).collect()
+}
+
+/// The hash of each row's group; rows with no group value form one. Without a group column each row is its own.
+fn groups(ids: &Ids, piece: &Piece) -> Vec<u64> {
+    match values_of(ids, Role::Group) {
+        Some(values) => values
+            .iter()
+            .map(|value| xxh3_64_with_seed(value.as_bytes(), 0))
+            .collect(),
+        None => piece
+            .global
+            .iter()
+            .map(|row| xxh3_64_with_seed(&row.to_le_bytes(), 0))
+            .collect(),
+    }
+}
+
+/// Both columns are of the input's kind.
+fn extend(into: &mut Column<'static>, values: Column<'static>) {
+    match (into, values) {
+        (Column::Numeric(into), Column::Numeric(values)) => into.extend(values),
+        (Column::Text(into), Column::Text(values)) => into.extend(values),
+        (Column::List(into), Column::List(values)) => into.extend(values),
+        (Column::Vector { values: into, .. }, Column::Vector { values, .. }) => into.extend(values),
+        _ => {}
+    }
+}
+
+fn extend_missing(into: &mut Column<'static>, rows: usize) {
+    match into {
+        Column::Numeric(values) => values.extend(std::iter::repeat_n(f64::NAN, rows)),
+        Column::Text(values) => {
+            values.extend(std::iter::repeat_n(std::borrow::Cow::Borrowed(""), rows))
+        }
+        Column::List(values) => values.extend(std::iter::repeat_n(Vec::new(), rows)),
+        Column::Vector { dim, values } => values.extend(std::iter::repeat_n(f32::NAN, rows * *dim)),
+    }
+}

@@ -1,0 +1,75 @@
+//! What the labels of an objective are made from, row by row.
+
+use crate::{
+    DatasetError,
+    convert::Cells,
+    pieces::{Needed, Piece, Shape},
+    spec::{Above, LabelSpec},
+};
+
+/// What one row says of its label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Target {
+    Known(bool),
+    /// To be compared with a threshold that is fitted later.
+    Value(f64),
+    Missing,
+}
+
+impl LabelSpec {
+    pub(crate) fn needed(&self) -> impl Iterator<Item = Needed> {
+        let columns = self.column.iter().chain(self.ratio.iter().flatten());
+        columns.map(|column| Needed {
+            column: column.clone(),
+            needed_as: "label".into(),
+            optional: false,
+            shape: Shape::Scalar,
+        })
+    }
+
+    /// The target of each row of the piece.
+    pub(crate) fn targets(&self, piece: &Piece) -> Result<Vec<Target>, DatasetError> {
+        let numbers = |column: &str| match Cells::of(piece, column) {
+            Some(cells) => cells.numbers(),
+            None => Ok(vec![f64::NAN; piece.len()]),
+        };
+        let values = match (&self.column, &self.ratio) {
+            (_, Some([numerator, denominator])) => {
+                let pairs = numbers(numerator)?.into_iter().zip(numbers(denominator)?);
+                pairs
+                    .map(|(n, d)| n / d)
+                    .map(|ratio| if ratio.is_finite() { ratio } else { f64::NAN })
+                    .collect()
+            }
+            (Some(column), None) if self.above.is_none() => match Cells::of(piece, column) {
+                Some(cells) => cells.booleans()?,
+                None => vec![f64::NAN; piece.len()],
+            },
+            (Some(column), None) => numbers(column)?,
+            (None, None) => vec![f64::NAN; piece.len()],
+        };
+        Ok(values.into_iter().map(|value| self.target(value)).collect())
+    }
+
+    fn target(&self, value: f64) -> Target {
+        match &self.above {
+            _ if value.is_nan() => Target::Missing,
+            None => Target::Known(value > 0.5),
+            Some(Above::Number(threshold)) => Target::Known(value > *threshold),
+            Some(Above::Text(_)) => Target::Value(value),
+        }
+    }
+
+    /// The rule in words.
+    pub(crate) fn words(&self) -> String {
+        let of = match (&self.column, &self.ratio) {
+            (_, Some([numerator, denominator])) => format!("{numerator} / {denominator}"),
+            (column, _) => column.clone().unwrap_or_default(),
+        };
+        match &self.above {
+            None => of,
+            Some(Above::Number(number)) => format!("{of} > {number}"),
+            Some(Above::Text(text)) => format!("{of} > {text}"),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! CSV in blocks of whole records. The records are found here, so that a ragged row, an open quote or broken UTF-8 is
+//! told by its row; polars then reads each clean block. All columns are read as text: what they must hold is the
+//! description's to say, not the file's first rows'.
+
+use std::{
+    fs::File,
+    io::{Cursor, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use polars::prelude::{CsvReadOptions, DataType, PlSmallStr, Schema, SchemaRef, SerReader};
+
+use super::{
+    BLOCK_BYTES, Needed, Piece, polars_error, present,
+    records::{self, Block},
+    unreadable,
+};
+use crate::DatasetError;
+
+/// A longer record is taken for an open quote rather than read into memory.
+const RECORD_BYTES: usize = 256 * 1024 * 1024;
+
+pub(super) struct CsvPieces {
+    path: PathBuf,
+    file: File,
+    /// Bytes read and not yet cut into records.
+    pending: Vec<u8>,
+    at_end: bool,
+    width: usize,
+    schema: SchemaRef,
+    projection: Arc<Vec<usize>>,
+    next_row: u64,
+}
+
+impl CsvPieces {
+    pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let mut pieces = Self {
+            path: path.to_owned(),
+            file,
+            pending: Vec::new(),
+            at_end: false,
+            width: 0,
+            schema: SchemaRef::default(),
+            projection: Arc::default(),
+            next_row: 1,
+        };
+        let names = pieces.header()?;
+        for column in needed {
+            if names.iter().filter(|name| **name == column.column).count() > 1 {
+                let problem = format!(
+                    "the header names {:?} twice; rename one of the columns",
+                    column.column
+                );
+                return Err(unreadable(path, &problem));
+            }
+        }
+        let found = present(path, needed, &names)?;
+        let position = |column: &str| names.iter().position(|name| name == column);
+        let mut projection: Vec<usize> = found
+            .iter()
+            .filter_map(|needed| position(&needed.column))
+            .collect();
+        if projection.is_empty() {
+            projection.push(0); // so that the rows are counted
+        }
+        pieces.projection = Arc::new(projection);
+        pieces.width = names.len();
+        pieces.schema = Arc::new(unique_schema(&names));
+        Ok(pieces)
+    }
+
+    /// Reads the first record and takes it off the pending bytes.
+    fn header(&mut self) -> Result<Vec<String>, DatasetError> {
+        let Some(block) = self.block(1)? else {
+            let problem = "the file has no header: it holds only blank lines".to_owned();
+            return Err(DatasetError::Empty {
+                file: self.path.clone(),
+                problem,
+            });
+        };
+        let text = String::from_utf8_lossy(&block.clean);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(split_record(text.strip_prefix('\u{feff}').unwrap_or(text)))
+    }
+
+    /// Reads one more block behind the pending bytes.
+    fn fill(&mut self) -> Result<(), DatasetError> {
+        let limit = BLOCK_BYTES as u64;
+        let read = (&mut self.file).take(limit).read_to_end(&mut self.pending);
+        self.at_end = read.map_err(|error| unreadable(&self.path, &error))? < BLOCK_BYTES;
+        Ok(())
+    }
+
+    /// The next block of at most `limit` whole records, or nothing at the end of the file.
+    fn block(&mut self, limit: u64) -> Result<Option<Block>, DatasetError> {
+        loop {
+            let block = records::scan(&self.pending, self.at_end, self.width, limit).map_err(
+                |(record, problem)| DatasetError::Row {
+                    file: self.path.clone(),
+                    row: self.next_row + record,
+                    problem,
+                },
+            )?;
+            self.pending.drain(..block.consumed);
+            if block.records > 0 {
+                return Ok(Some(block));
+            }
+            if self.at_end {
+                return Ok(None);
+            }
+            if self.pending.len() > RECORD_BYTES {
+                let problem =
+                    "the record does not end within 256 MiB; is a quote never closed?".to_owned();
+                return Err(DatasetError::Row {
+                    file: self.path.clone(),
+                    row: self.next_row,
+                    problem,
+                });
+            }
+            self.fill()?;
+        }
+    }
+
+    fn piece(&mut self, block: Block) -> Result<Piece, DatasetError> {
+        let (text, lossy) = decode(block.clean);
+        let options = CsvReadOptions::default()
+            .with_has_header(false)
+            .with_schema(Some(self.schema.clone()))
+            .with_projection(Some(self.projection.clone()))
+            .with_raise_if_empty(false)
+            .with_rechunk(true);
+        let reader = options.into_reader_with_file_handle(Cursor::new(text));
+        let frame = reader.finish().map_err(polars_error(&self.path))?;
+        if frame.height() as u64 != block.records {
+            let problem = format!(
+                "{} records counted from row {}, {} read",
+                block.records,
+                self.next_row,
+                frame.height()
+            );
+            return Err(unreadable(&self.path, &problem));
+        }
+        let piece = Piece::new(&self.path, frame, self.next_row, lossy);
+        self.next_row += block.records;
+        Ok(piece)
+    }
+}
+
+impl Iterator for CsvPieces {
+    type Item = Result<Piece, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.block(u64::MAX) {
+            Ok(None) => None,
+            Ok(Some(block)) => Some(self.piece(block)),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// polars wants unique names; a repeated name is never needed (checked), so any other will do.
+fn unique_schema(names: &[String]) -> Schema {
+    let mut schema = Schema::default();
+    for (index, name) in names.iter().enumerate() {
+        let name = if schema.contains(name) {
+            format!("{name}\u{0}{index}")
+        } else {
+            name.clone()
+        };
+        schema.insert(PlSmallStr::from_string(name), DataType::String);
+    }
+    schema
+}
+
+/// The fields of one clean record.
+fn split_record(record: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    let mut characters = record.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                push(&mut fields, '"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            _ => push(&mut fields, character),
+        }
+    }
+    fields
+}
+
+fn push(fields: &mut [String], character: char) {
+    if let Some(field) = fields.last_mut() {
+        field.push(character);
+    }
+}
+
+/// Text with each broken sequence replaced by U+FFFD, and the number of records where that happened. The clean
+/// records end in a newline; a newline inside quotes only makes one broken record count as two when both lines break.
+fn decode(bytes: Vec<u8>) -> (Vec<u8>, u64) {
+    match String::from_utf8(bytes) {
+        Ok(text) => (text.into_bytes(), 0),
+        Err(error) => {
+            let bytes = error.into_bytes();
+            let lossy = bytes
+                .split(|&byte| byte == b'\n')
+                .filter(|line| std::str::from_utf8(line).is_err())
+                .count();
+            (
+                String::from_utf8_lossy(&bytes).into_owned().into_bytes(),
+                lossy as u64,
+            )
+        }
+    }
+}

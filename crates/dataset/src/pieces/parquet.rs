@@ -1,0 +1,152 @@
+//! Parquet in slices of rows within a row group, only the needed columns decoded.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use polars::prelude::{
+    ArrowDataType, DataFrame, DataType, IntoColumn, NamedFrom, ParquetReader, PolarsResult,
+    SerReader, Series,
+};
+
+use super::{Needed, Piece, SLICE_ROWS, polars_error, present, unreadable};
+use crate::DatasetError;
+
+pub(super) struct ParquetPieces {
+    path: PathBuf,
+    file: File,
+    metadata: Metadata,
+    columns: Vec<String>,
+    /// First row and length of each slice, the next one last.
+    slices: Vec<(usize, usize)>,
+}
+
+type Metadata = polars::io::parquet::metadata::FileMetadataRef;
+
+impl ParquetPieces {
+    pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let handle = file.try_clone().map_err(|error| unreadable(path, &error))?;
+        let mut reader = ParquetReader::new(handle);
+        let mut metadata = reader.get_metadata().map_err(polars_error(path))?.clone();
+        // Without the writer's own notes the types are Parquet's: a category is a string, an array of a fixed length a list.
+        Arc::make_mut(&mut metadata).key_value_metadata = None;
+        reader.set_metadata(metadata.clone());
+        let schema = reader.schema().map_err(polars_error(path))?;
+        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        let found = present(path, needed, &names)?;
+        for column in &found {
+            if let Some(field) = schema.get(column.column.as_str())
+                && !readable(field.dtype())
+            {
+                return Err(DatasetError::Type {
+                    column: column.column.clone(),
+                    file: path.to_owned(),
+                    found: format!("{:?}", field.dtype()),
+                    expected: "numbers, booleans, strings, dates, or lists of numbers or strings; write it as one of these".to_owned(),
+                });
+            }
+        }
+        let mut columns: Vec<String> = found
+            .into_iter()
+            .map(|needed| needed.column.clone())
+            .collect();
+        if columns.is_empty() {
+            columns.extend(names.into_iter().next()); // so that the rows are counted
+        }
+        let mut slices = slices(metadata.row_groups.iter().map(|group| group.num_rows()));
+        slices.reverse();
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            metadata,
+            columns,
+            slices,
+        })
+    }
+
+    fn piece(&self, first: usize, length: usize) -> Result<Piece, DatasetError> {
+        let handle = self
+            .file
+            .try_clone()
+            .map_err(|error| unreadable(&self.path, &error))?;
+        let mut reader = ParquetReader::new(handle)
+            .with_columns(Some(self.columns.clone()))
+            .with_slice(Some((first, length)));
+        reader.set_metadata(self.metadata.clone());
+        let frame = reader
+            .set_rechunk(true)
+            .finish()
+            .map_err(polars_error(&self.path))?;
+        let (frame, lossy) = decode(frame).map_err(polars_error(&self.path))?;
+        Ok(Piece::new(&self.path, frame, first as u64 + 1, lossy))
+    }
+}
+
+impl Iterator for ParquetPieces {
+    type Item = Result<Piece, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.slices
+            .pop()
+            .map(|(first, length)| self.piece(first, length))
+    }
+}
+
+/// Slices of at most [`SLICE_ROWS`] rows that cross no row group.
+fn slices(groups: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
+    let mut slices = Vec::new();
+    let mut first = 0;
+    for rows in groups {
+        let end = first + rows;
+        while first < end {
+            let length = SLICE_ROWS.min(end - first);
+            slices.push((first, length));
+            first += length;
+        }
+    }
+    slices
+}
+
+/// Whether polars, as it is built here, can take the type at all.
+fn readable(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType as T;
+    match dtype {
+        T::List(field) | T::LargeList(field) => readable(field.dtype()),
+        T::Null | T::Boolean | T::Float32 | T::Float64 | T::Date32 | T::Timestamp(..) => true,
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => {
+            true
+        }
+        T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView => true,
+        _ => false,
+    }
+}
+
+/// Strings in place of bytes, and the number of rows in which some were no UTF-8.
+fn decode(mut frame: DataFrame) -> PolarsResult<(DataFrame, u64)> {
+    let mut broken = vec![false; frame.height()];
+    for index in 0..frame.width() {
+        let column = &frame.columns()[index];
+        if column.dtype() != &DataType::Binary {
+            continue;
+        }
+        let texts: Vec<Option<String>> = column
+            .binary()?
+            .iter()
+            .zip(&mut broken)
+            .map(|(bytes, broken)| {
+                let text = String::from_utf8_lossy(bytes?);
+                *broken |= matches!(text, std::borrow::Cow::Owned(_));
+                Some(text.into_owned())
+            })
+            .collect();
+        let decoded = Series::new(column.name().clone(), texts).into_column();
+        frame.replace_column(index, decoded)?;
+    }
+    Ok((
+        frame,
+        broken.into_iter().filter(|&broken| broken).count() as u64,
+    ))
+}

@@ -1,0 +1,125 @@
+//! Rows in memory: the typed input columns and the role columns, and batches of any of the rows.
+
+use std::borrow::Cow;
+
+use counterweight_model::{Batch, Column, ModelError, Schema};
+use serde::Serialize;
+
+/// What a column says about a row beside its features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The request the candidate was shown in.
+    Request,
+    /// Who it was shown to.
+    User,
+    /// The candidate's id.
+    Candidate,
+    /// When; a number, a date, or text that sorts by time such as ISO 8601 in one time zone.
+    Time,
+    /// Where in the ranking.
+    Position,
+    /// Rows of one group share a part and a fold.
+    Group,
+}
+
+impl Role {
+    /// The key in `[columns]`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::User => "user",
+            Self::Candidate => "candidate",
+            Self::Time => "time",
+            Self::Position => "position",
+            Self::Group => "group",
+        }
+    }
+}
+
+/// The values of a role column as text, one per row; the empty string is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdColumn {
+    /// The role.
+    pub role: Role,
+    /// The file's name of the column.
+    pub column: String,
+    /// One value per row.
+    pub values: Vec<String>,
+}
+
+/// Rows as the model reads them.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The inputs and features.
+    pub schema: Schema,
+    /// One per input, in schema order, each with [`Rows::len`] values; `None` is an optional column that no file has.
+    pub columns: Vec<Option<Column<'static>>>,
+    /// The role columns that the description names, in the order of [`Role`].
+    pub ids: Vec<IdColumn>,
+    pub(crate) len: usize,
+}
+
+impl Rows {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The values of a role, if the description names a column for it.
+    pub fn id(&self, role: Role) -> Option<&[String]> {
+        self.ids
+            .iter()
+            .find(|ids| ids.role == role)
+            .map(|ids| ids.values.as_slice())
+    }
+
+    /// A checked batch of the given rows, in the given order; texts are borrowed.
+    ///
+    /// # Errors
+    /// What [`Batch::new`] refuses.
+    ///
+    /// # Panics
+    /// When an index is not below [`Rows::len`].
+    pub fn batch(&self, rows: &[usize]) -> Result<Batch<'_>, ModelError> {
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| column.as_ref().map(|column| gather(column, rows)));
+        Batch::new(&self.schema, rows.len(), columns.collect())
+    }
+
+    /// A checked batch of all rows.
+    ///
+    /// # Errors
+    /// What [`Batch::new`] refuses.
+    pub fn all(&self) -> Result<Batch<'_>, ModelError> {
+        let rows: Vec<usize> = (0..self.len).collect();
+        self.batch(&rows)
+    }
+}
+
+fn gather<'a>(column: &'a Column<'static>, rows: &[usize]) -> Column<'a> {
+    match column {
+        Column::Numeric(values) => Column::Numeric(rows.iter().map(|&row| values[row]).collect()),
+        Column::Text(values) => Column::Text(
+            rows.iter()
+                .map(|&row| Cow::Borrowed(values[row].as_ref()))
+                .collect(),
+        ),
+        Column::List(values) => Column::List(rows.iter().map(|&row| values[row].clone()).collect()),
+        Column::Vector { dim, values } => Column::Vector {
+            dim: *dim,
+            values: rows
+                .iter()
+                .flat_map(|&row| &values[row * dim..(row + 1) * dim])
+                .copied()
+                .collect(),
+        },
+    }
+}

@@ -1,0 +1,165 @@
+//! The TOML description as it is written, before any check across keys.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file. Unknown keys are errors everywhere.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spec {
+    pub(crate) name: String,
+    pub(crate) files: Vec<String>,
+    pub(crate) max_text_bytes: Option<usize>,
+    #[serde(default)]
+    pub(crate) columns: RoleColumns,
+    #[serde(default)]
+    pub(crate) filter: Vec<Filter>,
+    #[serde(default)]
+    pub(crate) input: Vec<InputSpec>,
+    #[serde(default)]
+    pub(crate) feature: Vec<FeatureSpec>,
+    #[serde(default)]
+    pub(crate) objective: Vec<ObjectiveSpec>,
+    pub(crate) split: Option<SplitSpec>,
+}
+
+/// The columns that are no features by themselves but say what a row is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoleColumns {
+    pub(crate) request: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) candidate: Option<String>,
+    pub(crate) time: Option<String>,
+    pub(crate) position: Option<String>,
+    pub(crate) group: Option<String>,
+}
+
+/// A test that a row must pass to be kept. All that are given must hold; a missing value passes none of them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    pub(crate) column: String,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    pub(crate) not_between: Option<[f64; 2]>,
+    pub(crate) equals: Option<Scalar>,
+    #[serde(rename = "in")]
+    pub(crate) one_of: Option<Vec<Scalar>>,
+    pub(crate) not_missing: Option<bool>,
+}
+
+/// A value in a filter.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Scalar {
+    Boolean(bool),
+    Number(f64),
+    Text(String),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InputSpec {
+    pub(crate) name: String,
+    pub(crate) kind: KindName,
+    #[serde(default = "candidate")]
+    pub(crate) side: counterweight_model::Side,
+    /// Numbers per row; of a vector only, and there required.
+    pub(crate) dim: Option<usize>,
+    #[serde(default)]
+    pub(crate) optional: bool,
+    pub(crate) served: Option<f64>,
+    /// Whether the input is a feature as it is.
+    #[serde(default = "yes")]
+    pub(crate) feature: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KindName {
+    Numeric,
+    Boolean,
+    Categorical,
+    Text,
+    List,
+    Vector,
+}
+
+/// A derived feature: exactly one of the expressions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FeatureSpec {
+    pub(crate) name: String,
+    pub(crate) log1p: Option<String>,
+    pub(crate) ratio: Option<[String; 2]>,
+    pub(crate) product: Option<[String; 2]>,
+    pub(crate) pair: Option<[String; 2]>,
+    pub(crate) contains: Option<[String; 2]>,
+    pub(crate) equal: Option<[String; 2]>,
+    pub(crate) dot: Option<[String; 2]>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectiveSpec {
+    pub(crate) name: String,
+    pub(crate) label: LabelSpec,
+    #[serde(default)]
+    pub(crate) filter: Vec<Filter>,
+    pub(crate) features: Option<Vec<String>>,
+    pub(crate) sample_negatives: Option<f64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LabelSpec {
+    pub(crate) column: Option<String>,
+    pub(crate) ratio: Option<[String; 2]>,
+    pub(crate) above: Option<Above>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Above {
+    Number(f64),
+    Text(String),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SplitSpec {
+    pub(crate) by: SplitBy,
+    pub(crate) column: Option<String>,
+    #[serde(default)]
+    pub(crate) train: f64,
+    #[serde(default)]
+    pub(crate) calibrate: f64,
+    #[serde(default)]
+    pub(crate) tune: f64,
+    #[serde(default)]
+    pub(crate) test: f64,
+    #[serde(default)]
+    pub(crate) seed: u64,
+}
+
+/// What decides the part that a row belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// The hash of the group column's value: no group straddles two parts.
+    Group,
+    /// The hash of the row's identity: request and candidate, or the row number where there is neither.
+    Hash,
+    /// The order of the time column: the earliest rows train, and rows of one time share a part.
+    Time,
+    /// A column that names the part.
+    Column,
+}
+
+fn candidate() -> counterweight_model::Side {
+    counterweight_model::Side::Candidate
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,167 @@
+//! Which part a row belongs to, told row by row, so that it is known before the row is kept.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{DatasetError, Part, convert::Cells, pieces::Piece, spec::SplitSpec};
+
+/// A moment, by which rows are ordered. All of a dataset's are of one variant.
+#[derive(Debug, Clone, PartialEq, PartialOrd)]
+pub(crate) enum Moment {
+    Number(f64),
+    Text(String),
+}
+
+/// Decides parts.
+#[derive(Debug, Clone)]
+pub(crate) enum Splitter {
+    /// No split: every row trains.
+    AllTrain,
+    /// By the hash of a group or of the row's identity.
+    Hash {
+        spec: SplitSpec,
+        column: Option<String>,
+    },
+    /// By the first moment of each part after the first; a part that is empty starts where the next one does.
+    Time {
+        column: String,
+        starts: Vec<Option<Moment>>,
+    },
+    /// By a column that names the part.
+    Column(String),
+}
+
+impl SplitSpec {
+    fn fractions(&self) -> [f64; 4] {
+        [self.train, self.calibrate, self.tune, self.test]
+    }
+
+    /// Where each part ends, as a share of all rows.
+    fn ends(&self) -> [f64; 4] {
+        let mut sum = 0.0;
+        self.fractions().map(|fraction| {
+            sum += fraction;
+            // Fractions such as 0.7 + 0.1 + 0.2 fall short of 1 by rounding; no row shall fall into the gap.
+            if sum > 1.0 - 1e-9 { 1.0 } else { sum }
+        })
+    }
+}
+
+/// The part of a share in [0, 1), if any.
+fn part_at(share: f64, ends: [f64; 4]) -> Option<Part> {
+    Part::ALL
+        .into_iter()
+        .zip(ends)
+        .find(|(_, end)| share < *end)
+        .map(|(part, _)| part)
+}
+
+/// A hash as a number in [0, 1).
+pub(crate) fn unit(hash: u64) -> f64 {
+    (hash >> 11) as f64 / (1u64 << 53) as f64
+}
+
+impl Splitter {
+    /// The part of each row; none where the row belongs to no part. `identity` gives each row's hash under a seed.
+    pub(crate) fn parts(
+        &self,
+        piece: &Piece,
+        identity: &dyn Fn(usize, u64) -> u64,
+    ) -> Result<Vec<Option<Part>>, DatasetError> {
+        match self {
+            Self::AllTrain => Ok(vec![Some(Part::Train); piece.len()]),
+            Self::Hash { spec, column } => {
+                let ends = spec.ends();
+                let groups = match column.as_ref().and_then(|column| Cells::of(piece, column)) {
+                    Some(cells) => Some(cells.texts()?),
+                    None => None,
+                };
+                let hash = |row: usize| match &groups {
+                    Some(groups) => xxh3_64_with_seed(groups[row].as_bytes(), spec.seed),
+                    None => identity(row, spec.seed),
+                };
+                Ok((0..piece.len())
+                    .map(|row| part_at(unit(hash(row)), ends))
+                    .collect())
+            }
+            Self::Time { column, starts } => {
+                let moments = moments(piece, column)?;
+                Ok(moments
+                    .iter()
+                    .map(|moment| part_in_time(moment, starts))
+                    .collect())
+            }
+            Self::Column(column) => named_parts(piece, column),
+        }
+    }
+}
+
+/// The last part whose start is not after the moment; none beyond the end of the last part.
+fn part_in_time(moment: &Moment, starts: &[Option<Moment>]) -> Option<Part> {
+    let passed = starts
+        .iter()
+        .filter(|start| start.as_ref().is_some_and(|start| moment >= start))
+        .count();
+    Part::ALL.get(passed).copied()
+}
+
+/// The moments of all rows; a missing one is an error.
+pub(crate) fn moments(piece: &Piece, column: &str) -> Result<Vec<Moment>, DatasetError> {
+    let Some(cells) = Cells::of(piece, column) else {
+        return Ok(Vec::new());
+    };
+    let missing =
+        |row| cells.wrong_value(row, "", "a time; a split by time needs one in every row");
+    if let Some(numbers) = cells.instants() {
+        let moment = |(row, number): (usize, f64)| {
+            if number.is_nan() {
+                Err(missing(row))
+            } else {
+                Ok(Moment::Number(number))
+            }
+        };
+        return numbers.into_iter().enumerate().map(moment).collect();
+    }
+    let texts = cells.texts()?;
+    let numeric = texts
+        .first()
+        .is_some_and(|text| text.trim().parse::<f64>().is_ok());
+    let moment = |(row, text): (usize, String)| {
+        if text.trim().is_empty() {
+            return Err(missing(row));
+        }
+        match text.trim().parse::<f64>() {
+            Ok(number) if numeric && number.is_finite() => Ok(Moment::Number(number)),
+            Err(_) if !numeric => Ok(Moment::Text(text)),
+            _ => Err(cells.wrong_value(
+                row,
+                &text,
+                "a time like the rows before it: use numbers throughout, or ISO 8601 throughout",
+            )),
+        }
+    };
+    texts.into_iter().enumerate().map(moment).collect()
+}
+
+/// The first moment of each part after the first, and of what is beyond the last. Rows of one moment share a part.
+pub(crate) fn starts(mut moments: Vec<Moment>, spec: &SplitSpec) -> Vec<Option<Moment>> {
+    moments.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    let rows = moments.len();
+    spec.ends()
+        .iter()
+        .map(|end| moments.get((end * rows as f64).round() as usize).cloned())
+        .collect()
+}
+
+fn named_parts(piece: &Piece, column: &str) -> Result<Vec<Option<Part>>, DatasetError> {
+    let Some(cells) = Cells::of(piece, column) else {
+        return Ok(vec![None; piece.len()]);
+    };
+    let part =
+        |(row, name): (usize, String)| match Part::ALL.into_iter().find(|part| part.name() == name)
+        {
+            Some(part) => Ok(Some(part)),
+            None if name.is_empty() => Ok(None),
+            None => Err(cells.wrong_value(row, &name, "train, calibrate, tune, test or empty")),
+        };
+    cells.texts()?.into_iter().enumerate().map(part).collect()
+}
