@@ -1,1 +1,21 @@
-//! TODO
+//! A simulated feed whose labels follow a known law, so that what is learned and estimated can be checked against the truth.
+//!
+//! [`simulate`] writes three files into a folder: `impressions.parquet` (the impression log of `data/SCHEMA.md`),
+//! `truth.parquet` (the probabilities that the labels were drawn from) and `dataset.toml` (the dataset's description).
+//! Every user, author, post and request has its own random stream, keyed by the seed and its number. So the first N
+//! requests are the same in every longer run, and the same seed gives the same bytes.
+
+mod config;
+mod frame;
+mod grammar;
+mod law;
+mod policy;
+mod post;
+mod request;
+mod stream;
+mod text;
+mod user;
+mod write;
+
+pub use config::{Config, SimulatorError};
+pub use write::{DATASET_FILE, IMPRESSIONS_FILE, Summary, TRUTH_FILE, simulate};

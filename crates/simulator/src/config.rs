@@ -1,0 +1,132 @@
+//! What can be chosen about a simulation, its check, and what can go wrong.
+
+use std::path::PathBuf;
+
+/// How much to simulate. [`Config::default`] is the shipped sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Number of requests, at least 1.
+    pub requests: u64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Fewest candidates of a request, at least `k`.
+    pub candidates_min: usize,
+    /// Most candidates of a request, at least `candidates_min` and at most 1000.
+    pub candidates_max: usize,
+    /// Candidates shown per request, at least 1.
+    pub k: usize,
+    /// Lower end of the range that λ is drawn from, uniformly; finite and at least 0.
+    pub lambda_low: f64,
+    /// Upper end of that range, above the lower one.
+    pub lambda_high: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            requests: 2_000,
+            seed: 1,
+            candidates_min: 20,
+            candidates_max: 30,
+            k: 10,
+            lambda_low: 0.0,
+            lambda_high: 1.25,
+        }
+    }
+}
+
+/// Most candidates of one request: the pool of recent posts has to stay well above it.
+const MOST_CANDIDATES: usize = 1_000;
+/// Requests are numbered in the ids with nine digits.
+const MOST_REQUESTS: u64 = 1_000_000_000;
+
+impl Config {
+    /// Checks the ranges of all fields.
+    pub(crate) fn check(&self) -> Result<(), SimulatorError> {
+        let wrong = |field, reason: String| Err(SimulatorError::Config { field, reason });
+        if self.requests == 0 {
+            return wrong("requests", "must be at least 1".to_owned());
+        }
+        if self.requests > MOST_REQUESTS {
+            return wrong(
+                "requests",
+                format!("{} is above the most, {MOST_REQUESTS}", self.requests),
+            );
+        }
+        if self.k == 0 {
+            return wrong("k", "must be at least 1".to_owned());
+        }
+        if self.k > self.candidates_min {
+            return wrong(
+                "k",
+                format!(
+                    "{} is more than the fewest candidates of a request, {}",
+                    self.k, self.candidates_min
+                ),
+            );
+        }
+        if self.candidates_min > self.candidates_max {
+            return wrong(
+                "candidates_min",
+                format!(
+                    "{} is above candidates_max, {}",
+                    self.candidates_min, self.candidates_max
+                ),
+            );
+        }
+        if self.candidates_max > MOST_CANDIDATES {
+            return wrong(
+                "candidates_max",
+                format!(
+                    "{} is above the most, {MOST_CANDIDATES}",
+                    self.candidates_max
+                ),
+            );
+        }
+        if !(self.lambda_low.is_finite() && self.lambda_low >= 0.0) {
+            return wrong(
+                "lambda_low",
+                format!("{} must be finite and at least 0", self.lambda_low),
+            );
+        }
+        if !(self.lambda_high.is_finite() && self.lambda_high > self.lambda_low) {
+            return wrong(
+                "lambda_high",
+                format!(
+                    "{} must be finite and above lambda_low, {}",
+                    self.lambda_high, self.lambda_low
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Why a simulation was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// A field of the configuration is out of its range.
+    #[error("{field}: {reason}")]
+    Config {
+        /// The field's name.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {}: {source}; choose a folder that can be written to", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Parquet could not be written.
+    #[error("cannot write Parquet to {}: {source}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the writer said.
+        source: polars::error::PolarsError,
+    },
+}

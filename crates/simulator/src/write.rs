@@ -1,0 +1,173 @@
+//! Writes a simulation to Parquet in bounded memory: a row group is written as soon as it is full.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use polars::io::parquet::write::BatchedWriter;
+use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, PolarsResult};
+
+use crate::config::{Config, SimulatorError};
+use crate::frame;
+use crate::request::{Feed, Request};
+
+/// Name of the impression log in the folder.
+pub const IMPRESSIONS_FILE: &str = "impressions.parquet";
+/// Name of the truth file in the folder.
+pub const TRUTH_FILE: &str = "truth.parquet";
+/// Name of the dataset's description in the folder.
+pub const DATASET_FILE: &str = "dataset.toml";
+
+/// Rows of a row group, but for the last request in it; all that is held in memory.
+const ROW_GROUP_ROWS: usize = 32_768;
+const DATASET_TOML: &str = include_str!("dataset.toml");
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Requests.
+    pub requests: u64,
+    /// Rows of the log: all candidates.
+    pub rows: u64,
+    /// Rows that were shown, and so have labels.
+    pub labelled: u64,
+    /// Labelled rows with engagement.
+    pub engaged: u64,
+    /// Labelled rows reported as engagement bait.
+    pub baits: u64,
+    /// Bytes of the impression log and the truth file.
+    pub bytes: u64,
+}
+
+/// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`] and [`DATASET_FILE`] to `out_dir`, which is made if
+/// it is absent; files of these names are replaced, once the new ones are complete. `progress` is told the number of
+/// requests done, after each row group.
+///
+/// # Errors
+/// [`SimulatorError::Config`] when a field of `config` is out of its range; [`SimulatorError::Write`] and
+/// [`SimulatorError::Parquet`] when a file cannot be written.
+pub fn simulate(
+    config: &Config,
+    out_dir: &Path,
+    mut progress: impl FnMut(u64),
+) -> Result<Summary, SimulatorError> {
+    config.check()?;
+    fs::create_dir_all(out_dir).map_err(|source| SimulatorError::Write {
+        path: out_dir.to_owned(),
+        source,
+    })?;
+    let mut log = Output::create(
+        out_dir,
+        IMPRESSIONS_FILE,
+        &frame_of(out_dir, frame::impressions(&[], config))?,
+    )?;
+    let mut truth = Output::create(out_dir, TRUTH_FILE, &frame_of(out_dir, frame::truth(&[]))?)?;
+    let mut feed = Feed::new(config.clone());
+    let mut summary = Summary::default();
+    let mut group: Vec<Request> = Vec::new();
+    let mut rows = 0;
+    for number in 0..config.requests {
+        let request = feed.request(number);
+        rows += request.candidates.len();
+        summary.count(&request);
+        group.push(request);
+        if rows >= ROW_GROUP_ROWS || number + 1 == config.requests {
+            log.write(frame::impressions(&group, config))?;
+            truth.write(frame::truth(&group))?;
+            group.clear();
+            rows = 0;
+            progress(number + 1);
+        }
+    }
+    summary.bytes = log.finish()? + truth.finish()?;
+    replace(out_dir, DATASET_FILE, DATASET_TOML.as_bytes())?;
+    Ok(summary)
+}
+
+impl Summary {
+    fn count(&mut self, request: &Request) {
+        self.requests += 1;
+        self.rows += request.candidates.len() as u64;
+        for shown in request
+            .candidates
+            .iter()
+            .filter_map(|candidate| candidate.shown)
+        {
+            self.labelled += 1;
+            self.engaged += u64::from(shown.labels[0]);
+            self.baits += u64::from(shown.labels[1]);
+        }
+    }
+}
+
+fn frame_of(path: &Path, frame: PolarsResult<DataFrame>) -> Result<DataFrame, SimulatorError> {
+    frame.map_err(|source| SimulatorError::Parquet {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn temporary(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!(".{name}.partial"))
+}
+
+fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SimulatorError> {
+    let (temporary, path) = (temporary(dir, name), dir.join(name));
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, &path))
+        .map_err(|source| SimulatorError::Write { path, source })
+}
+
+/// A Parquet file that takes its name when it is complete.
+struct Output {
+    path: PathBuf,
+    temporary: PathBuf,
+    writer: BatchedWriter<File>,
+}
+
+impl Output {
+    fn create(dir: &Path, name: &str, empty: &DataFrame) -> Result<Self, SimulatorError> {
+        let (path, temporary) = (dir.join(name), temporary(dir, name));
+        let file = File::create(&temporary).map_err(|source| SimulatorError::Write {
+            path: path.clone(),
+            source,
+        })?;
+        let writer = ParquetWriter::new(file)
+            .with_compression(ParquetCompression::Zstd(None))
+            .batched(empty.schema())
+            .map_err(|source| SimulatorError::Parquet {
+                path: path.clone(),
+                source,
+            })?;
+        Ok(Self {
+            path,
+            temporary,
+            writer,
+        })
+    }
+
+    /// Writes one row group.
+    fn write(&mut self, frame: PolarsResult<DataFrame>) -> Result<(), SimulatorError> {
+        frame
+            .and_then(|frame| self.writer.write_batch(&frame))
+            .map_err(|source| SimulatorError::Parquet {
+                path: self.path.clone(),
+                source,
+            })
+    }
+
+    /// Writes the footer and gives the file its name; answers its bytes.
+    fn finish(self) -> Result<u64, SimulatorError> {
+        let Self {
+            path,
+            temporary,
+            writer,
+        } = self;
+        let bytes = writer.finish().map_err(|source| SimulatorError::Parquet {
+            path: path.clone(),
+            source,
+        })?;
+        drop(writer);
+        fs::rename(&temporary, &path).map_err(|source| SimulatorError::Write { path, source })?;
+        Ok(bytes)
+    }
+}
