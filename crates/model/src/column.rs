@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::ModelError;
-use crate::schema::{Input, Kind, Schema, Side};
+use crate::feature::{Input, Kind, Side};
+use crate::{ModelError, Schema};
 
 /// One raw input of a batch: a value per row, or a single one that stands for all rows (context inputs only).
 #[derive(Debug, Clone, PartialEq)]
@@ -163,13 +163,13 @@ fn check_column(
     max_bytes: usize,
 ) -> Result<(), ModelError> {
     let name = || input.name.clone();
-    let fits = match (&*column, input.kind) {
+    let fits = matches!(
+        (&*column, input.kind),
         (Column::Numeric(_), Kind::Numeric | Kind::Boolean)
-        | (Column::Text(_), Kind::Text | Kind::Categorical)
-        | (Column::List(_), Kind::List)
-        | (Column::Vector { .. }, Kind::Vector { .. }) => true,
-        _ => false,
-    };
+            | (Column::Text(_), Kind::Text | Kind::Categorical)
+            | (Column::List(_), Kind::List)
+            | (Column::Vector { .. }, Kind::Vector { .. })
+    );
     if !fits {
         return Err(ModelError::WrongKind {
             input: name(),

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::schema::{Expression, Kind, Schema};
-use crate::{Batch, Column};
+use crate::feature::{Expression, Kind};
+use crate::{Batch, Column, Schema};
 
 /// Values of one feature: as many as the batch has rows, or one that stands for all.
 pub(crate) enum Values<'b> {

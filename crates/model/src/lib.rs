@@ -14,6 +14,7 @@ mod encoder;
 mod encoders;
 mod error;
 mod expression;
+mod feature;
 mod fit;
 mod folder;
 mod math;
@@ -30,10 +31,11 @@ pub use calibration::Calibrator;
 pub use column::{Batch, Column, Missing};
 pub use encoders::{Encoded, Encoders};
 pub use error::ModelError;
+pub use feature::{Expression, Feature, Input, Kind, Side};
 pub use fit::fit_encoders;
 pub use math::{logit, sigmoid, softplus};
 pub use model::{Contributions, Model, ModelParts, PriorCorrection, Scores};
 pub use report::{
     CalibrationBin, Convergence, CurvePoint, DataReport, PartReport, Regularisation, Report,
 };
-pub use schema::{DEFAULT_MAX_TEXT_BYTES, Expression, Feature, Input, Kind, Schema, Side};
+pub use schema::{DEFAULT_MAX_TEXT_BYTES, Schema};

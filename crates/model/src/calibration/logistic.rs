@@ -218,7 +218,7 @@ fn cholesky_solve(matrix: &[Vec<f64>], right: &[f64], ridge: f64) -> Option<Vec<
             let known: f64 = (0..j).map(|k| lower[i][k] * lower[j][k]).sum();
             if i == j {
                 let pivot = matrix[i][i] + ridge - known;
-                if !(pivot > matrix[i][i] * 1e-14) {
+                if pivot.is_nan() || pivot <= matrix[i][i] * 1e-14 {
                     return None;
                 }
                 lower[i][i] = pivot.sqrt();

@@ -115,9 +115,9 @@ impl Calibrator {
     pub fn version(&self) -> String {
         let mut hash = Sha256::new();
         let mut numbers = |numbers: &[f64]| {
-            numbers
-                .iter()
-                .for_each(|number| hash.update(number.to_bits().to_le_bytes()))
+            for number in numbers {
+                hash.update(number.to_bits().to_le_bytes());
+            }
         };
         match self {
             Self::None => return "none".into(),

@@ -14,8 +14,8 @@ pub(crate) use number::{Boolean, Numeric};
 pub(crate) use vector::Vector;
 
 use crate::expression::Values;
+use crate::feature::Kind;
 use crate::scale::Standard;
-use crate::schema::Kind;
 use crate::sink::Sink;
 use crate::text::{Text, TextScratch};
 
@@ -159,7 +159,7 @@ impl Encoder {
             (Self::OneHot(encoder), Values::Categories(values)) => encoder.apply(values, to),
             (Self::MultiHot(encoder), Values::Lists(values)) => encoder.apply(values, to, hits),
             (Self::Vector(encoder), Values::Vectors { values, .. }) => {
-                encoder.apply(values, to, raw, dense)
+                encoder.apply(values, to, raw, dense);
             }
             (Self::Target(encoder), Values::Categories(values)) => {
                 encoder.raw(values, raw);

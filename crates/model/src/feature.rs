@@ -1,0 +1,171 @@
+//! The words of a schema: raw inputs, and the features derived from them.
+//!
+//! A raw *input* is what a client sends or a log holds. A *feature* is an expression over inputs; it is what
+//! is encoded and what contributions are reported for.
+
+use serde::{Deserialize, Serialize};
+
+/// What an input's values are, or what an expression yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A finite number; NaN is missing.
+    Numeric,
+    /// 0 or 1; NaN is missing.
+    Boolean,
+    /// One of many names; the empty string is missing.
+    Categorical,
+    /// Prose; the empty string is missing.
+    Text,
+    /// Any number of names; no element is missing.
+    List,
+    /// A fixed number of finite numbers, such as an embedding; any NaN makes the whole vector missing.
+    Vector {
+        /// Numbers per row, at least 1.
+        dim: usize,
+    },
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Numeric => f.write_str("numeric"),
+            Self::Boolean => f.write_str("boolean"),
+            Self::Categorical => f.write_str("categorical"),
+            Self::Text => f.write_str("text"),
+            Self::List => f.write_str("list"),
+            Self::Vector { dim } => write!(f, "vector of {dim}"),
+        }
+    }
+}
+
+/// Whether an input describes one candidate, or the user and the moment that all candidates share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// One value per candidate.
+    Candidate,
+    /// One value per request; a column of one row stands for all.
+    Context,
+}
+
+/// One raw input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Name, unique among the inputs; also the name of the tensor that carries it.
+    pub name: String,
+    /// What its values are.
+    pub kind: Kind,
+    /// Whose property it is.
+    pub side: Side,
+    /// Whether the whole column may be absent, which then means missing in every row.
+    #[serde(default)]
+    pub optional: bool,
+    /// A numeric input that is known in training only, such as the position at which a candidate was shown.
+    /// When serving, this value is used whatever is sent, and nothing need be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<f64>,
+}
+
+impl Input {
+    /// A required input of the candidate.
+    pub fn candidate(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            side: Side::Candidate,
+            optional: false,
+            served: None,
+        }
+    }
+
+    /// A required input of the request's context.
+    pub fn context(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            side: Side::Context,
+            ..Self::candidate(name, kind)
+        }
+    }
+}
+
+/// How a feature is computed from inputs, which are given by name. A boolean input may stand where a number is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Expression {
+    /// The input itself.
+    Input {
+        /// Any input.
+        input: String,
+    },
+    /// `ln(1 + max(x, 0))` of a number.
+    Log1p {
+        /// A numeric input.
+        input: String,
+    },
+    /// `n / d` of two numbers; missing where `d` is 0, either is missing or the quotient overflows.
+    Ratio {
+        /// A numeric input.
+        numerator: String,
+        /// A numeric input.
+        denominator: String,
+    },
+    /// The pair of two categories, itself a category; missing where either is missing.
+    Pair {
+        /// A categorical input.
+        left: String,
+        /// A categorical input.
+        right: String,
+    },
+    /// The product of two numbers; missing where either is missing or the product overflows.
+    Product {
+        /// A numeric input.
+        left: String,
+        /// A numeric input.
+        right: String,
+    },
+    /// Whether a category is in a list; missing where the category is missing or the list is empty.
+    Contains {
+        /// A list input.
+        list: String,
+        /// A categorical input.
+        item: String,
+    },
+    /// Whether two categories are equal; missing where either is missing.
+    Equal {
+        /// A categorical input.
+        left: String,
+        /// A categorical input.
+        right: String,
+    },
+    /// The inner product of two vectors of one width; missing where either is missing or it overflows.
+    Dot {
+        /// A vector input.
+        left: String,
+        /// A vector input.
+        right: String,
+    },
+}
+
+/// A named feature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// Name, unique among the features.
+    pub name: String,
+    /// How it is computed.
+    pub of: Expression,
+}
+
+impl Feature {
+    /// The feature that is the input of the same name.
+    pub fn of_input(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            of: Expression::Input {
+                input: name.clone(),
+            },
+            name,
+        }
+    }
+}
