@@ -1,0 +1,176 @@
+//! The combiner's configuration: what is read, and the checked form that alone acts.
+
+mod check;
+mod raw;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use counterweight_model::Calibrator;
+use counterweight_ranking::Weights;
+
+use crate::error::CombinerError;
+
+/// A checked configuration of one combiner.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the gRPC services listen.
+    pub listen: SocketAddr,
+    /// Where `/metrics` and `/healthz` listen; none means not at all.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The name of this replica in answers.
+    pub replica: String,
+    /// The file of the weights log.
+    pub store: PathBuf,
+    /// What bounds the server.
+    pub limits: Limits,
+    /// The objectives, in order: the first is α, the second β. At least one, names unique.
+    pub objectives: Vec<Objective>,
+    /// The profiles, by name. At least one.
+    pub profiles: Vec<Profile>,
+}
+
+/// What bounds the server.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Ranking requests in flight; one more is answered RESOURCE_EXHAUSTED at once. Default 512.
+    pub max_concurrent_requests: usize,
+    /// The largest message that is taken, in bytes, of clients and of models. Default 64 MiB.
+    pub max_message_bytes: usize,
+    /// How long requests in flight may take once the server is told to stop. Default 10 s.
+    pub drain: Duration,
+}
+
+/// One objective.
+#[derive(Debug, Clone)]
+pub struct Objective {
+    /// Name.
+    pub name: String,
+    /// Where its probabilities come from.
+    pub source: Source,
+    /// Put on top of the source's probabilities; [`Calibrator::None`] leaves them.
+    pub calibrator: Calibrator,
+}
+
+/// Where an objective's probabilities come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A model behind the Open Inference Protocol.
+    Model(ModelSource),
+    /// A probability column of the request.
+    Column {
+        /// The tensor's name.
+        name: String,
+    },
+}
+
+/// A model behind the Open Inference Protocol.
+#[derive(Debug, Clone)]
+pub struct ModelSource {
+    /// `http://host:port` or `unix:/path`, at least one; requests are balanced over them.
+    pub endpoints: Vec<String>,
+    /// The model's name on the server.
+    pub name: String,
+    /// A pinned version; none means the served default.
+    pub version: Option<String>,
+    /// The output tensor with the probabilities. Default `probability`.
+    pub output: String,
+    /// The column of an output of shape [n, d], from 0. Default 0.
+    pub column: usize,
+    /// The longest a call may take, even when the caller allows more. Default 1 s.
+    pub timeout: Duration,
+    /// Numeric features packed into one tensor; none sends one tensor per feature.
+    pub packed: Option<Packed>,
+    /// Repeat context features to the number of candidates, for servers that do not broadcast.
+    pub expand_context: bool,
+}
+
+/// Numeric features packed into one tensor of shape [n, d].
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// The tensor's name.
+    pub input: String,
+    /// The features, in the order of the columns; a vector feature fills as many columns as it is wide.
+    pub features: Vec<String>,
+}
+
+/// A named surface with its weights.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Name.
+    pub name: String,
+    /// Its objectives as positions in [`Config::objectives`], ascending.
+    pub objectives: Vec<usize>,
+    /// Their default weights, in the same order: used until the weights log sets others.
+    pub weights: Weights,
+    /// What happens when a model fails. Default [`Policy::Fail`].
+    pub on_model_failure: Policy,
+    /// How many candidates are returned when the request does not say; 0 returns all.
+    pub limit: usize,
+}
+
+/// What a profile does when an objective's model fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// The request fails.
+    #[default]
+    Fail,
+    /// The remaining objectives rank, and the answer says so.
+    Without,
+}
+
+impl Config {
+    /// Reads a TOML file; a relative `store.path` is taken from the file's folder.
+    ///
+    /// # Errors
+    /// A file that can not be read, a key that is not known, a value that makes no sense: each names its key.
+    pub fn read(path: &Path) -> Result<Self, CombinerError> {
+        let raw: raw::Config = counterweight_config::read_toml(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        check::config(raw, &path.display().to_string(), folder)
+    }
+
+    /// Parses a TOML text; `origin` names it in errors, and a relative `store.path` is taken from `folder`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, origin: &str, folder: &Path) -> Result<Self, CombinerError> {
+        check::config(
+            counterweight_config::parse_toml(text, origin)?,
+            origin,
+            folder,
+        )
+    }
+
+    /// The position of the profile of that name; an empty name means `default`.
+    pub(crate) fn profile(&self, name: &str) -> Result<usize, CombinerError> {
+        let name = if name.is_empty() { "default" } else { name };
+        self.profiles
+            .iter()
+            .position(|profile| profile.name == name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = self
+                    .profiles
+                    .iter()
+                    .map(|profile| profile.name.as_str())
+                    .collect();
+                CombinerError::UnknownProfile {
+                    profile: name.to_owned(),
+                    suggestion: counterweight_config::did_you_mean(name, known.iter().copied()),
+                    known: known.join(", "),
+                }
+            })
+    }
+
+    /// The names of a profile's objectives, in order.
+    pub(crate) fn objective_names(&self, profile: usize) -> impl Iterator<Item = &str> {
+        self.profiles[profile]
+            .objectives
+            .iter()
+            .map(|&objective| self.objectives[objective].name.as_str())
+    }
+}

@@ -1,0 +1,118 @@
+//! The configuration as it stands in the file, unchecked. Unknown keys are errors.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use counterweight_model::Calibrator;
+use serde::Deserialize;
+
+use super::Policy;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {
+    #[serde(default = "default_listen")]
+    pub(super) listen: SocketAddr,
+    pub(super) metrics_listen: Option<SocketAddr>,
+    #[serde(default = "default_replica")]
+    pub(super) replica: String,
+    #[serde(default = "default_concurrent")]
+    pub(super) max_concurrent_requests: usize,
+    #[serde(default = "default_message")]
+    pub(super) max_message_bytes: usize,
+    #[serde(default = "default_drain")]
+    pub(super) drain_seconds: u64,
+    pub(super) store: Store,
+    #[serde(default)]
+    pub(super) objective: Vec<Objective>,
+    #[serde(default)]
+    pub(super) profile: BTreeMap<String, Profile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) path: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Objective {
+    pub(super) name: String,
+    pub(super) model: Option<Model>,
+    pub(super) column: Option<Column>,
+    #[serde(default)]
+    pub(super) calibrator: Calibrator,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Model {
+    pub(super) endpoints: Vec<String>,
+    pub(super) name: String,
+    #[serde(default = "default_version")]
+    pub(super) version: String,
+    #[serde(default = "default_output")]
+    pub(super) output: String,
+    #[serde(default)]
+    pub(super) column: usize,
+    #[serde(default = "default_timeout")]
+    pub(super) timeout_ms: u64,
+    pub(super) packed: Option<Packed>,
+    #[serde(default)]
+    pub(super) expand_context: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Packed {
+    pub(super) input: String,
+    pub(super) features: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Column {
+    pub(super) name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    pub(super) weights: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub(super) on_model_failure: Policy,
+    #[serde(default)]
+    pub(super) limit: usize,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7000))
+}
+
+fn default_replica() -> String {
+    "combiner".to_owned()
+}
+
+fn default_concurrent() -> usize {
+    512
+}
+
+fn default_message() -> usize {
+    64 << 20
+}
+
+fn default_drain() -> u64 {
+    10
+}
+
+fn default_version() -> String {
+    super::check::LATEST.to_owned()
+}
+
+fn default_output() -> String {
+    "probability".to_owned()
+}
+
+fn default_timeout() -> u64 {
+    1000
+}

@@ -1,0 +1,347 @@
+//! Everything that can go wrong in the combiner, with the facts that tell whose turn it is and what to do.
+
+use std::{io, path::PathBuf};
+
+use counterweight_config::ConfigError;
+use counterweight_tensor::TensorError;
+
+/// Why the combiner can not start, or why it refuses or fails a request.
+///
+/// `wire::status` maps every variant to its gRPC code.
+#[derive(Debug, thiserror::Error)]
+pub enum CombinerError {
+    // ---- start-up ----
+    /// The configuration file can not be read or is not the TOML that is expected.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigError),
+    /// A value of the configuration makes no sense.
+    #[error("{origin}: {key}: {problem}")]
+    Config {
+        /// The file.
+        origin: String,
+        /// The key, as a path.
+        key: String,
+        /// What is wrong and what to write.
+        problem: String,
+    },
+    /// A server stopped for a reason other than shutdown.
+    #[error("{what} stopped: {reason}")]
+    Serve {
+        /// Which server.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+
+    // ---- the weights store ----
+    /// Another process uses the store.
+    #[error(
+        "the weights store {} is in use by another process; give each combiner a store of its own",
+        path.display()
+    )]
+    StoreLocked {
+        /// The log.
+        path: PathBuf,
+    },
+    /// The store can not be read or written.
+    #[error("the weights store {}: {action}: {source}", path.display())]
+    StoreIo {
+        /// The log.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An entry of the store is not what was written.
+    #[error(
+        "the weights store {}, line {line}: {problem}; restore the file from a copy, or move it aside to start from the configured weights",
+        path.display()
+    )]
+    StoreCorrupt {
+        /// The log.
+        path: PathBuf,
+        /// The line, from 1, which is the revision.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The store was written by a newer version of this program.
+    #[error(
+        "the weights store {}, line {line}, has format {found}, and this version reads up to {known}; use the version that wrote it or a newer one",
+        path.display()
+    )]
+    StoreTooNew {
+        /// The log.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The format found.
+        found: u64,
+        /// The newest format that is read.
+        known: u64,
+    },
+    /// The store's weights do not fit the configuration.
+    #[error(
+        "the weights store {} sets profile {profile:?} in revision {revision} to weights that are all zero for the configured objectives; \
+         configure an objective that has a weight there, or move the store aside",
+        path.display()
+    )]
+    StoreMismatch {
+        /// The log.
+        path: PathBuf,
+        /// The profile.
+        profile: String,
+        /// The revision.
+        revision: u64,
+    },
+    /// An earlier write failed and could not be undone, so that nothing is written any more.
+    #[error(
+        "the weights store is closed for writing since a failed write could not be undone; rankings go on with the last weights; free the disk and restart"
+    )]
+    StoreClosed,
+
+    // ---- a request to rank ----
+    /// No candidates.
+    #[error("candidate_ids is empty; send at least one candidate")]
+    NoCandidates,
+    /// An empty candidate id.
+    #[error("candidate_ids[{index}] is empty; every candidate needs an id")]
+    EmptyCandidateId {
+        /// Position, from 0.
+        index: usize,
+    },
+    /// A candidate id twice.
+    #[error(
+        "candidate id {id:?} is sent twice (the second time at {index}); send each candidate once"
+    )]
+    DuplicateCandidate {
+        /// The id.
+        id: String,
+        /// Position of the repetition, from 0.
+        index: usize,
+    },
+    /// A tensor is malformed.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// A column is neither as long as the candidates nor a context column.
+    #[error(
+        "feature {feature:?} has {rows} rows for {candidates} candidates; send {candidates} rows{hint}"
+    )]
+    Ragged {
+        /// The feature.
+        feature: String,
+        /// Its rows.
+        rows: usize,
+        /// The candidates.
+        candidates: usize,
+        /// When one row is not allowed, why.
+        hint: String,
+    },
+    /// An infinite number.
+    #[error(
+        "feature {feature:?}, row {row}: the value is infinite; send a finite number, or NaN where it is missing"
+    )]
+    Infinite {
+        /// The feature.
+        feature: String,
+        /// The row, from 0.
+        row: usize,
+    },
+    /// No objective takes the feature.
+    #[error(
+        "feature {feature:?} is taken by no objective{suggestion}; leave it out or correct its name"
+    )]
+    UnknownFeature {
+        /// The feature.
+        feature: String,
+        /// The nearest known name, as a clause.
+        suggestion: String,
+    },
+    /// An objective needs a feature that was not sent.
+    #[error("objective {objective:?} needs feature {feature:?}, which was not sent")]
+    MissingFeature {
+        /// The objective.
+        objective: String,
+        /// The feature.
+        feature: String,
+    },
+    /// A probability column holds something else.
+    #[error(
+        "objective {objective:?}: column {feature:?}, row {row}, is {value}; send a probability between 0 and 1"
+    )]
+    NotAProbability {
+        /// The objective.
+        objective: String,
+        /// The column.
+        feature: String,
+        /// The row, from 0.
+        row: usize,
+        /// What was sent.
+        value: f64,
+    },
+    /// A feature that has to be numbers is not, or is too wide.
+    #[error("objective {objective:?}: feature {feature:?} {problem}")]
+    WrongFeature {
+        /// The objective.
+        objective: String,
+        /// The feature.
+        feature: String,
+        /// What is wrong and what to send.
+        problem: String,
+    },
+    /// The model refuses the request's features.
+    #[error("objective {objective:?}: the model refuses the features: {reason}")]
+    Refused {
+        /// The objective.
+        objective: String,
+        /// What the model said.
+        reason: String,
+    },
+    /// No such profile.
+    #[error("there is no profile {profile:?}{suggestion}; the profiles are {known}")]
+    UnknownProfile {
+        /// What was asked for.
+        profile: String,
+        /// The nearest known name, as a clause.
+        suggestion: String,
+        /// All of them.
+        known: String,
+    },
+    /// An objective's model has failed and the profile's policy is `fail`.
+    #[error("objective {objective:?}: {failure}")]
+    ObjectiveFailed {
+        /// The objective.
+        objective: String,
+        /// How.
+        failure: Failure,
+    },
+    /// Every objective that carries a weight has failed.
+    #[error("no objective with a weight is left to rank by: {reasons}")]
+    NothingLeft {
+        /// The failed objectives, comma separated.
+        objectives: String,
+        /// Why each failed.
+        reasons: String,
+    },
+    /// The caller's deadline had passed before the models were called.
+    #[error("the deadline passed before the models were called; give the call more time")]
+    DeadlinePassed,
+    /// Too many requests at once.
+    #[error("{limit} requests are in flight, the most this server takes; back off and try again")]
+    Overloaded {
+        /// The limit.
+        limit: usize,
+    },
+    /// The server is stopping.
+    #[error("this server is draining; call another one")]
+    Draining,
+
+    // ---- a request to read or change weights ----
+    /// A field that has to be filled, or has to be shorter.
+    #[error("{field}: {problem}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong and what to send.
+        problem: String,
+    },
+    /// A profile twice in one request.
+    #[error("profile {profile:?} is changed twice in one request; send one change per profile")]
+    DuplicateProfile {
+        /// The profile.
+        profile: String,
+    },
+    /// The profile has no such objective.
+    #[error(
+        "profile {profile:?} has no objective {objective:?}{suggestion}; its objectives are {known}"
+    )]
+    UnknownObjective {
+        /// The profile.
+        profile: String,
+        /// What was sent.
+        objective: String,
+        /// The nearest known name, as a clause.
+        suggestion: String,
+        /// All of them.
+        known: String,
+    },
+    /// A weight can not be set.
+    #[error("profile {profile:?}, objective {objective:?}: {problem}")]
+    Weight {
+        /// The profile.
+        profile: String,
+        /// The objective; all of them when the set as a whole is refused.
+        objective: String,
+        /// What is wrong and what to send.
+        problem: String,
+    },
+    /// The compare-and-set was lost.
+    #[error(
+        "profile {profile:?} is at revision {current}, and the change expected {expected}; read the weights again and decide anew"
+    )]
+    Lost {
+        /// The profile.
+        profile: String,
+        /// What the caller saw.
+        expected: u64,
+        /// What is there.
+        current: u64,
+    },
+    /// A revision that does not exist yet.
+    #[error("{field} is {revision}, but the log ends at revision {last}")]
+    FutureRevision {
+        /// The field.
+        field: &'static str,
+        /// What was sent.
+        revision: u64,
+        /// The last revision.
+        last: u64,
+    },
+    /// An idempotency key was used before for another change.
+    #[error(
+        "idempotency_key {key:?} was used for another change in revision {revision}; use a new key for a new change"
+    )]
+    KeyReused {
+        /// The key.
+        key: String,
+        /// Where it was used.
+        revision: u64,
+    },
+    /// A task of this server died.
+    #[error("internal error: {what}")]
+    Internal {
+        /// What happened.
+        what: String,
+    },
+}
+
+/// How an objective's model failed; what the caller did wrong is no failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It can not be reached, or does not serve the model.
+    #[error("the model is unavailable: {0}")]
+    Unavailable(String),
+    /// It did not answer in time.
+    #[error("the model did not answer within {0} ms")]
+    TimedOut(u128),
+    /// It is overloaded.
+    #[error("the model is overloaded: {0}")]
+    Overloaded(String),
+    /// It answered with something that is no probability per candidate.
+    #[error("the model's answer is wrong: {0}")]
+    WrongAnswer(String),
+}
+
+impl Failure {
+    /// A short name, for metrics and `google.rpc.ErrorInfo`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "MODEL_UNAVAILABLE",
+            Self::TimedOut(_) => "MODEL_TIMED_OUT",
+            Self::Overloaded(_) => "MODEL_OVERLOADED",
+            Self::WrongAnswer(_) => "MODEL_WRONG_ANSWER",
+        }
+    }
+}

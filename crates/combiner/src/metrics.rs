@@ -1,0 +1,195 @@
+//! The combiner's Prometheus metrics. Labels come from the configuration only, so that no caller can make new series.
+
+use std::time::Duration;
+
+use counterweight_telemetry::prometheus::{
+    self, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, core::Collector,
+};
+use tonic::Code;
+
+use crate::{
+    config::Config,
+    error::{CombinerError, Failure},
+};
+
+/// Seconds: fine where a healthy call lies, coarse where a deadline does.
+const BUCKETS: [f64; 18] = [
+    0.0001, 0.0002, 0.0003, 0.0004, 0.0006, 0.0008, 0.001, 0.0013, 0.002, 0.004, 0.008, 0.016,
+    0.032, 0.064, 0.125, 0.25, 0.5, 1.0,
+];
+
+/// Every metric of a combiner.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
+    rank: HistogramVec,
+    model: Vec<Histogram>,
+    failures: IntCounterVec,
+    degraded: IntCounterVec,
+    /// Requests refused at once.
+    pub(crate) overloaded: IntCounter,
+    /// Watchers of the weights.
+    pub(crate) watchers: IntGauge,
+    applied: IntGauge,
+    revision: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers every metric in a registry of its own.
+    pub(crate) fn new(config: &Config) -> Result<Self, CombinerError> {
+        Self::registered(config).map_err(|error| CombinerError::Internal {
+            what: format!("metrics: {error}"),
+        })
+    }
+
+    fn registered(config: &Config) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let histogram =
+            |name: &str, help: &str| HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
+        let rank = register(
+            &registry,
+            HistogramVec::new(
+                histogram(
+                    "counterweight_rank_seconds",
+                    "Time of Rank from its headers to its answer.",
+                ),
+                &["profile", "code"],
+            )?,
+        )?;
+        let model = register(
+            &registry,
+            HistogramVec::new(
+                histogram(
+                    "counterweight_objective_seconds",
+                    "Time until an objective's source answered or failed.",
+                ),
+                &["objective"],
+            )?,
+        )?;
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name, help), labels)
+        };
+        Ok(Self {
+            model: config
+                .objectives
+                .iter()
+                .map(|objective| model.with_label_values(&[&objective.name]))
+                .collect(),
+            rank,
+            failures: register(
+                &registry,
+                counter(
+                    "counterweight_objective_failures_total",
+                    "Failures of an objective's model.",
+                    &["objective", "kind"],
+                )?,
+            )?,
+            degraded: register(
+                &registry,
+                counter(
+                    "counterweight_rank_degraded_total",
+                    "Answers that did without an objective.",
+                    &["profile"],
+                )?,
+            )?,
+            overloaded: register(
+                &registry,
+                IntCounter::new(
+                    "counterweight_rank_overloaded_total",
+                    "Requests refused at once, since too many were in flight.",
+                )?,
+            )?,
+            watchers: register(
+                &registry,
+                IntGauge::new(
+                    "counterweight_weights_watchers",
+                    "Open WatchWeights streams.",
+                )?,
+            )?,
+            applied: register(
+                &registry,
+                IntGauge::new(
+                    "counterweight_weights_applied_revision",
+                    "The last revision of the weights log that is applied.",
+                )?,
+            )?,
+            revision: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "counterweight_weights_revision",
+                        "The revision that set a profile's weights; 0 is the configuration.",
+                    ),
+                    &["profile"],
+                )?,
+            )?,
+            registry,
+        })
+    }
+
+    /// A Rank was answered; `profile` is a configured name, or empty for an unknown one.
+    pub(crate) fn ranked(&self, profile: &str, code: Code, took: Duration) {
+        self.rank
+            .with_label_values(&[profile, code_name(code)])
+            .observe(took.as_secs_f64());
+    }
+
+    /// The source of the objective at that position answered or failed.
+    pub(crate) fn answered(&self, objective: usize, took: Duration) {
+        self.model[objective].observe(took.as_secs_f64());
+    }
+
+    /// An objective's model failed.
+    pub(crate) fn failed(&self, objective: &str, failure: &Failure) {
+        self.failures
+            .with_label_values(&[objective, failure.kind()])
+            .inc();
+    }
+
+    /// An answer did without an objective.
+    pub(crate) fn degraded(&self, profile: &str) {
+        self.degraded.with_label_values(&[profile]).inc();
+    }
+
+    /// These revisions are in force: the log's, and each profile's.
+    pub(crate) fn weights<'a>(&self, applied: u64, profiles: impl Iterator<Item = (&'a str, u64)>) {
+        self.applied.set(applied.cast_signed());
+        for (profile, revision) in profiles {
+            self.revision
+                .with_label_values(&[profile])
+                .set(revision.cast_signed());
+        }
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+/// The code as gRPC spells it.
+const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -1,0 +1,257 @@
+//! Ranking, as one function that reads as the algorithm.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use counterweight_config::did_you_mean;
+use counterweight_proto::inference::model_infer_request::InferInputTensor;
+use counterweight_ranking::{combine, top_k};
+use futures::future::join_all;
+
+use crate::{
+    batch::Batch,
+    call::Call,
+    config::{Config, Policy, Profile},
+    error::{CombinerError, Failure},
+    metrics::Metrics,
+    source::{Answer, Model, Objective, Source, SourceError},
+    weights::{InForce, LiveWeights},
+};
+
+/// Everything that ranking needs; shared by all requests.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) config: Arc<Config>,
+    /// In the order of the configuration.
+    pub(crate) objectives: Vec<Objective>,
+    pub(crate) weights: Arc<LiveWeights>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What to rank, and for which profile.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pub(crate) request_id: String,
+    /// The profile's position in the configuration.
+    pub(crate) profile: usize,
+    pub(crate) ids: Vec<String>,
+    pub(crate) inputs: Vec<InferInputTensor>,
+    pub(crate) raw: Vec<Bytes>,
+    /// k; 0 asks for the profile's own limit.
+    pub(crate) limit: usize,
+}
+
+/// All candidates with all that explains their order.
+#[derive(Debug)]
+pub(crate) struct Ranking {
+    pub(crate) request_id: String,
+    pub(crate) profile: usize,
+    /// The revision that set the weights.
+    pub(crate) revision: u64,
+    /// What was combined, in objective order.
+    pub(crate) objectives: Vec<Combined>,
+    /// What was done without.
+    pub(crate) degraded: Vec<Degraded>,
+    /// Every candidate of the request, in its order.
+    pub(crate) ids: Vec<String>,
+    /// One per candidate.
+    pub(crate) scores: Vec<f64>,
+    /// Positions of the best candidates, best first.
+    pub(crate) order: Vec<usize>,
+}
+
+/// One objective as it entered the scores.
+#[derive(Debug)]
+pub(crate) struct Combined {
+    /// Position in the configuration.
+    pub(crate) objective: usize,
+    pub(crate) weight: f64,
+    pub(crate) answer: Answer,
+}
+
+impl AsRef<[f64]> for Combined {
+    fn as_ref(&self) -> &[f64] {
+        &self.answer.probabilities
+    }
+}
+
+/// One objective that the ranking did without.
+#[derive(Debug)]
+pub(crate) struct Degraded {
+    /// Position in the configuration.
+    pub(crate) objective: usize,
+    pub(crate) failure: Failure,
+}
+
+/// Ranks the candidates of one request.
+pub(crate) async fn rank(
+    engine: &Engine,
+    query: Query,
+    call: &Call,
+) -> Result<Ranking, CombinerError> {
+    let profile = &engine.config.profiles[query.profile];
+    let batch = Batch::check(&query.ids, &query.inputs, &query.raw)?;
+    engine.check_features(&batch, call).await?;
+    call.check_time()?;
+
+    let in_force = engine.weights.in_force(query.profile);
+    let answers = join_all(
+        profile
+            .objectives
+            .iter()
+            .map(|&objective| engine.answer(objective, &batch, call)),
+    )
+    .await;
+    let (combined, degraded) = engine.apply_policy(profile, &in_force, answers)?;
+
+    let weights: Vec<f64> = combined.iter().map(|objective| objective.weight).collect();
+    let scores = combine(&weights, &combined);
+    let limit = if query.limit == 0 {
+        profile.limit
+    } else {
+        query.limit
+    };
+    let order = top_k(&scores, &query.ids, limit);
+    Ok(Ranking {
+        request_id: query.request_id,
+        profile: query.profile,
+        revision: in_force.revision,
+        objectives: combined,
+        degraded,
+        ids: query.ids,
+        scores,
+        order,
+    })
+}
+
+impl Engine {
+    /// Refuses a feature that no objective takes, as far as the objectives have said what they take.
+    ///
+    /// A model that has not said so is asked; and since a model may have been replaced by one that takes more, each is
+    /// asked again before a refusal.
+    async fn check_features(&self, batch: &Batch<'_>, call: &Call) -> Result<(), CombinerError> {
+        if self.models().all(|model| model.told()) && self.unknown_feature(batch).is_none() {
+            return Ok(());
+        }
+        join_all(
+            self.models()
+                .map(|model| model.refresh(call.until(model.timeout()))),
+        )
+        .await;
+        match self.unknown_feature(batch) {
+            Some(feature) => Err(CombinerError::UnknownFeature {
+                suggestion: did_you_mean(
+                    &feature,
+                    self.known_features().iter().map(String::as_str),
+                ),
+                feature,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The models among the sources.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.objectives
+            .iter()
+            .filter_map(|objective| match &objective.source {
+                Source::Model(model) => Some(model),
+                Source::Column(_) => None,
+            })
+    }
+
+    /// The first feature that surely no objective takes.
+    fn unknown_feature(&self, batch: &Batch<'_>) -> Option<String> {
+        let surely_unknown = |name: &str| {
+            self.objectives
+                .iter()
+                .all(|objective| match &objective.source {
+                    Source::Model(model) => model.takes(name) == Some(false),
+                    Source::Column(column) => column != name,
+                })
+        };
+        batch
+            .tensors
+            .iter()
+            .find(|(view, _)| surely_unknown(view.name))
+            .map(|(view, _)| view.name.to_owned())
+    }
+
+    fn known_features(&self) -> Vec<String> {
+        self.objectives
+            .iter()
+            .flat_map(|objective| match &objective.source {
+                Source::Model(model) => model
+                    .inputs()
+                    .map(|inputs| inputs.list.iter().map(|input| input.name.clone()).collect())
+                    .unwrap_or_default(),
+                Source::Column(column) => vec![column.clone()],
+            })
+            .collect()
+    }
+
+    /// One objective's probabilities, with what becomes of it in the metrics.
+    async fn answer(
+        &self,
+        at: usize,
+        batch: &Batch<'_>,
+        call: &Call,
+    ) -> (usize, Result<Answer, SourceError>) {
+        let started = Instant::now();
+        let objective = &self.objectives[at];
+        let answer = objective.answer(batch, call).await;
+        self.metrics.answered(at, started.elapsed());
+        if let Err(SourceError::Failed(failure)) = &answer {
+            self.metrics.failed(&objective.name, failure);
+            tracing::debug!(objective = objective.name, trace = call.trace.trace_id(), %failure, "an objective failed");
+        }
+        (at, answer)
+    }
+
+    /// Pairs answers with weights; for a failed objective the profile's policy decides.
+    fn apply_policy(
+        &self,
+        profile: &Profile,
+        in_force: &InForce,
+        answers: Vec<(usize, Result<Answer, SourceError>)>,
+    ) -> Result<(Vec<Combined>, Vec<Degraded>), CombinerError> {
+        let mut combined = Vec::with_capacity(answers.len());
+        let mut degraded = Vec::new();
+        for ((objective, answer), &weight) in answers.into_iter().zip(in_force.weights.as_slice()) {
+            match (answer, profile.on_model_failure) {
+                (Ok(answer), _) => combined.push(Combined {
+                    objective,
+                    weight,
+                    answer,
+                }),
+                (Err(SourceError::Request(error)), _) => return Err(error),
+                (Err(SourceError::Failed(failure)), Policy::Fail) => {
+                    let objective = self.objectives[objective].name.clone();
+                    return Err(CombinerError::ObjectiveFailed { objective, failure });
+                }
+                (Err(SourceError::Failed(failure)), Policy::Without) => {
+                    degraded.push(Degraded { objective, failure })
+                }
+            }
+        }
+        if combined.iter().all(|objective| objective.weight == 0.0) {
+            return Err(self.nothing_left(&degraded));
+        }
+        if !degraded.is_empty() {
+            self.metrics.degraded(&profile.name);
+        }
+        Ok((combined, degraded))
+    }
+
+    fn nothing_left(&self, degraded: &[Degraded]) -> CombinerError {
+        let name = |failed: &Degraded| self.objectives[failed.objective].name.clone();
+        let reasons: Vec<String> = degraded
+            .iter()
+            .map(|failed| format!("objective {:?}: {}", name(failed), failed.failure))
+            .collect();
+        CombinerError::NothingLeft {
+            objectives: degraded.iter().map(name).collect::<Vec<_>>().join(", "),
+            reasons: reasons.join("; "),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a model takes, as its metadata or the configuration says.
+
+use std::collections::HashMap;
+
+use counterweight_proto::inference::{
+    InferParameter, ModelMetadataResponse, infer_parameter::ParameterChoice,
+    model_metadata_response::TensorMetadata,
+};
+use foldhash::fast::RandomState;
+
+use crate::config::Packed;
+
+/// The inputs of one model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Inputs {
+    /// The served version; empty when the server does not say.
+    pub(crate) version: String,
+    /// In the model's order.
+    pub(crate) list: Vec<Input>,
+    by_name: HashMap<String, usize, RandomState>,
+    /// How many inputs must be sent.
+    pub(crate) required: usize,
+    /// The model does not say what it takes, so it is sent everything.
+    anything: bool,
+}
+
+/// One input.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Input {
+    pub(crate) name: String,
+    pub(crate) datatype: String,
+    pub(crate) shape: Vec<i64>,
+    /// Empty when the server does not say.
+    pub(crate) kind: String,
+    /// None when the server does not say.
+    pub(crate) side: Option<Side>,
+    /// None when the server does not say.
+    pub(crate) optional: Option<bool>,
+}
+
+/// Whether an input belongs to each candidate or to the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Candidate,
+    Context,
+}
+
+impl Side {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Candidate => "candidate",
+            Self::Context => "context",
+        }
+    }
+}
+
+impl Inputs {
+    /// Reads a model's metadata.
+    pub(super) fn of_metadata(metadata: ModelMetadataResponse) -> Self {
+        let version = metadata.versions.into_iter().next().unwrap_or_default();
+        let anything = metadata.inputs.is_empty();
+        Self {
+            anything,
+            ..Self::of_list(
+                version,
+                metadata
+                    .inputs
+                    .into_iter()
+                    .map(Input::of_metadata)
+                    .collect(),
+            )
+        }
+    }
+
+    /// What goes into a packed tensor.
+    pub(super) fn of_packed(packed: &Packed, version: String) -> Self {
+        let list = packed
+            .features
+            .iter()
+            .map(|feature| Input {
+                name: feature.clone(),
+                datatype: "FP64".to_owned(),
+                shape: vec![-1],
+                kind: "numeric".to_owned(),
+                side: None,
+                optional: Some(false),
+            })
+            .collect();
+        Self::of_list(version, list)
+    }
+
+    fn of_list(version: String, list: Vec<Input>) -> Self {
+        Self {
+            version,
+            by_name: list
+                .iter()
+                .enumerate()
+                .map(|(at, input)| (input.name.clone(), at))
+                .collect(),
+            required: list
+                .iter()
+                .filter(|input| input.optional == Some(false))
+                .count(),
+            anything: false,
+            list,
+        }
+    }
+
+    /// Whether a tensor of that name is for this model.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        self.anything || self.by_name.contains_key(name)
+    }
+
+    /// The input of that name; none when it is not listed.
+    pub(super) fn get(&self, name: &str) -> Option<&Input> {
+        self.by_name.get(name).map(|&at| &self.list[at])
+    }
+
+    /// Whether both take the same, whatever their versions.
+    pub(super) fn same_inputs(&self, other: &Self) -> bool {
+        self.list == other.list && self.anything == other.anything
+    }
+}
+
+impl Input {
+    fn of_metadata(tensor: TensorMetadata) -> Self {
+        let text = |key: &str| match choice(tensor.parameters.get(key)) {
+            Some(ParameterChoice::StringParam(text)) => text.as_str(),
+            _ => "",
+        };
+        Self {
+            kind: text("kind").to_owned(),
+            side: match text("side") {
+                "candidate" => Some(Side::Candidate),
+                "context" => Some(Side::Context),
+                _ => None,
+            },
+            optional: match choice(tensor.parameters.get("optional")) {
+                Some(ParameterChoice::BoolParam(optional)) => Some(*optional),
+                _ => None,
+            },
+            name: tensor.name,
+            datatype: tensor.datatype,
+            shape: tensor.shape,
+        }
+    }
+}
+
+/// The value of a parameter.
+pub(super) fn choice(parameter: Option<&InferParameter>) -> Option<&ParameterChoice> {
+    parameter.and_then(|parameter| parameter.parameter_choice.as_ref())
+}

@@ -1,0 +1,337 @@
+//! One model as a source: who is asked, what is sent, when it is asked again, and what counts as its failure.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+use counterweight_proto::inference::{
+    ModelInferResponse, ModelMetadataRequest,
+    grpc_inference_service_client::GrpcInferenceServiceClient, infer_parameter::ParameterChoice,
+};
+use tokio::{sync::Mutex, time::timeout_at};
+use tonic::{Code, Request, Response, Status, transport::Channel};
+
+use super::{
+    Answer, SourceError, answer,
+    endpoints::Endpoints,
+    infer,
+    inputs::{self, Inputs},
+};
+use crate::{
+    batch::Batch,
+    call::Call,
+    config::ModelSource,
+    error::{CombinerError, Failure},
+};
+
+/// Metadata is not asked for again within this time, however many requests would like it.
+const METADATA_REST: Duration = Duration::from_millis(100);
+
+/// One model behind one or more servers.
+#[derive(Debug)]
+pub(crate) struct Model {
+    objective: String,
+    config: ModelSource,
+    endpoints: Endpoints,
+    inputs: ArcSwapOption<Inputs>,
+    /// When metadata was last asked for, and how that went. One asks at a time.
+    asked: Mutex<Option<(Instant, Result<(), Failure>)>>,
+}
+
+impl Model {
+    /// Prepares the source; connects to nothing yet.
+    pub(super) fn new(
+        objective: &str,
+        config: &ModelSource,
+        max_message_bytes: usize,
+    ) -> Result<Self, CombinerError> {
+        let known = config
+            .packed
+            .as_ref()
+            .map(|packed| Arc::new(Inputs::of_packed(packed, String::new())));
+        Ok(Self {
+            objective: objective.to_owned(),
+            endpoints: Endpoints::new(&config.endpoints, config.timeout, max_message_bytes)?,
+            config: config.clone(),
+            inputs: ArcSwapOption::new(known),
+            asked: Mutex::new(None),
+        })
+    }
+
+    /// The model's name on its server.
+    pub(crate) fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// The longest that a call may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.config.timeout
+    }
+
+    /// What the model takes; none until it has said so.
+    pub(crate) fn inputs(&self) -> Option<Arc<Inputs>> {
+        self.inputs.load_full()
+    }
+
+    /// Whether the model has said what it takes.
+    pub(crate) fn told(&self) -> bool {
+        self.inputs.load().is_some()
+    }
+
+    /// Whether the model takes a tensor of that name; none when that is not known yet.
+    pub(crate) fn takes(&self, name: &str) -> Option<bool> {
+        self.inputs.load().as_ref().map(|inputs| inputs.takes(name))
+    }
+
+    /// The model's probabilities.
+    pub(super) async fn infer(
+        self: &Arc<Self>,
+        batch: &Batch<'_>,
+        call: &Call,
+    ) -> Result<Answer, SourceError> {
+        let deadline = call.until(self.config.timeout);
+        let inputs = match self.inputs() {
+            Some(inputs) => inputs,
+            None => {
+                self.refresh(deadline).await.map_err(SourceError::Failed)?;
+                self.inputs().unwrap_or_default()
+            }
+        };
+        match self.infer_with(&inputs, batch, call, deadline).await {
+            // Perhaps the model was replaced by one that takes other features.
+            Err(SourceError::Request(refusal)) => match self
+                .refresh(deadline)
+                .await
+                .ok()
+                .and_then(|()| self.inputs())
+            {
+                Some(now) if !now.same_inputs(&inputs) => {
+                    self.infer_with(&now, batch, call, deadline).await
+                }
+                _ => Err(SourceError::Request(refusal)),
+            },
+            other => other,
+        }
+    }
+
+    async fn infer_with(
+        self: &Arc<Self>,
+        inputs: &Inputs,
+        batch: &Batch<'_>,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<Answer, SourceError> {
+        let response = self
+            .ask(deadline, |mut client| {
+                let message = infer::request(&self.objective, &self.config, inputs, batch);
+                async move {
+                    let mut request = Request::new(message?);
+                    request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+                    call.trace.child().inject(request.metadata_mut());
+                    Ok(client.model_infer(request).await.map(Response::into_inner))
+                }
+            })
+            .await?;
+        self.read(response, inputs, batch.candidates)
+            .map_err(SourceError::Failed)
+    }
+
+    fn read(
+        self: &Arc<Self>,
+        response: ModelInferResponse,
+        inputs: &Inputs,
+        candidates: usize,
+    ) -> Result<Answer, Failure> {
+        let probabilities = answer::probabilities(
+            &response,
+            &self.config.output,
+            self.config.column,
+            candidates,
+        )
+        .map_err(Failure::WrongAnswer)?;
+        let calibrator = match inputs::choice(response.parameters.get("calibrator")) {
+            Some(ParameterChoice::StringParam(calibrator)) if calibrator != "none" => {
+                calibrator.clone()
+            }
+            _ => String::new(),
+        };
+        let mut version = response.model_version;
+        match &self.config.version {
+            Some(pinned) if !version.is_empty() && version != *pinned => {
+                return Err(Failure::WrongAnswer(format!(
+                    "version {pinned} is pinned and {version} answered"
+                )));
+            }
+            Some(pinned) => version.clone_from(pinned),
+            None if version.is_empty() => version.clone_from(&inputs.version),
+            None if version != inputs.version => self.refresh_aside(),
+            None => {}
+        }
+        Ok(Answer {
+            probabilities,
+            model_version: version,
+            calibrator,
+        })
+    }
+
+    /// Asks the model what it takes, unless that was asked a moment ago; then the answer of then holds.
+    pub(crate) async fn refresh(&self, deadline: Instant) -> Result<(), Failure> {
+        let Ok(mut asked) = timeout_at(deadline.into(), self.asked.lock()).await else {
+            return Err(self.timed_out());
+        };
+        if let Some((when, outcome)) = &*asked
+            && when.elapsed() < METADATA_REST
+        {
+            return outcome.clone();
+        }
+        let outcome = self.ask_metadata(deadline).await;
+        *asked = Some((Instant::now(), outcome.clone()));
+        outcome
+    }
+
+    async fn ask_metadata(&self, deadline: Instant) -> Result<(), Failure> {
+        let metadata = self
+            .ask(deadline, |mut client| {
+                let mut request = Request::new(ModelMetadataRequest {
+                    name: self.config.name.clone(),
+                    version: self.config.version.clone().unwrap_or_default(),
+                });
+                request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+                async move {
+                    Ok(client
+                        .model_metadata(request)
+                        .await
+                        .map(Response::into_inner))
+                }
+            })
+            .await
+            .map_err(|error| match error {
+                SourceError::Failed(failure) => failure,
+                SourceError::Request(error) => Failure::Unavailable(error.to_string()),
+            })?;
+        let told = Inputs::of_metadata(metadata);
+        let inputs = match &self.config.packed {
+            Some(packed) => Inputs::of_packed(packed, told.version),
+            None => told,
+        };
+        if self.inputs.load().as_deref() != Some(&inputs) {
+            tracing::info!(
+                objective = self.objective,
+                model = self.config.name,
+                version = inputs.version,
+                inputs = inputs.list.len(),
+                "the model says what it takes"
+            );
+            self.inputs.store(Some(Arc::new(inputs)));
+        }
+        Ok(())
+    }
+
+    /// Asks for metadata without anyone waiting for it.
+    fn refresh_aside(self: &Arc<Self>) {
+        let model = Arc::clone(self);
+        tokio::spawn(async move {
+            let deadline = Instant::now() + model.config.timeout;
+            if let Err(failure) = model.refresh(deadline).await {
+                tracing::debug!(objective = model.objective, %failure, "metadata could not be read");
+            }
+        });
+    }
+
+    /// Makes one call at the endpoint whose turn it is, and at the others where that one can not be reached.
+    async fn ask<T, F, A>(&self, deadline: Instant, attempt: F) -> Result<T, SourceError>
+    where
+        F: Fn(GrpcInferenceServiceClient<Channel>) -> A,
+        A: Future<Output = Result<Result<T, Status>, CombinerError>>,
+    {
+        let started = Instant::now();
+        let mut refusal = None;
+        for endpoint in self.endpoints.in_turn() {
+            let Ok(outcome) = timeout_at(deadline.into(), attempt(endpoint.client())).await else {
+                self.endpoints.report(endpoint, false);
+                return Err(SourceError::Failed(Failure::TimedOut(
+                    started.elapsed().as_millis(),
+                )));
+            };
+            match outcome? {
+                Ok(answer) => {
+                    self.endpoints.report(endpoint, true);
+                    return Ok(answer);
+                }
+                Err(status) if another_may_answer(&status) => {
+                    self.endpoints
+                        .report(endpoint, status.code() == Code::NotFound);
+                    refusal = Some(format!("{}: {}", endpoint.address, told(&status)));
+                }
+                Err(status) => {
+                    self.endpoints.report(endpoint, true);
+                    return Err(self.refused(&status, started));
+                }
+            }
+        }
+        Err(SourceError::Failed(Failure::Unavailable(
+            refusal.unwrap_or_default(),
+        )))
+    }
+
+    fn refused(&self, status: &Status, started: Instant) -> SourceError {
+        let reason = told(status);
+        if timed_out(status) {
+            return SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()));
+        }
+        match status.code() {
+            Code::InvalidArgument => SourceError::Request(CombinerError::Refused {
+                objective: self.objective.clone(),
+                reason,
+            }),
+            Code::ResourceExhausted => SourceError::Failed(Failure::Overloaded(reason)),
+            _ => SourceError::Failed(Failure::Unavailable(reason)),
+        }
+    }
+
+    fn timed_out(&self) -> Failure {
+        Failure::TimedOut(self.config.timeout.as_millis())
+    }
+}
+
+/// Scoring changes nothing, so a call that may not have arrived is made again elsewhere; so is one to a server that does
+/// not have the model (yet).
+fn another_may_answer(status: &Status) -> bool {
+    let never_arrived = std::error::Error::source(status).is_some() && !timed_out(status);
+    matches!(status.code(), Code::Unavailable | Code::NotFound) || never_arrived
+}
+
+/// Whether the call ran out of time, here or there; tonic says CANCELLED for either.
+fn timed_out(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    let expired_there = cause.is_none() && status.code() == Code::Cancelled;
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    expired_there || status.code() == Code::DeadlineExceeded
+}
+
+/// What a status says, with the causes that tonic keeps apart.
+fn told(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    if text.is_empty() {
+        format!("{:?}", status.code())
+    } else {
+        text
+    }
+}

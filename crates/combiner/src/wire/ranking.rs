@@ -1,0 +1,245 @@
+//! RankingService: decodes, calls, encodes.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use counterweight_proto::counterweight::v1::{
+    Degradation, DescribeRankingRequest, DescribeRankingResponse, FeatureDescription,
+    ObjectiveDescription, ObjectiveInEffect, RankRequest, RankResponse, RankedCandidate,
+    ranking_service_server::RankingService,
+};
+use counterweight_ranking::{contribution, symbol};
+use futures::future::join_all;
+use tonic::{Code, Request, Response, Status};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::{
+    admission::Admission,
+    call::Call,
+    error::CombinerError,
+    rank::{Engine, Query, Ranking, rank},
+    source::{Input, Objective, Source},
+    wire::status::code,
+};
+
+/// The longest that DescribeRanking waits for a model that does not answer.
+const DESCRIBE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Ranking over gRPC.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranker(pub(crate) Arc<Engine>);
+
+#[tonic::async_trait]
+impl RankingService for Ranker {
+    async fn rank(
+        &self,
+        mut request: Request<RankRequest>,
+    ) -> Result<Response<RankResponse>, Status> {
+        let admission = request.extensions_mut().remove::<Admission>();
+        let arrival = admission
+            .as_ref()
+            .map_or_else(Instant::now, Admission::arrival);
+        let call = Call::new(request.metadata(), arrival);
+        let outcome = self.answer(request.into_inner(), &call, arrival).await;
+        drop(admission);
+        Ok(Response::new(outcome?))
+    }
+
+    async fn describe_ranking(
+        &self,
+        _request: Request<DescribeRankingRequest>,
+    ) -> Result<Response<DescribeRankingResponse>, Status> {
+        Ok(Response::new(describe(&self.0).await))
+    }
+}
+
+impl Ranker {
+    async fn answer(
+        &self,
+        request: RankRequest,
+        call: &Call,
+        arrival: Instant,
+    ) -> Result<RankResponse, CombinerError> {
+        let engine = &*self.0;
+        let profile = engine.config.profile(&request.profile);
+        let label = profile
+            .as_ref()
+            .map_or("", |&profile| engine.config.profiles[profile].name.as_str());
+        let outcome = match profile {
+            Ok(profile) => rank(engine, decode(request, profile), call)
+                .await
+                .map(|ranking| encode(engine, ranking)),
+            Err(error) => Err(error),
+        };
+        engine.metrics.ranked(
+            label,
+            outcome.as_ref().map_or_else(code, |_| Code::Ok),
+            arrival.elapsed(),
+        );
+        outcome
+    }
+}
+
+fn decode(request: RankRequest, profile: usize) -> Query {
+    let request_id = if request.request_id.is_empty() {
+        Uuid::new_v7(Timestamp::now(NoContext)).to_string()
+    } else {
+        request.request_id
+    };
+    Query {
+        request_id,
+        profile,
+        ids: request.candidate_ids,
+        inputs: request.inputs,
+        raw: request.raw_input_contents,
+        limit: usize::try_from(request.limit).unwrap_or(usize::MAX),
+    }
+}
+
+fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
+    let candidates = ranking
+        .order
+        .iter()
+        .map(|&at| RankedCandidate {
+            id: std::mem::take(&mut ranking.ids[at]),
+            score: ranking.scores[at],
+            probabilities: ranking
+                .objectives
+                .iter()
+                .map(|combined| combined.answer.probabilities[at])
+                .collect(),
+            contributions: ranking
+                .objectives
+                .iter()
+                .map(|combined| contribution(combined.weight, combined.answer.probabilities[at]))
+                .collect(),
+        })
+        .collect();
+    let name = |objective: usize| engine.objectives[objective].name.clone();
+    RankResponse {
+        request_id: ranking.request_id,
+        profile: engine.config.profiles[ranking.profile].name.clone(),
+        revision: ranking.revision,
+        objectives: ranking
+            .objectives
+            .into_iter()
+            .map(|combined| ObjectiveInEffect {
+                name: name(combined.objective),
+                weight: combined.weight,
+                model_version: combined.answer.model_version,
+                calibrator: combined.answer.calibrator,
+            })
+            .collect(),
+        candidates,
+        degraded: ranking
+            .degraded
+            .iter()
+            .map(|degraded| Degradation {
+                objective: name(degraded.objective),
+                reason: degraded.failure.to_string(),
+            })
+            .collect(),
+        segment: String::new(),
+        arm: String::new(),
+        weights_stale: false,
+    }
+}
+
+async fn describe(engine: &Engine) -> DescribeRankingResponse {
+    let objectives = join_all(engine.objectives.iter().enumerate().map(describe_objective)).await;
+    let mut features: Vec<FeatureDescription> = Vec::new();
+    for objective in &engine.objectives {
+        for feature in features_of(objective) {
+            match features.iter_mut().find(|known| known.name == feature.name) {
+                Some(known) => {
+                    known.optional &= feature.optional;
+                    known.objectives.push(objective.name.clone());
+                }
+                None => features.push(feature),
+            }
+        }
+    }
+    DescribeRankingResponse {
+        objectives,
+        features,
+        profiles: engine
+            .config
+            .profiles
+            .iter()
+            .map(|profile| profile.name.clone())
+            .collect(),
+    }
+}
+
+async fn describe_objective((at, objective): (usize, &Objective)) -> ObjectiveDescription {
+    let common = ObjectiveDescription {
+        name: objective.name.clone(),
+        symbol: symbol(at),
+        ..Default::default()
+    };
+    match &objective.source {
+        Source::Column(_) => ObjectiveDescription {
+            source: "column".to_owned(),
+            ready: true,
+            ..common
+        },
+        Source::Model(model) => {
+            let outcome = model.refresh(Instant::now() + DESCRIBE_PATIENCE).await;
+            ObjectiveDescription {
+                source: "model".to_owned(),
+                model_name: model.name().to_owned(),
+                model_version: model
+                    .inputs()
+                    .map(|inputs| inputs.version.clone())
+                    .unwrap_or_default(),
+                ready: outcome.is_ok(),
+                reason: outcome
+                    .err()
+                    .map(|failure| failure.to_string())
+                    .unwrap_or_default(),
+                ..common
+            }
+        }
+    }
+}
+
+fn features_of(objective: &Objective) -> Vec<FeatureDescription> {
+    match &objective.source {
+        Source::Column(column) => vec![FeatureDescription {
+            name: column.clone(),
+            datatype: "FP64".to_owned(),
+            shape: vec![-1],
+            kind: "numeric".to_owned(),
+            side: "candidate".to_owned(),
+            optional: false,
+            objectives: vec![objective.name.clone()],
+        }],
+        Source::Model(model) => model
+            .inputs()
+            .map(|inputs| {
+                inputs
+                    .list
+                    .iter()
+                    .map(|input| describe_input(input, &objective.name))
+                    .collect()
+            })
+            .unwrap_or_default(),
+    }
+}
+
+fn describe_input(input: &Input, objective: &str) -> FeatureDescription {
+    FeatureDescription {
+        name: input.name.clone(),
+        datatype: input.datatype.clone(),
+        shape: input.shape.clone(),
+        kind: input.kind.clone(),
+        side: input
+            .side
+            .map(|side| side.as_str().to_owned())
+            .unwrap_or_default(),
+        optional: input.optional.unwrap_or(false),
+        objectives: vec![objective.to_owned()],
+    }
+}

@@ -1,0 +1,188 @@
+//! One exhaustive match from error to gRPC status, so that every code tells the caller what to do.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::error::{CombinerError as E, Failure};
+
+/// The domain of every `google.rpc.ErrorInfo`.
+const DOMAIN: &str = "counterweight";
+
+/// Facts of an error as `google.rpc.ErrorInfo` metadata.
+type Facts = Vec<(&'static str, String)>;
+
+impl From<E> for Status {
+    fn from(error: E) -> Self {
+        let (code, reason, facts) = describe(&error);
+        if matches!(code, Code::Internal | Code::DataLoss) {
+            tracing::error!(%error, "request failed");
+        }
+        let metadata: HashMap<_, _> = facts
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+        Self::with_error_details(code, error.to_string(), details)
+    }
+}
+
+/// The code that goes out for an error.
+pub(crate) fn code(error: &E) -> Code {
+    describe(error).0
+}
+
+fn describe(error: &E) -> (Code, &'static str, Facts) {
+    use Code::{
+        Aborted, DataLoss, DeadlineExceeded, Internal, InvalidArgument, NotFound,
+        ResourceExhausted, Unavailable,
+    };
+    match error {
+        E::ConfigFile(_) | E::Config { .. } => (Internal, "CONFIGURATION", vec![]),
+        E::Serve { .. } | E::Internal { .. } => (Internal, "INTERNAL", vec![]),
+        E::StoreLocked { .. } | E::StoreIo { .. } | E::StoreClosed => {
+            (Unavailable, "STORE_UNAVAILABLE", vec![])
+        }
+        E::StoreCorrupt { line, .. } | E::StoreTooNew { line, .. } => (
+            DataLoss,
+            "STORE_CORRUPT",
+            vec![("revision", line.to_string())],
+        ),
+        E::StoreMismatch { profile, .. } => (
+            Internal,
+            "STORE_MISMATCH",
+            vec![("profile", profile.clone())],
+        ),
+
+        E::NoCandidates => (InvalidArgument, "NO_CANDIDATES", field("candidate_ids")),
+        E::EmptyCandidateId { index } => (
+            InvalidArgument,
+            "EMPTY_CANDIDATE_ID",
+            field(format!("candidate_ids[{index}]")),
+        ),
+        E::DuplicateCandidate { id, index } => {
+            let mut facts = field(format!("candidate_ids[{index}]"));
+            facts.push(("candidate", id.clone()));
+            (InvalidArgument, "DUPLICATE_CANDIDATE", facts)
+        }
+        E::Tensor(tensor) => {
+            let facts = tensor
+                .tensor()
+                .map_or_else(|| field("raw_input_contents"), feature);
+            (InvalidArgument, "MALFORMED_TENSOR", facts)
+        }
+        E::Ragged { feature: name, .. } => (InvalidArgument, "RAGGED", feature(name)),
+        E::Infinite { feature: name, .. } => (InvalidArgument, "INFINITE", feature(name)),
+        E::UnknownFeature { feature: name, .. } => {
+            (InvalidArgument, "UNKNOWN_FEATURE", feature(name))
+        }
+        E::MissingFeature { objective, feature } => {
+            (InvalidArgument, "MISSING_FEATURE", both(objective, feature))
+        }
+        E::NotAProbability {
+            objective, feature, ..
+        } => (
+            InvalidArgument,
+            "NOT_A_PROBABILITY",
+            both(objective, feature),
+        ),
+        E::WrongFeature {
+            objective, feature, ..
+        } => (InvalidArgument, "WRONG_FEATURE", both(objective, feature)),
+        E::Refused { objective, .. } => (
+            InvalidArgument,
+            "FEATURES_REFUSED",
+            one("objective", objective),
+        ),
+        E::UnknownProfile { profile, .. } => (NotFound, "UNKNOWN_PROFILE", one("profile", profile)),
+        E::ObjectiveFailed { objective, failure } => {
+            let code = match failure {
+                Failure::Unavailable(_) | Failure::WrongAnswer(_) => Unavailable,
+                Failure::TimedOut(_) => DeadlineExceeded,
+                Failure::Overloaded(_) => ResourceExhausted,
+            };
+            (code, failure.kind(), one("objective", objective))
+        }
+        E::NothingLeft { objectives, .. } => (
+            Unavailable,
+            "NO_OBJECTIVE_LEFT",
+            one("objective", objectives),
+        ),
+        E::DeadlinePassed => (DeadlineExceeded, "DEADLINE_PASSED", vec![]),
+        E::Overloaded { limit } => (
+            ResourceExhausted,
+            "OVERLOADED",
+            vec![("limit", limit.to_string())],
+        ),
+        E::Draining => (Unavailable, "DRAINING", vec![]),
+
+        E::Field { field: name, .. } => (InvalidArgument, "FIELD", field(*name)),
+        E::DuplicateProfile { profile } => (
+            InvalidArgument,
+            "DUPLICATE_PROFILE",
+            one("profile", profile),
+        ),
+        E::UnknownObjective {
+            profile, objective, ..
+        } => (
+            InvalidArgument,
+            "UNKNOWN_OBJECTIVE",
+            vec![
+                ("profile", profile.clone()),
+                ("objective", objective.clone()),
+            ],
+        ),
+        E::Weight {
+            profile, objective, ..
+        } => (
+            InvalidArgument,
+            "WRONG_WEIGHT",
+            vec![
+                ("profile", profile.clone()),
+                ("objective", objective.clone()),
+            ],
+        ),
+        E::Lost {
+            profile, current, ..
+        } => (
+            Aborted,
+            "REVISION_MISMATCH",
+            vec![
+                ("profile", profile.clone()),
+                ("current_revision", current.to_string()),
+            ],
+        ),
+        E::FutureRevision {
+            field: name, last, ..
+        } => {
+            let mut facts = field(*name);
+            facts.push(("last_revision", last.to_string()));
+            (InvalidArgument, "FUTURE_REVISION", facts)
+        }
+        E::KeyReused { revision, .. } => {
+            let mut facts = field("idempotency_key");
+            facts.push(("revision", revision.to_string()));
+            (InvalidArgument, "IDEMPOTENCY_KEY_REUSED", facts)
+        }
+    }
+}
+
+fn one(key: &'static str, value: &str) -> Facts {
+    vec![(key, value.to_owned())]
+}
+
+fn field(name: impl Into<String>) -> Facts {
+    vec![("field", name.into())]
+}
+
+fn feature(name: &str) -> Facts {
+    one("feature", name)
+}
+
+fn both(objective: &str, feature: &str) -> Facts {
+    vec![
+        ("objective", objective.to_owned()),
+        ("feature", feature.to_owned()),
+    ]
+}
