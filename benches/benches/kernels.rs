@@ -1,0 +1,201 @@
+//! What the steps of a request cost on one core, without the network.
+//!
+//! ```text
+//! cargo bench -p counterweight-benches --no-default-features --bench kernels
+//! ```
+#![allow(missing_docs, clippy::expect_used)] // a bench ends where its input cannot be made
+
+use std::{borrow::Cow, sync::Arc};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use counterweight_benches::{numeric_model, title_model};
+use counterweight_model::{Batch, Column, Model};
+use counterweight_proto::counterweight::v1::{RankRequest, RankResponse, RankedCandidate};
+use counterweight_ranking::{Weights, combine, top_k};
+use counterweight_tensor::{Datatype, encode_f32, tensor, views};
+use divan::{Bencher, black_box, counter::ItemsCount};
+use prost::Message as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+const CANDIDATES: usize = 500;
+const FEATURES: usize = 32;
+const LIMIT: usize = 50;
+
+fn main() {
+    divan::main();
+}
+
+fn rng() -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(1)
+}
+
+fn random(count: usize) -> Vec<f64> {
+    let mut rng = rng();
+    (0..count).map(|_| rng.random()).collect()
+}
+
+fn ids() -> Vec<String> {
+    (0..CANDIDATES)
+        .map(|index| format!("c{index:06}"))
+        .collect()
+}
+
+/// A Rank request of 32 FP32 tensors of 500, as it is on the wire.
+fn request() -> Bytes {
+    let mut rng = rng();
+    let mut column = || -> Vec<f32> { (0..CANDIDATES).map(|_| rng.random()).collect() };
+    let request = RankRequest {
+        candidate_ids: ids(),
+        inputs: (0..FEATURES)
+            .map(|index| tensor(&format!("x{index:02}"), Datatype::Fp32, &[CANDIDATES]))
+            .collect(),
+        raw_input_contents: (0..FEATURES).map(|_| encode_f32(&column())).collect(),
+        ..RankRequest::default()
+    };
+    request.encode_to_vec().into()
+}
+
+fn response() -> RankResponse {
+    let probabilities = random(2 * CANDIDATES);
+    let candidates = ids().into_iter().zip(probabilities.chunks(2));
+    RankResponse {
+        request_id: "0198c0de-0000-7000-8000-000000000000".to_owned(),
+        candidates: candidates
+            .map(|(id, p)| RankedCandidate {
+                id,
+                score: p[0] - p[1],
+                probabilities: p.to_vec(),
+                contributions: vec![p[0], -p[1]],
+            })
+            .collect(),
+        ..RankResponse::default()
+    }
+}
+
+fn titles(count: usize) -> Vec<String> {
+    const WORDS: [&str; 24] = [
+        "You", "Won't", "BELIEVE", "what", "happened", "next", "the", "best", "way", "to", "cook",
+        "rice", "tutorial", "2024", "comment", "below", "tag", "a", "friend", "official", "video",
+        "live", "share", "now!!!",
+    ];
+    let mut rng = rng();
+    let mut title = || {
+        let words = (0..10).map(|_| WORDS[rng.random_range(0..WORDS.len())]);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    (0..count).map(|_| title()).collect()
+}
+
+/// The weights of a request: one snapshot of what may change at any time.
+#[divan::bench]
+fn weights_snapshot(bencher: Bencher<'_, '_>) {
+    let weights = Weights::new(vec![1.0, -0.5]).expect("finite weights");
+    let live = ArcSwap::from_pointee(weights);
+    bencher.bench(|| black_box(live.load().as_slice()[1]));
+}
+
+/// The same with two threads that read and one that publishes about a thousand times a second.
+#[divan::bench(threads = [2])]
+fn weights_snapshot_under_publication(bencher: Bencher<'_, '_>) {
+    let weights = || Weights::new(vec![1.0, -0.5]).expect("finite weights");
+    let live = Arc::new(ArcSwap::from_pointee(weights()));
+    let alive = Arc::new(());
+    let (publisher, watch) = (Arc::clone(&live), Arc::downgrade(&alive));
+    let thread = std::thread::spawn(move || {
+        while watch.upgrade().is_some() {
+            publisher.store(Arc::new(weights()));
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+    bencher.bench(|| black_box(live.load().as_slice()[1]));
+    drop(alive);
+    thread.join().expect("the publisher ends");
+}
+
+/// The weighted sum of two objectives.
+#[divan::bench]
+fn combine_500(bencher: Bencher<'_, '_>) {
+    let probabilities = [random(CANDIDATES), random(CANDIDATES)];
+    bencher
+        .counter(ItemsCount::new(CANDIDATES))
+        .bench(|| combine(black_box(&[1.0, -0.5]), black_box(&probabilities)));
+}
+
+/// The weighted sum, and the best 50 or all in order.
+#[divan::bench(args = [LIMIT, CANDIDATES])]
+fn combine_and_top_k_of_500(bencher: Bencher<'_, '_>, k: usize) {
+    let probabilities = [random(CANDIDATES), random(CANDIDATES)];
+    let ids = ids();
+    bencher.counter(ItemsCount::new(CANDIDATES)).bench(|| {
+        let scores = combine(black_box(&[1.0, -0.5]), black_box(&probabilities));
+        top_k(&scores, &ids, k)
+    });
+}
+
+/// From the bytes of a request to its message; tensor bytes are not copied.
+#[divan::bench]
+fn decode_rank_request_500x32(bencher: Bencher<'_, '_>) {
+    let request = request();
+    bencher.bench(|| RankRequest::decode(black_box(request.clone())).expect("it decodes"));
+}
+
+/// From a message to checked columns of doubles.
+#[divan::bench]
+fn tensors_to_columns_500x32(bencher: Bencher<'_, '_>) {
+    let request = RankRequest::decode(request()).expect("it decodes");
+    bencher.bench(|| {
+        let views = views(black_box(&request.inputs), &request.raw_input_contents);
+        let views = views.expect("they are well formed");
+        let columns = views
+            .iter()
+            .map(|view| view.to_f64().expect("they are numbers"));
+        columns.collect::<Vec<_>>()
+    });
+}
+
+/// Scores a checked batch; what `fresh` adds is the check of the batch.
+#[divan::bench(args = [100, CANDIDATES])]
+fn score_x32(bencher: Bencher<'_, '_>, rows: usize) {
+    let model = numeric_model("engagement", FEATURES, 1).expect("a model");
+    let batch = numeric_batch(&model, rows);
+    bencher
+        .counter(ItemsCount::new(rows))
+        .bench(|| model.score(black_box(&batch)).expect("it scores"));
+}
+
+fn numeric_batch(model: &Model, rows: usize) -> Batch<'static> {
+    let values = random(rows * FEATURES);
+    let columns = values
+        .chunks(rows)
+        .map(|column| Some(Column::Numeric(column.to_vec())));
+    Batch::new(model.schema(), rows, columns.collect()).expect("a batch")
+}
+
+/// Encodes and scores titles of ten words.
+#[divan::bench(args = [1, CANDIDATES])]
+fn score_titles(bencher: Bencher<'_, '_>, rows: usize) {
+    let titles = titles(2000);
+    let model = title_model(&titles, 1).expect("a model");
+    let texts = titles[..rows].iter().map(|title| Cow::from(title.as_str()));
+    let column = Column::Text(texts.collect());
+    let batch = Batch::new(model.schema(), rows, vec![Some(column)]).expect("a batch");
+    bencher
+        .counter(ItemsCount::new(rows))
+        .bench(|| model.score(black_box(&batch)).expect("it scores"));
+}
+
+/// The answer of a Rank that returns all 500 candidates explained: what the combiner pays.
+#[divan::bench]
+fn encode_rank_response_500(bencher: Bencher<'_, '_>) {
+    let response = response();
+    bencher.bench(|| black_box(&response).encode_to_vec());
+}
+
+/// The same answer decoded: what a client pays, and what the load generator leaves out.
+#[divan::bench]
+fn decode_rank_response_500(bencher: Bencher<'_, '_>) {
+    let bytes = Bytes::from(response().encode_to_vec());
+    bencher.bench(|| RankResponse::decode(black_box(bytes.clone())).expect("it decodes"));
+}
