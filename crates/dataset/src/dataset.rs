@@ -273,7 +273,7 @@ impl Dataset {
             schema,
             columns: gathered.columns,
             ids: gathered.ids,
-            len: gathered.parts.len(),
+            numbers: gathered.numbers,
         };
         Ok(Loaded {
             fingerprint: fingerprint(&rows, &gathered.parts, &targets),
@@ -386,7 +386,7 @@ impl Iterator for InputPieces {
                 schema: self.schema.clone(),
                 columns: gathered.columns,
                 ids: gathered.ids,
-                len: gathered.parts.len(),
+                numbers: gathered.numbers,
             })
         }))
     }

@@ -22,6 +22,7 @@ const NEGATIVES_SALT: u64 = 0x6e65_6761_7469_7665;
 pub(crate) struct Gathered {
     pub(crate) columns: Vec<Option<Column<'static>>>,
     pub(crate) ids: Vec<IdColumn>,
+    pub(crate) numbers: Vec<u64>,
     pub(crate) targets: Vec<Target>,
     pub(crate) parts: Vec<Part>,
     pub(crate) groups: Vec<u64>,
@@ -137,6 +138,7 @@ impl Gathered {
         }
 
         self.counts.kept += piece.len() as u64;
+        self.numbers.extend(&piece.global);
         self.groups.extend(groups(&ids, &piece));
         self.targets.extend(targets);
         self.parts.extend(parts.into_iter().flatten());

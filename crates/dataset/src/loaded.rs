@@ -156,6 +156,18 @@ impl Loaded {
     pub fn folds(&self, k: usize, seed: u64) -> Result<Vec<u32>, DatasetError> {
         folds::deal(&self.groups, k, seed)
     }
+
+    /// The same for some of the rows: one fold per entry of `rows`, balanced among these.
+    ///
+    /// # Errors
+    /// As [`folds`](Self::folds), of the groups of these rows.
+    ///
+    /// # Panics
+    /// When an index is not below the number of rows.
+    pub fn folds_of(&self, rows: &[usize], k: usize, seed: u64) -> Result<Vec<u32>, DatasetError> {
+        let groups: Vec<u64> = rows.iter().map(|&row| self.groups[row]).collect();
+        folds::deal(&groups, k, seed)
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

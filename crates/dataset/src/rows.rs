@@ -57,18 +57,19 @@ pub struct Rows {
     pub columns: Vec<Option<Column<'static>>>,
     /// The role columns that the description names, in the order of [`Role`].
     pub ids: Vec<IdColumn>,
-    pub(crate) len: usize,
+    /// The number of each row over all files, from 0; rows that are not kept are counted.
+    pub numbers: Vec<u64>,
 }
 
 impl Rows {
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.len
+        self.numbers.len()
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.numbers.is_empty()
     }
 
     /// The values of a role, if the description names a column for it.
@@ -99,7 +100,7 @@ impl Rows {
     /// # Errors
     /// What [`Batch::new`] refuses.
     pub fn all(&self) -> Result<Batch<'_>, ModelError> {
-        let rows: Vec<usize> = (0..self.len).collect();
+        let rows: Vec<usize> = (0..self.len()).collect();
         self.batch(&rows)
     }
 }

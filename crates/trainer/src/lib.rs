@@ -1,5 +1,29 @@
 //! Trains the model of one objective from a log: encodes, fits, calibrates, measures and writes the artefact.
 //!
-//! The only crates that name polars and linfa are this one, the dataset reader and the offline benchmark.
+//! [`train`] is the whole of it, in order. [`evaluate`] measures a trained model on a dataset, [`predict`] writes a
+//! probability for every row, and [`fold_table`] says how well the recipe does when everything in it is refitted per fold.
+//!
+//! Nothing here prints. Long work reports through a callback that takes [`Progress`]. The same seed and data give
+//! the same bytes, on any number of threads.
 
+mod calibrate;
+mod card;
+mod error;
+mod evaluate;
 pub mod fit;
+mod folds;
+mod learn;
+mod measure;
+mod predict;
+mod progress;
+mod search;
+mod train;
+
+pub use calibrate::Calibration;
+pub use error::TrainerError;
+pub use evaluate::{Evaluation, evaluate};
+pub use folds::{FoldMetrics, FoldRow, FoldTable, fold_table};
+pub use predict::predict;
+pub use progress::{Progress, Stage};
+pub use search::DEFAULT_ALPHAS;
+pub use train::{TrainOptions, train};

@@ -1,0 +1,73 @@
+//! Metrics of a model on the parts of a dataset, from raw values, by the code that serves.
+
+use counterweight_dataset::{Loaded, Part};
+use counterweight_model::{CalibrationBin, Model, PartReport};
+use counterweight_ranking::metrics::BinaryMetrics;
+
+use crate::TrainerError;
+
+/// Rows scored at a time.
+pub(crate) const PIECE: usize = 32_768;
+
+/// Metrics on every part that has rows, in the order of [`Part::ALL`].
+///
+/// Rows are scored as logged: where the position at which a candidate was shown is an input, its label is judged by what
+/// the model says of that position.
+pub(crate) fn parts(
+    model: &Model,
+    loaded: &Loaded,
+    labels: &[bool],
+) -> Result<Vec<PartReport>, TrainerError> {
+    let mut reports = Vec::new();
+    for part in Part::ALL {
+        let rows = loaded.part(part);
+        if !rows.is_empty() {
+            let probabilities = probabilities(model, loaded, &rows)?;
+            let labels: Vec<bool> = rows.iter().map(|&row| labels[row]).collect();
+            reports.push(report(part.name(), &probabilities, &labels));
+        }
+    }
+    Ok(reports)
+}
+
+/// The probability of each of `rows`, as logged.
+pub(crate) fn probabilities(
+    model: &Model,
+    loaded: &Loaded,
+    rows: &[usize],
+) -> Result<Vec<f64>, TrainerError> {
+    let mut probabilities = Vec::with_capacity(rows.len());
+    for piece in rows.chunks(PIECE) {
+        probabilities.extend(
+            model
+                .score_as_logged(&loaded.rows.batch(piece)?)?
+                .probabilities,
+        );
+    }
+    Ok(probabilities)
+}
+
+/// The metrics of one set of rows.
+pub(crate) fn report(part: &str, probabilities: &[f64], labels: &[bool]) -> PartReport {
+    let metrics = BinaryMetrics::new(probabilities, labels);
+    let bins = metrics.calibration.iter().filter(|bin| bin.rows > 0);
+    PartReport {
+        part: part.to_owned(),
+        rows: metrics.rows as u64,
+        positives: metrics.positives as u64,
+        auc: metrics.auc,
+        pr_auc: metrics.pr_auc,
+        log_loss: metrics.log_loss,
+        brier: metrics.brier,
+        ece: metrics.ece,
+        calibration: bins
+            .map(|bin| CalibrationBin {
+                lower: bin.low,
+                upper: bin.high,
+                rows: bin.rows as u64,
+                mean_probability: bin.mean_probability,
+                positive_rate: bin.positive_rate,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,150 @@
+//! A probability for every row of a dataset, in the order of its files.
+
+use std::fs::File;
+use std::path::Path;
+
+use counterweight_dataset::{Dataset, Rows};
+use counterweight_model::Artefact;
+use polars::io::parquet::write::BatchedWriter as ParquetBatches;
+use polars::prelude::{
+    Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, ParquetCompression, ParquetWriter,
+    PolarsError, SerWriter,
+};
+use tempfile::NamedTempFile;
+
+use crate::TrainerError;
+use crate::progress::{Progress, Stage, step};
+
+/// Writes one row per row of the files, filtered or not, labelled or not: the columns that have a role in the description,
+/// then `probability`, exactly as a server answers it (an input with a served value takes that value).
+///
+/// `out` is CSV, NDJSON or Parquet by its ending. It is written piece by piece beside its place and renamed when it is
+/// complete. Returns the number of rows.
+///
+/// # Errors
+/// [`TrainerError::Ending`], [`TrainerError::Write`], and what is wrong with the dataset's files.
+pub fn predict(
+    artefact: &Artefact,
+    dataset: &Dataset,
+    out: &Path,
+    report: &mut dyn FnMut(Progress),
+) -> Result<u64, TrainerError> {
+    let format = Format::of(out)?;
+    let write_error = |problem: String| TrainerError::Write {
+        path: out.to_owned(),
+        problem,
+    };
+    let folder = out
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let unfinished = NamedTempFile::new_in(folder).map_err(|e| write_error(e.to_string()))?;
+    let mut writer = Writer {
+        format,
+        file: unfinished.as_file(),
+        batches: None,
+        begun: false,
+    };
+    let mut done = 0;
+    step(report, Stage::Predict, 0, None);
+    for piece in dataset.inputs(artefact.model.schema())? {
+        let rows = piece?;
+        let probabilities = artefact.model.score(&rows.all()?)?.probabilities;
+        done += probabilities.len();
+        let frame = frame(&rows, probabilities);
+        frame
+            .and_then(|frame| writer.write(frame))
+            .map_err(|e| write_error(e.to_string()))?;
+        step(report, Stage::Predict, done, None);
+    }
+    writer.finish().map_err(|e| write_error(e.to_string()))?;
+    unfinished
+        .as_file()
+        .sync_all()
+        .map_err(|e| write_error(e.to_string()))?;
+    unfinished
+        .persist(out)
+        .map_err(|e| write_error(e.error.to_string()))?;
+    Ok(done as u64)
+}
+
+/// The id columns, a missing value as null, and the probability.
+fn frame(rows: &Rows, probabilities: Vec<f64>) -> Result<DataFrame, PolarsError> {
+    let mut columns: Vec<Column> = rows
+        .ids
+        .iter()
+        .map(|id| {
+            let values: Vec<Option<&str>> = id
+                .values
+                .iter()
+                .map(|value| (!value.is_empty()).then_some(value.as_str()))
+                .collect();
+            Column::new(id.column.as_str().into(), values)
+        })
+        .collect();
+    let height = probabilities.len();
+    columns.push(Column::new("probability".into(), probabilities));
+    // Two roles may name one column.
+    columns.dedup_by(|a, b| a.name() == b.name());
+    DataFrame::new(height, columns)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Csv,
+    Ndjson,
+    Parquet,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self, TrainerError> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Ok(Self::Csv),
+            Some("ndjson" | "jsonl") => Ok(Self::Ndjson),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => Err(TrainerError::Ending {
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Appends frames of one schema to a file.
+struct Writer<'a> {
+    format: Format,
+    file: &'a File,
+    /// Parquet keeps its row groups in mind until the end.
+    batches: Option<ParquetBatches<&'a File>>,
+    begun: bool,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, mut frame: DataFrame) -> Result<(), PolarsError> {
+        match self.format {
+            Format::Csv => CsvWriter::new(self.file)
+                .include_header(!self.begun)
+                .finish(&mut frame)?,
+            Format::Ndjson => {
+                JsonWriter::new(self.file)
+                    .with_json_format(JsonFormat::JsonLines)
+                    .finish(&mut frame)?;
+            }
+            Format::Parquet => {
+                let batches = match self.batches.take() {
+                    Some(batches) => batches,
+                    None => ParquetWriter::new(self.file)
+                        .with_compression(ParquetCompression::Uncompressed)
+                        .batched(frame.schema())?,
+                };
+                self.batches.insert(batches).write_batch(&frame)?;
+            }
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), PolarsError> {
+        self.batches
+            .map_or(Ok(()), |batches| batches.finish().map(drop))
+    }
+}

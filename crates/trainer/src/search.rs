@@ -1,0 +1,204 @@
+//! Choosing the penalty on the training part, by cross-validation over folds that divide no group.
+
+use counterweight_model::{CurvePoint, softplus};
+
+use crate::fit::{FitError, FitOptions, Fitted, fit};
+use crate::progress::{Report, Stage, step};
+
+/// Penalties tried when none is given. A coefficient of a standardised column is normal around 0 with variance `1 / alpha`
+/// in the belief that a penalty stands for, so the useful range does not grow with the number of rows.
+pub const DEFAULT_ALPHAS: [f64; 7] = [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
+
+/// What the search found.
+pub(crate) struct Search {
+    /// The penalty with the lowest held-out log loss. (The largest within one standard error would be of no use here: folds
+    /// by group differ far more from one another than penalties do on any one of them.)
+    pub(crate) alpha: f64,
+    /// Every penalty tried, ascending.
+    pub(crate) curve: Vec<CurvePoint>,
+    /// The logit of every row at the chosen penalty, from the fit that did not see the row's fold.
+    pub(crate) held_out: Vec<f64>,
+    /// Fits whose gradient stayed above the tolerance.
+    pub(crate) unconverged: usize,
+}
+
+/// The encoded training rows.
+pub(crate) struct Training<'a> {
+    pub(crate) columns: &'a [Vec<f64>],
+    pub(crate) labels: &'a [bool],
+    /// A fold per row, `0..count`.
+    pub(crate) folds: &'a [u32],
+}
+
+/// Tries every penalty on every fold, from the strongest down, each fit starting where the one before ended.
+pub(crate) fn search(
+    training: &Training<'_>,
+    alphas: &[f64],
+    seed: u64,
+    report: Report<'_>,
+) -> Result<Search, FitError> {
+    let mut order = alphas.to_vec();
+    order.sort_by(|a, b| b.total_cmp(a));
+    let folds = training.folds.iter().max().map_or(0, |&last| last + 1);
+    let fits = folds as usize * order.len();
+    let mut logits = vec![vec![0.0; training.labels.len()]; order.len()];
+    let mut unconverged = 0;
+    let mut done = 0;
+    for fold in 0..folds {
+        let (inside, outside) = split(training.folds, fold);
+        let columns: Vec<Vec<f64>> = training
+            .columns
+            .iter()
+            .map(|c| gather(c, &inside))
+            .collect();
+        let labels = gather(training.labels, &inside);
+        let mut last: Option<Fitted> = None;
+        for (alpha, logits) in order.iter().zip(&mut logits) {
+            step(report, Stage::Search, done, Some(fits));
+            let options = FitOptions {
+                alpha: *alpha,
+                seed,
+                ..FitOptions::default()
+            };
+            let fitted = fit(&columns, &labels, &options, last.as_ref())?;
+            predict(&fitted, training.columns, &outside, logits);
+            unconverged += usize::from(!fitted.report.converged);
+            last = Some(fitted);
+            done += 1;
+        }
+    }
+    step(report, Stage::Search, fits, Some(fits));
+    let mut tried: Vec<(CurvePoint, Vec<f64>)> = order
+        .iter()
+        .zip(logits)
+        .map(|(&alpha, logits)| (point(alpha, training, &logits, folds), logits))
+        .collect();
+    tried.reverse();
+    let curve: Vec<CurvePoint> = tried.iter().map(|(point, _)| *point).collect();
+    let best = (0..curve.len())
+        .min_by(|&a, &b| curve[a].log_loss.total_cmp(&curve[b].log_loss))
+        .unwrap_or(0);
+    let (chosen, held_out) = tried.swap_remove(best);
+    Ok(Search {
+        alpha: chosen.alpha,
+        curve,
+        held_out,
+        unconverged,
+    })
+}
+
+/// Mean log loss over all rows, and the standard error of the mean of the folds.
+fn point(alpha: f64, training: &Training<'_>, logits: &[f64], folds: u32) -> CurvePoint {
+    let mut sums = vec![(0.0, 0.0); folds as usize];
+    for ((&logit, &label), &fold) in logits.iter().zip(training.labels).zip(training.folds) {
+        let (loss, rows) = &mut sums[fold as usize];
+        *loss += softplus(if label { -logit } else { logit });
+        *rows += 1.0;
+    }
+    let total: f64 = sums.iter().map(|(loss, _)| loss).sum();
+    let means: Vec<f64> = sums
+        .iter()
+        .filter(|(_, rows)| *rows > 0.0)
+        .map(|(loss, rows)| loss / rows)
+        .collect();
+    let count = means.len() as f64;
+    let mean = means.iter().sum::<f64>() / count;
+    let variance = means.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    CurvePoint {
+        alpha,
+        log_loss: total / training.labels.len() as f64,
+        standard_error: (variance / count).sqrt(),
+    }
+}
+
+fn split(folds: &[u32], fold: u32) -> (Vec<usize>, Vec<usize>) {
+    (0..folds.len()).partition(|&row| folds[row] != fold)
+}
+
+fn gather<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().map(|&row| values[row]).collect()
+}
+
+fn predict(fitted: &Fitted, columns: &[Vec<f64>], rows: &[usize], logits: &mut [f64]) {
+    for &row in rows {
+        logits[row] = fitted.intercept;
+    }
+    for (column, weight) in columns.iter().zip(&fitted.coefficients) {
+        for &row in rows {
+            logits[row] += weight * column[row];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every row's label is that of its group, and so is the only column: a fold never saw its group.
+    #[test]
+    fn a_column_that_only_knows_its_group_wants_the_strongest_penalty() {
+        let rows = 400;
+        let labels: Vec<bool> = (0..rows).map(|row| (row % 20) * 7 % 3 == 0).collect();
+        let folds: Vec<u32> = (0..rows).map(|row| (row as u32 % 20) / 4).collect();
+        // One indicator per group.
+        let columns: Vec<Vec<f64>> = (0..20)
+            .map(|group| {
+                (0..rows)
+                    .map(|row| f64::from(u8::from(row % 20 == group)))
+                    .collect()
+            })
+            .collect();
+        let training = Training {
+            columns: &columns,
+            labels: &labels,
+            folds: &folds,
+        };
+        let found = search(&training, &DEFAULT_ALPHAS, 1, &mut |_| {}).unwrap();
+        assert_eq!(found.alpha, 10_000.0);
+        assert_eq!(found.curve.len(), 7);
+        assert!(
+            found
+                .curve
+                .windows(2)
+                .all(|pair| pair[0].alpha < pair[1].alpha)
+        );
+        assert!(found.curve[0].log_loss > found.curve[6].log_loss);
+        assert_eq!(found.unconverged, 0);
+    }
+
+    #[test]
+    fn held_out_logits_come_from_the_other_folds() {
+        // Fold 1's labels run against the column, fold 0's with it: each is predicted the wrong way round.
+        let column: Vec<f64> = (0..200).map(|row| f64::from(row % 10)).collect();
+        let folds: Vec<u32> = (0..200).map(|row| u32::from(row >= 100)).collect();
+        let labels: Vec<bool> = (0..200)
+            .map(|row| (column[row] > 4.5) == (row < 100))
+            .collect();
+        let columns = [column];
+        let training = Training {
+            columns: &columns,
+            labels: &labels,
+            folds: &folds,
+        };
+        let found = search(&training, &[1.0], 1, &mut |_| {}).unwrap();
+        assert!((0..200).all(|row| (found.held_out[row] > 0.0) != labels[row]));
+    }
+
+    #[test]
+    fn reports_every_fit() {
+        let columns = [(0..60).map(|row| f64::from(row % 7)).collect::<Vec<f64>>()];
+        let labels: Vec<bool> = (0..60).map(|row| row % 3 == 0).collect();
+        let folds: Vec<u32> = (0..60).map(|row| row / 20).collect();
+        let training = Training {
+            columns: &columns,
+            labels: &labels,
+            folds: &folds,
+        };
+        let mut seen = Vec::new();
+        search(&training, &[1.0, 2.0], 1, &mut |progress| {
+            seen.push(progress.done)
+        })
+        .unwrap();
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+    }
+}

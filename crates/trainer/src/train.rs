@@ -1,0 +1,220 @@
+//! Training, top to bottom.
+
+use std::path::Path;
+
+use counterweight_dataset::{Dataset, Labels, Loaded, Part, SplitBy};
+use counterweight_model::{
+    Artefact, Convergence, DataReport, PartReport, Regularisation, Report as ModelReport,
+};
+
+use crate::calibrate::Calibration;
+use crate::card::Card;
+use crate::learn::{Learned, learn};
+use crate::progress::{Progress, Stage, begin};
+use crate::search::DEFAULT_ALPHAS;
+use crate::{TrainerError, measure};
+
+/// How to train.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainOptions {
+    /// Folds of the cross-validation on the training part and of the encoders that use the label; at least 2.
+    pub folds: usize,
+    /// Penalties to choose from, each finite and above zero; one value is taken as it is. See [`DEFAULT_ALPHAS`].
+    pub alphas: Vec<f64>,
+    /// How to calibrate.
+    pub calibration: Calibration,
+    /// Seed of the folds and of the sample that a fit of many rows starts from.
+    pub seed: u64,
+    /// Written into the artefact as the command that trains it again.
+    pub command: String,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            folds: 5,
+            alphas: DEFAULT_ALPHAS.to_vec(),
+            calibration: Calibration::Platt,
+            seed: 1,
+            command: String::new(),
+        }
+    }
+}
+
+/// Trains one objective of a dataset and writes a new version into the model folder `out`.
+///
+/// Everything that is fitted is fitted on the training part: encoders (out of fold where they use the label), the penalty
+/// (cross-validated over folds that divide no group), the coefficients and, unless the split has a `calibrate` part, the
+/// calibrator (on held-out logits). The other parts are only measured.
+///
+/// # Errors
+/// [`TrainerError`] when the data cannot be read, has one class only or too few groups for the folds, when an option is
+/// out of range, or the artefact cannot be written. Nothing is written then.
+pub fn train(
+    dataset: &Dataset,
+    objective: &str,
+    options: &TrainOptions,
+    out: &Path,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Artefact, TrainerError> {
+    check(options)?;
+    begin(report, Stage::Read);
+    let loaded = dataset.load(objective)?;
+    let training = loaded.part(Part::Train);
+    let calibrate = loaded.part(Part::Calibrate);
+    let labels = loaded.labels(&training)?;
+
+    let learned = learn(
+        &loaded,
+        &labels.values,
+        &training,
+        &calibrate,
+        options,
+        report,
+    )?;
+
+    begin(report, Stage::Measure);
+    let mut parts = measure::parts(&learned.model, &loaded, &labels.values)?;
+    parts.push(cross_fitted(&learned, &training, &labels.values));
+    let data = data_report(dataset, &loaded, &labels)?;
+    let model_report = model_report(&learned, &loaded, data, parts, options);
+    let card = Card::new(&learned, &loaded, &training, &model_report, options)?.to_markdown();
+    Ok(Artefact::save(learned.model, model_report, &card, out)?)
+}
+
+pub(crate) fn check(options: &TrainOptions) -> Result<(), TrainerError> {
+    let refuse = |name, value: String, expected| {
+        Err(TrainerError::Option {
+            name,
+            value,
+            expected,
+        })
+    };
+    if options.folds < 2 {
+        return refuse("folds", options.folds.to_string(), "at least 2");
+    }
+    match options
+        .alphas
+        .iter()
+        .find(|alpha| !(alpha.is_finite() && **alpha > 0.0))
+    {
+        Some(alpha) => refuse("alpha", alpha.to_string(), "finite and above zero"),
+        None if options.alphas.is_empty() => refuse("alpha", "empty".into(), "at least one value"),
+        None => Ok(()),
+    }
+}
+
+fn data_report(
+    dataset: &Dataset,
+    loaded: &Loaded,
+    labels: &Labels,
+) -> Result<DataReport, TrainerError> {
+    let counts = loaded.counts;
+    let positives = labels.values.iter().filter(|&&label| label).count();
+    let rule = dataset.label_rule(&loaded.objective)?;
+    Ok(DataReport {
+        dataset: dataset.name().to_owned(),
+        fingerprint: loaded.fingerprint.clone(),
+        rows_read: counts.read,
+        rows_used: counts.kept,
+        prior_rate: positives as f64 / (counts.kept + counts.sampled_out).max(1) as f64,
+        label: match labels.threshold {
+            Some(threshold) => format!("{rule}, which is {threshold}"),
+            None => rule,
+        },
+        label_threshold: labels.threshold,
+        split: split_rule(dataset, loaded),
+    })
+}
+
+/// E.g. `by group: 700 train, 300 test rows`.
+fn split_rule(dataset: &Dataset, loaded: &Loaded) -> String {
+    let sizes: Vec<String> = Part::ALL
+        .into_iter()
+        .map(|part| (part, loaded.part(part).len()))
+        .filter(|(_, rows)| *rows > 0)
+        .map(|(part, rows)| format!("{rows} {}", part.name()))
+        .collect();
+    let by = match dataset.split_by() {
+        None => "none",
+        Some(SplitBy::Group) => "by group",
+        Some(SplitBy::Hash) => "by hash",
+        Some(SplitBy::Time) => "by time",
+        Some(SplitBy::Column) => "by column",
+    };
+    format!("{by}: {} rows", sizes.join(", "))
+}
+
+fn cross_fitted(learned: &Learned, training: &[usize], labels: &[bool]) -> PartReport {
+    let labels: Vec<bool> = training.iter().map(|&row| labels[row]).collect();
+    measure::report("cross-fitted", &learned.held_out, &labels)
+}
+
+fn model_report(
+    learned: &Learned,
+    loaded: &Loaded,
+    data: DataReport,
+    parts: Vec<PartReport>,
+    options: &TrainOptions,
+) -> ModelReport {
+    let chosen = options.alphas.len() > 1;
+    let rows = loaded.part(Part::Train).len() as f64;
+    ModelReport {
+        command: options.command.clone(),
+        seed: options.seed,
+        data,
+        parts,
+        regularisation: Regularisation {
+            alpha: learned.alpha,
+            chosen_by: if chosen {
+                format!(
+                    "{}-fold cross-validation by group on the training part, lowest log loss",
+                    options.folds
+                )
+            } else {
+                "given".to_owned()
+            },
+            curve: if chosen {
+                learned.curve.clone()
+            } else {
+                Vec::new()
+            },
+        },
+        convergence: Convergence {
+            converged: learned.fit.converged,
+            iterations: learned.fit.newton_steps as u64,
+            gradient_norm: learned.fit.relative_gradient,
+            loss: learned.fit.objective / rows,
+        },
+        notes: notes(learned, loaded),
+    }
+}
+
+/// What a reader should know before trusting the figures.
+fn notes(learned: &Learned, loaded: &Loaded) -> Vec<String> {
+    let mut notes = learned.model.encoders().notes();
+    if !learned.fit.converged {
+        notes.push(format!(
+            "the fit did not converge: the largest entry of its gradient is {:e} per row",
+            learned.fit.relative_gradient
+        ));
+    }
+    if learned.unconverged > 0 {
+        notes.push(format!(
+            "{} fits of the search for a penalty did not converge",
+            learned.unconverged
+        ));
+    }
+    if loaded.lossy_rows > 0 {
+        notes.push(format!(
+            "broken UTF-8 was replaced in {} rows",
+            loaded.lossy_rows
+        ));
+    }
+    if let Some(share) = loaded.negatives_kept {
+        notes.push(format!(
+            "a share of {share} of the training negatives was kept; probabilities are those of the whole log, so the metrics on the train part and the cross-fitted ones, whose base rate is raised, do not show calibration"
+        ));
+    }
+    notes
+}
