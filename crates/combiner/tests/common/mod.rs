@@ -1,0 +1,503 @@
+//! What the tests share: a model server that behaves as told, a combiner on port 0, and requests to it.
+#![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use counterweight_combiner::{CombinerError, Config, Listeners, serve};
+use counterweight_proto::{
+    counterweight::v1::{
+        RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
+        weights_service_client::WeightsServiceClient,
+    },
+    inference::{
+        InferParameter, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
+        ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, RepositoryIndexRequest,
+        RepositoryIndexResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse,
+        RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerLiveRequest,
+        ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
+        ServerReadyResponse,
+        grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer},
+        infer_parameter::ParameterChoice,
+        model_infer_request::InferInputTensor,
+        model_infer_response::InferOutputTensor,
+        model_metadata_response::TensorMetadata,
+    },
+};
+use counterweight_tensor::{Datatype, encode_f32, encode_f64, tensor, views};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
+use tonic::{
+    Request, Response, Status,
+    metadata::MetadataMap,
+    transport::{Channel, Server, server::TcpIncoming},
+};
+use tonic_types::StatusExt as _;
+
+/// How a fake model answers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mode {
+    /// The first column of its first input is the probability.
+    Normal,
+    /// As normal, after a while.
+    Slow(Duration),
+    /// One row too few.
+    Short,
+    /// NaN for the last candidate.
+    Nan,
+    /// 1.5 for the last candidate.
+    OutOfRange,
+    /// A status.
+    Status(tonic::Code),
+    /// UNAVAILABLE every second time.
+    Flapping,
+    /// `predict_proba` FP64 [n, 2] of one packed tensor: the last column of the input is the probability.
+    PredictProba,
+}
+
+/// What a fake model is and has seen.
+#[derive(Debug)]
+pub struct State {
+    pub mode: Mutex<Mode>,
+    pub version: Mutex<String>,
+    /// name, datatype, side, optional
+    pub inputs: Mutex<Vec<(String, &'static str, &'static str, bool)>>,
+    pub seen: Mutex<Vec<(ModelInferRequest, MetadataMap)>>,
+    pub calls: AtomicUsize,
+}
+
+impl State {
+    pub fn set(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
+    }
+
+    pub fn last(&self) -> (ModelInferRequest, MetadataMap) {
+        self.seen
+            .lock()
+            .unwrap()
+            .last()
+            .cloned()
+            .expect("the model was called")
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+/// A running fake model server, on a runtime of its own so that it dies with all its connections.
+pub struct Model {
+    pub state: Arc<State>,
+    pub address: SocketAddr,
+    runtime: Option<Runtime>,
+}
+
+impl Model {
+    /// Serves a model that takes `input` (required) on a port of its own.
+    pub fn start(input: &str) -> Self {
+        Self::on("127.0.0.1:0".parse().unwrap(), input)
+    }
+
+    /// The same on a given port.
+    pub fn on(address: SocketAddr, input: &str) -> Self {
+        let state = Arc::new(State {
+            mode: Mutex::new(Mode::Normal),
+            version: Mutex::new("v1".to_owned()),
+            inputs: Mutex::new(vec![(input.to_owned(), "FP32", "candidate", false)]),
+            seen: Mutex::new(Vec::new()),
+            calls: AtomicUsize::new(0),
+        });
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = GrpcInferenceServiceServer::new(Fake(Arc::clone(&state)));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.spawn(async move {
+            let incoming = TcpIncoming::from(TcpListener::from_std(listener).unwrap())
+                .with_nodelay(Some(true));
+            Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming)
+                .await
+                .unwrap();
+        });
+        Self {
+            state,
+            address,
+            runtime: Some(runtime),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops at once, as a kill does.
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Fake(Arc<State>);
+
+fn parameter(choice: ParameterChoice) -> InferParameter {
+    InferParameter {
+        parameter_choice: Some(choice),
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Fake {
+    async fn model_metadata(
+        &self,
+        request: Request<ModelMetadataRequest>,
+    ) -> Result<Response<ModelMetadataResponse>, Status> {
+        let inputs = self.0.inputs.lock().unwrap().clone();
+        let list = inputs
+            .into_iter()
+            .map(|(name, datatype, side, optional)| TensorMetadata {
+                name,
+                datatype: datatype.to_owned(),
+                shape: vec![-1],
+                parameters: [
+                    ("kind", ParameterChoice::StringParam("numeric".into())),
+                    ("side", ParameterChoice::StringParam(side.into())),
+                    ("optional", ParameterChoice::BoolParam(optional)),
+                ]
+                .into_iter()
+                .map(|(key, choice)| (key.to_owned(), parameter(choice)))
+                .collect(),
+            });
+        Ok(Response::new(ModelMetadataResponse {
+            name: request.into_inner().name,
+            versions: vec![self.0.version.lock().unwrap().clone()],
+            inputs: list.collect(),
+            ..Default::default()
+        }))
+    }
+
+    async fn model_infer(
+        &self,
+        request: Request<ModelInferRequest>,
+    ) -> Result<Response<ModelInferResponse>, Status> {
+        let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
+        let mode = *self.0.mode.lock().unwrap();
+        let (metadata, _, message) = request.into_parts();
+        self.0
+            .seen
+            .lock()
+            .unwrap()
+            .push((message.clone(), metadata));
+        match mode {
+            Mode::Slow(time) => tokio::time::sleep(time).await,
+            Mode::Status(code) => return Err(Status::new(code, "told to fail")),
+            Mode::Flapping if call % 2 == 0 => return Err(Status::unavailable("flapping")),
+            _ => {}
+        }
+        if !message.model_version.is_empty()
+            && message.model_version != *self.0.version.lock().unwrap()
+        {
+            return Err(Status::not_found(format!(
+                "version {} is not loaded",
+                message.model_version
+            )));
+        }
+        let views = views(&message.inputs, &message.raw_input_contents)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let known = self.0.inputs.lock().unwrap().clone();
+        if mode != Mode::PredictProba
+            && let Some(view) = views
+                .iter()
+                .find(|view| !known.iter().any(|(name, ..)| name == view.name))
+        {
+            return Err(Status::invalid_argument(format!(
+                "unknown input {}",
+                view.name
+            )));
+        }
+        let first = views
+            .first()
+            .ok_or_else(|| Status::invalid_argument("no input"))?;
+        let width = first.width;
+        let values = first
+            .to_f64()
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let column = if mode == Mode::PredictProba {
+            width - 1
+        } else {
+            0
+        };
+        let mut p: Vec<f64> = values.chunks(width).map(|row| row[column]).collect();
+        match mode {
+            Mode::Short => drop(p.pop()),
+            Mode::Nan => *p.last_mut().unwrap() = f64::NAN,
+            Mode::OutOfRange => *p.last_mut().unwrap() = 1.5,
+            _ => {}
+        }
+        Ok(Response::new(self.respond(&message, mode, &p)))
+    }
+
+    async fn server_live(
+        &self,
+        _: Request<ServerLiveRequest>,
+    ) -> Result<Response<ServerLiveResponse>, Status> {
+        Ok(Response::new(ServerLiveResponse { live: true }))
+    }
+    async fn server_ready(
+        &self,
+        _: Request<ServerReadyRequest>,
+    ) -> Result<Response<ServerReadyResponse>, Status> {
+        Ok(Response::new(ServerReadyResponse { ready: true }))
+    }
+    async fn model_ready(
+        &self,
+        _: Request<ModelReadyRequest>,
+    ) -> Result<Response<ModelReadyResponse>, Status> {
+        Ok(Response::new(ModelReadyResponse { ready: true }))
+    }
+    async fn server_metadata(
+        &self,
+        _: Request<ServerMetadataRequest>,
+    ) -> Result<Response<ServerMetadataResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn repository_index(
+        &self,
+        _: Request<RepositoryIndexRequest>,
+    ) -> Result<Response<RepositoryIndexResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn repository_model_load(
+        &self,
+        _: Request<RepositoryModelLoadRequest>,
+    ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn repository_model_unload(
+        &self,
+        _: Request<RepositoryModelUnloadRequest>,
+    ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+impl Fake {
+    fn respond(&self, request: &ModelInferRequest, mode: Mode, p: &[f64]) -> ModelInferResponse {
+        let rows = p.len() as i64;
+        let name = request
+            .outputs
+            .first()
+            .map(|output| output.name.clone())
+            .unwrap_or_default();
+        let (datatype, shape, raw) = if mode == Mode::PredictProba {
+            let both: Vec<f64> = p.iter().flat_map(|&p| [1.0 - p, p]).collect();
+            ("FP64", vec![rows, 2], encode_f64(&both))
+        } else {
+            let single: Vec<f32> = p.iter().map(|&p| p as f32).collect();
+            ("FP32", vec![rows], encode_f32(&single))
+        };
+        ModelInferResponse {
+            model_name: request.model_name.clone(),
+            model_version: self.0.version.lock().unwrap().clone(),
+            outputs: vec![InferOutputTensor {
+                name,
+                datatype: datatype.to_owned(),
+                shape,
+                ..Default::default()
+            }],
+            raw_output_contents: vec![raw],
+            ..Default::default()
+        }
+    }
+}
+
+/// A running combiner.
+pub struct Combiner {
+    pub address: SocketAddr,
+    pub metrics: SocketAddr,
+    pub folder: Arc<TempDir>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), CombinerError>>,
+}
+
+impl Combiner {
+    /// Serves the configuration (without `[store]`) on ports of its own.
+    pub async fn start(config: &str) -> Self {
+        Self::start_in(config, Arc::new(tempfile::tempdir().unwrap())).await
+    }
+
+    pub async fn start_in(config: &str, folder: Arc<TempDir>) -> Self {
+        let text = format!("{config}\n[store]\npath = \"weights.log\"\n");
+        let config = Config::parse(&text, "test.toml", folder.path()).unwrap();
+        let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let metrics = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, metrics_address) =
+            (grpc.local_addr().unwrap(), metrics.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let listeners = Listeners {
+            grpc,
+            metrics: Some(metrics),
+        };
+        let task = tokio::spawn(serve(config, listeners, async {
+            let _ = stopped.await;
+        }));
+        Self {
+            address,
+            metrics: metrics_address,
+            folder,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    pub async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address))
+            .unwrap()
+            .connect()
+            .await
+            .unwrap()
+    }
+
+    pub async fn ranking(&self) -> RankingServiceClient<Channel> {
+        RankingServiceClient::new(self.channel().await)
+    }
+
+    pub async fn weights(&self) -> WeightsServiceClient<Channel> {
+        WeightsServiceClient::new(self.channel().await)
+    }
+
+    /// Tells the combiner to stop, without waiting.
+    pub fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    pub async fn stopped(self) -> Result<(), CombinerError> {
+        self.task.await.unwrap()
+    }
+
+    /// Stops and gives back the folder with the store.
+    pub async fn stop(mut self) -> Arc<TempDir> {
+        self.begin_stop();
+        let folder = Arc::clone(&self.folder);
+        self.stopped().await.unwrap();
+        folder
+    }
+
+    pub async fn metrics_text(&self) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(self.metrics).await.unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+}
+
+/// The configuration of an objective served by these endpoints.
+pub fn objective(name: &str, endpoints: &[String], more: &str) -> String {
+    format!(
+        "[[objective]]\nname = {name:?}\n[objective.model]\nendpoints = {endpoints:?}\nname = \"m_{name}\"\n{more}\n"
+    )
+}
+
+pub const PROFILES: &str = r#"
+[profile.default]
+weights = { engagement = 1.0, engagement_bait = -0.5 }
+[profile.careful]
+weights = { engagement = 1.0, engagement_bait = -0.5 }
+on_model_failure = "without"
+limit = 2
+"#;
+
+/// Two models and the usual profiles; `more` goes to the front.
+pub async fn two_models(more: &str) -> (Model, Model, Combiner) {
+    let (e, b) = (Model::start("xe"), Model::start("xb"));
+    let config = format!(
+        "{more}\n{}{}{PROFILES}",
+        objective("engagement", &[e.url()], ""),
+        objective("engagement_bait", &[b.url()], "")
+    );
+    let combiner = Combiner::start(&config).await;
+    (e, b, combiner)
+}
+
+pub fn ids(n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("c{i:04}")).collect()
+}
+
+/// Candidates whose probabilities of engagement and bait are these.
+pub fn request(engagement: &[f32], bait: &[f32]) -> RankRequest {
+    let n = engagement.len();
+    RankRequest {
+        candidate_ids: ids(n),
+        inputs: vec![
+            tensor("xe", Datatype::Fp32, &[n]),
+            tensor("xb", Datatype::Fp32, &[n]),
+        ],
+        raw_input_contents: vec![encode_f32(engagement), encode_f32(bait)],
+        ..Default::default()
+    }
+}
+
+pub fn push(request: &mut RankRequest, input: InferInputTensor, raw: Bytes) {
+    request.inputs.push(input);
+    request.raw_input_contents.push(raw);
+}
+
+/// Recomputes every score from weights and probabilities, and the order from the scores.
+pub fn assert_recomputes(response: &RankResponse) {
+    let weights: Vec<f64> = response
+        .objectives
+        .iter()
+        .map(|objective| objective.weight)
+        .collect();
+    for candidate in &response.candidates {
+        assert_eq!(candidate.probabilities.len(), weights.len());
+        let mut score = 0.0_f64;
+        for ((weight, p), contribution) in weights
+            .iter()
+            .zip(&candidate.probabilities)
+            .zip(&candidate.contributions)
+        {
+            assert_eq!(contribution.to_bits(), (weight * p + 0.0).to_bits());
+            score += contribution;
+        }
+        assert_eq!(score.to_bits(), candidate.score.to_bits(), "{candidate:?}");
+    }
+    assert!(response.candidates.windows(2).all(|pair| {
+        pair[0].score > pair[1].score || (pair[0].score == pair[1].score && pair[0].id < pair[1].id)
+    }));
+}
+
+/// The reason and the metadata of an error's `google.rpc.ErrorInfo`.
+pub fn info(status: &Status) -> (String, std::collections::HashMap<String, String>) {
+    let details = status.get_error_details();
+    let info = details
+        .error_info()
+        .unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+    assert_eq!(info.domain, "counterweight");
+    (info.reason.clone(), info.metadata.clone())
+}
