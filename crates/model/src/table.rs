@@ -4,10 +4,34 @@
 //! it is an open-addressing table of 8 bytes per slot: the place comes from the upper bits of the hash and the lower 32 bits
 //! are compared, so that a string that was never seen is taken for a known one about once in 2³² look-ups.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
+
+/// A map whose keys are hashes already, for counting while fitting.
+pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<AsIs>>;
+
+/// Takes a 64-bit hash as its own hash.
+#[derive(Default)]
+pub(crate) struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
 
 /// Hash by which strings are looked up.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {

@@ -5,11 +5,10 @@
 //! every category's rate is drawn from a beta distribution with mean p (empirical Bayes), so that categories that differ little are
 //! shrunk much.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::Training;
-use crate::table::Table;
+use crate::table::{HashedMap, Table};
 
 /// Strengths that are tried.
 const STRENGTHS: [f64; 11] = [
@@ -57,7 +56,7 @@ impl Tally {
 /// Counts while they are gathered.
 pub(super) struct Odds<'t> {
     training: &'t Training<'t>,
-    ids: HashMap<u64, usize>,
+    ids: HashedMap<usize>,
     /// `folds` per category.
     tallies: Vec<Tally>,
     /// Per fold, over the rows counted.
@@ -66,7 +65,7 @@ pub(super) struct Odds<'t> {
 
 /// Counts with the strength that suits them.
 pub(super) struct FittedOdds {
-    ids: HashMap<u64, usize>,
+    ids: HashedMap<usize>,
     folds: usize,
     tallies: Vec<Tally>,
     totals: Vec<Tally>,
@@ -79,7 +78,7 @@ impl<'t> Odds<'t> {
     pub(super) fn new(training: &'t Training<'t>) -> Self {
         Self {
             training,
-            ids: HashMap::new(),
+            ids: HashedMap::default(),
             tallies: vec![],
             all: vec![Tally::default(); training.folds],
         }

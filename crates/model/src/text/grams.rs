@@ -1,50 +1,77 @@
-//! Cuts a text into n-grams and hashes each distinct one once, without allocating per n-gram.
-
-use std::ops::Range;
+//! Cuts a text into n-grams of several kinds and hashes each distinct one once, without allocating per n-gram.
 
 use serde::{Deserialize, Serialize};
 
+use super::shape::shape;
 use crate::table::hash;
 
 /// Which pieces of a text are n-grams.
+///
+/// A *token* is a run of letters, digits and underscores, or any other single character that is not blank; a mark for the start and one for the
+/// end of the text are tokens too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GramKind {
-    /// One or two words in sequence. A word is at least two letters, digits or underscores in lower case.
+    /// One or two tokens in sequence, in lower case.
     Words,
     /// Three to five characters inside one blank-separated piece in lower case, with a blank at either end of it.
     Characters,
+    /// Two to six characters anywhere, as they are written, blanks as one.
+    CasedCharacters,
+    /// The shapes of one to five tokens in sequence.
+    Shapes,
 }
 
 impl GramKind {
-    pub(super) fn name(self) -> &'static str {
+    pub(super) const ALL: [Self; 4] = [
+        Self::Words,
+        Self::Characters,
+        Self::CasedCharacters,
+        Self::Shapes,
+    ];
+
+    /// Keeps equal strings of different kinds apart; arbitrary numbers.
+    fn seed(self) -> u64 {
         match self {
-            Self::Words => "words",
-            Self::Characters => "characters",
+            Self::Words => 0x9e37_79b9_7f4a_7c15,
+            Self::Characters => 0xbf58_476d_1ce4_e5b9,
+            Self::CasedCharacters => 0x94d0_49bb_1331_11eb,
+            Self::Shapes => 0x2545_f491_4f6c_dd1d,
         }
     }
 }
 
-/// The text at hand in lower case, and buffers that live from text to text.
+/// Marks for the start and the end: bytes that no UTF-8 holds.
+const START: u8 = 0xfe;
+const END: u8 = 0xff;
+
+/// The n-grams of the text at hand, and buffers that live from text to text.
 #[derive(Default)]
 pub(crate) struct GramBuffer {
     lower: String,
-    /// Pieces of `lower`, with one blank between.
-    pieces: String,
-    spans: Vec<Range<usize>>,
-    boundaries: Vec<usize>,
-    distinct: Distinct,
+    found: [Distinct; GramKind::ALL.len()],
+    pieces: Pieces,
 }
 
 impl GramBuffer {
-    /// Takes up a text.
-    pub(super) fn read(&mut self, text: &str) {
+    /// Takes up a text: finds its distinct n-grams of the given kinds.
+    pub(super) fn read(&mut self, text: &str, kinds: &[GramKind]) {
         self.lower.clear();
         if text.is_ascii() {
             self.lower.push_str(text);
             self.lower.make_ascii_lowercase();
         } else {
             self.lower.extend(text.chars().flat_map(char::to_lowercase));
+        }
+        for kind in kinds {
+            let (found, pieces) = (&mut self.found[*kind as usize], &mut self.pieces);
+            found.seed = kind.seed();
+            match kind {
+                GramKind::Words => pieces.words(&self.lower, found),
+                GramKind::Characters => pieces.characters(&self.lower, found),
+                GramKind::CasedCharacters => pieces.cased_characters(text, found),
+                GramKind::Shapes => pieces.shapes(text, found),
+            }
         }
     }
 
@@ -53,80 +80,137 @@ impl GramBuffer {
         &self.lower
     }
 
-    /// Hashes of the distinct n-grams of the text, in the order of their first occurrence.
-    pub(super) fn distinct(&mut self, kind: GramKind) -> &[u64] {
-        self.pieces.clear();
-        self.spans.clear();
-        match kind {
-            GramKind::Words => self.words(),
-            GramKind::Characters => self.characters(),
-        }
-        &self.distinct.found
-    }
-
-    fn words(&mut self) {
-        for word in words(&self.lower).filter(|word| word.chars().nth(1).is_some()) {
-            let start = self.pieces.len();
-            self.pieces.push_str(word);
-            self.spans.push(start..self.pieces.len());
-            self.pieces.push(' ');
-        }
-        self.distinct.start(2 * self.spans.len());
-        let bytes = self.pieces.as_bytes();
-        for span in &self.spans {
-            self.distinct.insert(hash(&bytes[span.clone()]));
-        }
-        for pair in self.spans.windows(2) {
-            self.distinct
-                .insert(hash(&bytes[pair[0].start..pair[1].end]));
-        }
-    }
-
-    fn characters(&mut self) {
-        self.pieces.push(' ');
-        for piece in self.lower.split_whitespace() {
-            let start = self.pieces.len() - 1;
-            self.pieces.push_str(piece);
-            self.pieces.push(' ');
-            self.spans.push(start..self.pieces.len());
-        }
-        self.distinct
-            .start(3 * (self.pieces.len() + self.spans.len()));
-        for span in &self.spans {
-            self.boundaries.clear();
-            let piece = &self.pieces[span.clone()];
-            if piece.is_ascii() {
-                self.boundaries.extend(0..=piece.len());
-            } else {
-                self.boundaries
-                    .extend(piece.char_indices().map(|(at, _)| at));
-                self.boundaries.push(piece.len());
-            }
-            let characters = self.boundaries.len() - 1;
-            for n in 3..=5 {
-                if characters <= n {
-                    // A piece no longer than that is one n-gram, and there are no longer ones.
-                    self.distinct.insert(hash(piece.as_bytes()));
-                    break;
-                }
-                for window in self.boundaries.windows(n + 1) {
-                    self.distinct
-                        .insert(hash(&piece.as_bytes()[window[0]..window[n]]));
-                }
-            }
-        }
+    /// Hashes of the distinct n-grams of the text, in the order of their first occurrence. Only of a kind that was read.
+    pub(super) fn grams(&self, kind: GramKind) -> &[u64] {
+        &self.found[kind as usize].found
     }
 }
 
 /// Runs of letters, digits and underscores.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+    text.split(|c: char| !is_word(c))
         .filter(|word| !word.is_empty())
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Calls `visit` with every token of a text, without the marks.
+fn for_each_token<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (token, after) = rest.split_at(end);
+        if !first.is_whitespace() {
+            visit(token);
+        }
+        rest = after;
+    }
+}
+
+/// A copy of the text in which every n-gram is one range of bytes.
+#[derive(Default)]
+struct Pieces {
+    bytes: Vec<u8>,
+    /// Start and end of tokens, or of characters.
+    spans: Vec<(usize, usize)>,
+}
+
+impl Pieces {
+    fn start(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    fn token(&mut self, bytes: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.spans.push((start, self.bytes.len()));
+        self.bytes.push(b' ');
+    }
+
+    /// Inserts all sequences of `n` spans.
+    fn sequences(&self, spans: &[(usize, usize)], n: usize, found: &mut Distinct) {
+        for window in spans.windows(n) {
+            found.insert(&self.bytes[window[0].0..window[n - 1].1]);
+        }
+    }
+
+    fn words(&mut self, lower: &str, found: &mut Distinct) {
+        self.start();
+        self.token(&[START]);
+        for_each_token(lower, |token| self.token(token.as_bytes()));
+        self.token(&[END]);
+        found.start(2 * self.spans.len());
+        (1..=2).for_each(|n| self.sequences(&self.spans, n, found));
+    }
+
+    fn shapes(&mut self, text: &str, found: &mut Distinct) {
+        self.start();
+        self.token(&[START]);
+        for_each_token(text, |token| match shape(token) {
+            Some(shape) => self.token(&[shape]),
+            None => self.token(token.as_bytes()),
+        });
+        self.token(&[END]);
+        found.start(5 * self.spans.len());
+        (1..=5).for_each(|n| self.sequences(&self.spans, n, found));
+    }
+
+    fn characters(&mut self, lower: &str, found: &mut Distinct) {
+        found.start(3 * 2 * lower.len());
+        for piece in lower.split_whitespace() {
+            self.start();
+            self.bytes.push(b' ');
+            self.bytes.extend_from_slice(piece.as_bytes());
+            self.bytes.push(b' ');
+            self.spans.push((0, 1));
+            self.spans.extend(
+                piece
+                    .char_indices()
+                    .map(|(at, c)| (1 + at, 1 + at + c.len_utf8())),
+            );
+            self.spans.push((self.bytes.len() - 1, self.bytes.len()));
+            for n in 3..=5 {
+                if self.spans.len() <= n {
+                    // A piece no longer than that is one n-gram, and there are no longer ones.
+                    found.insert(&self.bytes);
+                    break;
+                }
+                self.sequences(&self.spans, n, found);
+            }
+        }
+    }
+
+    fn cased_characters(&mut self, text: &str, found: &mut Distinct) {
+        self.start();
+        self.bytes.push(b' ');
+        self.spans.push((0, 1));
+        for piece in text.split_whitespace() {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(piece.as_bytes());
+            self.spans.extend(
+                piece
+                    .char_indices()
+                    .map(|(at, c)| (start + at, start + at + c.len_utf8())),
+            );
+            self.bytes.push(b' ');
+            self.spans.push((self.bytes.len() - 1, self.bytes.len()));
+        }
+        found.start(5 * self.spans.len());
+        (2..=6).for_each(|n| self.sequences(&self.spans, n, found));
+    }
 }
 
 /// A set of hashes that is emptied in no time: a slot counts only if it bears the current generation.
 #[derive(Default)]
 struct Distinct {
+    seed: u64,
     slots: Vec<(u64, u32)>,
     generation: u32,
     found: Vec<u64>,
@@ -145,7 +229,8 @@ impl Distinct {
     }
 
     #[inline]
-    fn insert(&mut self, hash: u64) {
+    fn insert(&mut self, gram: &[u8]) {
+        let hash = hash(gram) ^ self.seed;
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
@@ -167,66 +252,98 @@ impl Distinct {
 mod tests {
     use super::*;
 
-    fn hashes(grams: &[&str]) -> Vec<u64> {
-        grams.iter().map(|gram| hash(gram.as_bytes())).collect()
+    fn hashes(kind: GramKind, grams: &[&[u8]]) -> Vec<u64> {
+        grams.iter().map(|gram| hash(gram) ^ kind.seed()).collect()
     }
 
     fn grams(kind: GramKind, text: &str) -> Vec<u64> {
         let mut buffer = GramBuffer::default();
-        buffer.read(text);
-        buffer.distinct(kind).to_vec()
+        buffer.read(text, &[kind]);
+        buffer.grams(kind).to_vec()
     }
 
     #[test]
-    fn words_are_those_of_two_characters_and_pairs_skip_the_rest() {
-        let expected = [
-            "you",
-            "won",
-            "believe",
-            "it_3",
-            "you won",
-            "won believe",
-            "believe it_3",
+    fn words_are_tokens_and_pairs_with_marks_at_the_ends() {
+        let kind = GramKind::Words;
+        let expected: [&[u8]; 9] = [
+            b"\xfe", b"i", b"won_7", b"!", b"\xff", b"\xfe i", b"i won_7", b"won_7 !", b"! \xff",
         ];
+        assert_eq!(grams(kind, " I  WON_7!"), hashes(kind, &expected));
         assert_eq!(
-            grams(GramKind::Words, "You won't believe, IT_3!"),
-            hashes(&expected)
+            grams(kind, "a a"),
+            hashes(
+                kind,
+                &[b"\xfe", b"a", b"\xff", b"\xfe a", b"a a", b"a \xff"]
+            )
         );
-        assert_eq!(grams(GramKind::Words, "no No NO"), hashes(&["no", "no no"]));
-        assert!(grams(GramKind::Words, "a b ! ").is_empty());
+        assert_eq!(
+            grams(kind, " "),
+            hashes(kind, &[b"\xfe", b"\xff", b"\xfe \xff"])
+        );
     }
 
     #[test]
     fn characters_are_those_that_scikit_learn_cuts_inside_words() {
-        // CountVectorizer(analyzer="char_wb", ngram_range=(3, 5)) on "Ab xyz!", in order of first occurrence.
+        // CountVectorizer(analyzer="char_wb", ngram_range=(3, 5)) on "Ab  xyz!", in order of first occurrence.
+        let kind = GramKind::Characters;
         let expected = [
             " ab", "ab ", " ab ", " xy", "xyz", "yz!", "z! ", " xyz", "xyz!", "yz! ", " xyz!",
             "xyz! ",
         ];
-        assert_eq!(grams(GramKind::Characters, "Ab  xyz!"), hashes(&expected));
-        assert_eq!(grams(GramKind::Characters, "a"), hashes(&[" a "]));
+        assert_eq!(
+            grams(kind, "Ab  xyz!"),
+            hashes(kind, &expected.map(str::as_bytes))
+        );
+        assert_eq!(grams(kind, "a"), hashes(kind, &[b" a "]));
+        assert_eq!(
+            grams(kind, "Ж🙂"),
+            hashes(kind, &[" ж🙂", "ж🙂 ", " ж🙂 "].map(str::as_bytes))
+        );
     }
 
     #[test]
-    fn characters_of_many_bytes_are_whole() {
+    fn cased_characters_cross_words_and_keep_their_case() {
+        let kind = GramKind::CasedCharacters;
+        let expected = [
+            " É", "É ", " b", "b ", " É ", "É b", " b ", " É b", "É b ", " É b ",
+        ];
         assert_eq!(
-            grams(GramKind::Characters, "ÄÖ"),
-            hashes(&[" äö", "äö ", " äö "])
+            grams(kind, "\tÉ \n b"),
+            hashes(kind, &expected.map(str::as_bytes))
+        );
+    }
+
+    #[test]
+    fn shapes_come_in_sequences_up_to_five() {
+        let kind = GramKind::Shapes;
+        let (upper, lower) = (shape("TEN").unwrap(), shape("ways").unwrap());
+        let found = grams(kind, "TEN ways?");
+        assert_eq!(found.len(), 5 + 4 + 3 + 2 + 1);
+        assert_eq!(
+            found[..4],
+            hashes(kind, &[&[START], &[upper], &[lower], b"?"])
         );
         assert_eq!(
-            grams(GramKind::Characters, "Ж🙂"),
-            hashes(&[" ж🙂", "ж🙂 ", " ж🙂 "])
+            found[14],
+            hashes(
+                kind,
+                &[&[START, b' ', upper, b' ', lower, b' ', b'?', b' ', END]]
+            )[0]
         );
     }
 
     #[test]
     fn a_buffer_forgets_the_text_before() {
-        let mut buffer = GramBuffer::default();
-        buffer.read(&"a long text with many words ".repeat(200));
-        let many = buffer.distinct(GramKind::Characters).len();
-        buffer.read("word");
-        assert_eq!(buffer.distinct(GramKind::Words), hashes(&["word"]));
-        buffer.read(&"a long text with many words ".repeat(200));
-        assert_eq!(buffer.distinct(GramKind::Characters).len(), many);
+        let (mut buffer, kinds) = (GramBuffer::default(), GramKind::ALL);
+        let long = "a long text with many words ".repeat(200);
+        buffer.read(&long, &kinds);
+        let many = buffer.grams(GramKind::CasedCharacters).to_vec();
+        buffer.read("word", &kinds);
+        assert_eq!(
+            buffer.grams(GramKind::Words),
+            grams(GramKind::Words, "word")
+        );
+        buffer.read(&long, &kinds);
+        assert_eq!(buffer.grams(GramKind::CasedCharacters), many);
     }
 }

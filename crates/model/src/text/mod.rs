@@ -1,10 +1,13 @@
 //! Texts: plain statistics, and scores that sum what each n-gram says of the label.
 //!
 //! Every score column is the sum, over the distinct n-grams of the text that its table knows, of their numbers,
-//! divided by the square root of how many there are. A further kind of n-gram, or of number, is one more entry of [`FAMILIES`].
+//! divided by the square root of how many there are. A further kind of n-gram, or of number, is one more [`GramColumn`].
 
 mod fit;
 mod grams;
+mod odds;
+mod ridge;
+mod shape;
 mod statistics;
 
 use std::borrow::Cow;
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use fit::fit;
 pub(crate) use grams::GramBuffer as TextScratch;
-use grams::GramKind;
+use grams::{GramBuffer, GramKind};
 use statistics::{STATISTICS, Statistics};
 
 use crate::encoder::Emitter;
@@ -21,29 +24,12 @@ use crate::scale::Standard;
 use crate::sink::Sink;
 use crate::table::Table;
 
-/// A kind of n-grams, and in how many texts one must occur to be counted.
-struct Family {
-    kind: GramKind,
-    min_texts: u32,
-}
-
-const FAMILIES: [Family; 2] = [
-    Family {
-        kind: GramKind::Words,
-        min_texts: 2,
-    },
-    Family {
-        kind: GramKind::Characters,
-        min_texts: 5,
-    },
-];
-
 /// Standardised columns, and a flag for missing texts where training had some. A missing text stands at the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Text {
     statistics: Vec<StatisticColumn>,
-    grams: Vec<GramColumn>,
+    scores: Vec<GramColumn>,
     missing: bool,
 }
 
@@ -60,17 +46,19 @@ struct StatisticColumn {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GramColumn {
-    kind: GramKind,
+    name: String,
+    kinds: Vec<GramKind>,
     standard: Standard,
+    /// Number of every known n-gram of these kinds.
     table: Table,
 }
 
 impl Text {
     pub(crate) fn parts(&self) -> Vec<String> {
         let statistics = self.statistics.iter().map(|column| column.name.clone());
-        let grams = self.grams.iter().map(|column| column.kind.name().into());
+        let scores = self.scores.iter().map(|column| column.name.clone());
         statistics
-            .chain(grams)
+            .chain(scores)
             .chain(self.missing.then(|| "missing".into()))
             .collect()
     }
@@ -80,7 +68,7 @@ impl Text {
             STATISTICS.contains(&column.name.as_str()) && column.standard.is_sound()
         };
         self.statistics.iter().all(known)
-            && self.grams.iter().all(|column| column.standard.is_sound())
+            && self.scores.iter().all(|column| column.standard.is_sound())
     }
 
     /// Values before standardising, by column; NaN for missing texts. A first column tells missing texts (NaN) from others (0).
@@ -93,7 +81,7 @@ impl Text {
         let rows = texts.len();
         out.clear();
         out.resize(
-            rows * (1 + self.statistics.len() + self.grams.len()),
+            rows * (1 + self.statistics.len() + self.scores.len()),
             f64::NAN,
         );
         let indices: Vec<usize> = self
@@ -101,12 +89,14 @@ impl Text {
             .iter()
             .filter_map(|column| statistics::index(&column.name))
             .collect();
+        let mut kinds = GramKind::ALL.to_vec();
+        kinds.retain(|kind| self.scores.iter().any(|column| column.kinds.contains(kind)));
         for (row, text) in texts
             .iter()
             .enumerate()
             .filter(|(_, text)| !text.is_empty())
         {
-            scratch.read(text);
+            scratch.read(text, &kinds);
             out[row] = 0.0;
             let mut columns = out.iter_mut().skip(row).step_by(rows).skip(1);
             let values = Statistics::of(text, scratch).0;
@@ -114,18 +104,18 @@ impl Text {
                 .iter()
                 .zip(&mut columns)
                 .for_each(|(&index, cell)| *cell = values[index]);
-            for (column, cell) in self.grams.iter().zip(columns) {
-                *cell = score(scratch.distinct(column.kind), |hash| column.table.get(hash));
+            for (column, cell) in self.scores.iter().zip(columns) {
+                *cell = score(scratch, &column.kinds, |hash| column.table.get(hash));
             }
         }
     }
 
     /// Sends the columns whose values before standardising are `raw`.
     pub(crate) fn emit<S: Sink>(&self, raw: &[f64], to: &mut Emitter<'_, S>, dense: &mut Vec<f64>) {
-        let width = self.statistics.len() + self.grams.len();
+        let width = self.statistics.len() + self.scores.len();
         let (missing, raw) = raw.split_at(raw.len() / (1 + width));
         let statistics = self.statistics.iter().map(|column| column.standard);
-        let standards = statistics.chain(self.grams.iter().map(|column| column.standard));
+        let standards = statistics.chain(self.scores.iter().map(|column| column.standard));
         for ((at, standard), values) in standards.enumerate().zip(raw.chunks(missing.len())) {
             to.standardised(at, standard, values, dense);
         }
@@ -135,12 +125,14 @@ impl Text {
     }
 }
 
-/// What the known n-grams of a text say together; 0 where none is known.
-fn score(hashes: &[u64], number: impl Fn(u64) -> Option<f64>) -> f64 {
-    let (count, sum) = hashes
-        .iter()
-        .filter_map(|hash| number(*hash))
-        .fold((0.0_f64, 0.0), |(count, sum), x| (count + 1.0, sum + x));
+/// What the known n-grams of the text at hand say together; 0 where none is known.
+fn score(text: &GramBuffer, kinds: &[GramKind], number: impl Fn(u64) -> Option<f64>) -> f64 {
+    let hashes = kinds.iter().flat_map(|kind| text.grams(*kind));
+    let (mut count, mut sum) = (0.0_f64, 0.0);
+    for number in hashes.filter_map(|hash| number(*hash)) {
+        count += 1.0;
+        sum += number;
+    }
     if count == 0.0 {
         0.0
     } else {

@@ -68,7 +68,7 @@ mod tests {
 
     fn of(text: &str) -> [f64; STATISTICS.len()] {
         let mut buffer = GramBuffer::default();
-        buffer.read(text);
+        buffer.read(text, &[]);
         Statistics::of(text, &buffer).0
     }
 

@@ -1,0 +1,258 @@
+//! What several tests need: a schema of every kind, random batches for it, and a model fitted by nobody.
+#![allow(dead_code, reason = "each test binary uses some of these")]
+
+use std::borrow::Cow;
+
+use counterweight_model::{
+    Batch, Calibrator, Column, Encoded, Encoders, Expression, Feature, Input, Kind, Model,
+    ModelParts, Schema, fit_encoders,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Every kind of input, and every expression.
+pub(crate) fn every_kind() -> Schema {
+    let inputs = vec![
+        Input::candidate("number", Kind::Numeric),
+        Input::candidate("flag", Kind::Boolean),
+        Input::candidate("topic", Kind::Categorical),
+        Input::candidate("author", Kind::Categorical),
+        Input::candidate("title", Kind::Text),
+        Input::candidate("tags", Kind::List),
+        Input::candidate("hashtags", Kind::List),
+        Input::candidate("embedding", Kind::Vector { dim: 3 }),
+        Input::context("hour", Kind::Numeric),
+        Input::context("interest", Kind::Categorical),
+        Input::context("taste", Kind::Vector { dim: 3 }),
+        Input {
+            served: Some(1.0),
+            ..Input::context("position", Kind::Numeric)
+        },
+        Input {
+            optional: true,
+            ..Input::candidate("late", Kind::Numeric)
+        },
+    ];
+    let pair = |left: &str, right: &str| (left.to_owned(), right.to_owned());
+    let named = |name: &str, of: Expression| Feature {
+        name: name.into(),
+        of,
+    };
+    let ((nu, ho), (to, int), (em, ta)) = (
+        pair("number", "hour"),
+        pair("topic", "interest"),
+        pair("embedding", "taste"),
+    );
+    let mut features: Vec<Feature> = inputs
+        .iter()
+        .map(|input| Feature::of_input(&input.name))
+        .collect();
+    features.extend([
+        named(
+            "log",
+            Expression::Log1p {
+                input: "number".into(),
+            },
+        ),
+        named(
+            "rate",
+            Expression::Ratio {
+                numerator: nu.clone(),
+                denominator: ho.clone(),
+            },
+        ),
+        named(
+            "both",
+            Expression::Product {
+                left: nu,
+                right: ho,
+            },
+        ),
+        named(
+            "cross",
+            Expression::Pair {
+                left: to.clone(),
+                right: int.clone(),
+            },
+        ),
+        named(
+            "same",
+            Expression::Equal {
+                left: to,
+                right: int.clone(),
+            },
+        ),
+        named(
+            "liked",
+            Expression::Contains {
+                list: "tags".into(),
+                item: int,
+            },
+        ),
+        named(
+            "fit",
+            Expression::Dot {
+                left: em,
+                right: ta,
+            },
+        ),
+    ]);
+    Schema::new(inputs, features, 4096).unwrap()
+}
+
+/// Random columns for [`every_kind`], full length, with missing values of every kind; `late` is absent where `late` is false.
+pub(crate) fn columns(seed: u64, rows: usize, late: bool) -> Vec<Option<Column<'static>>> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let words = [
+        "you", "won't", "believe", "council", "TRAINS", "münchen", "10", "?", "!", "🙂",
+    ];
+    let mut numbers = |scale: f64, missing: f64| {
+        Column::Numeric(
+            (0..rows)
+                .map(|_| {
+                    if rng.random_bool(missing) {
+                        f64::NAN
+                    } else {
+                        rng.random_range(0.0..scale)
+                    }
+                })
+                .collect(),
+        )
+    };
+    let (number, hour, position, late_values) = (
+        numbers(50.0, 0.1),
+        numbers(24.0, 0.1),
+        numbers(9.0, 0.0),
+        numbers(1.0, 0.5),
+    );
+    let flag = Column::Numeric(
+        (0..rows)
+            .map(|_| [0.0, 1.0, 1.0, f64::NAN][rng.random_range(0..4)])
+            .collect(),
+    );
+    let mut names = |prefix: &str, many: usize| {
+        let name = |at: usize| {
+            if at == 0 {
+                String::new()
+            } else {
+                format!("{prefix}{at}")
+            }
+        };
+        Column::Text(
+            (0..rows)
+                .map(|_| Cow::Owned(name(rng.random_range(0..many))))
+                .collect(),
+        )
+    };
+    let (topic, author, interest) = (names("t", 6), names("a", 200), names("t", 6));
+    let title = (0..rows).map(|_| {
+        let count = rng.random_range(0..9);
+        (0..count)
+            .map(|_| words[rng.random_range(0..words.len())])
+            .collect::<Vec<_>>()
+            .join(" ")
+            .into()
+    });
+    let title = Column::Text(title.collect());
+    let mut lists = |prefix: &str, many: usize| {
+        let list = |count: usize, rng: &mut StdRng| {
+            (0..count)
+                .map(|_| format!("{prefix}{}", rng.random_range(1..many)))
+                .collect()
+        };
+        Column::List(
+            (0..rows)
+                .map(|_| {
+                    let count = rng.random_range(0..4);
+                    list(count, &mut rng)
+                })
+                .collect(),
+        )
+    };
+    let (tags, hashtags) = (lists("t", 6), lists("h", 300));
+    let mut vectors = || {
+        let mut values: Vec<f32> = (0..rows * 3).map(|_| rng.random_range(-1.0..1.0)).collect();
+        values.chunks_mut(3).for_each(|row| {
+            if rng.random_bool(0.1) {
+                row[1] = f32::NAN
+            }
+        });
+        Column::Vector { dim: 3, values }
+    };
+    let (embedding, taste) = (vectors(), vectors());
+    let columns = [
+        number, flag, topic, author, title, tags, hashtags, embedding, hour, interest, taste,
+        position,
+    ]
+    .into_iter()
+    .map(Some);
+    columns.chain([late.then_some(late_values)]).collect()
+}
+
+pub(crate) fn random_labels(seed: u64, rows: usize) -> Vec<bool> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    (0..rows).map(|_| rng.random_bool(0.4)).collect()
+}
+
+pub(crate) fn round_robin(rows: usize, folds: u32) -> Vec<u32> {
+    (0..rows as u32).map(|row| row % folds).collect()
+}
+
+/// A model over [`every_kind`] whose encoders are fitted to random labels and whose coefficients are arbitrary.
+pub(crate) fn arbitrary_model() -> Model {
+    let (schema, rows) = (every_kind(), 600);
+    let batch = Batch::new(&schema, rows, columns(1, rows, true)).unwrap();
+    let (encoders, _) = fit_encoders(
+        &schema,
+        &batch,
+        &random_labels(2, rows),
+        &round_robin(rows, 4),
+    )
+    .unwrap();
+    model_of(encoders)
+}
+
+pub(crate) fn model_of(encoders: Encoders) -> Model {
+    let mut rng = StdRng::seed_from_u64(5);
+    let coefficients = (0..encoders.width())
+        .map(|_| rng.random_range(-1.0..1.0))
+        .collect();
+    let calibrator = Calibrator::Platt {
+        slope: 0.8,
+        intercept: -0.1,
+    };
+    Model::new(ModelParts {
+        objective: "engagement".into(),
+        encoders,
+        coefficients,
+        intercept: -0.3,
+        prior_correction: None,
+        calibrator,
+    })
+    .unwrap()
+}
+
+/// One column of an encoded matrix.
+pub(crate) fn column<'e>(encoded: &'e Encoded, name: &str) -> &'e [f64] {
+    let at = encoded.names.iter().position(|known| known == name);
+    &encoded.columns[at.unwrap_or_else(|| panic!("no column {name} in {:?}", encoded.names))]
+}
+
+/// Area under the ROC curve; ties count half.
+pub(crate) fn auc(scores: &[f64], labels: &[bool]) -> f64 {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    let (mut below, mut wins, mut positives, mut at) = (0.0, 0.0, 0.0, 0);
+    while at < order.len() {
+        let tied: Vec<usize> = order[at..]
+            .iter()
+            .copied()
+            .take_while(|row| scores[*row] == scores[order[at]])
+            .collect();
+        let up = tied.iter().filter(|row| labels[**row]).count() as f64;
+        let down = tied.len() as f64 - up;
+        wins += up * (below + down / 2.0);
+        (below, positives, at) = (below + down, positives + up, at + tied.len());
+    }
+    wins / (below * positives)
+}
