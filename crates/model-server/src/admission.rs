@@ -199,4 +199,61 @@ mod tests {
             assert_eq!(timeout(&headers), None, "{malformed}");
         }
     }
+
+    /// An inner service that takes the request and never answers.
+    #[derive(Clone)]
+    struct Silent;
+
+    impl Service<Request<Body>> for Silent {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = std::future::Pending<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            std::future::pending()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_passed_deadline_is_told_as_such_and_frees_the_place() {
+        let registry = counterweight_telemetry::prometheus::Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        let limit = Limit::new(1).unwrap();
+        let mut service = Admission {
+            inner: Silent,
+            limit: limit.clone(),
+            metrics,
+        };
+        let call = |path: &str| {
+            let request = Request::builder().uri(format!("/inference.GRPCInferenceService/{path}"));
+            request
+                .header("grpc-timeout", "5m")
+                .body(Body::empty())
+                .unwrap()
+        };
+        let status = |response: &Response<Body>| {
+            response.headers()["grpc-status"]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        let first = service.call(call("ModelInfer"));
+        let second = service.call(call("ModelInfer")).await.unwrap();
+        assert_eq!(
+            status(&second),
+            (tonic::Code::ResourceExhausted as i32).to_string()
+        );
+        let unlimited = service.call(call("ServerLive")).await.unwrap();
+        for response in [first.await.unwrap(), unlimited] {
+            assert_eq!(
+                status(&response),
+                (tonic::Code::DeadlineExceeded as i32).to_string()
+            );
+        }
+        assert!(limit.enter().is_ok());
+    }
 }

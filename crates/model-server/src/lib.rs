@@ -19,6 +19,7 @@ mod repository;
 mod served;
 mod server;
 mod service;
+mod snapshot;
 mod wire;
 
 pub use config::ServerConfig;

@@ -1,5 +1,7 @@
 //! ModelInfer over a real socket: what goes in, what comes out, and what is said of wrong input.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
 mod support;
 
 use bytes::Bytes;
@@ -321,7 +323,15 @@ async fn an_absent_optional_input_is_missing_in_every_row() {
 async fn a_wrong_tensor_is_refused_with_its_name() {
     let (server, _) = Running::with_model(model(0.3)).await;
     let f64s = |n: usize| encode_f64(&vec![1.0; n]);
-    let cases: Vec<(&str, Datatype, Vec<usize>, Bytes, &str, &str)> = vec![
+    type Case = (
+        &'static str,
+        Datatype,
+        Vec<usize>,
+        Bytes,
+        &'static str,
+        &'static str,
+    );
+    let cases: Vec<Case> = vec![
         (
             "titel",
             Datatype::Bytes,
@@ -522,11 +532,8 @@ async fn a_wrong_request_is_refused_and_says_why() {
         ),
         (
             |r| {
-                drop(
-                    r.inputs[0]
-                        .parameters
-                        .insert("shared_memory_region".to_owned(), InferParameter::default()),
-                )
+                let parameters = &mut r.inputs[0].parameters;
+                parameters.insert("shared_memory_region".to_owned(), InferParameter::default());
             },
             "UNSUPPORTED_PARAMETER",
             "shared_memory_region",

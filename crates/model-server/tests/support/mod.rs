@@ -1,5 +1,12 @@
 //! A small model of every kind of input, a server on a free port, and clients to it.
-#![allow(dead_code, unreachable_pub, missing_docs)] // every test binary uses its own part of this
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test support, of which every test binary uses its own part"
+)]
 
 use std::{borrow::Cow, path::Path, time::Duration};
 
@@ -10,7 +17,7 @@ use counterweight_model::{
 };
 use counterweight_model_server::{Listener, Listeners, ModelServerError, ServerConfig, serve};
 use counterweight_proto::inference::{
-    InferTensorContents, ModelInferRequest, ModelInferResponse,
+    InferTensorContents, ModelInferRequest, ModelInferResponse, ServerLiveRequest,
     grpc_inference_service_client::GrpcInferenceServiceClient,
     model_infer_request::InferInputTensor,
 };
@@ -315,7 +322,7 @@ pub fn typed_request() -> ModelInferRequest {
                     .unwrap()
                     .iter()
                     .map(|&value| value == 1.0)
-                    .collect()
+                    .collect();
             }
             _ => {
                 contents.bytes_contents = view
@@ -323,7 +330,7 @@ pub fn typed_request() -> ModelInferRequest {
                     .unwrap()
                     .iter()
                     .map(|s| Bytes::from(s.to_string()))
-                    .collect()
+                    .collect();
             }
         }
         InferInputTensor {
@@ -419,13 +426,17 @@ impl Running {
             },
             shutdown,
         ));
-        Self {
+        let server = Self {
             repository,
             address,
             metrics: metrics_address,
             stop: Some(stop),
             task,
-        }
+        };
+        // The socket is bound before anything is loaded; the first answer comes when all is.
+        let mut client = server.client().await;
+        client.server_live(ServerLiveRequest {}).await.unwrap();
+        server
     }
 
     /// Serves one version of one model.
