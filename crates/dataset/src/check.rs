@@ -2,19 +2,14 @@
 
 use std::collections::HashSet;
 
-use counterweight_config::did_you_mean;
-use counterweight_model::{Column, Expression, Feature, Input, Kind, Schema};
-
 use crate::{
     DatasetError, Role,
-    spec::{
-        Above, FeatureSpec, Filter, InputSpec, KindName, LabelSpec, ObjectiveSpec, RoleColumns,
-        Spec, SplitBy, SplitSpec,
-    },
+    schema::{expression_of, kind_of, schema},
+    spec::{Above, Filter, LabelSpec, ObjectiveSpec, RoleColumns, Spec, SplitBy, SplitSpec},
 };
 
 /// What is wrong, and with which element of the description.
-type Fault = (String, String);
+pub(crate) type Fault = (String, String);
 
 /// Checks everything that needs no file.
 pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
@@ -56,95 +51,8 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
     schema(spec, None, origin).map(|_| ())
 }
 
-/// The schema of an objective (its features and the inputs they need), or of all features.
-pub(crate) fn schema(
-    spec: &Spec,
-    objective: Option<&ObjectiveSpec>,
-    origin: &str,
-) -> Result<Schema, DatasetError> {
-    let fault = |(element, problem): Fault| DatasetError::Description {
-        origin: origin.to_owned(),
-        element,
-        problem,
-    };
-    let mut features: Vec<Feature> = spec
-        .input
-        .iter()
-        .filter(|input| input.feature)
-        .map(|input| Feature::of_input(&input.name))
-        .collect();
-    for feature in &spec.feature {
-        features.push(Feature {
-            name: feature.name.clone(),
-            of: expression_of(feature).map_err(fault)?,
-        });
-    }
-    let mut inputs = inputs(spec, origin)?;
-    // The whole is checked first, so that a mistake in a feature that no objective uses is told too.
-    let max_text_bytes = spec
-        .max_text_bytes
-        .unwrap_or(counterweight_model::DEFAULT_MAX_TEXT_BYTES);
-    let checked = |inputs, features| {
-        Schema::new(inputs, features, max_text_bytes).map_err(|source| DatasetError::Schema {
-            origin: origin.to_owned(),
-            source,
-        })
-    };
-    checked(inputs.clone(), features.clone())?;
-    if let Some((objective, names)) =
-        objective.and_then(|objective| Some((objective, objective.features.as_ref()?)))
-    {
-        for name in names {
-            if features.iter().all(|feature| feature.name != *name) {
-                let near = did_you_mean(name, features.iter().map(|feature| feature.name.as_str()));
-                return Err(fault((
-                    element(objective),
-                    format!("features: there is no feature {name:?}{near}"),
-                )));
-            }
-        }
-        features.retain(|feature| names.contains(&feature.name));
-    }
-    // An input that no feature reads need not be sent.
-    inputs.retain(|input| {
-        features
-            .iter()
-            .any(|feature| operands(&feature.of).contains(&input.name.as_str()))
-    });
-    checked(inputs, features)
-}
-
-/// All inputs of the description.
-pub(crate) fn inputs(spec: &Spec, origin: &str) -> Result<Vec<Input>, DatasetError> {
-    let fault = |(element, problem): Fault| DatasetError::Description {
-        origin: origin.to_owned(),
-        element,
-        problem,
-    };
-    spec.input
-        .iter()
-        .map(input_of)
-        .collect::<Result<_, _>>()
-        .map_err(fault)
-}
-
-/// The inputs that an expression reads.
-fn operands(expression: &Expression) -> Vec<&str> {
-    match expression {
-        Expression::Input { input } | Expression::Log1p { input } => vec![input],
-        Expression::Ratio {
-            numerator,
-            denominator,
-        } => vec![numerator, denominator],
-        Expression::Contains { list, item } => vec![list, item],
-        Expression::Pair { left, right }
-        | Expression::Product { left, right }
-        | Expression::Equal { left, right }
-        | Expression::Dot { left, right } => vec![left, right],
-    }
-}
-
-fn element(objective: &ObjectiveSpec) -> String {
+/// An objective for a message.
+pub(crate) fn element(objective: &ObjectiveSpec) -> String {
     format!("objective `{}`", objective.name)
 }
 
@@ -220,73 +128,6 @@ fn check_filter(element: &str, filter: &Filter) -> Result<(), Fault> {
         return fault("not_between must give the lower bound first");
     }
     Ok(())
-}
-
-fn input_of(input: &InputSpec) -> Result<Input, Fault> {
-    Ok(Input {
-        name: input.name.clone(),
-        kind: kind_of(input)?,
-        side: input.side,
-        optional: input.optional,
-        served: input.served,
-    })
-}
-
-fn kind_of(input: &InputSpec) -> Result<Kind, Fault> {
-    let fault = |problem: &str| Err((format!("input `{}`", input.name), problem.to_owned()));
-    match (input.kind, input.dim) {
-        (KindName::Vector, Some(dim)) if dim > 0 => Ok(Kind::Vector { dim }),
-        (KindName::Vector, _) => {
-            fault("a vector needs `dim`, the number of its elements, at least 1")
-        }
-        (_, Some(_)) => fault("`dim` is of vectors only; leave it out"),
-        (KindName::Numeric, None) => Ok(Kind::Numeric),
-        (KindName::Boolean, None) => Ok(Kind::Boolean),
-        (KindName::Categorical, None) => Ok(Kind::Categorical),
-        (KindName::Text, None) => Ok(Kind::Text),
-        (KindName::List, None) => Ok(Kind::List),
-    }
-}
-
-fn expression_of(feature: &FeatureSpec) -> Result<Expression, Fault> {
-    let two = |of: &Option<[String; 2]>, make: fn(String, String) -> Expression| {
-        of.clone().map(|[left, right]| make(left, right))
-    };
-    let all = [
-        feature
-            .log1p
-            .clone()
-            .map(|input| Expression::Log1p { input }),
-        two(&feature.ratio, |numerator, denominator| Expression::Ratio {
-            numerator,
-            denominator,
-        }),
-        two(&feature.product, |left, right| Expression::Product {
-            left,
-            right,
-        }),
-        two(&feature.pair, |left, right| Expression::Pair {
-            left,
-            right,
-        }),
-        two(&feature.contains, |list, item| Expression::Contains {
-            list,
-            item,
-        }),
-        two(&feature.equal, |left, right| Expression::Equal {
-            left,
-            right,
-        }),
-        two(&feature.dot, |left, right| Expression::Dot { left, right }),
-    ];
-    let mut given = all.into_iter().flatten();
-    match (given.next(), given.next()) {
-        (Some(expression), None) => Ok(expression),
-        _ => Err((
-            format!("feature `{}`", feature.name),
-            "give exactly one of log1p, ratio, product, pair, contains, equal, dot".to_owned(),
-        )),
-    }
 }
 
 fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {
@@ -401,17 +242,4 @@ fn check_leak(spec: &Spec, objective: &ObjectiveSpec, origin: &str) -> Result<()
         }
     }
     Ok(())
-}
-
-/// A column of no rows.
-pub(crate) fn empty_column(kind: Kind) -> Column<'static> {
-    match kind {
-        Kind::Numeric | Kind::Boolean => Column::Numeric(Vec::new()),
-        Kind::Categorical | Kind::Text => Column::Text(Vec::new()),
-        Kind::List => Column::List(Vec::new()),
-        Kind::Vector { dim } => Column::Vector {
-            dim,
-            values: Vec::new(),
-        },
-    }
 }

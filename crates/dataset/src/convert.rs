@@ -27,7 +27,11 @@ impl<'a> Cells<'a> {
     /// The column, if the piece has it.
     pub(crate) fn of(piece: &'a Piece, name: &'a str) -> Option<Self> {
         let column = piece.frame.column(name).ok()?;
-        let series = column.as_materialized_series().rechunk();
+        let mut series = column.as_materialized_series().rechunk();
+        if series.null_count() == series.len() {
+            // A column of nulls alone has no type to speak of, whatever the file calls it.
+            series = Series::new_null(series.name().clone(), series.len());
+        }
         Some(Self {
             name,
             file: &piece.file,

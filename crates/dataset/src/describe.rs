@@ -9,7 +9,7 @@ use counterweight_model::Side;
 use serde::Serialize;
 
 use crate::{
-    Counts, Dataset, DatasetError, IdColumn, Labels, Loaded, Part, Role, check, loaded::Targets,
+    Counts, Dataset, DatasetError, IdColumn, Labels, Loaded, Part, Role, loaded::Targets, schema,
 };
 
 pub use table::Table;
@@ -123,7 +123,7 @@ pub struct PartDescription {
 /// # Errors
 /// As [`Dataset::load`]; labels of one class are no error here, but told in [`ObjectiveDescription::problem`].
 pub fn describe(dataset: &Dataset) -> Result<Description, DatasetError> {
-    let inputs = check::inputs(&dataset.spec, &dataset.origin)?;
+    let inputs = schema::inputs(&dataset.spec, &dataset.origin)?;
     let plan = dataset.plan_without_label(inputs.clone(), &[]);
     let gathered = dataset.gather(&plan)?;
     let described = |(input, values)| column::describe(input, values, gathered.parts.len());

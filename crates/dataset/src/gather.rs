@@ -5,12 +5,12 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     Counts, DatasetError, IdColumn, Part, Role,
-    check::empty_column,
     convert::Cells,
     files::DataFile,
     label::Target,
     pieces::{self, Needed, Piece, retain},
     plan::Plan,
+    schema::empty_column,
     split::unit,
 };
 

@@ -75,7 +75,9 @@ mod label;
 mod loaded;
 mod pieces;
 mod plan;
+mod reading;
 mod rows;
+mod schema;
 mod spec;
 mod split;
 

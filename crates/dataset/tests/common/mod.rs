@@ -1,0 +1,101 @@
+//! Descriptions and files in a temporary folder.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "shared by several test programs, each of which uses a part"
+)]
+
+use std::path::{Path, PathBuf};
+
+use counterweight_dataset::{Dataset, DatasetError, Loaded};
+use tempfile::TempDir;
+
+/// A folder of files that a description refers to.
+pub struct Folder(pub TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With one file.
+    pub fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
+        let folder = Self::new();
+        folder.write(name, content);
+        folder
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.0.path().join(name), content).unwrap();
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn dataset(&self, description: &str) -> Result<Dataset, DatasetError> {
+        Dataset::parse(description, "test.toml", self.path())
+    }
+
+    /// Loads the objective `bait`.
+    pub fn load(&self, description: &str) -> Result<Loaded, DatasetError> {
+        self.dataset(description)?.load("bait")
+    }
+
+    /// The message of the error that loading ends in.
+    pub fn error(&self, description: &str) -> String {
+        match self.load(description) {
+            Ok(loaded) => panic!("no error, but {:?}", loaded.counts),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+/// A description of `files` with the objective `bait` from the column `y`, and more text at its end.
+pub fn description(files: &str, more: &str) -> String {
+    format!(
+        "name = \"test\"\nfiles = {files}\n{more}\n[[objective]]\nname = \"bait\"\nlabel = {{ column = \"y\" }}\n"
+    )
+}
+
+/// One candidate input.
+pub fn input(name: &str, kind: &str) -> String {
+    format!("[[input]]\nname = \"{name}\"\nkind = \"{kind}\"\n")
+}
+
+/// Asserts that a message names everything it must.
+#[track_caller]
+pub fn names(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(
+            message.contains(part),
+            "{part:?} is not in the message: {message}"
+        );
+    }
+}
+
+/// The shared real data, or nothing after saying loudly that the test is skipped.
+pub fn shared_data(file: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("COUNTERWEIGHT_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    if folder.join(file).is_file() {
+        return Some(folder);
+    }
+    let message = format!(
+        "SKIPPED: {} is not in {}; set COUNTERWEIGHT_DATA to its folder",
+        file,
+        folder.display()
+    );
+    assert!(
+        std::env::var("COUNTERWEIGHT_REQUIRE_ALL").as_deref() != Ok("1"),
+        "{message}"
+    );
+    eprintln!("{message}");
+    None
+}
