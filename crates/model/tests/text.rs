@@ -64,7 +64,7 @@ fn a_missing_text_is_a_case_of_its_own() {
         &schema,
         &batch(&schema, &texts),
         &labels,
-        &common::round_robin(60, 3),
+        &common::random_folds(60, 3),
     )
     .unwrap();
     let flags = common::column(&encoded, "title[missing]");
@@ -88,7 +88,7 @@ fn texts_that_are_all_missing_or_all_the_same_encode_to_nothing_harmful() {
     let (schema, labels, folds) = (
         schema(),
         common::random_labels(1, 20),
-        common::round_robin(20, 2),
+        common::random_folds(20, 2),
     );
     let missing = vec![String::new(); 20];
     let (encoders, encoded) =

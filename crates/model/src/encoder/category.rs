@@ -100,7 +100,10 @@ fn fit_target(values: &Categories<'_>, training: &Training<'_>, missing: bool) -
         }
     });
     match Standard::fit(raw.iter().copied()) {
-        None => Fitted::nothing("no category of more than one fold, so its log-odds are constant"),
+        None => Fitted {
+            out_of_fold: Some(raw),
+            ..Fitted::nothing("no category of more than one fold, so its log-odds are constant")
+        },
         Some(standard) => Fitted {
             out_of_fold: Some(raw),
             ..Fitted::plain(Encoder::Target(Target {

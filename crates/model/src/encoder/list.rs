@@ -87,7 +87,10 @@ fn fit_target(values: &[Vec<String>], training: &Training<'_>, empty: bool) -> F
         }
     }
     match Standard::fit(raw.iter().copied()) {
-        None => Fitted::nothing("no element of more than one fold, so their log-odds are constant"),
+        None => Fitted {
+            out_of_fold: Some(raw),
+            ..Fitted::nothing("no element of more than one fold, so their log-odds are constant")
+        },
         Some(standard) => {
             let encoder = Encoder::MeanTarget(MeanTarget {
                 standard,

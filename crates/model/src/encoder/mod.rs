@@ -196,7 +196,8 @@ impl Encoder {
 /// What fitting one feature gives.
 pub(crate) struct Fitted {
     pub(crate) encoder: Encoder,
-    /// For an encoder that uses the label: the training rows' values before standardising, each computed without its own fold.
+    /// Where the label was used, even if nothing came of it: the training rows' values before standardising, each computed
+    /// without its own fold.
     pub(crate) out_of_fold: Option<Vec<f64>>,
     /// What was left out and why; one line each.
     pub(crate) notes: Vec<String>,

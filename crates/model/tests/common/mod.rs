@@ -194,8 +194,9 @@ pub(crate) fn random_labels(seed: u64, rows: usize) -> Vec<bool> {
     (0..rows).map(|_| rng.random_bool(0.4)).collect()
 }
 
-pub(crate) fn round_robin(rows: usize, folds: u32) -> Vec<u32> {
-    (0..rows as u32).map(|row| row % folds).collect()
+pub(crate) fn random_folds(rows: usize, folds: u32) -> Vec<u32> {
+    let mut rng = StdRng::seed_from_u64(8);
+    (0..rows).map(|_| rng.random_range(0..folds)).collect()
 }
 
 /// A model over [`every_kind`] whose encoders are fitted to random labels and whose coefficients are arbitrary.
@@ -206,7 +207,7 @@ pub(crate) fn arbitrary_model() -> Model {
         &schema,
         &batch,
         &random_labels(2, rows),
-        &round_robin(rows, 4),
+        &random_folds(rows, 4),
     )
     .unwrap();
     model_of(encoders)
