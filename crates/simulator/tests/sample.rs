@@ -1,0 +1,76 @@
+//! The shipped sample is what the generator writes, fits the size that the repository allows, and is described in full.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use counterweight_simulator::{Config, DATASET_FILE, IMPRESSIONS_FILE, TRUTH_FILE, simulate};
+use sha2::{Digest, Sha256};
+use support::{data, read};
+
+#[test]
+fn the_default_configuration_writes_the_shipped_sample_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut done = 0;
+    let config = Config::default();
+    let summary = simulate(&config, dir.path(), |requests| {
+        assert!(requests > done, "progress goes on");
+        done = requests;
+    })
+    .unwrap();
+    assert_eq!(done, config.requests);
+    assert!((12_000..=20_000).contains(&summary.labelled), "{summary:?}");
+    for name in [IMPRESSIONS_FILE, TRUTH_FILE, DATASET_FILE] {
+        let hash = |bytes: Vec<u8>| Sha256::digest(bytes);
+        let (made, shipped) = (
+            hash(fs::read(dir.path().join(name)).unwrap()),
+            hash(fs::read(data("sample").join(name)).unwrap()),
+        );
+        assert_eq!(
+            made, shipped,
+            "{name} differs: run `counterweight data generate --seed 1 --out data/sample`"
+        );
+    }
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        3,
+        "nothing temporary is left"
+    );
+}
+
+#[test]
+fn the_shipped_sample_takes_three_megabytes_at_most() {
+    let bytes: u64 = fs::read_dir(data("sample"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes <= 3_000_000, "{bytes} bytes");
+}
+
+/// The names in the first cell of the rows of a Markdown table, `<objective>` put in.
+fn documented(markdown: &str) -> BTreeSet<String> {
+    let cells = markdown
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name);
+    cells
+        .flat_map(|name| {
+            ["engagement", "engagement_bait"]
+                .map(|objective| name.replace("<objective>", objective))
+        })
+        .collect()
+}
+
+#[test]
+fn the_schema_names_every_column_of_the_sample() {
+    let documented = documented(&fs::read_to_string(data("SCHEMA.md")).unwrap());
+    for file in [IMPRESSIONS_FILE, TRUTH_FILE] {
+        for name in read(&data("sample"), file).get_column_names() {
+            assert!(
+                documented.contains(name.as_str()),
+                "{file} has {name}, which data/SCHEMA.md does not name"
+            );
+        }
+    }
+}
