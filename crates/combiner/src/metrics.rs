@@ -24,6 +24,8 @@ const BUCKETS: [f64; 18] = [
 pub(crate) struct Metrics {
     pub(crate) registry: Registry,
     rank: HistogramVec,
+    /// The successes of `rank` by profile: the hot path looks nothing up.
+    ranked: Vec<Histogram>,
     model: Vec<Histogram>,
     failures: IntCounterVec,
     degraded: IntCounterVec,
@@ -75,6 +77,11 @@ impl Metrics {
                 .objectives
                 .iter()
                 .map(|objective| model.with_label_values(&[&objective.name]))
+                .collect(),
+            ranked: config
+                .profiles
+                .iter()
+                .map(|profile| rank.with_label_values(&[profile.name.as_str(), "OK"]))
                 .collect(),
             rank,
             failures: register(
@@ -128,8 +135,13 @@ impl Metrics {
         })
     }
 
-    /// A Rank was answered; `profile` is a configured name, or empty for an unknown one.
-    pub(crate) fn ranked(&self, profile: &str, code: Code, took: Duration) {
+    /// A Rank for the profile at that position was answered.
+    pub(crate) fn ranked(&self, profile: usize, took: Duration) {
+        self.ranked[profile].observe(took.as_secs_f64());
+    }
+
+    /// A Rank was refused; `profile` is a configured name, or empty for an unknown one.
+    pub(crate) fn refused(&self, profile: &str, code: Code, took: Duration) {
         self.rank
             .with_label_values(&[profile, code_name(code)])
             .observe(took.as_secs_f64());

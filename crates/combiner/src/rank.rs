@@ -1,6 +1,9 @@
 //! Ranking, as one function that reads as the algorithm.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use counterweight_config::did_you_mean;
@@ -26,6 +29,8 @@ pub(crate) struct Engine {
     pub(crate) objectives: Vec<Objective>,
     pub(crate) weights: Arc<LiveWeights>,
     pub(crate) metrics: Metrics,
+    /// Held while the metrics of the weights are set.
+    pub(crate) publishing: Mutex<()>,
 }
 
 /// What to rank, and for which profile.
@@ -230,7 +235,7 @@ impl Engine {
                     return Err(CombinerError::ObjectiveFailed { objective, failure });
                 }
                 (Err(SourceError::Failed(failure)), Policy::Without) => {
-                    degraded.push(Degraded { objective, failure })
+                    degraded.push(Degraded { objective, failure });
                 }
             }
         }

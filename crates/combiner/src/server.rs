@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -73,6 +73,12 @@ pub async fn serve(
     let draining = CancellationToken::new();
     let stopped = CancellationToken::new();
     let (health, router) = router(&engine, &draining)?;
+    health
+        .set_service_status(WEIGHTS, ServingStatus::Serving)
+        .await;
+    health
+        .set_service_status(RANKING, ServingStatus::NotServing)
+        .await;
     let reaching = tokio::spawn(reach_models(Arc::clone(&engine), health.clone()));
     let metrics = serve_metrics(&engine, listeners.metrics, &draining, &stopped);
 
@@ -120,6 +126,7 @@ impl Engine {
             objectives,
             weights: Arc::new(LiveWeights::open(Arc::clone(&config))?),
             metrics: Metrics::new(&config)?,
+            publishing: Mutex::new(()),
             config,
         };
         engine.publish_revisions();
@@ -140,6 +147,11 @@ impl Engine {
     }
 
     fn publish_revisions(&self) {
+        // One at a time, so that an older snapshot never overwrites a newer one.
+        let _one = self
+            .publishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (applied, profiles) = self.weights.all();
         let names = self
             .config
@@ -194,12 +206,6 @@ fn router(
 
 /// Asks every model what it takes, until all have said so; then the ranking service is healthy.
 async fn reach_models(engine: Arc<Engine>, health: HealthReporter) {
-    health
-        .set_service_status(WEIGHTS, ServingStatus::Serving)
-        .await;
-    health
-        .set_service_status(RANKING, ServingStatus::NotServing)
-        .await;
     let mut pause = FIRST_PAUSE;
     for model in engine.models() {
         let mut told = false;
@@ -236,7 +242,7 @@ fn serve_metrics(
     };
     Some(tokio::spawn(async move {
         if let Err(error) = serve_http(listener, registry, health, async move {
-            stopped.cancelled().await
+            stopped.cancelled().await;
         })
         .await
         {

@@ -59,7 +59,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
     let profiles = raw
         .profile
         .into_iter()
-        .map(|(name, profile)| self::profile(name, profile, &objectives))
+        .map(|(name, profile)| self::profile(name, &profile, &objectives))
         .collect::<Checked<Vec<_>>>()?;
     if profiles.is_empty() {
         return problem(
@@ -260,7 +260,7 @@ fn calibrator(calibrator: &Calibrator, key: &str) -> Checked<()> {
     }
 }
 
-fn profile(name: String, raw: raw::Profile, objectives: &[Objective]) -> Checked<Profile> {
+fn profile(name: String, raw: &raw::Profile, objectives: &[Objective]) -> Checked<Profile> {
     let key = format!("profile.{name}");
     if name.is_empty() {
         return problem("profile", "a profile's name is empty");

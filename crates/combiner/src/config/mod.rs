@@ -1,4 +1,44 @@
 //! The combiner's configuration: what is read, and the checked form that alone acts.
+//!
+//! ```toml
+//! listen = "127.0.0.1:7000"            # gRPC
+//! metrics_listen = "127.0.0.1:9100"    # /metrics and /healthz; none when left out
+//! replica = "a"                        # this combiner's name in answers
+//!
+//! [store]
+//! path = "weights.log"                 # beside this file
+//!
+//! [[objective]]                        # α
+//! name = "engagement"
+//! [objective.model]
+//! endpoints = ["http://127.0.0.1:8001", "unix:/run/engagement.sock"]
+//! name = "engagement"
+//! version = "latest"                   # or a pinned one
+//! timeout_ms = 1000
+//!
+//! [[objective]]                        # β, served by a foreign server
+//! name = "engagement_bait"
+//! [objective.model]
+//! endpoints = ["http://127.0.0.1:9001"]
+//! name = "bait"
+//! output = "predict_proba"
+//! column = 1
+//! packed = { input = "x", features = ["age_hours", "exclamation_marks"] }
+//! [objective.calibrator]
+//! method = "platt"
+//! slope = 1.1
+//! intercept = -0.2
+//!
+//! [[objective]]                        # γ, a probability that the caller has
+//! name = "hide"
+//! [objective.column]
+//! name = "p_hide"
+//!
+//! [profile.default]
+//! weights = { engagement = 1.0, engagement_bait = -0.5, hide = -2.0 }
+//! on_model_failure = "fail"            # or "without"
+//! limit = 0                            # how many are returned when the request does not say; 0 is all
+//! ```
 
 mod check;
 mod raw;

@@ -5,6 +5,7 @@ mod endpoints;
 mod infer;
 mod inputs;
 mod model;
+mod refusal;
 
 use std::sync::Arc;
 

@@ -19,6 +19,7 @@ use super::{
     endpoints::Endpoints,
     infer,
     inputs::{self, Inputs},
+    refusal,
 };
 use crate::{
     batch::Batch,
@@ -248,7 +249,7 @@ impl Model {
         A: Future<Output = Result<Result<T, Status>, CombinerError>>,
     {
         let started = Instant::now();
-        let mut refusal = None;
+        let mut last = None;
         for endpoint in self.endpoints.in_turn() {
             let Ok(outcome) = timeout_at(deadline.into(), attempt(endpoint.client())).await else {
                 self.endpoints.report(endpoint, false);
@@ -261,77 +262,23 @@ impl Model {
                     self.endpoints.report(endpoint, true);
                     return Ok(answer);
                 }
-                Err(status) if another_may_answer(&status) => {
+                Err(status) if refusal::another_may_answer(&status) => {
                     self.endpoints
                         .report(endpoint, status.code() == Code::NotFound);
-                    refusal = Some(format!("{}: {}", endpoint.address, told(&status)));
+                    last = Some(format!("{}: {}", endpoint.address, refusal::told(&status)));
                 }
                 Err(status) => {
                     self.endpoints.report(endpoint, true);
-                    return Err(self.refused(&status, started));
+                    return Err(refusal::read(&self.objective, &status, started));
                 }
             }
         }
         Err(SourceError::Failed(Failure::Unavailable(
-            refusal.unwrap_or_default(),
+            last.unwrap_or_default(),
         )))
-    }
-
-    fn refused(&self, status: &Status, started: Instant) -> SourceError {
-        let reason = told(status);
-        if timed_out(status) {
-            return SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()));
-        }
-        match status.code() {
-            Code::InvalidArgument => SourceError::Request(CombinerError::Refused {
-                objective: self.objective.clone(),
-                reason,
-            }),
-            Code::ResourceExhausted => SourceError::Failed(Failure::Overloaded(reason)),
-            _ => SourceError::Failed(Failure::Unavailable(reason)),
-        }
     }
 
     fn timed_out(&self) -> Failure {
         Failure::TimedOut(self.config.timeout.as_millis())
-    }
-}
-
-/// Scoring changes nothing, so a call that may not have arrived is made again elsewhere; so is one to a server that does
-/// not have the model (yet).
-fn another_may_answer(status: &Status) -> bool {
-    let never_arrived = std::error::Error::source(status).is_some() && !timed_out(status);
-    matches!(status.code(), Code::Unavailable | Code::NotFound) || never_arrived
-}
-
-/// Whether the call ran out of time, here or there; tonic says CANCELLED for either.
-fn timed_out(status: &Status) -> bool {
-    let mut cause = std::error::Error::source(status);
-    let expired_there = cause.is_none() && status.code() == Code::Cancelled;
-    while let Some(error) = cause {
-        if error.is::<tonic::TimeoutExpired>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    expired_there || status.code() == Code::DeadlineExceeded
-}
-
-/// What a status says, with the causes that tonic keeps apart.
-fn told(status: &Status) -> String {
-    let mut text = status.message().to_owned();
-    let mut cause = std::error::Error::source(status);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    if text.is_empty() {
-        format!("{:?}", status.code())
-    } else {
-        text
     }
 }

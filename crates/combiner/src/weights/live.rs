@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -14,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     entry::{Entry, ObjectiveWeight, ProfileWeights},
+    in_force::{InForce, named},
     store::{Log, Store},
 };
 use crate::{config::Config, error::CombinerError};
@@ -37,15 +37,6 @@ pub(crate) struct ProfileChange {
     pub(crate) weights: Vec<ObjectiveWeight>,
     /// The revision of the profile that the caller saw.
     pub(crate) expected_revision: Option<u64>,
-}
-
-/// The weights of one profile as they are in force.
-#[derive(Debug, Clone)]
-pub(crate) struct InForce {
-    /// In the order of the profile's objectives.
-    pub(crate) weights: Weights,
-    /// The entry that set them; 0 for the configured defaults.
-    pub(crate) revision: u64,
 }
 
 /// All weights at one revision of the log.
@@ -93,11 +84,10 @@ impl LiveWeights {
         })?;
         let profiles = (0..config.profiles.len())
             .map(|profile| {
-                restored(
-                    &config,
-                    profile,
-                    last_set.remove(&config.profiles[profile].name),
-                )
+                match last_set.remove(&config.profiles[profile].name) {
+                    Some((revision, set)) => InForce::of_log(&config, profile, revision, &set),
+                    None => Ok(InForce::of_config(&config, profile)),
+                }
                 .map(Arc::new)
             })
             .collect::<Result<_, _>>()?;
@@ -166,7 +156,7 @@ impl LiveWeights {
             revision: 0,
             profiles: profiles
                 .iter()
-                .map(|(position, weights)| self.named(*position, weights))
+                .map(|(position, weights)| named(&self.config, *position, weights))
                 .collect(),
             author: change.author,
             reason: change.reason,
@@ -182,11 +172,13 @@ impl LiveWeights {
                 .insert(entry.idempotency_key.clone(), entry.revision);
         }
         next.applied = entry.revision;
-        for (position, weights) in profiles {
-            next.profiles[position] = Arc::new(InForce {
-                weights,
-                revision: entry.revision,
-            });
+        for ((position, _), set) in profiles.iter().zip(&entry.profiles) {
+            next.profiles[*position] = Arc::new(InForce::of_log(
+                &self.config,
+                *position,
+                entry.revision,
+                set,
+            )?);
         }
         self.current.store(Arc::new(next));
         let entry = Arc::new(entry);
@@ -278,75 +270,4 @@ impl LiveWeights {
             WeightsError::AllZero => refused(&objectives.join(", "), error.to_string()),
         })
     }
-
-    fn named(&self, profile: usize, weights: &Weights) -> ProfileWeights {
-        named(&self.config, profile, weights)
-    }
-}
-
-/// A profile's weights with the names of its objectives.
-pub(crate) fn named(config: &Config, profile: usize, weights: &Weights) -> ProfileWeights {
-    ProfileWeights {
-        profile: config.profiles[profile].name.clone(),
-        weights: config
-            .objective_names(profile)
-            .zip(weights.as_slice())
-            .map(|(objective, &weight)| ObjectiveWeight {
-                objective: objective.to_owned(),
-                weight,
-            })
-            .collect(),
-    }
-}
-
-/// A profile's weights at start: what the log set last, over the configured defaults.
-fn restored(
-    config: &Config,
-    profile: usize,
-    logged: Option<(u64, ProfileWeights)>,
-) -> Result<InForce, CombinerError> {
-    let configured = &config.profiles[profile];
-    let Some((revision, logged)) = logged else {
-        return Ok(InForce {
-            weights: configured.weights.clone(),
-            revision: 0,
-        });
-    };
-    let mut weights = configured.weights.as_slice().to_vec();
-    for (weight, objective) in weights.iter_mut().zip(config.objective_names(profile)) {
-        match logged
-            .weights
-            .iter()
-            .find(|logged| logged.objective == objective)
-        {
-            Some(logged) => *weight = logged.weight,
-            None => tracing::warn!(
-                profile = configured.name,
-                objective,
-                weight,
-                revision,
-                "the weights log knows no weight for this objective yet; its configured default is used"
-            ),
-        }
-    }
-    for gone in &logged.weights {
-        if !config
-            .objective_names(profile)
-            .any(|objective| objective == gone.objective)
-        {
-            tracing::warn!(
-                profile = configured.name,
-                objective = gone.objective,
-                revision,
-                "the weights log sets an objective that the profile no longer has"
-            );
-        }
-    }
-    let path = || -> PathBuf { Path::to_owned(&config.store) };
-    let weights = Weights::new(weights).map_err(|_| CombinerError::StoreMismatch {
-        path: path(),
-        profile: configured.name.clone(),
-        revision,
-    })?;
-    Ok(InForce { weights, revision })
 }

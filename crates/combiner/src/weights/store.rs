@@ -410,7 +410,7 @@ mod tests {
             fs::write(&path, &bytes).unwrap();
             match Store::open(&path, |_| {}).unwrap_err() {
                 CombinerError::StoreCorrupt { line, .. } => {
-                    assert_eq!(line, line_of(at), "flipped at {at}")
+                    assert_eq!(line, line_of(at), "flipped at {at}");
                 }
                 other => panic!("flipped at {at}: {other}"),
             }

@@ -12,7 +12,7 @@ use counterweight_proto::counterweight::v1::{
 };
 use counterweight_ranking::{contribution, symbol};
 use futures::future::join_all;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
@@ -63,22 +63,21 @@ impl Ranker {
         arrival: Instant,
     ) -> Result<RankResponse, CombinerError> {
         let engine = &*self.0;
-        let profile = engine.config.profile(&request.profile);
-        let label = profile
-            .as_ref()
-            .map_or("", |&profile| engine.config.profiles[profile].name.as_str());
-        let outcome = match profile {
-            Ok(profile) => rank(engine, decode(request, profile), call)
-                .await
-                .map(|ranking| encode(engine, ranking)),
-            Err(error) => Err(error),
+        let refused = |profile: &str, error: &CombinerError| {
+            engine
+                .metrics
+                .refused(profile, code(error), arrival.elapsed());
         };
-        engine.metrics.ranked(
-            label,
-            outcome.as_ref().map_or_else(code, |_| Code::Ok),
-            arrival.elapsed(),
-        );
-        outcome
+        let profile = engine
+            .config
+            .profile(&request.profile)
+            .inspect_err(|error| refused("", error))?;
+        let outcome = rank(engine, decode(request, profile), call).await;
+        let ranking =
+            outcome.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
+        let response = encode(engine, ranking);
+        engine.metrics.ranked(profile, arrival.elapsed());
+        Ok(response)
     }
 }
 
