@@ -1,4 +1,5 @@
 //! Ranking over real sockets: what is sent to the models, what comes back, and what is refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 mod common;
 
@@ -529,7 +530,7 @@ async fn bad_requests_are_refused_with_a_code_a_reason_and_the_culprit() {
                 r.inputs[0].contents = Some(InferTensorContents {
                     fp32_contents: vec![0.5; 3],
                     ..Default::default()
-                })
+                });
             },
             Code::InvalidArgument,
             "MALFORMED_TENSOR",

@@ -1,5 +1,6 @@
 //! What the tests share: a model server that behaves as told, a combiner on port 0, and requests to it.
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use std::{
     net::SocketAddr,
@@ -211,7 +212,9 @@ impl GrpcInferenceService for Fake {
         match mode {
             Mode::Slow(time) => tokio::time::sleep(time).await,
             Mode::Status(code) => return Err(Status::new(code, "told to fail")),
-            Mode::Flapping if call % 2 == 0 => return Err(Status::unavailable("flapping")),
+            Mode::Flapping if call.is_multiple_of(2) => {
+                return Err(Status::unavailable("flapping"));
+            }
             _ => {}
         }
         if !message.model_version.is_empty()
@@ -303,7 +306,7 @@ impl GrpcInferenceService for Fake {
 
 impl Fake {
     fn respond(&self, request: &ModelInferRequest, mode: Mode, p: &[f64]) -> ModelInferResponse {
-        let rows = p.len() as i64;
+        let rows = i64::try_from(p.len()).unwrap();
         let name = request
             .outputs
             .first()
