@@ -19,6 +19,10 @@ use counterweight_load::{
 use measure::{Case, Measured};
 use processes::{Servers, start};
 
+// As in the servers: the generator's buffers of one request after the other come from no fresh pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FEATURES: usize = 32;
 const CANDIDATES: usize = 500;
 const ROWS: usize = 100;
