@@ -322,6 +322,9 @@ pub enum Failure {
     /// It can not be reached, or does not serve the model.
     #[error("the model is unavailable: {0}")]
     Unavailable(String),
+    /// It answered that it failed.
+    #[error("the model failed: {0}")]
+    Failed(String),
     /// It did not answer in time.
     #[error("the model did not answer within {0} ms")]
     TimedOut(u128),
@@ -339,6 +342,7 @@ impl Failure {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "MODEL_UNAVAILABLE",
+            Self::Failed(_) => "MODEL_FAILED",
             Self::TimedOut(_) => "MODEL_TIMED_OUT",
             Self::Overloaded(_) => "MODEL_OVERLOADED",
             Self::WrongAnswer(_) => "MODEL_WRONG_ANSWER",

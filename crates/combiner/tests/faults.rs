@@ -63,7 +63,7 @@ async fn a_failed_model_fails_the_request_or_is_done_without_and_never_counts_as
         (
             Mode::Status(Code::Internal),
             Code::Unavailable,
-            "MODEL_UNAVAILABLE",
+            "MODEL_FAILED",
             "told to fail",
         ),
         (

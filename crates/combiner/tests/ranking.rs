@@ -338,6 +338,20 @@ async fn a_foreign_predict_proba_serves_with_packed_columns() {
         [encode_f64(&[3.0, 7.5, 0.125, 4.0, 7.5, 0.75])]
     );
     assert_eq!(seen.outputs[0].name, "predict_proba");
+    assert_eq!(answer.objectives[1].model_version, "v1");
+    for attempt in 0.. {
+        // Its metadata states no version: that is learned from the answer.
+        let told = client
+            .describe_ranking(DescribeRankingRequest {})
+            .await
+            .unwrap()
+            .into_inner();
+        if told.objectives[1].model_version == "v1" {
+            break;
+        }
+        assert!(attempt < 50, "{told:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     push(
         &mut query,
         tensor("aeg", Datatype::Fp32, &[1]),
@@ -650,5 +664,39 @@ async fn what_is_served_is_described_and_measured() {
         "counterweight_weights_watchers 0",
     ] {
         assert!(metrics.contains(expected), "{expected} in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn reflection_names_every_service() {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let (_e, _b, combiner) = two_models("").await;
+    let query = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(combiner.channel().await)
+        .server_reflection_info(tokio_stream::iter([query]))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("a list of services: {answer:?}")
+    };
+    let names: Vec<_> = list
+        .service
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
+    for expected in [
+        "counterweight.v1.RankingService",
+        "counterweight.v1.WeightsService",
+        "grpc.health.v1.Health",
+    ] {
+        assert!(names.contains(&expected), "{expected} in {names:?}");
     }
 }

@@ -13,8 +13,10 @@ use crate::config::Packed;
 /// The inputs of one model.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Inputs {
-    /// The served version; empty when the server does not say.
+    /// The served version; empty when it is not known.
     pub(crate) version: String,
+    /// Whether the metadata states the version, or it was learned from an answer.
+    pub(super) states_version: bool,
     /// In the model's order.
     pub(crate) list: Vec<Input>,
     by_name: HashMap<String, usize, RandomState>,
@@ -91,6 +93,7 @@ impl Inputs {
 
     fn of_list(version: String, list: Vec<Input>) -> Self {
         Self {
+            states_version: !version.is_empty(),
             version,
             by_name: list
                 .iter()

@@ -168,7 +168,7 @@ impl Model {
             }
             Some(pinned) => version.clone_from(pinned),
             None if version.is_empty() => version.clone_from(&inputs.version),
-            None if version != inputs.version => self.refresh_aside(),
+            None if version != inputs.version => self.learn(version.clone()),
             None => {}
         }
         Ok(Answer {
@@ -214,10 +214,15 @@ impl Model {
                 SourceError::Request(error) => Failure::Unavailable(error.to_string()),
             })?;
         let told = Inputs::of_metadata(metadata);
-        let inputs = match &self.config.packed {
+        let mut inputs = match &self.config.packed {
             Some(packed) => Inputs::of_packed(packed, told.version),
             None => told,
         };
+        if let Some(known) = self.inputs()
+            && !inputs.states_version
+        {
+            inputs.version.clone_from(&known.version);
+        }
         if self.inputs.load().as_deref() != Some(&inputs) {
             tracing::info!(
                 objective = self.objective,
@@ -231,13 +236,22 @@ impl Model {
         Ok(())
     }
 
-    /// Asks for metadata without anyone waiting for it.
-    fn refresh_aside(self: &Arc<Self>) {
+    /// Another version answered than the one that is known: reads its metadata without anyone waiting for it.
+    fn learn(self: &Arc<Self>, version: String) {
         let model = Arc::clone(self);
         tokio::spawn(async move {
             let deadline = Instant::now() + model.config.timeout;
             if let Err(failure) = model.refresh(deadline).await {
                 tracing::debug!(objective = model.objective, %failure, "metadata could not be read");
+                return;
+            }
+            // Some servers state no version in their metadata; then the answer's word is taken.
+            if let Some(inputs) = model.inputs()
+                && !inputs.states_version
+            {
+                let mut inputs = Inputs::clone(&inputs);
+                inputs.version = version;
+                model.inputs.store(Some(Arc::new(inputs)));
             }
         });
     }

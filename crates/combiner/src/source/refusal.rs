@@ -19,7 +19,7 @@ pub(super) fn read(objective: &str, status: &Status, started: Instant) -> Source
             reason,
         }),
         Code::ResourceExhausted => SourceError::Failed(Failure::Overloaded(reason)),
-        _ => SourceError::Failed(Failure::Unavailable(reason)),
+        _ => SourceError::Failed(Failure::Failed(reason)),
     }
 }
 

@@ -98,7 +98,9 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
         E::UnknownProfile { profile, .. } => (NotFound, "UNKNOWN_PROFILE", one("profile", profile)),
         E::ObjectiveFailed { objective, failure } => {
             let code = match failure {
-                Failure::Unavailable(_) | Failure::WrongAnswer(_) => Unavailable,
+                Failure::Unavailable(_) | Failure::Failed(_) | Failure::WrongAnswer(_) => {
+                    Unavailable
+                }
                 Failure::TimedOut(_) => DeadlineExceeded,
                 Failure::Overloaded(_) => ResourceExhausted,
             };

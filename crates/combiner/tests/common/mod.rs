@@ -191,7 +191,11 @@ impl GrpcInferenceService for Fake {
             });
         Ok(Response::new(ModelMetadataResponse {
             name: request.into_inner().name,
-            versions: vec![self.0.version.lock().unwrap().clone()],
+            versions: match *self.0.mode.lock().unwrap() {
+                // As MLServer does.
+                Mode::PredictProba => Vec::new(),
+                _ => vec![self.0.version.lock().unwrap().clone()],
+            },
             inputs: list.collect(),
             ..Default::default()
         }))
