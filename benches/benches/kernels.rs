@@ -19,6 +19,10 @@ use prost::Message as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+// As in the servers.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CANDIDATES: usize = 500;
 const FEATURES: usize = 32;
 const LIMIT: usize = 50;
@@ -89,7 +93,7 @@ fn titles(count: usize) -> Vec<String> {
 }
 
 /// The weights of a request: one snapshot of what may change at any time.
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn weights_snapshot(bencher: Bencher<'_, '_>) {
     let weights = Weights::new(vec![1.0, -0.5]).expect("finite weights");
     let live = ArcSwap::from_pointee(weights);
@@ -97,7 +101,7 @@ fn weights_snapshot(bencher: Bencher<'_, '_>) {
 }
 
 /// The same with two threads that read and one that publishes about a thousand times a second.
-#[divan::bench(threads = [2])]
+#[divan::bench(threads = [2], sample_size = 1000)]
 fn weights_snapshot_under_publication(bencher: Bencher<'_, '_>) {
     let weights = || Weights::new(vec![1.0, -0.5]).expect("finite weights");
     let live = Arc::new(ArcSwap::from_pointee(weights()));
@@ -155,7 +159,17 @@ fn tensors_to_columns_500x32(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Scores a checked batch; what `fresh` adds is the check of the batch.
+/// From columns to a checked batch.
+#[divan::bench(args = [100, CANDIDATES])]
+fn check_batch_x32(bencher: Bencher<'_, '_>, rows: usize) {
+    let model = numeric_model("engagement", FEATURES, 1).expect("a model");
+    bencher
+        .counter(ItemsCount::new(rows))
+        .with_inputs(|| numeric_columns(rows))
+        .bench_values(|columns| Batch::new(model.schema(), rows, columns).expect("a batch"));
+}
+
+/// Scores a checked batch.
 #[divan::bench(args = [100, CANDIDATES])]
 fn score_x32(bencher: Bencher<'_, '_>, rows: usize) {
     let model = numeric_model("engagement", FEATURES, 1).expect("a model");
@@ -166,11 +180,15 @@ fn score_x32(bencher: Bencher<'_, '_>, rows: usize) {
 }
 
 fn numeric_batch(model: &Model, rows: usize) -> Batch<'static> {
+    Batch::new(model.schema(), rows, numeric_columns(rows)).expect("a batch")
+}
+
+fn numeric_columns(rows: usize) -> Vec<Option<Column<'static>>> {
     let values = random(rows * FEATURES);
-    let columns = values
-        .chunks(rows)
-        .map(|column| Some(Column::Numeric(column.to_vec())));
-    Batch::new(model.schema(), rows, columns.collect()).expect("a batch")
+    let columns = values.chunks(rows);
+    columns
+        .map(|column| Some(Column::Numeric(column.to_vec())))
+        .collect()
 }
 
 /// Encodes and scores titles of ten words.
