@@ -96,6 +96,7 @@ pub(crate) async fn rank(
 ) -> Result<Ranking, CombinerError> {
     let profile = &engine.config.profiles[query.profile];
     let batch = Batch::check(&query.ids, &query.inputs, &query.raw)?;
+    let told = engine.models().all(|model| model.told());
     engine.check_features(&batch, call).await?;
     call.check_time()?;
 
@@ -107,6 +108,10 @@ pub(crate) async fn rank(
             .map(|&objective| engine.answer(objective, &batch, call)),
     )
     .await;
+    if !told {
+        // A model said only now what it takes.
+        engine.check_features(&batch, call).await?;
+    }
     let (combined, degraded) = engine.apply_policy(profile, &in_force, answers)?;
 
     let weights: Vec<f64> = combined.iter().map(|objective| objective.weight).collect();
@@ -132,10 +137,9 @@ pub(crate) async fn rank(
 impl Engine {
     /// Refuses a feature that no objective takes, as far as the objectives have said what they take.
     ///
-    /// A model that has not said so is asked; and since a model may have been replaced by one that takes more, each is
-    /// asked again before a refusal.
+    /// A model may have been replaced by one that takes more, so each is asked again before a refusal.
     async fn check_features(&self, batch: &Batch<'_>, call: &Call) -> Result<(), CombinerError> {
-        if self.models().all(|model| model.told()) && self.unknown_feature(batch).is_none() {
+        if self.unknown_feature(batch).is_none() {
             return Ok(());
         }
         join_all(

@@ -201,6 +201,33 @@ async fn a_slow_model_costs_no_more_than_the_callers_time() {
 }
 
 #[tokio::test]
+async fn a_server_that_accepts_and_says_nothing_is_done_without_in_time() {
+    // The kernel accepts for a listener that nobody serves.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let e = Model::start("xe");
+    let config = format!(
+        "{}{}{PROFILES}",
+        objective("engagement", &[e.url()], ""),
+        objective(
+            "engagement_bait",
+            &[format!("http://{}", silent.local_addr().unwrap())],
+            ""
+        )
+    );
+    let combiner = Combiner::start(&config).await;
+    let mut client = combiner.ranking().await;
+    for _ in 0..3 {
+        let mut query = Request::new(careful(request(&[0.9, 0.5], &[0.2, 0.3])));
+        query
+            .metadata_mut()
+            .insert("grpc-timeout", "300m".parse().unwrap());
+        let answer = client.rank(query).await.unwrap().into_inner();
+        assert_eq!(answer.degraded[0].objective, "engagement_bait");
+        assert_eq!(answer.objectives.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_models_own_timeout_holds_where_the_caller_has_none() {
     let b = Model::start("xb");
     let e = Model::start("xe");
