@@ -1,4 +1,5 @@
 //! Artefacts: whole or not at all, the same bytes for the same model, and no damage goes unseen.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 
@@ -66,7 +67,10 @@ fn what_is_loaded_is_what_was_saved_to_the_bit() {
             artefact.model.score(&batch).unwrap()
         );
     }
-    assert_eq!(versions(dir.path()).unwrap(), [artefact.version.clone()]);
+    assert_eq!(
+        versions(dir.path()).unwrap(),
+        std::slice::from_ref(&artefact.version)
+    );
     assert_eq!(latest(dir.path()).unwrap(), Some(artefact.version));
     assert_eq!(
         fs::read_dir(dir.path()).unwrap().count(),
@@ -213,7 +217,10 @@ fn what_an_interrupted_save_leaves_is_never_a_model() {
         fs::write(stray.join(name), &bytes[..bytes.len() / 2]).unwrap();
     }
     // A crash between the two renames leaves a version that LATEST does not name yet.
-    assert_eq!(versions(dir.path()).unwrap(), [artefact.version.clone()]);
+    assert_eq!(
+        versions(dir.path()).unwrap(),
+        std::slice::from_ref(&artefact.version)
+    );
     assert_eq!(Artefact::load(dir.path()).unwrap(), artefact);
     fs::create_dir(dir.path().join("fedcba9876543210")).unwrap();
     assert_eq!(

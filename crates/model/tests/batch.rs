@@ -1,4 +1,5 @@
 //! What a schema and a batch refuse, and that they name the input at fault.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 

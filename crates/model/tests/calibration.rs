@@ -1,4 +1,5 @@
 //! Calibrators against scikit-learn and scipy (`reference/calibration.py`), and what they refuse.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use counterweight_model::{Calibrator, ModelError, sigmoid};
 use serde::Deserialize;

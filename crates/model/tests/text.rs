@@ -1,4 +1,5 @@
 //! The text encoder against scikit-learn (`reference/text.py`): every column, in and out of the training rows.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 

@@ -1,5 +1,10 @@
 //! What several tests need: a schema of every kind, random batches for it, and a model fitted by nobody.
 #![allow(dead_code, reason = "each test binary uses some of these")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are tests, though not marked as such"
+)]
 
 use std::borrow::Cow;
 
@@ -174,7 +179,7 @@ pub(crate) fn columns(seed: u64, rows: usize, late: bool) -> Vec<Option<Column<'
         let mut values: Vec<f32> = (0..rows * 3).map(|_| rng.random_range(-1.0..1.0)).collect();
         values.chunks_mut(3).for_each(|row| {
             if rng.random_bool(0.1) {
-                row[1] = f32::NAN
+                row[1] = f32::NAN;
             }
         });
         Column::Vector { dim: 3, values }
