@@ -229,6 +229,13 @@ fn texts_of(series: &Series) -> Option<Vec<String>> {
                     .collect(),
             )
         }
+        // A time of any zone is kept as its instant; it is written in UTC.
+        DataType::Datetime(unit, Some(_)) => {
+            let utc = series
+                .to_physical_repr()
+                .cast(&DataType::Datetime(*unit, None));
+            texts_of(&utc.ok()?)
+        }
         dtype
             if dtype.is_primitive_numeric()
                 || matches!(dtype, DataType::Date | DataType::Datetime(..)) =>
