@@ -1,8 +1,8 @@
 """Stands in for grpcurl where it is not installed, so that examples/grpcurl.sh is run as it is written.
 
-    GRPCURL="python tests/python/check_grpcurl.py" sh examples/grpcurl.sh 127.0.0.1:7000
+    GRPCURL="python $PWD/tests/python/check_grpcurl.py" sh examples/grpcurl.sh 127.0.0.1:7000
 
-Takes what the script gives to grpcurl (`-plaintext -d JSON ADDRESS SERVICE/METHOD`). As grpcurl does, it learns the method from
+Takes what the script gives to grpcurl (`-plaintext -d @ ADDRESS SERVICE/METHOD`, JSON on stdin). As grpcurl does, it learns the method from
 the server's reflection, refuses JSON that does not fit the message, calls, and prints the answer as JSON. Where ADDRESS is
 `-`, it checks the JSON against proto/ instead and calls nothing. Exits with 1 and one line on what is wrong.
 """
@@ -47,7 +47,8 @@ def run(options):
     channel = None if options.address == "-" else grpc.insecure_channel(options.address)
     pool = reflected(channel) if channel else compiled()
     method = pool.FindServiceByName(service).methods_by_name[name]
-    request = json_format.Parse(options.data, message_factory.GetMessageClass(method.input_type)(), descriptor_pool=pool)
+    data = sys.stdin.read() if options.data == "@" else options.data
+    request = json_format.Parse(data, message_factory.GetMessageClass(method.input_type)(), descriptor_pool=pool)
     if channel is None:
         return f"{options.method}: the request fits"
     answer = message_factory.GetMessageClass(method.output_type)
@@ -58,7 +59,7 @@ def run(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-plaintext", action="store_true", required=True)
-    parser.add_argument("-d", dest="data", required=True, metavar="JSON")
+    parser.add_argument("-d", dest="data", required=True, metavar="JSON", help="@ reads it from stdin")
     parser.add_argument("address", metavar="ADDRESS")
     parser.add_argument("method", metavar="SERVICE/METHOD")
     options = parser.parse_args()
