@@ -21,11 +21,10 @@ pub(super) fn fit(dim: usize, values: &[f32]) -> Fitted {
     if missing == mask.len() {
         return Fitted::nothing("every value is missing");
     }
-    let (mut column, mut columns) = (vec![], vec![]);
-    for element in 0..dim {
-        gather(dim, values, element, &mask, &mut column);
-        columns.push(Standard::fit(column.iter().copied()));
-    }
+    let mut columns = vec![];
+    for_each_element(dim, values, &mask, &mut vec![], |_, element| {
+        columns.push(Standard::fit(element.iter().copied()));
+    });
     let constant = columns.iter().filter(|standard| standard.is_none()).count();
     if constant == dim && missing == 0 {
         return Fitted::nothing("constant");
@@ -74,17 +73,13 @@ impl Vector {
         dense: &mut Vec<f64>,
     ) {
         let (dim, mask) = (self.dim(), mask(self.dim(), values));
-        let varying = self
-            .standards
-            .iter()
-            .enumerate()
-            .filter_map(|(at, standard)| standard.map(|standard| (at, standard)));
         let mut column = 0;
-        for (element, standard) in varying {
-            gather(dim, values, element, &mask, raw);
-            to.standardised(column, standard, raw, dense);
-            column += 1;
-        }
+        for_each_element(dim, values, &mask, raw, |at, element| {
+            if let Some(standard) = self.standards[at] {
+                to.standardised(column, standard, element, dense);
+                column += 1;
+            }
+        });
         if self.missing {
             to.missing(column, &mask);
         }
@@ -100,15 +95,31 @@ fn mask(dim: usize, values: &[f32]) -> Vec<f64> {
         .collect()
 }
 
-/// One element of every vector; NaN where the vector is missing.
-fn gather(dim: usize, values: &[f32], element: usize, mask: &[f64], out: &mut Vec<f64>) {
-    out.clear();
-    out.extend(
-        values
-            .iter()
-            .skip(element)
-            .step_by(dim)
-            .zip(mask)
-            .map(|(value, mask)| f64::from(*value) + mask),
-    );
+/// Calls `visit` with every element's number and its values over all vectors, NaN where the vector is missing.
+///
+/// Some elements are turned from rows to columns at a time: one at a time would fetch every cache line of a wide
+/// matrix once per element.
+fn for_each_element(
+    dim: usize,
+    values: &[f32],
+    mask: &[f64],
+    tile: &mut Vec<f64>,
+    mut visit: impl FnMut(usize, &[f64]),
+) {
+    const TILE: usize = 16;
+    let rows = mask.len();
+    for first in (0..dim).step_by(TILE) {
+        let width = TILE.min(dim - first);
+        tile.clear();
+        tile.resize(width * rows, 0.0);
+        for (at, (row, mask)) in values.chunks_exact(dim).zip(mask).enumerate() {
+            let cells = tile.iter_mut().skip(at).step_by(rows);
+            cells
+                .zip(&row[first..])
+                .for_each(|(cell, value)| *cell = f64::from(*value) + mask);
+        }
+        for (at, element) in tile.chunks_exact(rows).enumerate() {
+            visit(first + at, element);
+        }
+    }
 }
