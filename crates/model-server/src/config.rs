@@ -7,6 +7,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct ServerConfig {
     /// The repository: a folder with one *model folder* per model, named as the model.
     pub repository: PathBuf,
+    /// Only these models of the repository; empty for all.
+    pub models: Vec<String>,
     /// How often the repository is looked through for new versions; above zero.
     pub poll_interval: Duration,
     /// Largest request that is decoded, in bytes. A larger one is answered with OUT_OF_RANGE.
@@ -21,10 +23,11 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// The defaults: one look a second, 64 MiB, 256 requests, no grace, 10 s for requests in flight.
+    /// The defaults: every model, one look a second, 64 MiB, 256 requests, no grace, 10 s for requests in flight.
     pub fn new(repository: impl Into<PathBuf>) -> Self {
         Self {
             repository: repository.into(),
+            models: Vec::new(),
             poll_interval: Duration::from_secs(1),
             max_message_bytes: 64 << 20,
             max_in_flight: 256,

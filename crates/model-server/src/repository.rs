@@ -22,16 +22,23 @@ use crate::{
 /// All models of one folder.
 pub(crate) struct Repository {
     root: PathBuf,
+    /// The models that are served; empty for all.
+    only: Vec<String>,
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
     writer: Mutex<()>,
 }
 
 impl Repository {
-    /// Loads every version of every model folder in `root`. Broken artefacts are noted in the index, not errors.
-    pub(crate) fn open(root: PathBuf, metrics: Metrics) -> Result<Self, ModelServerError> {
+    /// Loads every version of every model folder in `root`, or of those that `only` names. Broken artefacts are noted in the index, not errors.
+    pub(crate) fn open(
+        root: PathBuf,
+        only: Vec<String>,
+        metrics: Metrics,
+    ) -> Result<Self, ModelServerError> {
         let repository = Self {
             root,
+            only,
             metrics,
             snapshot: ArcSwap::default(),
             writer: Mutex::default(),
@@ -151,11 +158,16 @@ impl Repository {
             let item = item.map_err(broken)?;
             let path = item.path();
             match item.file_name().into_string() {
-                Ok(name) if !name.starts_with('.') && path.is_dir() => folders.insert(name, path),
+                Ok(name) if self.serves(&name) && path.is_dir() => folders.insert(name, path),
                 _ => None,
             };
         }
         Ok(folders)
+    }
+
+    fn serves(&self, name: &str) -> bool {
+        !name.starts_with('.')
+            && (self.only.is_empty() || self.only.iter().any(|only| only == name))
     }
 
     /// `entry` brought up to what its folder holds.

@@ -119,8 +119,8 @@ pub async fn serve(
 }
 
 async fn open(config: &ServerConfig, metrics: Metrics) -> Result<Repository, ModelServerError> {
-    let root = config.repository.clone();
-    spawn_blocking(move || Repository::open(root, metrics)).await?
+    let (root, only) = (config.repository.clone(), config.models.clone());
+    spawn_blocking(move || Repository::open(root, only, metrics)).await?
 }
 
 type InferenceServer = Admission<GrpcInferenceServiceServer<Service>>;

@@ -1,6 +1,9 @@
 //! One way to start logging, so that every server's lines look and filter alike.
 
-use std::env;
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -35,7 +38,10 @@ pub enum LoggingError {
 /// A filter that can not be parsed, or a second call in one process.
 pub fn init_logging(json: bool) -> Result<(), LoggingError> {
     let filter = filter_from_environment()?;
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     let started = if json {
         builder.json().flatten_event(true).try_init()
     } else {

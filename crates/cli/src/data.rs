@@ -1,0 +1,109 @@
+//! `counterweight data`: describes a dataset, or generates a simulated one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use counterweight_dataset::{Dataset, describe};
+use counterweight_simulator::{Config, simulate};
+use serde_json::json;
+
+use crate::{
+    output::{Output, table},
+    progress,
+};
+
+/// Describe a dataset, or generate a simulated one.
+#[derive(Subcommand)]
+pub(crate) enum Data {
+    /// Print what a dataset holds: rows, label rates, missing values, cardinalities, split sizes.
+    Describe(DatasetFile),
+    /// Generate the log of a simulated feed, with its known truth in a separate file.
+    Generate(Generate),
+}
+
+/// Which dataset.
+#[derive(Args)]
+pub(crate) struct DatasetFile {
+    /// The dataset's description (TOML).
+    #[arg(long, env = "COUNTERWEIGHT_DATASET", value_name = "FILE")]
+    pub(crate) dataset: PathBuf,
+    /// The folder that the description's files are in [default: the description's folder].
+    #[arg(long, env = "COUNTERWEIGHT_DATA_DIR", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+impl DatasetFile {
+    pub(crate) fn open(&self) -> anyhow::Result<Dataset> {
+        Ok(Dataset::open(&self.dataset, self.data.as_deref())?)
+    }
+}
+
+/// Generate the log of a simulated feed, with its known truth in a separate file.
+#[derive(Args)]
+pub(crate) struct Generate {
+    /// How many requests to simulate; the files are written as they grow, in bounded memory.
+    #[arg(long, env = "COUNTERWEIGHT_REQUESTS", default_value_t = Config::default().requests)]
+    requests: u64,
+    /// Seed: the same seed gives the same bytes.
+    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = Config::default().seed)]
+    seed: u64,
+    /// The folder to write to.
+    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Data {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        match self {
+            Self::Describe(file) => {
+                let description = describe(&file.open()?)?;
+                output.print(&description, |description| {
+                    let tables = description.tables().into_iter().map(|part| {
+                        let header: Vec<&str> = part.header.iter().map(String::as_str).collect();
+                        format!(
+                            "{}\n{}",
+                            part.title,
+                            table(&header, header.len(), part.rows)
+                        )
+                    });
+                    tables.collect::<Vec<_>>().join("\n\n")
+                })
+            }
+            Self::Generate(generate) => generate.run(output),
+        }
+    }
+}
+
+impl Generate {
+    fn run(self, output: Output) -> anyhow::Result<()> {
+        let config = Config {
+            requests: self.requests,
+            seed: self.seed,
+            ..Config::default()
+        };
+        let bar = progress::counter("requests", self.requests);
+        let summary = simulate(&config, &self.out, |done| bar.set_position(done))?;
+        bar.finish_and_clear();
+        let value = json!({
+            "out": self.out,
+            "requests": summary.requests,
+            "rows": summary.rows,
+            "labelled": summary.labelled,
+            "engaged": summary.engaged,
+            "baits": summary.baits,
+            "bytes": summary.bytes,
+        });
+        output.print(&value, |_| {
+            format!(
+                "{}: {} requests, {} candidates, {} of them shown: {} engaged, {} reported as bait; {:.1} MB",
+                self.out.display(),
+                summary.requests,
+                summary.rows,
+                summary.labelled,
+                summary.engaged,
+                summary.baits,
+                summary.bytes as f64 / 1e6
+            )
+        })
+    }
+}

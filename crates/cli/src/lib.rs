@@ -1,0 +1,125 @@
+//! The command line: it parses, binds and prints; the work is done in the libraries.
+//!
+//! It is a library so that tests can build the very same program under another name.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod client;
+#[cfg(feature = "offline")]
+mod data;
+mod output;
+#[cfg(feature = "offline")]
+mod progress;
+#[cfg(feature = "offline")]
+mod rank;
+mod serve;
+#[cfg(feature = "offline")]
+mod train;
+#[cfg(feature = "offline")]
+mod up;
+mod weights;
+
+use output::Output;
+
+/// Ranks candidates by α·P(engagement) + β·P(engagement bait), with weights that are changed live.
+#[derive(Parser)]
+#[command(name = "counterweight", version, propagate_version = true)]
+struct Cli {
+    /// Print JSON for programs instead of tables for people.
+    #[arg(long, global = true, env = "COUNTERWEIGHT_JSON")]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train the models if there are none, then serve them and the combiner on this machine.
+    #[cfg(feature = "offline")]
+    Up(up::Up),
+    /// Describe a dataset, or generate a simulated one.
+    #[cfg(feature = "offline")]
+    #[command(subcommand)]
+    Data(data::Data),
+    /// Train the model of one objective.
+    #[cfg(feature = "offline")]
+    Train(train::Train),
+    /// Measure a trained model on every part of a dataset.
+    #[cfg(feature = "offline")]
+    Evaluate(train::Evaluate),
+    /// Write the probability of every row of a dataset, in its order.
+    #[cfg(feature = "offline")]
+    Predict(train::Predict),
+    /// Serve trained models over the Open Inference Protocol.
+    ServeModel(serve::ServeModel),
+    /// Serve ranking and live weights.
+    ServeCombiner(serve::ServeCombiner),
+    /// Rank the candidates of a file, or of standard input, over gRPC.
+    #[cfg(feature = "offline")]
+    Rank(rank::Rank),
+    /// Read, change and watch the weights of a running system.
+    #[command(subcommand)]
+    Weights(weights::Weights),
+    /// Measure: load on a server, models over folds.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// Runs the command line of this process: 0 on success, 1 on failure, 2 on wrong use.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    match run(cli.command, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(if error.is::<WrongUse>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command, output: Output) -> anyhow::Result<()> {
+    match command {
+        #[cfg(feature = "offline")]
+        Command::Up(up) => up.run(output),
+        #[cfg(feature = "offline")]
+        Command::Data(data) => data.run(output),
+        #[cfg(feature = "offline")]
+        Command::Train(train) => train.run(output),
+        #[cfg(feature = "offline")]
+        Command::Evaluate(evaluate) => evaluate.run(output),
+        #[cfg(feature = "offline")]
+        Command::Predict(predict) => predict.run(output),
+        Command::ServeModel(serve) => serve.run(),
+        Command::ServeCombiner(serve) => serve.run(),
+        #[cfg(feature = "offline")]
+        Command::Rank(rank) => rank.run(output),
+        Command::Weights(weights) => weights.run(output),
+        Command::Bench(bench) => bench.run(output),
+    }
+}
+
+/// The command was called wrongly: exit code 2, as for a flag that does not exist.
+#[derive(Debug)]
+struct WrongUse(String);
+
+impl std::fmt::Display for WrongUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUse {}
+
+/// A runtime with one worker per core.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context as _;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}

@@ -1,0 +1,219 @@
+//! `counterweight train`, `evaluate` and `predict`: one objective's model, from a log to an artefact and back.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use counterweight_dataset::Dataset;
+use counterweight_model::{Artefact, PartReport};
+use counterweight_trainer::{Calibration, DEFAULT_ALPHAS, TrainOptions, evaluate, predict, train};
+use serde_json::json;
+
+use crate::{
+    WrongUse,
+    data::DatasetFile,
+    output::{Output, number, table},
+    progress::Bar,
+};
+
+/// Train the model of one objective.
+#[derive(Args)]
+pub(crate) struct Train {
+    #[command(flatten)]
+    file: DatasetFile,
+    /// The objective to train, as the dataset names it.
+    #[arg(long, env = "COUNTERWEIGHT_OBJECTIVE", value_name = "NAME")]
+    objective: String,
+    /// The model folder: a new version is written into it and becomes the latest.
+    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How models are trained.
+#[derive(Args)]
+pub(crate) struct How {
+    /// How to calibrate: platt, isotonic, beta or none.
+    #[arg(long, env = "COUNTERWEIGHT_CALIBRATION", default_value_t = Calibration::default().name().to_owned(), value_name = "METHOD", value_parser = calibration)]
+    calibration: String,
+    /// Folds of the cross-validation on the training part.
+    #[arg(long, env = "COUNTERWEIGHT_FOLDS", default_value_t = TrainOptions::default().folds)]
+    folds: usize,
+    /// Penalties to choose from, on the sum of the losses; one value is taken as it is [default: 0.01 to 10000 by factors of ten].
+    #[arg(long, env = "COUNTERWEIGHT_ALPHA", value_delimiter = ',')]
+    alpha: Vec<f64>,
+    /// Seed: the same seed and data give the same bytes.
+    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = TrainOptions::default().seed)]
+    seed: u64,
+}
+
+fn calibration(text: &str) -> Result<String, String> {
+    text.parse::<Calibration>()
+        .map(|method| method.name().to_owned())
+        .map_err(|error| error.to_string())
+}
+
+impl How {
+    /// The options, with the command that trains the same model again.
+    pub(crate) fn options(&self, dataset: &Path, objective: &str) -> anyhow::Result<TrainOptions> {
+        let alphas = if self.alpha.is_empty() {
+            DEFAULT_ALPHAS.to_vec()
+        } else {
+            self.alpha.clone()
+        };
+        let mut command = format!(
+            "counterweight train --dataset {} --objective {objective} --calibration {} --folds {} --seed {}",
+            dataset.file_name().unwrap_or(dataset.as_os_str()).display(),
+            self.calibration,
+            self.folds,
+            self.seed
+        );
+        if !self.alpha.is_empty() {
+            let alphas: Vec<String> = alphas.iter().map(f64::to_string).collect();
+            command.push_str(&format!(" --alpha {}", alphas.join(",")));
+        }
+        Ok(TrainOptions {
+            folds: self.folds,
+            alphas,
+            calibration: self.calibration.parse()?,
+            seed: self.seed,
+            command,
+        })
+    }
+}
+
+/// Trains one objective into a model folder, with a progress bar.
+pub(crate) fn train_into(
+    dataset: &Dataset,
+    objective: &str,
+    options: &TrainOptions,
+    out: &Path,
+) -> anyhow::Result<Artefact> {
+    let mut bar = Bar::new(objective);
+    Ok(train(dataset, objective, options, out, &mut |progress| {
+        bar.show(progress)
+    })?)
+}
+
+impl Train {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        let dataset = self.file.open()?;
+        let options = self.how.options(&self.file.dataset, &self.objective)?;
+        let artefact = train_into(&dataset, &self.objective, &options, &self.out)?;
+        let folder = self.out.join(&artefact.version);
+        let value = json!({
+            "objective": artefact.model.objective(),
+            "version": artefact.version,
+            "folder": folder,
+            "report": artefact.report,
+        });
+        output.print(&value, |_| {
+            format!(
+                "{}\nversion {} is in {}",
+                parts_table(&artefact.report.parts),
+                artefact.version,
+                folder.display()
+            )
+        })
+    }
+}
+
+/// Measure a trained model on every part of a dataset.
+#[derive(Args)]
+pub(crate) struct Evaluate {
+    /// The model: a version's folder, or a model folder for its latest version.
+    #[arg(long, env = "COUNTERWEIGHT_MODEL", value_name = "DIR")]
+    model: PathBuf,
+    #[command(flatten)]
+    file: DatasetFile,
+}
+
+impl Evaluate {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        let artefact = Artefact::load(&self.model)?;
+        let dataset = self.file.open()?;
+        let mut bar = Bar::new(artefact.model.objective());
+        let evaluation = evaluate(&artefact, &dataset, &mut |progress| bar.show(progress))?;
+        drop(bar);
+        output.print(&evaluation, |evaluation| {
+            let data = if evaluation.same_data {
+                "the data it was trained on"
+            } else {
+                "data it has not seen"
+            };
+            format!(
+                "{} {} on {data}\n{}",
+                evaluation.objective,
+                evaluation.version,
+                parts_table(&evaluation.parts)
+            )
+        })
+    }
+}
+
+/// Write the probability of every row of a dataset, in its order.
+#[derive(Args)]
+pub(crate) struct Predict {
+    /// The model: a version's folder, or a model folder for its latest version.
+    #[arg(long, env = "COUNTERWEIGHT_MODEL", value_name = "DIR")]
+    model: PathBuf,
+    #[command(flatten)]
+    file: DatasetFile,
+    /// The file to write: .csv, .ndjson or .parquet.
+    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Predict {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        if self.out.extension().is_none() {
+            return Err(WrongUse(format!(
+                "--out {} needs an ending: .csv, .ndjson or .parquet",
+                self.out.display()
+            ))
+            .into());
+        }
+        let artefact = Artefact::load(&self.model)?;
+        let dataset = self.file.open()?;
+        let mut bar = Bar::new(artefact.model.objective());
+        let rows = predict(&artefact, &dataset, &self.out, &mut |progress| {
+            bar.show(progress)
+        })?;
+        drop(bar);
+        let value = json!({
+            "objective": artefact.model.objective(),
+            "version": artefact.version,
+            "rows": rows,
+            "out": self.out,
+        });
+        output.print(&value, |_| {
+            format!("{rows} rows are in {}", self.out.display())
+        })
+    }
+}
+
+/// Metrics of each part, a line each.
+pub(crate) fn parts_table(parts: &[PartReport]) -> String {
+    let header = [
+        "part", "rows", "positive", "AUC", "PR-AUC", "log loss", "Brier", "ECE",
+    ];
+    table(
+        &header,
+        1,
+        parts.iter().map(|part| {
+            [
+                part.part.clone(),
+                part.rows.to_string(),
+                format!(
+                    "{:.1} %",
+                    100.0 * part.positives as f64 / part.rows.max(1) as f64
+                ),
+                number(part.auc, 4),
+                number(part.pr_auc, 4),
+                number(part.log_loss, 4),
+                number(part.brier, 4),
+                number(part.ece, 4),
+            ]
+        }),
+    )
+}
