@@ -264,7 +264,7 @@ fn extend_missing(into: &mut Column<'static>, rows: usize) {
     match into {
         Column::Numeric(values) => values.extend(std::iter::repeat_n(f64::NAN, rows)),
         Column::Text(values) => {
-            values.extend(std::iter::repeat_n(std::borrow::Cow::Borrowed(""), rows))
+            values.extend(std::iter::repeat_n(std::borrow::Cow::Borrowed(""), rows));
         }
         Column::List(values) => values.extend(std::iter::repeat_n(Vec::new(), rows)),
         Column::Vector { dim, values } => values.extend(std::iter::repeat_n(f32::NAN, rows * *dim)),

@@ -1,8 +1,6 @@
 //! Parquet from another writer, with that writer's own types: categories, arrays of a fixed length, times with a zone.
 //! `fixtures/foreign.py` wrote the file.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test program")]
-
 mod common;
 
 use std::path::Path;
