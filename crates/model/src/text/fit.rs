@@ -10,9 +10,8 @@ use crate::scale::Standard;
 use crate::table::Table;
 
 /// Columns of log-odds: name, kind, and in how many texts an n-gram must occur to be known.
-const ODDS: [(&str, GramKind, u32); 4] = [
+const ODDS: [(&str, GramKind, u32); 3] = [
     ("words", GramKind::Words, 2),
-    ("characters", GramKind::Characters, 5),
     ("cased characters", GramKind::CasedCharacters, 5),
     ("shapes", GramKind::Shapes, 3),
 ];

@@ -14,27 +14,19 @@ use crate::table::hash;
 pub(super) enum GramKind {
     /// One or two tokens in sequence, in lower case.
     Words,
-    /// Three to five characters inside one blank-separated piece in lower case, with a blank at either end of it.
-    Characters,
-    /// Two to six characters anywhere, as they are written, blanks as one.
+    /// Three to five characters anywhere, as they are written, blanks as one.
     CasedCharacters,
     /// The shapes of one to five tokens in sequence.
     Shapes,
 }
 
 impl GramKind {
-    pub(super) const ALL: [Self; 4] = [
-        Self::Words,
-        Self::Characters,
-        Self::CasedCharacters,
-        Self::Shapes,
-    ];
+    pub(super) const ALL: [Self; 3] = [Self::Words, Self::CasedCharacters, Self::Shapes];
 
     /// Keeps equal strings of different kinds apart; arbitrary numbers.
     fn seed(self) -> u64 {
         match self {
             Self::Words => 0x9e37_79b9_7f4a_7c15,
-            Self::Characters => 0xbf58_476d_1ce4_e5b9,
             Self::CasedCharacters => 0x94d0_49bb_1331_11eb,
             Self::Shapes => 0x2545_f491_4f6c_dd1d,
         }
@@ -68,7 +60,6 @@ impl GramBuffer {
             found.seed = kind.seed();
             match kind {
                 GramKind::Words => pieces.words(&self.lower, found),
-                GramKind::Characters => pieces.characters(&self.lower, found),
                 GramKind::CasedCharacters => pieces.cased_characters(text, found),
                 GramKind::Shapes => pieces.shapes(text, found),
             }
@@ -162,31 +153,6 @@ impl Pieces {
         (1..=5).for_each(|n| self.sequences(&self.spans, n, found));
     }
 
-    fn characters(&mut self, lower: &str, found: &mut Distinct) {
-        found.start(3 * 2 * lower.len());
-        for piece in lower.split_whitespace() {
-            self.start();
-            self.bytes.push(b' ');
-            self.bytes.extend_from_slice(piece.as_bytes());
-            self.bytes.push(b' ');
-            self.spans.push((0, 1));
-            self.spans.extend(
-                piece
-                    .char_indices()
-                    .map(|(at, c)| (1 + at, 1 + at + c.len_utf8())),
-            );
-            self.spans.push((self.bytes.len() - 1, self.bytes.len()));
-            for n in 3..=5 {
-                if self.spans.len() <= n {
-                    // A piece no longer than that is one n-gram, and there are no longer ones.
-                    found.insert(&self.bytes);
-                    break;
-                }
-                self.sequences(&self.spans, n, found);
-            }
-        }
-    }
-
     fn cased_characters(&mut self, text: &str, found: &mut Distinct) {
         self.start();
         self.bytes.push(b' ');
@@ -202,8 +168,8 @@ impl Pieces {
             self.bytes.push(b' ');
             self.spans.push((self.bytes.len() - 1, self.bytes.len()));
         }
-        found.start(5 * self.spans.len());
-        (2..=6).for_each(|n| self.sequences(&self.spans, n, found));
+        found.start(3 * self.spans.len());
+        (3..=5).for_each(|n| self.sequences(&self.spans, n, found));
     }
 }
 
@@ -283,30 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn characters_are_those_that_scikit_learn_cuts_inside_words() {
-        // CountVectorizer(analyzer="char_wb", ngram_range=(3, 5)) on "Ab  xyz!", in order of first occurrence.
-        let kind = GramKind::Characters;
-        let expected = [
-            " ab", "ab ", " ab ", " xy", "xyz", "yz!", "z! ", " xyz", "xyz!", "yz! ", " xyz!",
-            "xyz! ",
-        ];
-        assert_eq!(
-            grams(kind, "Ab  xyz!"),
-            hashes(kind, &expected.map(str::as_bytes))
-        );
-        assert_eq!(grams(kind, "a"), hashes(kind, &[b" a "]));
-        assert_eq!(
-            grams(kind, "Ж🙂"),
-            hashes(kind, &[" ж🙂", "ж🙂 ", " ж🙂 "].map(str::as_bytes))
-        );
-    }
-
-    #[test]
     fn cased_characters_cross_words_and_keep_their_case() {
         let kind = GramKind::CasedCharacters;
-        let expected = [
-            " É", "É ", " b", "b ", " É ", "É b", " b ", " É b", "É b ", " É b ",
-        ];
+        let expected = [" É ", "É b", " b ", " É b", "É b ", " É b "];
         assert_eq!(
             grams(kind, "\tÉ \n b"),
             hashes(kind, &expected.map(str::as_bytes))

@@ -49,12 +49,11 @@ def shapes(text):
 
 def cased(text):
     text = " " + " ".join(text.split()) + " "
-    return [text[i:i + n] for n in range(2, 7) for i in range(len(text) - n + 1)]
+    return [text[i:i + n] for n in range(3, 6) for i in range(len(text) - n + 1)]
 
 
 FAMILIES = [
     ("words", dict(analyzer=words), 2),
-    ("characters", dict(analyzer="char_wb", ngram_range=(3, 5)), 5),
     ("cased characters", dict(analyzer=cased), 5),
     ("shapes", dict(analyzer=shapes), 3),
 ]
