@@ -106,6 +106,10 @@ pub(crate) fn impressions(requests: &[Request], config: &Config) -> PolarsResult
     DataFrame::new(rows.len(), columns)
 }
 
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "a checked configuration has k of 1000 at most"
+)]
 fn log_columns<'a>(rows: &Rows<'a>, config: &Config) -> Vec<Column> {
     let k = config.k as i32;
     let (low, high) = (config.lambda_low, config.lambda_high);

@@ -1,5 +1,6 @@
 //! The law that the labels are drawn from: one logit per objective, linear in what is logged (but for the wording's
-//! strength and the author's hidden effect). `data/README.md` states the same coefficients, and a test computes them again: change all together.
+//! strength and the author's hidden effect). `data/README.md` states the same coefficients and a test computes them
+//! again: change all three together.
 
 use crate::post::Post;
 use crate::text::{Category, topics};

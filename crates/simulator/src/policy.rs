@@ -18,7 +18,7 @@ pub(crate) fn older_bait(logit: f64, stream: &mut Stream) -> f64 {
 
 /// λ of a request, uniform on [low, high), a function of the logged seed alone.
 pub(crate) fn lambda(seed: i64, low: f64, high: f64) -> f64 {
-    low + (high - low) * Stream::new(seed as u64, Purpose::Lambda, 0).unit()
+    low + (high - low) * Stream::new(seed.cast_unsigned(), Purpose::Lambda, 0).unit()
 }
 
 /// The places of the candidates, best first, by e − λ·b and then by id.

@@ -140,7 +140,7 @@ impl Post {
 
     /// When the post appeared, in milliseconds after the first post.
     pub(crate) fn created_ms(number: u64) -> i64 {
-        number as i64 * POST_EVERY_MS
+        number.cast_signed() * POST_EVERY_MS
     }
 }
 

@@ -83,11 +83,11 @@ impl Feed {
     pub(crate) fn request(&mut self, number: u64) -> Request {
         let mut s = Stream::new(self.config.seed, Purpose::Request, number);
         let user = User::draw(self.config.seed, number, &mut s);
-        let slot = number as i64 * REQUEST_EVERY_MS;
-        let since_start = slot + s.below(REQUEST_EVERY_MS as u64) as i64;
+        let slot = number.cast_signed() * REQUEST_EVERY_MS;
+        let since_start = slot + s.below(REQUEST_EVERY_MS as u64).cast_signed();
         let hour = (since_start / 3_600_000 % 24) as i32;
         let on_wifi = (user.device != "web").then(|| s.chance(0.6));
-        let lambda_seed = (s.bits() >> 1) as i64;
+        let lambda_seed = (s.bits() >> 1).cast_signed();
         let mut request = Request {
             id: format!("r{number:09}"),
             time_ms: START_MS + since_start,
@@ -102,7 +102,7 @@ impl Feed {
         // The newest post: the window was full when the first request came.
         let newest = WINDOW_POSTS + since_start as u64 / POST_EVERY_MS as u64;
         let numbers = self.retrieve(newest, &request.user, &mut s);
-        let now = WINDOW_POSTS as i64 * POST_EVERY_MS + since_start;
+        let now = WINDOW_POSTS.cast_signed() * POST_EVERY_MS + since_start;
         self.add_candidates(&mut request, &numbers, now, &mut s);
         serve(&mut request, self.config.k, &mut s);
         request

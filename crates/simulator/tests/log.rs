@@ -1,4 +1,5 @@
 //! The log keeps what it promises: the order, the positions, the nulls, the draws of λ, and the labels' law.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Wrong configurations and folders that cannot be written are refused with the field or path.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use counterweight_simulator::{Config, simulate};
 

@@ -1,13 +1,15 @@
 //! The shipped sample is what the generator writes, fits the size that the repository allows, and is described in full.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use counterweight_ranking::metrics::{auc, log_loss};
 use counterweight_simulator::{Config, DATASET_FILE, IMPRESSIONS_FILE, TRUTH_FILE, simulate};
 use sha2::{Digest, Sha256};
-use support::{data, read};
+use support::{Simulated, data, read};
 
 #[test]
 fn the_default_configuration_writes_the_shipped_sample_byte_for_byte() {
@@ -72,5 +74,40 @@ fn the_schema_names_every_column_of_the_sample() {
                 "{file} has {name}, which data/SCHEMA.md does not name"
             );
         }
+    }
+}
+
+#[test]
+fn the_readme_states_how_well_the_truth_itself_does() {
+    let simulated = Simulated::read(&data("sample"));
+    let readme = fs::read_to_string(data("README.md")).unwrap();
+    for objective in ["engagement", "engagement_bait"] {
+        let labels = simulated.numbers(&format!("label_{objective}"));
+        let of_shown = |name: String| -> Vec<f64> {
+            let values = simulated.numbers(&name);
+            values
+                .iter()
+                .zip(&labels)
+                .filter(|(_, label)| label.is_some())
+                .filter_map(|(value, _)| *value)
+                .collect()
+        };
+        let (truth, logged) = (
+            of_shown(format!("truth_{objective}")),
+            of_shown(format!("p_{objective}")),
+        );
+        let labels: Vec<bool> = labels.iter().flatten().map(|label| *label == 1.0).collect();
+        let share = labels.iter().filter(|label| **label).count() as f64 / labels.len() as f64;
+        let [truth_auc, truth_loss, logged_auc] = [
+            auc(&truth, &labels),
+            log_loss(&truth, &labels),
+            auc(&logged, &labels),
+        ]
+        .map(Option::unwrap);
+        let row = format!(
+            "| {objective} | {share:.3} | {truth_auc:.4} | {truth_loss:.4} | {logged_auc:.4} |"
+        )
+        .replace("0.", ".");
+        assert!(readme.contains(&row), "data/README.md should hold: {row}");
     }
 }

@@ -1,5 +1,10 @@
 //! What the simulator's tests share: a log read back into rows.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part"
+)]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
