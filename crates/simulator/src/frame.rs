@@ -106,6 +106,18 @@ pub(crate) fn impressions(requests: &[Request], config: &Config) -> PolarsResult
     DataFrame::new(rows.len(), columns)
 }
 
+/// The candidates of a request that has yet to be ranked: ids and features.
+pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
+    let rows = Rows(std::slice::from_ref(request));
+    let mut columns = vec![
+        rows.text("request_id", |r, _| Some(&r.id)),
+        rows.text("candidate_id", |_, c| Some(&c.post.id)),
+    ];
+    columns.extend(context_columns(&rows));
+    columns.extend(candidate_columns(&rows));
+    DataFrame::new(rows.len(), columns)
+}
+
 #[expect(
     clippy::cast_possible_wrap,
     reason = "a checked configuration has k of 1000 at most"

@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, PolarsResult};
+use polars::prelude::{
+    DataFrame, JsonFormat, JsonWriter, ParquetCompression, ParquetWriter, PolarsResult, SerWriter,
+};
 
 use crate::config::{Config, SimulatorError};
 use crate::frame;
@@ -14,6 +16,8 @@ use crate::request::{Feed, Request};
 pub const IMPRESSIONS_FILE: &str = "impressions.parquet";
 /// Name of the truth file in the folder.
 pub const TRUTH_FILE: &str = "truth.parquet";
+/// Name of the file with the candidates of the request after the log.
+pub const CANDIDATES_FILE: &str = "candidates.ndjson";
 /// Name of the dataset's description in the folder.
 pub const DATASET_FILE: &str = "dataset.toml";
 
@@ -38,7 +42,7 @@ pub struct Summary {
     pub bytes: u64,
 }
 
-/// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`] and [`DATASET_FILE`] to `out_dir`, which is made if
+/// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`], [`CANDIDATES_FILE`] and [`DATASET_FILE`] to `out_dir`, which is made if
 /// it is absent; files of these names are replaced, once the new ones are complete. `progress` is told the number of
 /// requests done, after each row group.
 ///
@@ -79,8 +83,23 @@ pub fn simulate(
         }
     }
     summary.bytes = log.finish()? + truth.finish()?;
+    replace(out_dir, CANDIDATES_FILE, &candidates(out_dir, &feed.request(config.requests))?)?;
     replace(out_dir, DATASET_FILE, DATASET_TOML.as_bytes())?;
     Ok(summary)
+}
+
+/// The candidates of a request as NDJSON.
+fn candidates(dir: &Path, request: &Request) -> Result<Vec<u8>, SimulatorError> {
+    let mut bytes = Vec::new();
+    let mut rows = frame_of(dir, frame::candidates(request))?;
+    JsonWriter::new(&mut bytes)
+        .with_json_format(JsonFormat::JsonLines)
+        .finish(&mut rows)
+        .map_err(|source| SimulatorError::Parquet {
+            path: dir.join(CANDIDATES_FILE),
+            source,
+        })?;
+    Ok(bytes)
 }
 
 impl Summary {

@@ -74,7 +74,7 @@ fn engagement_without_author(simulated: &Simulated) -> Vec<f64> {
         logit
             .iter_mut()
             .zip(values)
-            .for_each(|(logit, value)| *logit += value)
+            .for_each(|(logit, value)| *logit += value);
     };
     let linear = |name: &str, coefficient: f64, of: &dyn Fn(f64) -> f64| {
         number(name)
