@@ -1,6 +1,6 @@
 //! Descriptions that contradict themselves: each error names the key and says what to do.
 
-#![expect(clippy::unwrap_used, reason = "a test program")]
+#![expect(clippy::panic, reason = "a test program")]
 
 mod common;
 

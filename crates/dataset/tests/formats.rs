@@ -1,6 +1,6 @@
 //! The same rows from CSV, NDJSON and Parquet are the same values, whatever the pieces.
 
-#![expect(clippy::unwrap_used, reason = "a test program")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
 mod common;
 

@@ -1,7 +1,5 @@
 //! Parts, folds, thresholds and sampling: disjoint, deterministic, and with no look at what they must not see.
 
-#![expect(clippy::unwrap_used, reason = "a test program")]
-
 mod common;
 
 use std::collections::HashMap;
