@@ -121,9 +121,9 @@ pub enum SimulatorError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Parquet could not be written.
-    #[error("cannot write Parquet to {}: {source}", path.display())]
-    Parquet {
+    /// Rows could not be encoded, or not written as they were.
+    #[error("cannot write the rows of {}: {source}; is the disk full?", path.display())]
+    Encode {
         /// The file.
         path: PathBuf,
         /// What the writer said.

@@ -1,7 +1,9 @@
-//! A simulated feed whose labels follow a known law, so that what is learned and estimated can be checked against the truth.
+//! A simulated feed whose labels follow a known law, so that what is learned and estimated can be checked against the
+//! truth.
 //!
-//! [`simulate`] writes three files into a folder: `impressions.parquet` (the impression log of `data/SCHEMA.md`),
-//! `truth.parquet` (the probabilities that the labels were drawn from) and `dataset.toml` (the dataset's description).
+//! [`simulate`] writes four files into a folder: `impressions.parquet` (the impression log of `data/SCHEMA.md`),
+//! `truth.parquet` (the probabilities that the labels were drawn from), `candidates.ndjson` (one more request, yet to
+//! be ranked) and `dataset.toml` (the dataset's description).
 //! Every user, author, post and request has its own random stream, keyed by the seed and its number. So the first N
 //! requests are the same in every longer run, and the same seed gives the same bytes.
 
@@ -18,4 +20,4 @@ mod user;
 mod write;
 
 pub use config::{Config, SimulatorError};
-pub use write::{DATASET_FILE, IMPRESSIONS_FILE, Summary, TRUTH_FILE, simulate};
+pub use write::{CANDIDATES_FILE, DATASET_FILE, IMPRESSIONS_FILE, Summary, TRUTH_FILE, simulate};

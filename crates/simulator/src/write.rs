@@ -42,13 +42,13 @@ pub struct Summary {
     pub bytes: u64,
 }
 
-/// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`], [`CANDIDATES_FILE`] and [`DATASET_FILE`] to `out_dir`, which is made if
-/// it is absent; files of these names are replaced, once the new ones are complete. `progress` is told the number of
-/// requests done, after each row group.
+/// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`], [`CANDIDATES_FILE`] and [`DATASET_FILE`] to
+/// `out_dir`, which is made if it is absent; files of these names are replaced, once the new ones are complete.
+/// `progress` is told the number of requests done, after each row group.
 ///
 /// # Errors
 /// [`SimulatorError::Config`] when a field of `config` is out of its range; [`SimulatorError::Write`] and
-/// [`SimulatorError::Parquet`] when a file cannot be written.
+/// [`SimulatorError::Encode`] when a file cannot be written.
 pub fn simulate(
     config: &Config,
     out_dir: &Path,
@@ -83,7 +83,11 @@ pub fn simulate(
         }
     }
     summary.bytes = log.finish()? + truth.finish()?;
-    replace(out_dir, CANDIDATES_FILE, &candidates(out_dir, &feed.request(config.requests))?)?;
+    replace(
+        out_dir,
+        CANDIDATES_FILE,
+        &candidates(out_dir, &feed.request(config.requests))?,
+    )?;
     replace(out_dir, DATASET_FILE, DATASET_TOML.as_bytes())?;
     Ok(summary)
 }
@@ -95,7 +99,7 @@ fn candidates(dir: &Path, request: &Request) -> Result<Vec<u8>, SimulatorError> 
     JsonWriter::new(&mut bytes)
         .with_json_format(JsonFormat::JsonLines)
         .finish(&mut rows)
-        .map_err(|source| SimulatorError::Parquet {
+        .map_err(|source| SimulatorError::Encode {
             path: dir.join(CANDIDATES_FILE),
             source,
         })?;
@@ -119,7 +123,7 @@ impl Summary {
 }
 
 fn frame_of(path: &Path, frame: PolarsResult<DataFrame>) -> Result<DataFrame, SimulatorError> {
-    frame.map_err(|source| SimulatorError::Parquet {
+    frame.map_err(|source| SimulatorError::Encode {
         path: path.to_owned(),
         source,
     })
@@ -153,7 +157,7 @@ impl Output {
         let writer = ParquetWriter::new(file)
             .with_compression(ParquetCompression::Zstd(None))
             .batched(empty.schema())
-            .map_err(|source| SimulatorError::Parquet {
+            .map_err(|source| SimulatorError::Encode {
                 path: path.clone(),
                 source,
             })?;
@@ -168,7 +172,7 @@ impl Output {
     fn write(&mut self, frame: PolarsResult<DataFrame>) -> Result<(), SimulatorError> {
         frame
             .and_then(|frame| self.writer.write_batch(&frame))
-            .map_err(|source| SimulatorError::Parquet {
+            .map_err(|source| SimulatorError::Encode {
                 path: self.path.clone(),
                 source,
             })
@@ -181,7 +185,7 @@ impl Output {
             temporary,
             writer,
         } = self;
-        let bytes = writer.finish().map_err(|source| SimulatorError::Parquet {
+        let bytes = writer.finish().map_err(|source| SimulatorError::Encode {
             path: path.clone(),
             source,
         })?;

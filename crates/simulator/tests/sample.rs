@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use counterweight_ranking::metrics::{auc, log_loss};
-use counterweight_simulator::{Config, DATASET_FILE, IMPRESSIONS_FILE, TRUTH_FILE, simulate};
+use counterweight_simulator::{
+    CANDIDATES_FILE, Config, DATASET_FILE, IMPRESSIONS_FILE, TRUTH_FILE, simulate,
+};
+use polars::prelude::{JsonFormat, JsonReader, SerReader};
 use sha2::{Digest, Sha256};
 use support::{Simulated, data, read};
 
@@ -23,7 +26,7 @@ fn the_default_configuration_writes_the_shipped_sample_byte_for_byte() {
     .unwrap();
     assert_eq!(done, config.requests);
     assert!((12_000..=20_000).contains(&summary.labelled), "{summary:?}");
-    for name in [IMPRESSIONS_FILE, TRUTH_FILE, DATASET_FILE] {
+    for name in [IMPRESSIONS_FILE, TRUTH_FILE, CANDIDATES_FILE, DATASET_FILE] {
         let hash = |bytes: Vec<u8>| Sha256::digest(bytes);
         let (made, shipped) = (
             hash(fs::read(dir.path().join(name)).unwrap()),
@@ -36,7 +39,7 @@ fn the_default_configuration_writes_the_shipped_sample_byte_for_byte() {
     }
     assert_eq!(
         fs::read_dir(dir.path()).unwrap().count(),
-        3,
+        4,
         "nothing temporary is left"
     );
 }
@@ -62,6 +65,31 @@ fn documented(markdown: &str) -> BTreeSet<String> {
                 .map(|objective| name.replace("<objective>", objective))
         })
         .collect()
+}
+
+#[test]
+fn the_candidates_to_rank_are_the_next_request_without_what_serving_adds() {
+    let text = fs::read_to_string(data("sample").join(CANDIDATES_FILE)).unwrap();
+    let rows = JsonReader::new(std::io::Cursor::new(text))
+        .with_json_format(JsonFormat::JsonLines)
+        .finish()
+        .unwrap();
+    assert!((20..=30).contains(&rows.height()));
+    let ids = rows.column("request_id").unwrap().str().unwrap();
+    assert!(
+        ids.iter().all(|id| id == Some("r000002000")),
+        "the log ends with request 1999"
+    );
+    let log = read(&data("sample"), IMPRESSIONS_FILE);
+    let features = log
+        .get_column_names()
+        .into_iter()
+        .skip_while(|name| *name != "user_sessions_7d");
+    let expected: Vec<&str> = ["request_id", "candidate_id"]
+        .into_iter()
+        .chain(features.map(|name| name.as_str()))
+        .collect();
+    assert_eq!(rows.get_column_names(), expected);
 }
 
 #[test]
