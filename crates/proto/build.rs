@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".inference.ModelInferResponse.raw_output_contents")
         .bytes(".inference.InferTensorContents.bytes_contents")
         .bytes(".counterweight.v1.RankRequest.raw_input_contents")
+        .codec_path("crate::codec::Codec")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -10,9 +10,6 @@ use tonic::{
 };
 use tonic_types::StatusExt as _;
 
-/// Large enough for 100,000 candidates with a few dozen features.
-pub(crate) const MESSAGE_LIMIT: usize = 256 << 20;
-
 /// Where the combiner is.
 #[derive(Args)]
 pub(crate) struct Combiner {

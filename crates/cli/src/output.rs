@@ -17,6 +17,7 @@ impl Output {
         Self { json }
     }
 
+    #[cfg(feature = "offline")]
     pub(crate) fn is_json(self) -> bool {
         self.json
     }
@@ -70,6 +71,7 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 }
 
 /// Writes one line to standard error, for a person to read beside the result.
+#[cfg(feature = "offline")]
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -110,6 +112,7 @@ where
 }
 
 /// A number with `digits` decimals, or a dash where there is none.
+#[cfg(feature = "offline")]
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }

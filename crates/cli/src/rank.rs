@@ -21,10 +21,13 @@ use serde_json::{Value, json};
 
 use crate::{
     WrongUse,
-    client::{Combiner, MESSAGE_LIMIT, explain},
+    client::{Combiner, explain},
     output::{Output, table},
     runtime,
 };
+
+/// Large enough for 100,000 candidates with a few dozen features.
+const MESSAGE_LIMIT: usize = 256 << 20;
 
 /// Rank the candidates of a file, or of standard input, over gRPC.
 #[derive(Args)]
@@ -260,11 +263,10 @@ fn read_rows(path: &Path, id: &str, inputs: Vec<Input>) -> anyhow::Result<Rows> 
     let name = path
         .to_str()
         .ok_or_else(|| anyhow!("{} is no UTF-8 path", path.display()))?;
-    // A TOML basic string is written as a JSON string is.
+    // A TOML basic string is written as a JSON string is. The schema below says what is read; a description needs an input.
+    let (files, id) = (Value::from(glob_escape(name)), Value::from(id));
     let description = format!(
-        "name = \"candidates\"\nfiles = [{}]\n[columns]\ncandidate = {}\n",
-        Value::from(glob_escape(name)),
-        Value::from(id)
+        "name = \"candidates\"\nfiles = [{files}]\n[columns]\ncandidate = {id}\n[[input]]\nname = {id}\nkind = \"categorical\"\n"
     );
     let dataset = Dataset::parse(&description, "candidates", Path::new("/"))?;
     let features = inputs

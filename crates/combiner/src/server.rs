@@ -38,6 +38,8 @@ use crate::{
 /// Wide enough for thousands of candidates in one flight.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// One frame for a whole usual request: fewer reads and wake-ups than the default of 16 KiB.
+const MAX_FRAME: u32 = 1 << 20;
 /// Far above any limit on requests, so that it is the gate that answers an overload and not a queue in the client.
 const MAX_STREAMS: u32 = 1 << 16;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -194,6 +196,7 @@ fn router(
     let router = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
         .max_concurrent_streams(MAX_STREAMS)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .add_service(InterceptedService::new(ranking, gate))

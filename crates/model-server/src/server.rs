@@ -38,6 +38,8 @@ use crate::{
 /// Flow control: a whole usual request fits into the window of its stream, and several streams into the connection's.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
+/// One frame for a whole usual request: fewer reads and wake-ups than the default of 16 KiB.
+const MAX_FRAME: u32 = 1 << 20;
 /// A peer that has vanished is noticed after this and as long again.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// For the last answers to leave after the last request has ended.
@@ -148,6 +150,7 @@ async fn router(
     Ok(Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
         .max_concurrent_streams(streams)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))

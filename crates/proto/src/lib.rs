@@ -1,5 +1,7 @@
-//! The generated message types and gRPC stubs of `proto/`, and nothing else.
+//! The generated message types and gRPC stubs of `proto/`, and the codec that they use.
 #![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)] // generated code
+
+pub mod codec;
 
 /// The Open Inference Protocol.
 pub mod inference {

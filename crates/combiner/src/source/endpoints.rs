@@ -15,6 +15,8 @@ const SUSPECT: Duration = Duration::from_secs(1);
 /// Wide enough for thousands of candidates in one flight; the default of 64 KiB is filled by 500 × 32 floats.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// One frame for a whole usual answer.
+const MAX_FRAME: u32 = 1 << 20;
 /// A dead peer that closes nothing is noticed after interval and timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,6 +56,7 @@ impl Endpoints {
                     .connect_timeout(connect_timeout)
                     .initial_stream_window_size(STREAM_WINDOW)
                     .initial_connection_window_size(CONNECTION_WINDOW)
+                    .max_frame_size(MAX_FRAME)
                     .http2_keep_alive_interval(KEEP_ALIVE)
                     .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
                 let client = GrpcInferenceServiceClient::new(endpoint.connect_lazy())

@@ -1,0 +1,162 @@
+//! The command line's manners: exit codes, errors that say what to do, JSON everywhere.
+
+use std::fs;
+
+use crate::support::{Up, json, models, run, stderr, stdout};
+
+const SAMPLE: [&str; 2] = ["--dataset", "data/sample/dataset.toml"];
+
+#[test]
+fn every_command_has_help() {
+    for command in [
+        &["up"][..],
+        &["data", "describe"],
+        &["data", "generate"],
+        &["train"],
+        &["evaluate"],
+        &["predict"],
+        &["serve-model"],
+        &["serve-combiner"],
+        &["rank"],
+        &["weights", "get"],
+        &["weights", "set"],
+        &["weights", "watch"],
+        &["bench", "load", "rank"],
+        &["bench", "load", "infer"],
+        &["bench", "folds"],
+    ] {
+        let output = run(command.iter().chain(&["--help"]));
+        assert!(
+            output.status.success() && stdout(&output).contains("Usage: counterweight"),
+            "{command:?}"
+        );
+    }
+}
+
+#[test]
+fn wrong_use_is_2_and_failure_is_1() {
+    assert_eq!(run(["train"]).status.code(), Some(2));
+    assert_eq!(run(["weights", "set", "β"]).status.code(), Some(2));
+    let output = run(["weights", "get", "--address", "http://127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("counterweight up"),
+        "{}",
+        stderr(&output)
+    );
+    let output = run([
+        "--json", "evaluate", "--model", "/nowhere", SAMPLE[0], SAMPLE[1],
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let error: serde_json::Value = serde_json::from_str(stderr(&output).trim()).unwrap();
+    assert!(
+        error["error"].as_str().unwrap().contains("/nowhere"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_dataset_is_described() {
+    let description = json(["data", "describe", SAMPLE[0], SAMPLE[1]]);
+    assert_eq!(description["objectives"].as_array().unwrap().len(), 2);
+    let output = run(["data", "describe", SAMPLE[0], SAMPLE[1]]);
+    assert!(
+        stdout(&output).contains("engagement_bait"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn training_again_gives_the_same_version_and_evaluation_agrees_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("bait");
+    let arguments = [
+        "train",
+        SAMPLE[0],
+        SAMPLE[1],
+        "--objective",
+        "engagement_bait",
+        "--out",
+    ];
+    let again = json(arguments.into_iter().chain([out.to_str().unwrap()]));
+    let model = models().join("engagement_bait");
+    let evaluation = json([
+        "evaluate",
+        SAMPLE[0],
+        SAMPLE[1],
+        "--model",
+        model.to_str().unwrap(),
+    ]);
+    assert_eq!(
+        again["version"], evaluation["version"],
+        "the same data and seed give the same bytes"
+    );
+    assert_eq!(evaluation["same_data"], true);
+    let test = |value: &serde_json::Value| {
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|part| part["part"] == "test")
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(test(&again["report"]["parts"]), test(&evaluation["parts"]));
+}
+
+#[test]
+fn candidates_come_from_standard_input_and_mistakes_in_them_are_named() {
+    let up = Up::start();
+    let output = up.run(&["rank", "data/sample/candidates.ndjson", "--id", "post"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("post"), "{}", stderr(&output));
+    let output = up.run(&[
+        "rank",
+        "data/sample/candidates.ndjson",
+        "--context",
+        "hourr=3",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("did you mean \"hour\""),
+        "{}",
+        stderr(&output)
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        fs::read_to_string(crate::support::root().join("data/sample/candidates.ndjson")).unwrap();
+    let first = text.lines().next().unwrap();
+    let path = folder.path().join("twice.ndjson");
+    fs::write(&path, format!("{first}\n{first}\n")).unwrap();
+    let output = up.run(&["rank", path.to_str().unwrap()]);
+    assert!(
+        stderr(&output).contains("INVALID_ARGUMENT"),
+        "{}",
+        stderr(&output)
+    );
+    fs::write(&path, "").unwrap();
+    let output = up.run(&["rank", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("twice.ndjson"),
+        "{}",
+        stderr(&output)
+    );
+
+    fs::write(&path, format!("{first}\n")).unwrap();
+    let mut command = crate::support::counterweight();
+    command.args(["--json", "rank", "-", "--address", up.combiner()]);
+    let output = command
+        .stdin(fs::File::open(&path).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        answer["candidates"].as_array().unwrap().len(),
+        1,
+        "one candidate is fine"
+    );
+}

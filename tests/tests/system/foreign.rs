@@ -1,0 +1,205 @@
+//! Clients and servers that others wrote, and the examples as they stand in the documents.
+
+use std::{fs, process::Command};
+
+use serde_json::json;
+
+use crate::support::{Server, Up, counterweight, python, root, skip, stderr, stdout};
+
+#[test]
+fn the_rust_example_ranks_and_moves_beta() {
+    let up = Up::start();
+    let output = Command::new(env!("CARGO_BIN_EXE_rank_and_move_beta"))
+        .arg(format!("http://{}", up.combiner()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("The order changed."),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn the_python_example_ranks_and_moves_beta() {
+    let Some(python) = python("grpc_tools.protoc") else {
+        return;
+    };
+    let up = Up::start();
+    let stubs = tempfile::tempdir().unwrap();
+    let proto = root().join("proto");
+    let files = [
+        "inference/inference.proto",
+        "counterweight/v1/ranking.proto",
+        "counterweight/v1/weights.proto",
+    ];
+    let made = Command::new(&python)
+        .args(["-m", "grpc_tools.protoc", "-I", proto.to_str().unwrap()])
+        .arg(format!("--python_out={}", stubs.path().display()))
+        .arg(format!("--grpc_python_out={}", stubs.path().display()))
+        .args(files)
+        .current_dir(&proto)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let output = Command::new(&python)
+        .arg(root().join("examples/python/rank_and_move_beta.py"))
+        .args(["--address", up.combiner()])
+        .env("PYTHONPATH", stubs.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("The order changed."),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn the_grpcurl_calls_fit_what_reflection_tells() {
+    let Some(python) = python("grpc_reflection") else {
+        return;
+    };
+    let up = Up::start();
+    let stand_in = format!(
+        "{python} {}",
+        root().join("tests/python/check_grpcurl.py").display()
+    );
+    let output = Command::new("sh")
+        .arg(root().join("examples/grpcurl.sh"))
+        .arg(up.combiner())
+        .env("GRPCURL", stand_in)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    assert!(
+        stdout(&output).contains("\"candidates\""),
+        "{}",
+        stdout(&output)
+    );
+}
+
+/// The second objective is scikit-learn behind MLServer: packed numbers in, `predict_proba` out.
+#[test]
+fn the_combiner_ranks_with_scikit_learn_behind_mlserver() {
+    let Some(python) = python("mlserver_sklearn") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (coefficients, intercept) = ([0.8, -1.1, 0.4], -0.3);
+    fs::write(
+        at("coefficients.json"),
+        json!({ "coefficients": coefficients, "intercept": intercept }).to_string(),
+    )
+    .unwrap();
+    let mlserver = Server::start(
+        Command::new(&python)
+            .arg(root().join("benches/peers/mlserver_peer.py"))
+            .args(["--coefficients", &at("coefficients.json"), "--name", "bait"]),
+    );
+    let address = mlserver.hello.trim().rsplit(' ').next().unwrap().to_owned();
+    let config = format!(
+        r#"
+[store]
+path = "weights.log"
+[[objective]]
+name = "engagement"
+[objective.column]
+name = "p_click"
+[[objective]]
+name = "engagement_bait"
+[objective.model]
+name = "bait"
+endpoints = ["http://{address}"]
+output = "predict_proba"
+column = 1
+timeout_ms = 10000
+packed = {{ input = "x", features = ["caps", "length", "age"] }}
+[profile.default.weights]
+engagement = 1.0
+engagement_bait = -2.0
+"#
+    );
+    fs::write(at("combiner.toml"), config).unwrap();
+    let combiner = Server::start(counterweight().args([
+        "serve-combiner",
+        "--config",
+        &at("combiner.toml"),
+        "--listen",
+        "127.0.0.1:0",
+    ]));
+    let combiner_address = combiner.hello.trim().rsplit(' ').next().unwrap();
+    // `age` is a feature of the moment: it is sent once and repeated for a server that does not broadcast.
+    let rows = [
+        ("a", 0.9, [0.5, 2.0]),
+        ("b", 0.7, [-1.5, 0.25]),
+        ("c", 0.4, [3.0, -1.0]),
+    ];
+    let candidates: String = rows
+        .iter()
+        .map(|(id, click, [caps, length])| {
+            format!("{}\n", json!({ "candidate_id": id, "p_click": click, "caps": caps, "length": length, "age": 1.5 }))
+        })
+        .collect();
+    fs::write(at("candidates.ndjson"), candidates).unwrap();
+    let ranked = crate::parity::ranked_when_ready(
+        &at("candidates.ndjson"),
+        "candidate_id",
+        combiner_address,
+    );
+    assert_eq!(ranked["candidates"].as_array().unwrap().len(), 3);
+    for candidate in ranked["candidates"].as_array().unwrap() {
+        let (_, click, [caps, length]) = rows.iter().find(|row| candidate["id"] == row.0).unwrap();
+        let logit: f64 =
+            coefficients[0] * caps + coefficients[1] * length + coefficients[2] * 1.5 + intercept;
+        let expected = 1.0 / (1.0 + (-logit).exp());
+        assert_eq!(candidate["probabilities"][0], *click);
+        let bait = candidate["probabilities"][1].as_f64().unwrap();
+        assert!((bait - expected).abs() < 1e-9, "{bait} against {expected}");
+    }
+}
+
+#[test]
+fn the_recipe_for_youtube_trains_and_ranks() {
+    let data = std::env::var("COUNTERWEIGHT_DATA")
+        .map_or_else(|_| root().join("../shared/data"), Into::into);
+    if !data.join("youtube_videos.csv").exists() {
+        skip(&format!(
+            "no youtube_videos.csv in {}; COUNTERWEIGHT_DATA names the folder that has it",
+            data.display()
+        ));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = counterweight();
+    command.args([
+        "--json",
+        "up",
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        "127.0.0.1:0",
+    ]);
+    command
+        .args(["--dataset", "data/recipes/youtube.toml", "--data"])
+        .arg(&data);
+    command
+        .arg("--models")
+        .arg(folder.path().join("models"))
+        .arg("--state")
+        .arg(folder.path().join("state"));
+    let server = Server::start(&mut command);
+    let welcome: serde_json::Value = serde_json::from_str(&server.hello).unwrap();
+    let address = welcome["combiner"].as_str().unwrap();
+    let file = data.join("youtube_videos.csv");
+    let ranked = crate::parity::ranked_when_ready(file.to_str().unwrap(), "video_id", address);
+    assert_eq!(ranked["candidates"].as_array().unwrap().len(), 28_167);
+}

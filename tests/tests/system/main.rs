@@ -1,0 +1,15 @@
+//! The system as its users meet it: real processes, real sockets, clients that others wrote.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "helpers of tests"
+)]
+
+mod support;
+
+mod command_line;
+mod foreign;
+mod parity;
+mod up;

@@ -1,0 +1,242 @@
+//! Processes of the system, and the models that all tests share.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The project's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// The program, to be run in the project's folder without the caller's settings.
+pub fn counterweight() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_counterweight-under-test"));
+    command.current_dir(root()).stdin(Stdio::null());
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("COUNTERWEIGHT_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs the program to its end.
+pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    counterweight().args(arguments).output().unwrap()
+}
+
+/// Runs the program, which must succeed, and reads its JSON.
+pub fn json<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
+    let output = counterweight()
+        .arg("--json")
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The models of the shipped sample, trained once for all tests.
+pub fn models() -> &'static Path {
+    static MODELS: OnceLock<TempDir> = OnceLock::new();
+    MODELS
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            for objective in ["engagement", "engagement_bait"] {
+                let out = folder.path().join(objective);
+                let output = counterweight()
+                    .args([
+                        "train",
+                        "--dataset",
+                        "data/sample/dataset.toml",
+                        "--objective",
+                        objective,
+                        "--out",
+                    ])
+                    .arg(out)
+                    .output()
+                    .unwrap();
+                assert!(
+                    output.status.success(),
+                    "{}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            }
+            folder
+        })
+        .path()
+}
+
+/// A server that is killed when dropped.
+pub struct Server {
+    child: Child,
+    /// What it printed first.
+    pub hello: String,
+}
+
+impl Server {
+    /// Starts a command and waits for its first line.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut hello = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut hello)
+            .unwrap();
+        let mut server = Self { child, hello };
+        if server.hello.is_empty() {
+            let status = server.child.wait().unwrap();
+            panic!("the server ended with {status} and said nothing");
+        }
+        server
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop as Ctrl-C does, and waits.
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `up` on free ports with the shared models.
+pub struct Up {
+    pub server: Server,
+    pub welcome: Value,
+    pub state: PathBuf,
+    _folder: Option<TempDir>,
+}
+
+impl Up {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().to_owned();
+        Self {
+            _folder: Some(folder),
+            ..Self::start_with(&state)
+        }
+    }
+
+    pub fn start_with(state: &Path) -> Self {
+        let mut command = counterweight();
+        command
+            .args([
+                "--json",
+                "up",
+                "--listen",
+                "127.0.0.1:0",
+                "--metrics-listen",
+                "127.0.0.1:0",
+                "--models",
+            ])
+            .arg(models())
+            .arg("--state")
+            .arg(state);
+        let server = Server::start(&mut command);
+        let welcome: Value = serde_json::from_str(&server.hello).unwrap();
+        Self {
+            server,
+            welcome,
+            state: state.to_owned(),
+            _folder: None,
+        }
+    }
+
+    /// `host:port` of the combiner.
+    pub fn combiner(&self) -> &str {
+        self.welcome["combiner"].as_str().unwrap()
+    }
+
+    /// `host:port` of an objective's model server.
+    pub fn model(&self, objective: &str) -> &str {
+        self.welcome["models"][objective].as_str().unwrap()
+    }
+
+    /// A command to this system whose JSON is read.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        json(
+            arguments
+                .iter()
+                .copied()
+                .chain(["--address", self.combiner()]),
+        )
+    }
+
+    /// A command to this system.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        run(arguments
+            .iter()
+            .copied()
+            .chain(["--address", self.combiner()]))
+    }
+}
+
+/// The Python that has a module, or `None` after saying loudly that a test is skipped; a failure where nothing may be skipped.
+pub fn python(module: &str) -> Option<String> {
+    let python = env::var("COUNTERWEIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let import = format!("import {module}");
+    let found = Command::new(&python).args(["-c", &import]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    skip(&format!(
+        "{python} cannot import {module}; `pip install -r tests/python/requirements.txt` and let COUNTERWEIGHT_PYTHON name that python"
+    ));
+    None
+}
+
+/// Says loudly that a test is skipped; a failure where nothing may be skipped.
+pub fn skip(why: &str) {
+    assert_ne!(
+        env::var("COUNTERWEIGHT_REQUIRE_ALL").as_deref(),
+        Ok("1"),
+        "SKIPPED: {why}"
+    );
+    eprintln!("SKIPPED: {why}");
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
