@@ -23,6 +23,10 @@ use counterweight_tensor::{Datatype, encode_f32};
 use support::{MODEL, Running, numeric_model, put};
 use tokio::task::JoinSet;
 
+// As the `counterweight` binary does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROWS: usize = 100;
 const COLUMNS: usize = 32;
 
