@@ -144,7 +144,7 @@ mod tests {
             .fit_cross_fitted(&kept_logits, &kept_labels, Some(prior))
             .unwrap();
         for logit in [-1.0, 0.0, 1.5] {
-            let expected = 1.0 / (1.0 + (-2.0 * logit as f64).exp());
+            let expected = 1.0 / (1.0 + (-2.0_f64 * logit).exp());
             let found = fitted.apply(logit + prior.shift());
             assert!((found - expected).abs() < 0.02, "{found} is not {expected}");
         }

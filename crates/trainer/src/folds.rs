@@ -1,6 +1,7 @@
 //! k-fold evaluation by group, in which everything is refitted per fold: the honest figure of a recipe.
 
 use counterweight_dataset::Dataset;
+use counterweight_model::PartReport;
 use serde::Serialize;
 
 use crate::learn::learn;
@@ -46,6 +47,9 @@ pub struct FoldTable {
     pub objective: String,
     /// One entry per fold.
     pub folds: Vec<FoldMetrics>,
+    /// Metrics of all rows together, each as predicted by the model that did not see its fold. Bins that hold the rows of all
+    /// folds tell miscalibration from the noise of few rows, which the folds' own calibration errors do not.
+    pub pooled: PartReport,
     /// Every row, in file order.
     pub rows: Vec<FoldRow>,
 }
@@ -123,9 +127,12 @@ pub fn fold_table(
         step(report, Stage::Fold, folds.len(), Some(k));
     }
     rows.sort_unstable_by_key(|row| row.row);
+    let probabilities: Vec<f64> = rows.iter().map(|row| row.probability).collect();
+    let labels: Vec<bool> = rows.iter().map(|row| row.label).collect();
     Ok(FoldTable {
         objective: objective.to_owned(),
         folds,
+        pooled: measure::report("held out", &probabilities, &labels),
         rows,
     })
 }

@@ -7,8 +7,7 @@ use counterweight_dataset::{Dataset, Rows};
 use counterweight_model::Artefact;
 use polars::io::parquet::write::BatchedWriter as ParquetBatches;
 use polars::prelude::{
-    Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, ParquetCompression, ParquetWriter,
-    PolarsError, SerWriter,
+    Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, ParquetWriter, PolarsError, SerWriter,
 };
 use tempfile::NamedTempFile;
 
@@ -68,24 +67,26 @@ pub fn predict(
     Ok(done as u64)
 }
 
-/// The id columns, a missing value as null, and the probability.
+/// The id columns, each once (two roles may name one column) and a missing value as null, and the probability.
 fn frame(rows: &Rows, probabilities: Vec<f64>) -> Result<DataFrame, PolarsError> {
-    let mut columns: Vec<Column> = rows
-        .ids
-        .iter()
-        .map(|id| {
-            let values: Vec<Option<&str>> = id
+    let mut columns: Vec<Column> = Vec::new();
+    for id in &rows.ids {
+        if columns
+            .iter()
+            .all(|column| column.name() != id.column.as_str())
+        {
+            let values = id
                 .values
                 .iter()
-                .map(|value| (!value.is_empty()).then_some(value.as_str()))
-                .collect();
-            Column::new(id.column.as_str().into(), values)
-        })
-        .collect();
+                .map(|value| Some(value.as_str()).filter(|v| !v.is_empty()));
+            columns.push(Column::new(
+                id.column.as_str().into(),
+                values.collect::<Vec<_>>(),
+            ));
+        }
+    }
     let height = probabilities.len();
     columns.push(Column::new("probability".into(), probabilities));
-    // Two roles may name one column.
-    columns.dedup_by(|a, b| a.name() == b.name());
     DataFrame::new(height, columns)
 }
 
@@ -132,9 +133,7 @@ impl Writer<'_> {
             Format::Parquet => {
                 let batches = match self.batches.take() {
                     Some(batches) => batches,
-                    None => ParquetWriter::new(self.file)
-                        .with_compression(ParquetCompression::Uncompressed)
-                        .batched(frame.schema())?,
+                    None => ParquetWriter::new(self.file).batched(frame.schema())?,
                 };
                 self.batches.insert(batches).write_batch(&frame)?;
             }

@@ -9,6 +9,9 @@ use crate::progress::{Report, Stage, step};
 /// in the belief that a penalty stands for, so the useful range does not grow with the number of rows.
 pub const DEFAULT_ALPHAS: [f64; 7] = [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
 
+/// A gradient per row at which a held-out log loss is known to far more digits than it differs between folds.
+const TOLERANCE: f64 = 1e-6;
+
 /// What the search found.
 pub(crate) struct Search {
     /// The penalty with the lowest held-out log loss. (The largest within one standard error would be of no use here: folds
@@ -58,6 +61,7 @@ pub(crate) fn search(
             let options = FitOptions {
                 alpha: *alpha,
                 seed,
+                tolerance: TOLERANCE,
                 ..FitOptions::default()
             };
             let fitted = fit(&columns, &labels, &options, last.as_ref())?;
@@ -196,7 +200,7 @@ mod tests {
         };
         let mut seen = Vec::new();
         search(&training, &[1.0, 2.0], 1, &mut |progress| {
-            seen.push(progress.done)
+            seen.push(progress.done);
         })
         .unwrap();
         assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);

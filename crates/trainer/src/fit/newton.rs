@@ -23,13 +23,22 @@ pub(super) struct End {
 }
 
 /// Newton's method with a backtracking line search. Each step is one pass over the rows when the full step is good.
-pub(super) fn minimise(problem: &Problem<'_>, mut weights: Vec<f64>, options: &FitOptions) -> End {
+///
+/// Near the minimum a step leaves a gradient of the order of the decrease it predicts. So where that is within the tolerance,
+/// the next pass is expected to be the last and leaves the Hessian out.
+pub(super) fn minimise(problem: &Problem<'_>, start: Vec<f64>, options: &FitOptions) -> End {
     let target = options.tolerance * problem.labels.len() as f64;
+    let mut weights = start;
     let mut point = problem.evaluate(&weights, true);
     let mut steps = 0;
     while largest(&point.gradient) > target && steps < options.max_iterations {
+        if point.hessian.is_empty() {
+            point = problem.evaluate(&weights, true);
+        }
         let direction = solve(&point.hessian, &point.gradient);
-        let Some((next, at)) = line_search(problem, &weights, &point, &direction) else {
+        let slope = dot(&point.gradient, &direction);
+        let Some((next, at)) = line_search(problem, &weights, &point, &direction, slope > target)
+        else {
             break;
         };
         (weights, point) = (next, at);
@@ -59,8 +68,9 @@ fn line_search(
     weights: &[f64],
     at: &Point,
     direction: &[f64],
+    hessian: bool,
 ) -> Option<(Vec<f64>, Point)> {
-    let slope: f64 = at.gradient.iter().zip(direction).map(|(g, p)| g * p).sum();
+    let slope = dot(&at.gradient, direction);
     let mut length = 1.0;
     for _ in 0..HALVINGS {
         let next: Vec<f64> = weights
@@ -68,7 +78,7 @@ fn line_search(
             .zip(direction)
             .map(|(w, p)| w - length * p)
             .collect();
-        let point = problem.evaluate(&next, true);
+        let point = problem.evaluate(&next, hessian);
         let allowed = at.objective - SUFFICIENT * length * slope + ROUNDING * at.objective.abs();
         if point.objective <= allowed {
             return Some((next, point));
@@ -76,6 +86,10 @@ fn line_search(
         length *= 0.5;
     }
     None
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 fn largest(gradient: &[f64]) -> f64 {

@@ -4,13 +4,15 @@
 //! it there. The rows are cut into a fixed number of chunks whose sums are added in order, so the result is the same for any
 //! number of threads.
 
-use ndarray::{Array2, linalg::general_mat_mul, s};
+use ndarray::{Array2, ArrayView2, linalg::general_mat_mul, s};
 use rayon::prelude::*;
 
 use super::Scaling;
 
 /// Rows of a panel.
 const PANEL: usize = 256;
+/// Rows of the Hessian that are computed at a time.
+const BLOCK: usize = 64;
 /// Chunks of a pass, whatever the number of threads.
 const CHUNKS: usize = 32;
 
@@ -26,7 +28,7 @@ pub(super) struct Problem<'a> {
 pub(super) struct Point {
     pub(super) objective: f64,
     pub(super) gradient: Vec<f64>,
-    /// Symmetric; empty unless it was asked for.
+    /// The lower triangle, with some of the upper; empty unless it was asked for.
     pub(super) hessian: Array2<f64>,
 }
 
@@ -102,8 +104,7 @@ impl Problem<'_> {
                         *z *= root;
                     }
                 }
-                let scaled = panel.slice(s![.., ..rows]);
-                general_mat_mul(1.0, &scaled, &scaled.t(), 1.0, &mut sums.hessian);
+                add_products(&panel.slice(s![.., ..rows]), &mut sums.hessian);
                 panel.row_mut(self.columns.len()).fill(1.0);
             }
         }
@@ -127,6 +128,17 @@ impl Point {
             *sum += value;
         }
         self.hessian += &part.hessian;
+    }
+}
+
+/// Adds the products of the panel's rows to the lower triangle, a block of rows at a time.
+fn add_products(panel: &ArrayView2<'_, f64>, lower: &mut Array2<f64>) {
+    let size = lower.nrows();
+    for from in (0..size).step_by(BLOCK) {
+        let to = size.min(from + BLOCK);
+        let mut block = lower.slice_mut(s![from..to, ..to]);
+        let (left, right) = (panel.slice(s![from..to, ..]), panel.slice(s![..to, ..]));
+        general_mat_mul(1.0, &left, &right.t(), 1.0, &mut block);
     }
 }
 
