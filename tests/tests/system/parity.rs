@@ -181,7 +181,7 @@ async fn evaluate_predict_model_server_and_combiner_agree() {
 }
 
 /// Ranks as soon as the combiner has reached its model.
-pub fn ranked_when_ready(file: &str, id: &str, address: &str) -> serde_json::Value {
+pub(crate) fn ranked_when_ready(file: &str, id: &str, address: &str) -> serde_json::Value {
     let rank = [
         "--json",
         "rank",

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The project's folder.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
@@ -21,7 +21,7 @@ pub fn root() -> PathBuf {
 }
 
 /// The program, to be run in the project's folder without the caller's settings.
-pub fn counterweight() -> Command {
+pub(crate) fn counterweight() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_counterweight-under-test"));
     command.current_dir(root()).stdin(Stdio::null());
     for (name, _) in env::vars_os() {
@@ -33,12 +33,12 @@ pub fn counterweight() -> Command {
 }
 
 /// Runs the program to its end.
-pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+pub(crate) fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     counterweight().args(arguments).output().unwrap()
 }
 
 /// Runs the program, which must succeed, and reads its JSON.
-pub fn json<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
+pub(crate) fn json<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
     let output = counterweight()
         .arg("--json")
         .args(arguments)
@@ -53,7 +53,7 @@ pub fn json<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Value {
 }
 
 /// The models of the shipped sample, trained once for all tests.
-pub fn models() -> &'static Path {
+pub(crate) fn models() -> &'static Path {
     static MODELS: OnceLock<TempDir> = OnceLock::new();
     MODELS
         .get_or_init(|| {
@@ -84,15 +84,15 @@ pub fn models() -> &'static Path {
 }
 
 /// A server that is killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// What it printed first.
-    pub hello: String,
+    pub(crate) hello: String,
 }
 
 impl Server {
     /// Starts a command and waits for its first line.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -110,13 +110,13 @@ impl Server {
         server
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to stop as Ctrl-C does, and waits.
-    pub fn stop(&mut self) -> std::process::ExitStatus {
+    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -138,15 +138,15 @@ impl Drop for Server {
 }
 
 /// `up` on free ports with the shared models.
-pub struct Up {
-    pub server: Server,
-    pub welcome: Value,
-    pub state: PathBuf,
+pub(crate) struct Up {
+    pub(crate) server: Server,
+    pub(crate) welcome: Value,
+    pub(crate) state: PathBuf,
     _folder: Option<TempDir>,
 }
 
 impl Up {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().to_owned();
         Self {
@@ -155,7 +155,7 @@ impl Up {
         }
     }
 
-    pub fn start_with(state: &Path) -> Self {
+    pub(crate) fn start_with(state: &Path) -> Self {
         let mut command = counterweight();
         command
             .args([
@@ -181,17 +181,12 @@ impl Up {
     }
 
     /// `host:port` of the combiner.
-    pub fn combiner(&self) -> &str {
+    pub(crate) fn combiner(&self) -> &str {
         self.welcome["combiner"].as_str().unwrap()
     }
 
-    /// `host:port` of an objective's model server.
-    pub fn model(&self, objective: &str) -> &str {
-        self.welcome["models"][objective].as_str().unwrap()
-    }
-
     /// A command to this system whose JSON is read.
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         json(
             arguments
                 .iter()
@@ -201,7 +196,7 @@ impl Up {
     }
 
     /// A command to this system.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         run(arguments
             .iter()
             .copied()
@@ -210,7 +205,7 @@ impl Up {
 }
 
 /// The Python that has a module, or `None` after saying loudly that a test is skipped; a failure where nothing may be skipped.
-pub fn python(module: &str) -> Option<String> {
+pub(crate) fn python(module: &str) -> Option<String> {
     let python = env::var("COUNTERWEIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let import = format!("import {module}");
     let found = Command::new(&python).args(["-c", &import]).output();
@@ -224,7 +219,7 @@ pub fn python(module: &str) -> Option<String> {
 }
 
 /// Says loudly that a test is skipped; a failure where nothing may be skipped.
-pub fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert_ne!(
         env::var("COUNTERWEIGHT_REQUIRE_ALL").as_deref(),
         Ok("1"),
@@ -233,10 +228,10 @@ pub fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
