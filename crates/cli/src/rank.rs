@@ -214,7 +214,7 @@ fn input(feature: &FeatureDescription) -> anyhow::Result<Input> {
         ("categorical", _) => Kind::Categorical,
         ("text", _) | ("", "BYTES") => Kind::Text,
         ("list", _) => Kind::List,
-        ("vector", _) => {
+        (kind, _) if kind.starts_with("vector") => {
             let dim = feature
                 .shape
                 .get(1)
