@@ -265,7 +265,7 @@ fn combiner_config(listen: SocketAddr, objectives: &[String], addresses: &[Strin
     for (objective, address) in objectives.iter().zip(addresses) {
         let name = Value::from(objective.as_str());
         text.push_str(&format!(
-            "\n[[objective]]\nname = {name}\n[objective.model]\nname = {name}\nendpoints = [\"http://{address}\"]\n"
+            "\n[[objective]]\nname = {name}\n[objective.model]\nname = {name}\nendpoints = [\"http://{address}\"]\ntimeout_ms = 10000\n"
         ));
     }
     text.push_str("\n[profile.default.weights]\n");
@@ -317,7 +317,7 @@ fn announce(welcome: &Value, up: &Up, objectives: &[String], output: Output) -> 
         "\nCounterweight is up.\n  {:<18} {combiner} (counterweight.v1, reflection on)\n{}\n  {:<18} {}\n\n\
          Rank candidates, move β, rank again:\n  \
          counterweight rank {file}{address}\n  \
-         counterweight weights set β=-3{address}\n  \
+         counterweight weights set β=0{address}\n  \
          counterweight rank {file}{address}\n\n\
          Or with grpcurl:\n  \
          grpcurl -plaintext {combiner} counterweight.v1.WeightsService/GetWeights\n  \

@@ -1,0 +1,106 @@
+//! Holds the invariants of ARCHITECTURE.md that a test can hold.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// The names of all packages that a package is built from.
+fn tree(arguments: &[&str]) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--offline",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn assert_without(arguments: &[&str], unwanted: &[&str]) {
+    let packages = tree(arguments);
+    assert!(!packages.is_empty());
+    for name in unwanted {
+        assert!(
+            !packages.iter().any(|package| package == name),
+            "{arguments:?} is built from {name}"
+        );
+    }
+}
+
+#[test]
+fn the_domain_crates_know_no_runtime_no_wire_and_no_data_frames() {
+    for package in ["counterweight-model", "counterweight-ranking"] {
+        assert_without(
+            &["--package", package],
+            &["tokio", "tonic", "polars", "linfa", "counterweight-proto"],
+        );
+    }
+}
+
+#[test]
+fn the_lean_binary_compiles_no_polars_and_no_linfa() {
+    assert_without(
+        &["--package", "counterweight-cli", "--no-default-features"],
+        &["polars", "linfa", "polars-core"],
+    );
+    assert!(
+        tree(&["--package", "counterweight-cli"])
+            .iter()
+            .any(|package| package == "polars")
+    );
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for item in fs::read_dir(folder).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() && path.file_name().unwrap() != "target" {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_source_file_opens_with_why_it_exists() {
+    let mut files = Vec::new();
+    for folder in ["crates", "tests", "benches", "examples"] {
+        sources(&root().join(folder), &mut files);
+    }
+    assert!(files.len() > 100, "only {} files were found", files.len());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(
+            text.starts_with("//! "),
+            "{} does not open with //!",
+            file.display()
+        );
+    }
+}
