@@ -3,6 +3,8 @@
 //! Start a system with `counterweight up`, then: `cargo run -p counterweight-tests --bin rank_and_move_beta -- http://127.0.0.1:7000`.
 //! To copy it into a project of your own, depend on `counterweight-proto`, `counterweight-tensor`, `tokio` and `tonic`.
 
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
 use counterweight_proto::counterweight::v1::{
     ObjectiveWeight, ProfileChange, RankRequest, SetWeightsRequest,
     ranking_service_client::RankingServiceClient, weights_service_client::WeightsServiceClient,

@@ -91,7 +91,7 @@ pub(crate) fn train_into(
 ) -> anyhow::Result<Artefact> {
     let mut bar = Bar::new(objective);
     Ok(train(dataset, objective, options, out, &mut |progress| {
-        bar.show(progress)
+        bar.show(progress);
     })?)
 }
 
@@ -177,7 +177,7 @@ impl Predict {
         let dataset = self.file.open()?;
         let mut bar = Bar::new(artefact.model.objective());
         let rows = predict(&artefact, &dataset, &self.out, &mut |progress| {
-            bar.show(progress)
+            bar.show(progress);
         })?;
         drop(bar);
         let value = json!({
