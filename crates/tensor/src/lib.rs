@@ -32,7 +32,7 @@ pub enum TensorError {
         /// What is taken.
         expected: &'static str,
     },
-    /// The shape is not [n], [n, 1] or [n, d].
+    /// The shape is not `[n]`, `[n, 1]` or `[n, d]`.
     #[error(
         "tensor {tensor:?} has shape {shape:?}; send [n], [n, 1] or [n, d] with n ≥ 1 and d ≥ 1"
     )]

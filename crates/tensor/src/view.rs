@@ -18,7 +18,7 @@ pub struct TensorView<'a> {
     pub datatype: Datatype,
     /// First dimension, at least 1.
     pub rows: usize,
-    /// Product of the other dimensions, 1 for [n] and [n, 1], at least 1.
+    /// Product of the other dimensions, 1 for `[n]` and `[n, 1]`, at least 1.
     pub width: usize,
     /// The contents.
     pub data: Data<'a>,
@@ -39,7 +39,7 @@ pub enum Data<'a> {
 ///
 /// # Errors
 /// Any [`TensorError`]: raw beside typed contents, duplicate names, unknown datatypes, shapes that are not
-/// [n], [n, 1] or [n, d], and contents that are shorter or longer than the shape.
+/// `[n]`, `[n, 1]` or `[n, d]`, and contents that are shorter or longer than the shape.
 pub fn views<'a>(
     inputs: &'a [InferInputTensor],
     raw: &'a [Bytes],
