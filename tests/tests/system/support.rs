@@ -83,7 +83,7 @@ pub(crate) fn models() -> &'static Path {
         .path()
 }
 
-/// A server that is killed when dropped.
+/// A server that is stopped when dropped.
 pub(crate) struct Server {
     child: Child,
     /// What it printed first.
@@ -130,8 +130,19 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// Asks first, since some have children of their own to stop; then kills.
     fn drop(&mut self) {
         // It may be gone already.
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .stderr(Stdio::null())
+            .status();
+        for _ in 0..400 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
