@@ -55,27 +55,25 @@ pub enum CombinerError {
     },
     /// An entry of the store is not what was written.
     #[error(
-        "the weights store {}, line {line}: {problem}; restore the file from a copy, or move it aside to start from the configured weights",
-        path.display()
+        "the weights store {store}, entry {revision}: {problem}; restore it from a copy, or move it aside to start from the configured weights"
     )]
     StoreCorrupt {
-        /// The log.
-        path: PathBuf,
-        /// The line, from 1, which is the revision.
-        line: u64,
+        /// Which one.
+        store: String,
+        /// The first bad entry's revision; in a file, its line.
+        revision: u64,
         /// What is wrong.
         problem: String,
     },
     /// The store was written by a newer version of this program.
     #[error(
-        "the weights store {}, line {line}, has format {found}, and this version reads up to {known}; use the version that wrote it or a newer one",
-        path.display()
+        "the weights store {store}, entry {revision}, has format {found}, and this version reads up to {known}; use the version that wrote it or a newer one"
     )]
     StoreTooNew {
-        /// The log.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
+        /// Which one.
+        store: String,
+        /// The entry's revision.
+        revision: u64,
         /// The format found.
         found: u64,
         /// The newest format that is read.
@@ -83,23 +81,51 @@ pub enum CombinerError {
     },
     /// The store's weights do not fit the configuration.
     #[error(
-        "the weights store {} sets profile {profile:?} in revision {revision} to weights that are all zero for the configured objectives; \
-         configure an objective that has a weight there, or move the store aside",
-        path.display()
+        "the weights store {store} sets profile {profile:?} in revision {revision} to weights that are all zero for the configured objectives; \
+         configure an objective that has a weight there, or move the store aside"
     )]
     StoreMismatch {
-        /// The log.
-        path: PathBuf,
+        /// Which one.
+        store: String,
         /// The profile.
         profile: String,
         /// The revision.
         revision: u64,
     },
-    /// An earlier write failed and could not be undone, so that nothing is written any more.
+    /// A failed write could not be undone yet, so that nothing else is written.
     #[error(
-        "the weights store is closed for writing since a failed write could not be undone; rankings go on with the last weights; free the disk and restart"
+        "the weights store {} takes no entry until a failed write is undone ({source}); rankings go on with the last weights; free the disk and try again",
+        path.display()
     )]
-    StoreClosed,
+    StoreClosed {
+        /// The log.
+        path: PathBuf,
+        /// Why it can not be undone.
+        source: io::Error,
+    },
+    /// The store did not take an entry, and surely does not hold it.
+    #[error(
+        "the weights store {store} is out of reach: {reason}; nothing was changed, and rankings go on with the last weights; try again"
+    )]
+    StoreUnavailable {
+        /// Which one.
+        store: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Nobody knows whether the store took an entry.
+    #[error(
+        "the weights store {store} is out of reach: {reason}; whether the change was written is not known; \
+         send it again with the idempotency key {key:?}, which never writes it twice"
+    )]
+    StoreAmbiguous {
+        /// Which one.
+        store: String,
+        /// What happened.
+        reason: String,
+        /// The entry's idempotency key.
+        key: String,
+    },
 
     // ---- a request to rank ----
     /// No candidates.

@@ -33,6 +33,8 @@ pub(crate) struct Metrics {
     pub(crate) overloaded: IntCounter,
     /// Watchers of the weights.
     pub(crate) watchers: IntGauge,
+    /// 1 while the weights store is out of reach.
+    pub(crate) store_lost: IntGauge,
     applied: IntGauge,
     revision: IntGaugeVec,
 }
@@ -112,6 +114,13 @@ impl Metrics {
                 IntGauge::new(
                     "counterweight_weights_watchers",
                     "Open WatchWeights streams.",
+                )?,
+            )?,
+            store_lost: register(
+                &registry,
+                IntGauge::new(
+                    "counterweight_weights_store_lost",
+                    "1 while the weights store is out of reach and the last known good weights are served.",
                 )?,
             )?,
             applied: register(

@@ -1,9 +1,6 @@
 //! Ranking, as one function that reads as the algorithm.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use counterweight_config::did_you_mean;
@@ -29,8 +26,6 @@ pub(crate) struct Engine {
     pub(crate) objectives: Vec<Objective>,
     pub(crate) weights: Arc<LiveWeights>,
     pub(crate) metrics: Metrics,
-    /// Held while the metrics of the weights are set.
-    pub(crate) publishing: Mutex<()>,
 }
 
 /// What to rank, and for which profile.
@@ -53,6 +48,8 @@ pub(crate) struct Ranking {
     pub(crate) profile: usize,
     /// The revision that set the weights.
     pub(crate) revision: u64,
+    /// Whether the weights store is out of reach.
+    pub(crate) weights_stale: bool,
     /// What was combined, in objective order.
     pub(crate) objectives: Vec<Combined>,
     /// What was done without.
@@ -126,6 +123,7 @@ pub(crate) async fn rank(
         request_id: query.request_id,
         profile: query.profile,
         revision: in_force.revision,
+        weights_stale: engine.weights.lost_since().is_some(),
         objectives: combined,
         degraded,
         ids: query.ids,

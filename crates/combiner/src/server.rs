@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -31,7 +31,7 @@ use crate::{
     metrics::Metrics,
     rank::Engine,
     source::Objective,
-    weights::{Change, Entry, LiveWeights},
+    weights::LiveWeights,
     wire::{ranking::Ranker, weights::WeightsApi},
 };
 
@@ -71,7 +71,7 @@ pub async fn serve(
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), CombinerError> {
-    let engine = Arc::new(Engine::open(Arc::new(config))?);
+    let engine = Arc::new(Engine::open(Arc::new(config)).await?);
     let draining = CancellationToken::new();
     let stopped = CancellationToken::new();
     let (health, router) = router(&engine, &draining)?;
@@ -82,6 +82,8 @@ pub async fn serve(
         .set_service_status(RANKING, ServingStatus::NotServing)
         .await;
     let reaching = tokio::spawn(reach_models(Arc::clone(&engine), health.clone()));
+    let weights = Arc::clone(&engine.weights);
+    let following = tokio::spawn(async move { weights.follow().await });
     let metrics = serve_metrics(&engine, listeners.metrics, &draining, &stopped);
 
     let incoming = TcpIncoming::from(listeners.grpc).with_nodelay(Some(true));
@@ -105,6 +107,7 @@ pub async fn serve(
         }
     };
     reaching.abort();
+    following.abort();
     draining.cancel();
     stopped.cancel();
     if let Some(metrics) = metrics {
@@ -118,52 +121,20 @@ pub async fn serve(
 }
 
 impl Engine {
-    fn open(config: Arc<Config>) -> Result<Self, CombinerError> {
+    async fn open(config: Arc<Config>) -> Result<Self, CombinerError> {
         let objectives = config
             .objectives
             .iter()
             .map(|objective| Objective::new(objective, config.limits.max_message_bytes))
             .collect::<Result<_, _>>()?;
-        let engine = Self {
+        let metrics = Metrics::new(&config)?;
+        let weights = LiveWeights::open(Arc::clone(&config), metrics.clone()).await?;
+        Ok(Self {
             objectives,
-            weights: Arc::new(LiveWeights::open(Arc::clone(&config))?),
-            metrics: Metrics::new(&config)?,
-            publishing: Mutex::new(()),
+            weights: Arc::new(weights),
+            metrics,
             config,
-        };
-        engine.publish_revisions();
-        Ok(engine)
-    }
-
-    /// Changes weights and says so in the metrics and the log. Blocks on the disk.
-    pub(crate) fn set_weights(&self, change: Change) -> Result<Arc<Entry>, CombinerError> {
-        let entry = self.weights.set(change)?;
-        self.publish_revisions();
-        tracing::info!(
-            revision = entry.revision,
-            author = entry.author,
-            reason = entry.reason,
-            "weights changed"
-        );
-        Ok(entry)
-    }
-
-    fn publish_revisions(&self) {
-        // One at a time, so that an older snapshot never overwrites a newer one.
-        let _one = self
-            .publishing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (applied, profiles) = self.weights.all();
-        let names = self
-            .config
-            .profiles
-            .iter()
-            .map(|profile| profile.name.as_str());
-        self.metrics.weights(
-            applied,
-            names.zip(profiles.iter().map(|in_force| in_force.revision)),
-        );
+        })
     }
 }
 

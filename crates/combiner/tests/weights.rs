@@ -593,7 +593,7 @@ async fn a_store_that_is_torn_is_mended_and_one_that_is_damaged_or_taken_is_refu
         .await
         .unwrap_err();
     assert!(
-        matches!(damaged, CombinerError::StoreCorrupt { line: 1, .. }),
+        matches!(damaged, CombinerError::StoreCorrupt { revision: 1, .. }),
         "{damaged}"
     );
 }

@@ -6,7 +6,7 @@ use counterweight_config::did_you_mean;
 use counterweight_model::Calibrator;
 use counterweight_ranking::{Weights, WeightsError};
 
-use super::{Config, Limits, ModelSource, Objective, Packed, Profile, Source, raw};
+use super::{Config, Limits, ModelSource, Objective, Packed, Profile, Source, Store, raw};
 use crate::error::CombinerError;
 
 /// The version that stands for the served default.
@@ -71,7 +71,9 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         listen: raw.listen,
         metrics_listen: raw.metrics_listen,
         replica: raw.replica,
-        store: folder.join(raw.store.path),
+        store: Store::Embedded {
+            path: folder.join(raw.store.path),
+        },
         limits: Limits {
             max_concurrent_requests: raw.max_concurrent_requests,
             max_message_bytes: raw.max_message_bytes,
@@ -343,7 +345,7 @@ mod tests {
     #[test]
     fn defaults_are_filled_and_the_store_lies_beside_the_file() {
         let config = parse(BASE).unwrap();
-        assert_eq!(config.store, Path::new("/etc/counterweight/weights.log"));
+        assert_eq!(config.store.to_string(), "/etc/counterweight/weights.log");
         assert_eq!(config.limits.max_concurrent_requests, 512);
         let Source::Model(model) = &config.objectives[0].source else {
             panic!("a model was configured")

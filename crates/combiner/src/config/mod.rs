@@ -44,6 +44,7 @@ mod check;
 mod raw;
 
 use std::{
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -63,8 +64,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The name of this replica in answers.
     pub replica: String,
-    /// The file of the weights log.
-    pub store: PathBuf,
+    /// Where the weights log is kept.
+    pub store: Store,
     /// What bounds the server.
     pub limits: Limits,
     /// The objectives, in order: the first is α, the second β. At least one, names unique.
@@ -82,6 +83,24 @@ pub struct Limits {
     pub max_message_bytes: usize,
     /// How long requests in flight may take once the server is told to stop. Default 10 s.
     pub drain: Duration,
+}
+
+/// Where the weights log is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// A file on this machine, for one combiner.
+    Embedded {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded { path } => path.display().fmt(f),
+        }
+    }
 }
 
 /// One objective.

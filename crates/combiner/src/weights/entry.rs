@@ -1,52 +1,60 @@
-//! One entry of the weights log, and the line it is stored as: `<SHA-256 of the payload> <payload as JSON>\n`.
+//! One entry of the weights log, and the payload it is stored as. The hash of a payload is over its stored bytes, and
+//! every payload names the hash of the one before it.
 
 use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The newest payload format that is read, and the one that is written.
-pub(super) const FORMAT: u64 = 1;
+use super::profile::{Action, ProfileState};
+
+/// The newest payload format that is read, and the one that is written. Format 1 knew weights only; what it lacks is
+/// read as "set, not forced, bound to nothing, no ramp".
+pub(super) const FORMAT: u64 = 2;
 /// The hash that the first entry names as the one before it.
 pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-const HASH_DIGITS: usize = 64;
+/// What an entry changes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Change {
+    pub(crate) action: Action,
+    /// Whether it was to pass the bounds.
+    pub(crate) forced: bool,
+    /// The whole state of every profile that it replaces.
+    pub(crate) profiles: Vec<ProfileState>,
+}
+
+/// Who made an entry, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cause {
+    pub(crate) author: String,
+    pub(crate) reason: String,
+    /// Names the write: whoever does not know whether it arrived looks for the key. Empty in entries of format 1 only.
+    pub(crate) idempotency_key: String,
+    /// Digest of the request that made it, to tell a repeat from another change under the same key.
+    pub(crate) request_digest: String,
+}
 
 /// One change of weights: durable, numbered and chained to the one before it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     /// Sequence number, from 1.
     pub(crate) revision: u64,
-    /// The whole weights of every profile that it replaces.
-    pub(crate) profiles: Vec<ProfileWeights>,
-    pub(crate) author: String,
-    pub(crate) reason: String,
+    pub(crate) change: Change,
+    pub(crate) cause: Cause,
     /// By the clock of the server that wrote it.
     pub(crate) time: Timestamp,
-    /// Empty means none.
-    pub(crate) idempotency_key: String,
-    /// Digest of the request that made it, to tell a repeat from another change under the same key.
-    pub(crate) request_digest: String,
     /// Hash of the stored payload before it.
     pub(crate) previous: String,
     /// Hash of its own stored payload.
     pub(crate) hash: String,
 }
 
-/// The whole weights of one profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ProfileWeights {
-    pub(crate) profile: String,
-    /// In objective order.
-    pub(crate) weights: Vec<ObjectiveWeight>,
-}
-
-/// The weight of one objective.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ObjectiveWeight {
-    pub(crate) objective: String,
-    pub(crate) weight: f64,
+/// An entry with the bytes that are to be stored: it fits after one certain entry, and nowhere else.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealed {
+    pub(crate) entry: Entry,
+    /// One line of JSON, without a newline.
+    pub(crate) payload: String,
 }
 
 /// What is stored of an entry.
@@ -55,7 +63,11 @@ pub(crate) struct ObjectiveWeight {
 struct Payload {
     format: u64,
     revision: u64,
-    profiles: Vec<ProfileWeights>,
+    #[serde(default)]
+    action: Action,
+    #[serde(default)]
+    forced: bool,
+    profiles: Vec<ProfileState>,
     author: String,
     reason: String,
     time: String,
@@ -70,67 +82,100 @@ struct Format {
     format: u64,
 }
 
-/// Why a line is no entry.
+/// Why a payload is no entry.
 #[derive(Debug, PartialEq)]
-pub(super) enum LineError {
+pub(super) enum Unreadable {
     Corrupt(String),
     TooNew(u64),
 }
 
-impl Entry {
-    /// The line it is stored as; sets the entry's hash.
-    pub(super) fn seal(&mut self) -> Result<String, serde_json::Error> {
-        let payload = serde_json::to_string(&Payload {
+impl Sealed {
+    /// Gives a change its place after the entry with hash `previous`.
+    pub(super) fn new(
+        revision: u64,
+        previous: &str,
+        change: Change,
+        cause: Cause,
+        time: Timestamp,
+    ) -> Result<Self, serde_json::Error> {
+        let stored = Payload {
             format: FORMAT,
-            revision: self.revision,
-            profiles: self.profiles.clone(),
-            author: self.author.clone(),
-            reason: self.reason.clone(),
-            time: self.time.to_string(),
-            idempotency_key: self.idempotency_key.clone(),
-            request_digest: self.request_digest.clone(),
-            previous: self.previous.clone(),
-        })?;
-        self.hash = digest(payload.as_bytes());
-        Ok(format!("{} {payload}\n", self.hash))
+            revision,
+            action: change.action,
+            forced: change.forced,
+            profiles: change.profiles,
+            author: cause.author,
+            reason: cause.reason,
+            time: time.to_string(),
+            idempotency_key: cause.idempotency_key,
+            request_digest: cause.request_digest,
+            previous: previous.to_owned(),
+        };
+        let payload = serde_json::to_string(&stored)?;
+        let hash = digest(payload.as_bytes());
+        Ok(Self {
+            entry: Entry::of_payload(stored, time, hash),
+            payload,
+        })
     }
+}
 
-    /// Reads a line without its newline, and checks its hash.
-    pub(super) fn open(line: &[u8]) -> Result<Self, LineError> {
-        let corrupt = |what: &str| LineError::Corrupt(what.to_owned());
-        let (hash, rest) = line
-            .split_at_checked(HASH_DIGITS)
-            .ok_or_else(|| corrupt("the line is too short"))?;
-        let payload = rest
-            .strip_prefix(b" ")
-            .ok_or_else(|| corrupt("no space after the hash"))?;
+impl Entry {
+    /// Reads a stored payload whose hash is said to be `hash`, and checks that it is.
+    pub(super) fn open(payload: &[u8], hash: &[u8]) -> Result<Self, Unreadable> {
         let found = digest(payload);
         if found.as_bytes() != hash {
-            return Err(corrupt("the hash is not that of the content"));
+            return Err(Unreadable::Corrupt(
+                "the hash is not that of the content".to_owned(),
+            ));
         }
         let unreadable = |error: serde_json::Error| {
-            LineError::Corrupt(format!("the payload is not readable: {error}"))
+            Unreadable::Corrupt(format!("the payload is not readable: {error}"))
         };
         let Format { format } = serde_json::from_slice(payload).map_err(unreadable)?;
         if format > FORMAT {
-            return Err(LineError::TooNew(format));
+            return Err(Unreadable::TooNew(format));
         }
-        let payload: Payload = serde_json::from_slice(payload).map_err(unreadable)?;
-        let time = payload
+        let stored: Payload = serde_json::from_slice(payload).map_err(unreadable)?;
+        let time = stored
             .time
             .parse()
-            .map_err(|_| corrupt("the time is not readable"))?;
-        Ok(Self {
-            revision: payload.revision,
-            profiles: payload.profiles,
-            author: payload.author,
-            reason: payload.reason,
+            .map_err(|_| Unreadable::Corrupt("the time is not readable".to_owned()))?;
+        Ok(Self::of_payload(stored, time, found))
+    }
+
+    fn of_payload(stored: Payload, time: Timestamp, hash: String) -> Self {
+        Self {
+            revision: stored.revision,
+            change: Change {
+                action: stored.action,
+                forced: stored.forced,
+                profiles: stored.profiles,
+            },
+            cause: Cause {
+                author: stored.author,
+                reason: stored.reason,
+                idempotency_key: stored.idempotency_key,
+                request_digest: stored.request_digest,
+            },
             time,
-            idempotency_key: payload.idempotency_key,
-            request_digest: payload.request_digest,
-            previous: payload.previous,
-            hash: found,
-        })
+            previous: stored.previous,
+            hash,
+        }
+    }
+
+    /// Whether it is the entry `revision`, after the entry with hash `previous`; else what is wrong with it.
+    pub(super) fn follows(&self, revision: u64, previous: &str) -> Result<(), String> {
+        if self.revision != revision {
+            return Err(format!(
+                "it holds revision {} where {revision} belongs",
+                self.revision
+            ));
+        }
+        if self.previous != previous {
+            return Err("it does not follow the entry before it".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -143,60 +188,120 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::weights::profile::{Bound, ObjectiveWeight, Ramp};
 
-    fn entry(weight: f64, reason: &str) -> Entry {
-        Entry {
-            revision: 7,
-            profiles: vec![ProfileWeights {
+    /// A change of the profile "default" to one weight.
+    pub(crate) fn change(weight: f64) -> Change {
+        Change {
+            action: Action::Set,
+            forced: false,
+            profiles: vec![ProfileState {
                 profile: "default".into(),
                 weights: vec![ObjectiveWeight {
                     objective: "engagement".into(),
                     weight,
                 }],
+                binding: vec![],
+                ramp: None,
             }],
+        }
+    }
+
+    pub(crate) fn cause() -> Cause {
+        Cause {
             author: "ana".into(),
-            reason: reason.into(),
-            time: Timestamp {
-                seconds: 1_700_000_000,
-                nanos: 5,
-            },
+            reason: "a test".into(),
             idempotency_key: String::new(),
             request_digest: digest(b"request"),
-            previous: NO_HASH.into(),
-            hash: String::new(),
         }
+    }
+
+    fn sealed(change: Change, cause: Cause) -> Sealed {
+        let time = Timestamp {
+            seconds: 1_700_000_000,
+            nanos: 5,
+        };
+        Sealed::new(7, NO_HASH, change, cause, time).unwrap()
     }
 
     proptest! {
         #[test]
         fn a_sealed_entry_opens_to_the_bit(weight in any::<f64>().prop_filter("finite", |w| w.is_finite()), reason in ".*") {
-            let mut entry = entry(weight, &reason);
-            let line = entry.seal().unwrap();
-            prop_assert_eq!(line.matches('\n').count(), 1, "a newline in a reason must not end the line");
-            let opened = Entry::open(line.trim_end_matches('\n').as_bytes()).unwrap();
-            prop_assert_eq!(opened.profiles[0].weights[0].weight.to_bits(), weight.to_bits());
-            prop_assert_eq!(opened, entry);
+            let sealed = sealed(change(weight), Cause { reason, ..cause() });
+            prop_assert!(!sealed.payload.contains('\n'), "a newline in a reason must not end the line");
+            let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes()).unwrap();
+            prop_assert_eq!(opened.change.profiles[0].weights[0].weight.to_bits(), weight.to_bits());
+            prop_assert_eq!(opened, sealed.entry);
         }
 
         #[test]
         fn any_flipped_bit_is_found(at in 0_usize..400, bit in 0_u8..8) {
-            let line = entry(-0.5, "less bait").seal().unwrap();
-            let mut bytes = line.into_bytes();
-            bytes.pop();
+            let sealed = sealed(change(-0.5), cause());
+            let mut bytes = sealed.payload.into_bytes();
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
-            prop_assert!(matches!(Entry::open(&bytes), Err(LineError::Corrupt(_))));
+            prop_assert!(matches!(Entry::open(&bytes, sealed.entry.hash.as_bytes()), Err(Unreadable::Corrupt(_))));
         }
     }
 
     #[test]
+    fn every_part_of_a_profile_and_every_action_is_kept() {
+        let weight = |weight| {
+            vec![ObjectiveWeight {
+                objective: "engagement".into(),
+                weight,
+            }]
+        };
+        for action in [
+            Action::Set,
+            Action::Rollback { of: 3 },
+            Action::RampStarted,
+            Action::RampStep,
+            Action::RampStopped,
+            Action::Kill,
+        ] {
+            let mut change = change(1.5);
+            (change.action, change.forced) = (action, true);
+            change.profiles[0].binding = vec![Bound {
+                objective: "engagement".into(),
+                model_version: "0f3a".into(),
+                calibrator: "platt-1".into(),
+            }];
+            change.profiles[0].ramp = Some(Ramp {
+                from: weight(1.0),
+                to: weight(2.0),
+                base_rates: vec![0.1],
+                step: 5,
+                steps: 10,
+                started_ms: 1_700_000_000_123,
+                duration_ms: 60_000,
+            });
+            let sealed = sealed(change, cause());
+            let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes());
+            assert_eq!(opened.unwrap(), sealed.entry);
+        }
+    }
+
+    #[test]
+    fn a_payload_of_the_first_format_still_opens() {
+        let payload = r#"{"format":1,"revision":7,"profiles":[{"profile":"default","weights":[{"objective":"engagement","weight":-0.5}]}],"author":"ana","reason":"r","time":"2023-11-14T22:13:20Z","idempotency_key":"","request_digest":"","previous":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
+        let entry = Entry::open(payload.as_bytes(), digest(payload.as_bytes()).as_bytes()).unwrap();
+        let change = &entry.change;
+        assert_eq!((change.action, change.forced), (Action::Set, false));
+        assert_eq!(change.profiles[0].weights[0].weight, -0.5);
+        assert!(change.profiles[0].binding.is_empty() && change.profiles[0].ramp.is_none());
+    }
+
+    #[test]
     fn a_newer_format_is_told_apart_from_corruption() {
-        let payload = r#"{"format":2,"ramps":[]}"#;
-        let line = format!("{} {payload}", digest(payload.as_bytes()));
-        assert_eq!(Entry::open(line.as_bytes()), Err(LineError::TooNew(2)));
+        let payload = r#"{"format":99,"anything":[]}"#.as_bytes();
+        assert_eq!(
+            Entry::open(payload, digest(payload).as_bytes()),
+            Err(Unreadable::TooNew(99))
+        );
     }
 }

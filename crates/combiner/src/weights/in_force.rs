@@ -2,7 +2,10 @@
 
 use counterweight_ranking::Weights;
 
-use super::entry::{ObjectiveWeight, ProfileWeights};
+use super::{
+    log_state::LogState,
+    profile::{Bound, ObjectiveWeight, ProfileState, Ramp},
+};
 use crate::{config::Config, error::CombinerError};
 
 /// The weights of one profile as they are in force.
@@ -12,37 +15,106 @@ pub(crate) struct InForce {
     pub(crate) weights: Weights,
     /// The entry that set them; 0 for the configured defaults.
     pub(crate) revision: u64,
+    /// What each weight was tuned for, in the same order; none when that is not recorded.
+    pub(crate) binding: Vec<Option<Bound>>,
+    /// The ramp under way.
+    pub(crate) ramp: Option<Ramp>,
 }
 
 impl InForce {
-    /// The configured defaults.
-    pub(super) fn of_config(config: &Config, profile: usize) -> Self {
-        Self {
-            weights: config.profiles[profile].weights.clone(),
-            revision: 0,
-        }
-    }
-
-    /// What an entry set. The configuration may have changed since it was written: an objective that the entry does not
-    /// know keeps its configured default, and one that is no longer configured is left out; both are logged.
-    pub(super) fn of_log(
+    /// What the log says of the profile at that position, or the configured defaults.
+    ///
+    /// The configuration may have changed since an entry was written: an objective that the entry does not know has its
+    /// configured default, and one that is no longer configured is left out.
+    pub(super) fn new(
         config: &Config,
         profile: usize,
-        revision: u64,
-        set: &ProfileWeights,
+        log: &LogState,
     ) -> Result<Self, CombinerError> {
         let configured = &config.profiles[profile];
-        let mut weights = configured.weights.as_slice().to_vec();
-        for (weight, objective) in weights.iter_mut().zip(config.objective_names(profile)) {
-            match set.weights.iter().find(|set| set.objective == objective) {
-                Some(set) => *weight = set.weight,
-                None => tracing::warn!(
-                    profile = configured.name,
+        let Some((revision, set)) = log.profile(&configured.name) else {
+            return Ok(Self {
+                weights: configured.weights.clone(),
+                revision: 0,
+                binding: vec![None; configured.objectives.len()],
+                ramp: None,
+            });
+        };
+        let named = |objective: &str| {
+            let weight = set.weights.iter().find(|set| set.objective == objective);
+            weight.map(|set| set.weight)
+        };
+        let weights = config
+            .objective_names(profile)
+            .zip(configured.weights.as_slice())
+            .map(|(objective, &default)| named(objective).unwrap_or(default))
+            .collect();
+        Ok(Self {
+            weights: Weights::new(weights).map_err(|_| CombinerError::StoreMismatch {
+                store: config.store.to_string(),
+                profile: configured.name.clone(),
+                revision: *revision,
+            })?,
+            revision: *revision,
+            binding: config
+                .objective_names(profile)
+                .map(|objective| {
+                    let bound = set
+                        .binding
+                        .iter()
+                        .find(|bound| bound.objective == objective);
+                    bound.cloned()
+                })
+                .collect(),
+            ramp: set.ramp.clone(),
+        })
+    }
+
+    /// The whole state as an entry would hold it.
+    pub(crate) fn state(&self, config: &Config, profile: usize) -> ProfileState {
+        ProfileState {
+            profile: config.profiles[profile].name.clone(),
+            weights: named(config, profile, self.weights.as_slice()),
+            binding: self.binding.iter().flatten().cloned().collect(),
+            ramp: self.ramp.clone(),
+        }
+    }
+}
+
+/// A profile's weights with the names of its objectives.
+pub(super) fn named(config: &Config, profile: usize, weights: &[f64]) -> Vec<ObjectiveWeight> {
+    config
+        .objective_names(profile)
+        .zip(weights)
+        .map(|(objective, &weight)| ObjectiveWeight {
+            objective: objective.to_owned(),
+            weight,
+        })
+        .collect()
+}
+
+/// Logs where the log and the configuration know different profiles and objectives.
+pub(super) fn warn_of_differences(config: &Config, log: &LogState) {
+    for name in log.profiles() {
+        let Some((revision, set)) = log.profile(name) else {
+            continue;
+        };
+        let Some(profile) = config.profiles.iter().position(|known| known.name == *name) else {
+            tracing::warn!(
+                profile = name,
+                revision,
+                "the weights log sets a profile that is not configured"
+            );
+            continue;
+        };
+        for objective in config.objective_names(profile) {
+            if !set.weights.iter().any(|set| set.objective == objective) {
+                tracing::warn!(
+                    profile = name,
                     objective,
-                    weight,
                     revision,
                     "the weights log knows no weight for this objective yet; its configured default is used"
-                ),
+                );
             }
         }
         for gone in &set.weights {
@@ -51,33 +123,12 @@ impl InForce {
                 .any(|objective| objective == gone.objective)
             {
                 tracing::warn!(
-                    profile = configured.name,
+                    profile = name,
                     objective = gone.objective,
                     revision,
                     "the weights log sets an objective that the profile no longer has"
                 );
             }
         }
-        let weights = Weights::new(weights).map_err(|_| CombinerError::StoreMismatch {
-            path: config.store.clone(),
-            profile: configured.name.clone(),
-            revision,
-        })?;
-        Ok(Self { weights, revision })
-    }
-}
-
-/// A profile's weights with the names of its objectives.
-pub(crate) fn named(config: &Config, profile: usize, weights: &Weights) -> ProfileWeights {
-    ProfileWeights {
-        profile: config.profiles[profile].name.clone(),
-        weights: config
-            .objective_names(profile)
-            .zip(weights.as_slice())
-            .map(|(objective, &weight)| ObjectiveWeight {
-                objective: objective.to_owned(),
-                weight,
-            })
-            .collect(),
     }
 }

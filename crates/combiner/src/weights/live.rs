@@ -1,43 +1,35 @@
-//! The weights that are in force: one writer, one snapshot per request, and watchers that no writer waits for.
+//! The weights that are in force: one snapshot per request, writers who take turns by compare-and-set, and watchers that
+//! no writer waits for.
+//!
+//! Whoever committed an entry, it comes to be in force on one way only: [`LiveWeights::apply`].
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
-use counterweight_config::did_you_mean;
-use counterweight_ranking::{Weights, WeightsError};
-use tokio::sync::watch;
+use tokio::{
+    sync::{self, watch},
+    time::{sleep, timeout},
+};
 
 use super::{
-    entry::{Entry, ObjectiveWeight, ProfileWeights},
-    in_force::{InForce, named},
-    store::{Log, Store},
+    entry::{Cause, Change, Entry, Sealed},
+    in_force::{InForce, warn_of_differences},
+    log_state::LogState,
+    store::{Appended, Reach, Store},
 };
-use crate::{config::Config, error::CombinerError};
+use crate::{config::Config, error::CombinerError, metrics::Metrics};
 
-/// A change of the weights of one or more profiles.
-#[derive(Debug, Clone)]
-pub(crate) struct Change {
-    pub(crate) profiles: Vec<ProfileChange>,
-    pub(crate) author: String,
-    pub(crate) reason: String,
-    /// Empty means none.
-    pub(crate) idempotency_key: String,
-    /// Digest of the whole request, to tell a repeat from another change under the same key.
-    pub(crate) request_digest: String,
-}
-
-/// The objectives of a profile that get a new weight.
-#[derive(Debug, Clone)]
-pub(crate) struct ProfileChange {
-    pub(crate) profile: String,
-    pub(crate) weights: Vec<ObjectiveWeight>,
-    /// The revision of the profile that the caller saw.
-    pub(crate) expected_revision: Option<u64>,
-}
+/// The longest that a write takes, whatever the store does.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between attempts after a write whose outcome is not known, and after a lost race.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Between attempts to follow a store that fails.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
+/// Entries that are read at once.
+const READ_AHEAD: usize = 256;
 
 /// All weights at one revision of the log.
 #[derive(Debug, Clone)]
@@ -52,59 +44,54 @@ struct Snapshot {
 pub(crate) struct LiveWeights {
     config: Arc<Config>,
     current: ArcSwap<Snapshot>,
-    writer: Mutex<Writer>,
-    log: Arc<Log>,
-    /// The newest entry, or none when nothing was written since the start; only a signal, the log is the truth.
-    newest: watch::Sender<Option<Arc<Entry>>>,
-}
-
-#[derive(Debug)]
-struct Writer {
     store: Store,
-    /// Where each idempotency key was used.
-    keys: HashMap<String, u64>,
+    reach: Arc<Reach>,
+    metrics: Metrics,
+    state: Mutex<LogState>,
+    /// This server's writers go one after another; other servers' are met by compare-and-set.
+    writing: sync::Mutex<()>,
+    /// The newest entry that is applied, or none when there was none since the start; only a signal, the log is the truth.
+    newest: watch::Sender<Option<Arc<Entry>>>,
 }
 
 impl LiveWeights {
     /// Opens the store and applies every entry on top of the configured defaults.
     ///
     /// Entries of profiles and objectives that are no longer configured stay in the log and are not applied.
-    pub(crate) fn open(config: Arc<Config>) -> Result<Self, CombinerError> {
-        let mut keys = HashMap::new();
-        let mut last_set: HashMap<String, (u64, ProfileWeights)> = HashMap::new();
-        let mut applied = 0;
-        let store = Store::open(&config.store, |entry| {
-            applied = entry.revision;
-            if !entry.idempotency_key.is_empty() {
-                keys.insert(entry.idempotency_key.clone(), entry.revision);
+    pub(crate) async fn open(config: Arc<Config>, metrics: Metrics) -> Result<Self, CombinerError> {
+        let reach = Arc::new(Reach::new(metrics.store_lost.clone()));
+        let store = Store::open(&config.store, Arc::clone(&reach)).await?;
+        let mut state = LogState::new();
+        loop {
+            let entries = store.read(state.last + 1, READ_AHEAD).await?;
+            if entries.is_empty() {
+                break;
             }
-            for set in &entry.profiles {
-                last_set.insert(set.profile.clone(), (entry.revision, set.clone()));
+            for entry in entries {
+                check(&config, &entry, &state)?;
+                state.record(&entry);
             }
-        })?;
-        let profiles = (0..config.profiles.len())
-            .map(|profile| {
-                match last_set.remove(&config.profiles[profile].name) {
-                    Some((revision, set)) => InForce::of_log(&config, profile, revision, &set),
-                    None => Ok(InForce::of_config(&config, profile)),
-                }
-                .map(Arc::new)
-            })
-            .collect::<Result<_, _>>()?;
-        for (profile, (revision, _)) in last_set {
-            tracing::warn!(
-                profile,
-                revision,
-                "the weights log sets a profile that is not configured"
-            );
         }
-        Ok(Self {
+        warn_of_differences(&config, &state);
+        let profiles = (0..config.profiles.len())
+            .map(|profile| InForce::new(&config, profile, &state).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let snapshot = Snapshot {
+            applied: state.last,
+            profiles,
+        };
+        let live = Self {
             config,
-            current: ArcSwap::from_pointee(Snapshot { applied, profiles }),
-            log: store.log(),
-            writer: Mutex::new(Writer { store, keys }),
+            current: ArcSwap::from_pointee(snapshot),
+            store,
+            reach,
+            metrics,
+            state: Mutex::new(state),
+            writing: sync::Mutex::new(()),
             newest: watch::Sender::new(None),
-        })
+        };
+        live.measure(&live.current.load());
+        Ok(live)
     }
 
     /// The weights of the profile at that position, and of no other instant than this.
@@ -118,156 +105,216 @@ impl LiveWeights {
         (snapshot.applied, snapshot.profiles.clone())
     }
 
-    /// A receiver that is told of every new entry.
+    /// The last revision that is applied.
+    pub(crate) fn applied(&self) -> u64 {
+        self.current.load().applied
+    }
+
+    /// Since when the store is lost; none while it is in reach.
+    pub(crate) fn lost_since(&self) -> Option<SystemTime> {
+        self.reach.lost_since()
+    }
+
+    /// A receiver that is told of every entry that is applied; it may miss all but the newest.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<Entry>>> {
         self.newest.subscribe()
     }
 
-    /// The entries from a revision on, in order, at most `count`. Blocks on the disk.
-    pub(crate) fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, CombinerError> {
-        self.log.read(from, count)
+    /// The stored entries from a revision on, in order, at most `count`.
+    pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, CombinerError> {
+        self.store.read(from, count).await
     }
 
-    /// The last durable revision.
-    pub(crate) fn last(&self) -> u64 {
-        self.log.last()
-    }
-
-    /// Checks, stores and applies a change, or answers a repeat with its first entry. Blocks on the disk.
-    pub(crate) fn set(&self, change: Change) -> Result<Arc<Entry>, CombinerError> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(first) = self.repeated(&writer, &change)? {
-            return Ok(Arc::new(first));
+    /// Stores and applies what `plan` makes of the log's state, or answers a repeat of `cause` with its first entry; none
+    /// when there is nothing to change.
+    ///
+    /// `plan` is called again when the log has moved on meanwhile: it alone decides whether that is a conflict.
+    ///
+    /// # Errors
+    /// What `plan` refuses; [`CombinerError::KeyReused`]; a store that is lost, within a bounded time.
+    pub(crate) async fn commit(
+        &self,
+        cause: Cause,
+        plan: impl Fn(&LogState) -> Result<Option<Change>, CombinerError>,
+    ) -> Result<Option<Arc<Entry>>, CombinerError> {
+        let mut doubt = None;
+        match timeout(PATIENCE, self.attempts(&cause, plan, &mut doubt)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(doubt.unwrap_or_else(|| CombinerError::StoreUnavailable {
+                store: self.config.store.to_string(),
+                reason: format!("it took no entry within {} s", PATIENCE.as_secs()),
+            })),
         }
-        let mut next = Snapshot::clone(&self.current.load());
-        let mut profiles = Vec::with_capacity(change.profiles.len());
-        for wanted in &change.profiles {
-            let position = self.config.profile(&wanted.profile)?;
-            if profiles.iter().any(|(done, _)| *done == position) {
-                return Err(CombinerError::DuplicateProfile {
-                    profile: self.config.profiles[position].name.clone(),
-                });
+    }
+
+    /// `doubt` is set while an entry may have been written without anyone knowing.
+    async fn attempts(
+        &self,
+        cause: &Cause,
+        plan: impl Fn(&LogState) -> Result<Option<Change>, CombinerError>,
+        doubt: &mut Option<CombinerError>,
+    ) -> Result<Option<Arc<Entry>>, CombinerError> {
+        let _turn = self.writing.lock().await;
+        loop {
+            if doubt.is_some() && self.catch_up().await.is_err() {
+                sleep(PAUSE).await;
+                continue;
             }
-            let current = &next.profiles[position];
-            self.check_expected(position, current.revision, wanted.expected_revision)?;
-            profiles.push((position, self.merged(position, current, &wanted.weights)?));
+            if let Some(first) = self.repeated(cause).await? {
+                return Ok(Some(Arc::new(first)));
+            }
+            let Some(sealed) = self.seal(cause, &plan)? else {
+                return Ok(None);
+            };
+            let known = doubt.take();
+            *doubt = Some(self.ambiguous(cause));
+            match self.store.append(&sealed).await {
+                Ok(Appended::Committed) => {
+                    let entry = Arc::new(sealed.entry);
+                    self.apply(&entry)?;
+                    return Ok(Some(entry));
+                }
+                Ok(Appended::Conflict) => {
+                    *doubt = known;
+                    match self.catch_up().await {
+                        // An earlier attempt is found now, or can not arrive any more: the log has gone past its place.
+                        Ok(true) => *doubt = None,
+                        Ok(false) => sleep(PAUSE).await,
+                        Err(error) if doubt.is_none() => return Err(error),
+                        Err(_) => sleep(PAUSE).await,
+                    }
+                }
+                Err(error @ CombinerError::StoreAmbiguous { .. }) => {
+                    *doubt = Some(error);
+                    sleep(PAUSE).await;
+                }
+                Err(error) => return Err(known.unwrap_or(error)),
+            }
         }
-        let entry = writer.store.append(Entry {
-            revision: 0,
-            profiles: profiles
-                .iter()
-                .map(|(position, weights)| named(&self.config, *position, weights))
-                .collect(),
-            author: change.author,
-            reason: change.reason,
-            time: SystemTime::now().into(),
-            idempotency_key: change.idempotency_key,
-            request_digest: change.request_digest,
-            previous: String::new(),
-            hash: String::new(),
-        })?;
-        if !entry.idempotency_key.is_empty() {
-            writer
-                .keys
-                .insert(entry.idempotency_key.clone(), entry.revision);
-        }
-        next.applied = entry.revision;
-        for ((position, _), set) in profiles.iter().zip(&entry.profiles) {
-            next.profiles[*position] = Arc::new(InForce::of_log(
-                &self.config,
-                *position,
-                entry.revision,
-                set,
-            )?);
-        }
-        self.current.store(Arc::new(next));
-        let entry = Arc::new(entry);
-        self.newest.send_replace(Some(Arc::clone(&entry)));
-        Ok(entry)
     }
 
-    fn repeated(&self, writer: &Writer, change: &Change) -> Result<Option<Entry>, CombinerError> {
-        let Some(&revision) = writer.keys.get(&change.idempotency_key) else {
+    fn ambiguous(&self, cause: &Cause) -> CombinerError {
+        CombinerError::StoreAmbiguous {
+            store: self.config.store.to_string(),
+            reason: "it did not answer in time".to_owned(),
+            key: cause.idempotency_key.clone(),
+        }
+    }
+
+    async fn repeated(&self, cause: &Cause) -> Result<Option<Entry>, CombinerError> {
+        let Some(revision) = self.state().used(&cause.idempotency_key) else {
             return Ok(None);
         };
-        let first = self.log.read(revision, 1)?.pop();
-        match first {
-            Some(first) if first.request_digest == change.request_digest => Ok(Some(first)),
+        match self.store.read(revision, 1).await?.pop() {
+            Some(first) if first.cause.request_digest == cause.request_digest => Ok(Some(first)),
             _ => Err(CombinerError::KeyReused {
-                key: change.idempotency_key.clone(),
+                key: cause.idempotency_key.clone(),
                 revision,
             }),
         }
     }
 
-    fn check_expected(
+    fn seal(
         &self,
-        profile: usize,
-        current: u64,
-        expected: Option<u64>,
-    ) -> Result<(), CombinerError> {
-        let last = self.current.load().applied;
-        match expected {
-            Some(revision) if revision > last => Err(CombinerError::FutureRevision {
-                field: "expected_revision",
-                revision,
-                last,
-            }),
-            Some(expected) if expected != current => Err(CombinerError::Lost {
-                profile: self.config.profiles[profile].name.clone(),
-                expected,
-                current,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The current weights of a profile with the wanted ones in their place.
-    fn merged(
-        &self,
-        profile: usize,
-        current: &InForce,
-        wanted: &[ObjectiveWeight],
-    ) -> Result<Weights, CombinerError> {
-        let name = || self.config.profiles[profile].name.clone();
-        let objectives: Vec<&str> = self.config.objective_names(profile).collect();
-        let refused = |objective: &str, problem: String| CombinerError::Weight {
-            profile: name(),
-            objective: objective.to_owned(),
-            problem,
+        cause: &Cause,
+        plan: impl Fn(&LogState) -> Result<Option<Change>, CombinerError>,
+    ) -> Result<Option<Sealed>, CombinerError> {
+        let state = self.state();
+        let Some(change) = plan(&state)? else {
+            return Ok(None);
         };
-        let mut weights = current.weights.as_slice().to_vec();
-        let mut set = vec![false; weights.len()];
-        for wanted in wanted {
-            let at = objectives
-                .iter()
-                .position(|known| *known == wanted.objective)
-                .ok_or_else(|| CombinerError::UnknownObjective {
-                    profile: name(),
-                    objective: wanted.objective.clone(),
-                    suggestion: did_you_mean(&wanted.objective, objectives.iter().copied()),
-                    known: objectives.join(", "),
-                })?;
-            if std::mem::replace(&mut set[at], true) {
-                return Err(refused(
-                    &wanted.objective,
-                    "is sent twice; send each objective once".to_owned(),
-                ));
-            }
-            weights[at] = wanted.weight;
-        }
-        if wanted.is_empty() {
-            return Err(refused(
-                &objectives.join(", "),
-                "no weight is sent; send at least one".to_owned(),
-            ));
-        }
-        Weights::new(weights).map_err(|error| match error {
-            WeightsError::NotFinite { objective, weight } => refused(
-                objectives[objective],
-                format!("the weight is {weight}; send a finite number"),
-            ),
-            WeightsError::AllZero => refused(&objectives.join(", "), error.to_string()),
-        })
+        let now = SystemTime::now().into();
+        Sealed::new(state.last + 1, &state.last_hash, change, cause.clone(), now)
+            .map(Some)
+            .map_err(|error| CombinerError::Internal {
+                what: error.to_string(),
+            })
     }
+
+    /// Applies what others commit, for as long as the server runs.
+    pub(crate) async fn follow(&self) {
+        let mut tail = self.store.tail(self.applied());
+        loop {
+            let outcome = match tail.next().await {
+                Ok(entry) if entry.revision > self.applied() + 1 => self.catch_up().await.map(drop),
+                Ok(entry) => self.apply(&Arc::new(entry)),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "the weights store can not be followed");
+                sleep(FOLLOW_PAUSE).await;
+            }
+        }
+    }
+
+    /// Reads and applies whatever the log has more than is applied; says whether that was anything.
+    pub(super) async fn catch_up(&self) -> Result<bool, CombinerError> {
+        let mut any = false;
+        loop {
+            let entries = self.store.read(self.applied() + 1, READ_AHEAD).await?;
+            if entries.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            for entry in entries {
+                self.apply(&Arc::new(entry))?;
+            }
+        }
+    }
+
+    /// Puts the entry after the last one in force; one that is applied already changes nothing.
+    fn apply(&self, entry: &Arc<Entry>) -> Result<(), CombinerError> {
+        // Held to the end: snapshots, metrics and signals come in the order of the log.
+        let mut state = self.state();
+        if entry.revision <= state.last {
+            return Ok(());
+        }
+        check(&self.config, entry, &state)?;
+        state.record(entry);
+        let mut next = Snapshot::clone(&self.current.load());
+        next.applied = entry.revision;
+        for set in &entry.change.profiles {
+            let Ok(profile) = self.config.profile(&set.profile) else {
+                continue;
+            };
+            match InForce::new(&self.config, profile, &state) {
+                Ok(in_force) => next.profiles[profile] = Arc::new(in_force),
+                // Another server with another configuration wrote it.
+                Err(error) => {
+                    tracing::error!(%error, "the profile keeps the weights that it had");
+                }
+            }
+        }
+        self.measure(&next);
+        self.current.store(Arc::new(next));
+        self.newest.send_replace(Some(Arc::clone(entry)));
+        tracing::info!(
+            revision = entry.revision,
+            author = entry.cause.author,
+            reason = entry.cause.reason,
+            "weights changed"
+        );
+        Ok(())
+    }
+
+    fn measure(&self, snapshot: &Snapshot) {
+        let names = self.config.profiles.iter().map(|profile| &*profile.name);
+        let revisions = snapshot.profiles.iter().map(|in_force| in_force.revision);
+        self.metrics.weights(snapshot.applied, names.zip(revisions));
+    }
+
+    fn state(&self) -> MutexGuard<'_, LogState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check(config: &Config, entry: &Entry, state: &LogState) -> Result<(), CombinerError> {
+    let revision = state.last + 1;
+    entry
+        .follows(revision, &state.last_hash)
+        .map_err(|problem| CombinerError::StoreCorrupt {
+            store: config.store.to_string(),
+            revision,
+            problem,
+        })
 }

@@ -142,7 +142,7 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
             .collect(),
         segment: String::new(),
         arm: String::new(),
-        weights_stale: false,
+        weights_stale: ranking.weights_stale,
     }
 }
 

@@ -41,13 +41,17 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
     match error {
         E::ConfigFile(_) | E::Config { .. } => (Internal, "CONFIGURATION", vec![]),
         E::Serve { .. } | E::Internal { .. } => (Internal, "INTERNAL", vec![]),
-        E::StoreLocked { .. } | E::StoreIo { .. } | E::StoreClosed => {
-            (Unavailable, "STORE_UNAVAILABLE", vec![])
+        E::StoreLocked { .. }
+        | E::StoreIo { .. }
+        | E::StoreClosed { .. }
+        | E::StoreUnavailable { .. } => (Unavailable, "STORE_UNAVAILABLE", vec![]),
+        E::StoreAmbiguous { key, .. } => {
+            (Unavailable, "STORE_AMBIGUOUS", one("idempotency_key", key))
         }
-        E::StoreCorrupt { line, .. } | E::StoreTooNew { line, .. } => (
+        E::StoreCorrupt { revision, .. } | E::StoreTooNew { revision, .. } => (
             DataLoss,
             "STORE_CORRUPT",
-            vec![("revision", line.to_string())],
+            vec![("revision", revision.to_string())],
         ),
         E::StoreMismatch { profile, .. } => (
             Internal,

@@ -5,15 +5,18 @@ use std::{pin::Pin, sync::Arc};
 use counterweight_proto::counterweight::v1 as pb;
 use counterweight_proto::counterweight::v1::weights_service_server::WeightsService;
 use prost::Message as _;
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use crate::{
     error::CombinerError,
     rank::Engine,
-    weights::{self, Change, Entry, LiveWeights, ObjectiveWeight, ProfileChange, digest, named},
+    weights::{
+        Cause, Change, Entry, LogState, ObjectiveWeight, ProfileChange, ProfileState, digest, set,
+    },
 };
 
 /// The longest reason, author or idempotency key, in bytes.
@@ -45,17 +48,16 @@ impl WeightsService for WeightsApi {
         &self,
         request: Request<pb::SetWeightsRequest>,
     ) -> Result<Response<pb::SetWeightsResponse>, Status> {
-        let change = decode(request.into_inner())?;
-        let engine = Arc::clone(&self.engine);
-        let entry = spawn_blocking(move || engine.set_weights(change))
-            .await
-            .map_err(|error| CombinerError::Internal {
-                what: error.to_string(),
-            })??;
+        let (cause, changes) = decode(request.into_inner())?;
+        let config = Arc::clone(&self.engine.config);
+        let entry = self
+            .commit(cause, move |log| set(&config, log, &changes).map(Some))
+            .await?;
         Ok(Response::new(pb::SetWeightsResponse {
             revision: entry.revision,
             hash: entry.hash.clone(),
             profiles: entry
+                .change
                 .profiles
                 .iter()
                 .map(|set| profile(set, entry.revision))
@@ -70,7 +72,7 @@ impl WeightsService for WeightsApi {
         &self,
         request: Request<pb::WatchWeightsRequest>,
     ) -> Result<Response<Self::WatchWeightsStream>, Status> {
-        let last = self.engine.weights.last();
+        let last = self.engine.weights.applied();
         let next = match request.into_inner().from_revision {
             0 => last + 1,
             revision if revision > last + 1 => {
@@ -93,6 +95,24 @@ impl WeightsService for WeightsApi {
         };
         tokio::spawn(watch.run());
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+impl WeightsApi {
+    /// Writes in a task of its own, so that a caller who goes away leaves nothing half done.
+    async fn commit(
+        &self,
+        cause: Cause,
+        plan: impl Fn(&LogState) -> Result<Option<Change>, CombinerError> + Send + Sync + 'static,
+    ) -> Result<Arc<Entry>, CombinerError> {
+        let weights = Arc::clone(&self.engine.weights);
+        let outcome = tokio::spawn(async move { weights.commit(cause, plan).await }).await;
+        let entry = outcome.map_err(|error| CombinerError::Internal {
+            what: error.to_string(),
+        })??;
+        entry.ok_or_else(|| CombinerError::Internal {
+            what: "a request changed nothing".to_owned(),
+        })
     }
 }
 
@@ -138,7 +158,7 @@ impl Watch {
                     }
                 }
             }
-            if self.next <= self.engine.weights.last() {
+            if self.next <= self.engine.weights.applied() {
                 continue;
             }
             tokio::select! {
@@ -149,16 +169,13 @@ impl Watch {
     }
 
     async fn read(&self) -> Result<Vec<Entry>, CombinerError> {
-        let (weights, next): (Arc<LiveWeights>, u64) =
-            (Arc::clone(&self.engine.weights), self.next);
-        if next > weights.last() {
+        let applied = self.engine.weights.applied();
+        if self.next > applied {
             return Ok(Vec::new());
         }
-        spawn_blocking(move || weights.read(next, READ_AHEAD))
-            .await
-            .map_err(|error| CombinerError::Internal {
-                what: error.to_string(),
-            })?
+        let applied = usize::try_from(applied + 1 - self.next).unwrap_or(usize::MAX);
+        let count = READ_AHEAD.min(applied);
+        self.engine.weights.read(self.next, count).await
     }
 
     async fn send(&mut self, entry: &Entry) -> bool {
@@ -181,22 +198,17 @@ fn get(engine: &Engine, name: &str) -> Result<pb::GetWeightsResponse, CombinerEr
         .iter()
         .enumerate()
         .filter(|(at, _)| only.is_none_or(|only| only == *at))
-        .map(|(at, in_force)| {
-            profile(
-                &named(&engine.config, at, &in_force.weights),
-                in_force.revision,
-            )
-        })
+        .map(|(at, in_force)| profile(&in_force.state(&engine.config, at), in_force.revision))
         .collect();
     Ok(pb::GetWeightsResponse {
         profiles,
         applied_revision,
         replica: engine.config.replica.clone(),
-        stale: false,
+        stale: engine.weights.lost_since().is_some(),
     })
 }
 
-fn decode(request: pb::SetWeightsRequest) -> Result<Change, CombinerError> {
+fn decode(request: pb::SetWeightsRequest) -> Result<(Cause, Vec<ProfileChange>), CombinerError> {
     let request_digest = digest(&request.encode_to_vec());
     let empty = |field, what: &str| CombinerError::Field {
         field,
@@ -220,48 +232,54 @@ fn decode(request: pb::SetWeightsRequest) -> Result<Change, CombinerError> {
             return Err(CombinerError::Field { field, problem });
         }
     }
-    Ok(Change {
-        profiles: request
-            .changes
-            .into_iter()
-            .map(|change| ProfileChange {
-                profile: change.profile,
-                weights: change
-                    .weights
-                    .into_iter()
-                    .map(|wanted| ObjectiveWeight {
-                        objective: wanted.objective,
-                        weight: wanted.weight,
-                    })
-                    .collect(),
-                expected_revision: change.expected_revision,
-            })
-            .collect(),
+    let cause = Cause {
         author: request.author,
         reason: request.reason,
-        idempotency_key: request.idempotency_key,
+        idempotency_key: if request.idempotency_key.is_empty() {
+            Uuid::now_v7().to_string()
+        } else {
+            request.idempotency_key
+        },
         request_digest,
-    })
+    };
+    let changes = request
+        .changes
+        .into_iter()
+        .map(|change| ProfileChange {
+            profile: change.profile,
+            weights: change
+                .weights
+                .into_iter()
+                .map(|wanted| ObjectiveWeight {
+                    objective: wanted.objective,
+                    weight: wanted.weight,
+                })
+                .collect(),
+            expected_revision: change.expected_revision,
+        })
+        .collect();
+    Ok((cause, changes))
 }
 
 fn encode(entry: &Entry) -> pb::WeightsEntry {
     pb::WeightsEntry {
         revision: entry.revision,
         profiles: entry
+            .change
             .profiles
             .iter()
             .map(|set| profile(set, entry.revision))
             .collect(),
-        author: entry.author.clone(),
-        reason: entry.reason.clone(),
+        author: entry.cause.author.clone(),
+        reason: entry.cause.reason.clone(),
         time: Some(entry.time),
         hash: entry.hash.clone(),
         previous_hash: entry.previous.clone(),
-        idempotency_key: entry.idempotency_key.clone(),
+        idempotency_key: entry.cause.idempotency_key.clone(),
     }
 }
 
-fn profile(set: &weights::ProfileWeights, revision: u64) -> pb::ProfileWeights {
+fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
     pb::ProfileWeights {
         profile: set.profile.clone(),
         weights: set

@@ -1,0 +1,77 @@
+//! What the log holds of a profile: always the whole of it, so that the last entry of a profile says all.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole state of one profile as an entry sets it.
+///
+/// A later part of a profile is a further field with a default, and a higher [`super::entry::FORMAT`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfileState {
+    pub(crate) profile: String,
+    /// In objective order.
+    pub(crate) weights: Vec<ObjectiveWeight>,
+    /// What the weights were tuned for; an objective that is not named is bound to nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) binding: Vec<Bound>,
+    /// The ramp under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ramp: Option<Ramp>,
+}
+
+/// The weight of one objective.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectiveWeight {
+    pub(crate) objective: String,
+    pub(crate) weight: f64,
+}
+
+/// The model and calibrators of one objective that a weight was tuned for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bound {
+    pub(crate) objective: String,
+    /// Empty for a probability column of the request.
+    pub(crate) model_version: String,
+    /// Names and versions, comma separated: the model's own, then the combiner's; empty for none.
+    pub(crate) calibrator: String,
+}
+
+/// A walk from one weight set to another in even steps. Step s is due at `started + duration · s / steps`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ramp {
+    /// In objective order.
+    pub(crate) from: Vec<ObjectiveWeight>,
+    /// The target, in the same order.
+    pub(crate) to: Vec<ObjectiveWeight>,
+    /// What each weight is scaled by to measure angles, in the same order.
+    pub(crate) base_rates: Vec<f64>,
+    /// The step that the weights stand at; 0 is `from`.
+    pub(crate) step: u32,
+    /// How many there are; the last is the target itself.
+    pub(crate) steps: u32,
+    /// Milliseconds since 1970, by the clock of the server that started it.
+    pub(crate) started_ms: u64,
+    pub(crate) duration_ms: u64,
+}
+
+/// What an entry did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// Weights were set, or confirmed for other models.
+    #[default]
+    Set,
+    /// The state of an earlier revision was restored.
+    Rollback {
+        /// That revision.
+        of: u64,
+    },
+    RampStarted,
+    RampStep,
+    RampStopped,
+    /// The declared safe sets were put in force.
+    Kill,
+}
