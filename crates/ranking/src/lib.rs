@@ -1,8 +1,14 @@
-//! Many objectives: weights, the weighted sum, the top k, and the metrics that judge them. Pure: no I/O, no threads, no clock.
+//! Many objectives: weights, the weighted sum, the top k, exact curves over a weight, and the metrics that judge them.
+//! Pure: no I/O, no clock; the offline parts use the threads of a rayon pool, and no result depends on how many there are.
 
 mod combine;
+mod error;
 pub mod metrics;
+mod order;
+mod steps;
+pub mod sweep;
 mod weights;
 
 pub use combine::{combine, contribution, top_k};
+pub use error::RankingError;
 pub use weights::{Weights, WeightsError, symbol};

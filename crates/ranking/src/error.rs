@@ -1,0 +1,106 @@
+//! Why this crate refuses what it is given. Weights have [`crate::WeightsError`].
+
+/// What is wrong, where, and what to do. Requests, candidates and objectives are counted from 0, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RankingError {
+    /// A page of no places.
+    #[error("k is 0; a page has at least one place")]
+    NoPlaces,
+    /// An index of an objective beyond the objectives there are.
+    #[error("{what} names objective {objective}, but there are {objectives} objectives")]
+    UnknownObjective {
+        /// Who names it.
+        what: &'static str,
+        /// The index.
+        objective: usize,
+        /// How many there are.
+        objectives: usize,
+    },
+    /// A held weight that is not finite, or held weights that are all zero.
+    #[error("the held weights are {weights:?}; give finite ones, at least one of them not zero")]
+    HeldWeights {
+        /// Without the swept one.
+        weights: Vec<f64>,
+    },
+    /// A number outside the range that its meaning allows.
+    #[error("{what} is {value}; it must be {range}")]
+    OutOfRange {
+        /// What the number is.
+        what: &'static str,
+        /// The number.
+        value: f64,
+        /// In words.
+        range: &'static str,
+    },
+    /// A request without candidates.
+    #[error("request {request} has no candidates; leave it out")]
+    NoCandidates {
+        /// The request.
+        request: usize,
+    },
+    /// More candidates than can be counted in 32 bits.
+    #[error(
+        "request {request} has {candidates} candidates, more than 2^32 - 2; check the column that names the request"
+    )]
+    TooManyCandidates {
+        /// The request.
+        request: usize,
+        /// How many.
+        candidates: usize,
+    },
+    /// A column that is missing, or of another length.
+    #[error("request {request}: {what} has {found} entries where {expected} are due")]
+    Length {
+        /// The request.
+        request: usize,
+        /// Which column.
+        what: &'static str,
+        /// What is there.
+        found: usize,
+        /// What should be.
+        expected: usize,
+    },
+    /// A probability outside [0, 1], or not a number.
+    #[error(
+        "request {request}, candidate {candidate}: the probability of objective {objective} is {value}; it must be from 0 to 1"
+    )]
+    Probability {
+        /// The request.
+        request: usize,
+        /// The candidate.
+        candidate: usize,
+        /// The objective.
+        objective: usize,
+        /// What is there.
+        value: f64,
+    },
+    /// A label outside [0, 1].
+    #[error(
+        "request {request}, candidate {candidate}: the label of objective {objective} is {value}; it must be from 0 to 1, or NaN where it is not known"
+    )]
+    Label {
+        /// The request.
+        request: usize,
+        /// The candidate.
+        candidate: usize,
+        /// The objective.
+        objective: usize,
+        /// What is there.
+        value: f64,
+    },
+    /// Nothing was fed.
+    #[error("there is no request; feed at least one")]
+    NoRequests,
+    /// Two sets of replicates that were not drawn alike.
+    #[error(
+        "the replicates differ in {what} ({left} and {right}); draw both with the same seed, count and units, at as many points, of the same metrics"
+    )]
+    NotPaired {
+        /// In what.
+        what: &'static str,
+        /// Of the left one.
+        left: u64,
+        /// Of the right one.
+        right: u64,
+    },
+}

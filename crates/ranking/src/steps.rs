@@ -1,0 +1,259 @@
+//! Sums that change in steps along one axis: collected request by request, in any order and on any thread, then merged exactly.
+//!
+//! Everything is added as integers in fixed point, so that no order of additions, and no number of threads, changes a bit.
+
+use rayon::prelude::*;
+
+use crate::order::ascending;
+
+/// The steps of some requests. Each request starts with a row of sums; its steps change the first `moving` of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Block<D> {
+    moving: usize,
+    /// Where each step is.
+    x: Vec<f64>,
+    /// `moving` differences per step.
+    deltas: Vec<D>,
+    /// A whole row per request.
+    starts: Vec<D>,
+    origins: Vec<Origin>,
+}
+
+/// One request of a block.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    unit: u64,
+    /// Its steps end before this one.
+    end: usize,
+}
+
+/// What one request has put into a block.
+pub(crate) struct Track<'a, D> {
+    pub(crate) unit: u64,
+    pub(crate) start: &'a [D],
+    pub(crate) x: &'a [f64],
+    pub(crate) deltas: &'a [D],
+}
+
+impl<D: Copy + Default + PartialEq> Block<D> {
+    pub(crate) fn new(moving: usize) -> Self {
+        Self {
+            moving,
+            x: Vec::new(),
+            deltas: Vec::new(),
+            starts: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.x.len()
+    }
+
+    /// Adds a step to the request that is under way, unless it changes nothing.
+    pub(crate) fn step(&mut self, x: f64, deltas: &[D]) {
+        if deltas.iter().any(|&delta| delta != D::default()) {
+            self.x.push(x);
+            self.deltas.extend_from_slice(deltas);
+        }
+    }
+
+    /// Ends the request whose steps have just been added.
+    pub(crate) fn end(&mut self, unit: u64, start: &[D]) {
+        self.starts.extend_from_slice(start);
+        self.origins.push(Origin {
+            unit,
+            end: self.x.len(),
+        });
+    }
+
+    /// The requests of the block.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = Track<'_, D>> {
+        let row = self.starts.len() / self.origins.len().max(1);
+        let mut begin = 0;
+        self.origins
+            .iter()
+            .enumerate()
+            .map(move |(request, origin)| {
+                let steps = begin..origin.end;
+                begin = origin.end;
+                Track {
+                    unit: origin.unit,
+                    start: &self.starts[request * row..(request + 1) * row],
+                    x: &self.x[steps.clone()],
+                    deltas: &self.deltas[steps.start * self.moving..steps.end * self.moving],
+                }
+            })
+    }
+
+    fn delta(&self, step: u32) -> &[D] {
+        let at = step as usize * self.moving;
+        &self.deltas[at..at + self.moving]
+    }
+}
+
+/// A step function: `values[c][0]` holds at `breakpoints[0]` itself, `values[c][i]` between `breakpoints[i - 1]` and the next one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Merged {
+    pub(crate) breakpoints: Vec<f64>,
+    pub(crate) values: Vec<Vec<f64>>,
+}
+
+/// Where a step stands among all of a merge.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    x: u64,
+    block: u32,
+    step: u32,
+}
+
+/// The block of the mark that stands at the start of the axis and changes nothing.
+const START: u32 = u32::MAX;
+
+/// Adds up the steps of all requests from `start` on. `row` is the number of sums, `outputs` the number of values that `finish`
+/// makes of them for each step of the result.
+pub(crate) fn merge<D, F>(
+    blocks: &[Block<D>],
+    start: f64,
+    row: usize,
+    outputs: usize,
+    finish: F,
+) -> Merged
+where
+    D: Copy + Default + PartialEq + Into<i128> + Sync,
+    F: Fn(&[i128], &mut [f64]) + Sync,
+{
+    let keys = sorted_keys(blocks, start);
+    let ranges = chunks(&keys);
+    let mut sums = vec![0_i128; row];
+    for block in blocks {
+        for start in block.starts.chunks_exact(row.max(1)) {
+            add(&mut sums, start);
+        }
+    }
+    let mut at_start = vec![0.0; outputs];
+    finish(&sums, &mut at_start);
+
+    // What each chunk adds, and how many breakpoints it has; then the sums with which each begins.
+    let totals: Vec<(Vec<i128>, usize)> = ranges
+        .par_iter()
+        .map(|range| total(blocks, &keys[range.clone()], row))
+        .collect();
+    let count: usize = totals.iter().map(|total| total.1).sum();
+    let mut breakpoints = vec![0.0; count];
+    let mut values: Vec<Vec<f64>> = at_start
+        .iter()
+        .map(|&first| {
+            let mut column = vec![0.0; count + 1];
+            column[0] = first;
+            column
+        })
+        .collect();
+    let mut tasks = Vec::with_capacity(ranges.len());
+    let mut rest_x = &mut breakpoints[..];
+    let mut rest: Vec<&mut [f64]> = values.iter_mut().map(|column| &mut column[1..]).collect();
+    for (range, (delta, size)) in ranges.into_iter().zip(totals) {
+        let (x, tail) = rest_x.split_at_mut(size);
+        rest_x = tail;
+        let mut columns = Vec::with_capacity(outputs);
+        for column in &mut rest {
+            let (head, tail) = std::mem::take(column).split_at_mut(size);
+            columns.push(head);
+            *column = tail;
+        }
+        tasks.push((&keys[range], sums.clone(), x, columns));
+        sums.iter_mut()
+            .zip(delta)
+            .for_each(|(sum, delta)| *sum += delta);
+    }
+    tasks
+        .into_par_iter()
+        .for_each(|(keys, mut sums, x, mut columns)| {
+            let mut out = vec![0.0; outputs];
+            for (at, group) in keys.chunk_by(|a, b| a.x == b.x).enumerate() {
+                for key in group {
+                    apply(&mut sums, blocks, *key);
+                }
+                finish(&sums, &mut out);
+                x[at] = position(blocks, group[0], start);
+                columns
+                    .iter_mut()
+                    .zip(&out)
+                    .for_each(|(column, &value)| column[at] = value);
+            }
+        });
+    Merged {
+        breakpoints,
+        values,
+    }
+}
+
+fn sorted_keys<D: Sync>(blocks: &[Block<D>], start: f64) -> Vec<Key> {
+    let mut keys: Vec<Key> =
+        Vec::with_capacity(1 + blocks.iter().map(|block| block.x.len()).sum::<usize>());
+    keys.push(Key {
+        x: ascending(start),
+        block: START,
+        step: 0,
+    });
+    for (block, number) in blocks.iter().zip(0..) {
+        let key = |(&x, step)| Key {
+            x: ascending(x),
+            block: number,
+            step,
+        };
+        keys.extend(block.x.iter().zip(0..).map(key));
+    }
+    keys.par_sort_unstable_by_key(|key| key.x);
+    keys
+}
+
+/// Cuts the keys into pieces of some ten thousand, never between equal places.
+fn chunks(keys: &[Key]) -> Vec<std::ops::Range<usize>> {
+    const SIZE: usize = 1 << 14;
+    let mut ranges = Vec::new();
+    let mut begin = 0;
+    while begin < keys.len() {
+        let mut end = (begin + SIZE).min(keys.len());
+        while end < keys.len() && keys[end].x == keys[end - 1].x {
+            end += 1;
+        }
+        ranges.push(begin..end);
+        begin = end;
+    }
+    ranges
+}
+
+fn total<D>(blocks: &[Block<D>], keys: &[Key], row: usize) -> (Vec<i128>, usize)
+where
+    D: Copy + Default + PartialEq + Into<i128>,
+{
+    let mut sums = vec![0; row];
+    for key in keys {
+        apply(&mut sums, blocks, *key);
+    }
+    (sums, keys.chunk_by(|a, b| a.x == b.x).count())
+}
+
+fn apply<D>(sums: &mut [i128], blocks: &[Block<D>], key: Key)
+where
+    D: Copy + Default + PartialEq + Into<i128>,
+{
+    if key.block != START {
+        add(sums, blocks[key.block as usize].delta(key.step));
+    }
+}
+
+fn add<D: Copy + Into<i128>>(sums: &mut [i128], deltas: &[D]) {
+    for (sum, &delta) in sums.iter_mut().zip(deltas) {
+        *sum += delta.into();
+    }
+}
+
+fn position<D>(blocks: &[Block<D>], key: Key, start: f64) -> f64 {
+    if key.block == START {
+        start
+    } else {
+        blocks[key.block as usize].x[key.step as usize]
+    }
+}

@@ -1,0 +1,298 @@
+//! One request: from its walk to the steps of its sums.
+
+use super::{
+    columns::{Columns, Gain},
+    plan::{Discount, Plan, Request},
+    walk::Walk,
+};
+use crate::{order::page_at, steps::Block};
+
+/// 1 in fixed point. A sum of one request stays within ±1, so that an i64 holds it with bits to spare.
+pub(super) const ONE: f64 = (1_u64 << 60) as f64;
+
+/// Buffers that are used from request to request.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    walk: Walk,
+    held: Vec<f64>,
+    slopes: Vec<f64>,
+    /// One row per candidate, one entry per page sum: gain / normaliser, in fixed point.
+    gains: Vec<f64>,
+    /// 1 / log₂(place + 2) by place.
+    discounts: Vec<f64>,
+    page: Vec<u32>,
+    best: Vec<f64>,
+    /// Where each candidate stands on the reference page; `ABSENT` where it does not.
+    reference: Vec<u32>,
+    row: Vec<i64>,
+}
+
+const ABSENT: u32 = u32::MAX;
+
+impl Meter {
+    /// Adds the steps of one checked request of `n` candidates.
+    pub(super) fn measure(
+        &mut self,
+        plan: &Plan,
+        columns: &Columns,
+        request: &Request<'_>,
+        n: usize,
+        block: &mut Block<i64>,
+    ) {
+        let places = plan.k.min(n);
+        self.fill_lines(plan, request, n);
+        self.fill_gains(columns, request, n, places);
+        self.fill_reference(plan, columns, n);
+
+        let mut page = std::mem::take(&mut self.page);
+        page_at(&self.held, &self.slopes, 0.0, plan.k, &mut page);
+        let start = self.row_at(columns, &page, request);
+        self.walk.start(&self.held, &self.slopes, 0.0, plan.k);
+        page.clear();
+        page.extend(self.walk.page().map(|candidate| candidate as u32));
+        let after = self.row_at(columns, &page, request);
+        self.row.clear();
+        self.row
+            .extend(after.iter().zip(&start).map(|(after, start)| after - start));
+        block.step(0.0, &self.row[..columns.moving()]);
+
+        self.walk_on(columns, &mut page, block);
+        block.end(request.unit, &start);
+        self.page = page;
+    }
+
+    fn walk_on(&mut self, columns: &Columns, page: &mut [u32], block: &mut Block<i64>) {
+        let Self {
+            walk,
+            gains,
+            discounts,
+            reference,
+            row,
+            ..
+        } = self;
+        let (sums, flat) = (columns.page.len(), columns.flat);
+        row.clear();
+        row.resize(columns.moving(), 0);
+        let mut changes = Changes::new(page, reference);
+        let Some(last) = page.len().checked_sub(1) else {
+            return;
+        };
+        while let Some(step) = walk.next_before(f64::INFINITY) {
+            let entry = step.place == last;
+            if !entry && !columns.order_matters() {
+                continue;
+            }
+            let rises = &gains[step.rises * sums..][..sums];
+            let falls = &gains[step.falls * sums..][..sums];
+            let discounted = if entry {
+                for column in 0..flat {
+                    row[column] = (rises[column] - falls[column]) as i64;
+                }
+                discounts[last]
+            } else {
+                row[..flat].fill(0);
+                discounts[step.place] - discounts[step.place + 1]
+            };
+            for column in flat..sums {
+                row[column] = ((rises[column] - falls[column]) * discounted) as i64;
+            }
+            if !reference.is_empty() {
+                let [set, order] =
+                    changes.apply(step.place, step.rises, step.falls, entry, reference);
+                columns
+                    .changed_set
+                    .into_iter()
+                    .for_each(|flag| row[flag] = set);
+                columns
+                    .changed_order
+                    .into_iter()
+                    .for_each(|flag| row[flag] = order);
+            }
+            block.step(step.x, row);
+        }
+    }
+
+    /// The request as lines: v = Σ of the held weights' contributions, in objective order, against the swept probability.
+    fn fill_lines(&mut self, plan: &Plan, request: &Request<'_>, n: usize) {
+        self.held.clear();
+        self.held.resize(n, 0.0);
+        for (objective, weight) in plan.held() {
+            for (held, probability) in self.held.iter_mut().zip(request.probabilities[objective]) {
+                *held += weight * probability;
+            }
+        }
+        let slope = plan.slope();
+        self.slopes.clear();
+        self.slopes
+            .extend(request.probabilities[plan.swept].iter().map(|p| slope * p));
+    }
+
+    fn fill_gains(&mut self, columns: &Columns, request: &Request<'_>, n: usize, places: usize) {
+        while self.discounts.len() < places {
+            self.discounts.push(Discount::Log2.at(self.discounts.len()));
+        }
+        let shown: f64 = self.discounts[..places].iter().sum();
+        let sums = columns.page.len();
+        self.gains.resize(self.gains.len().max(n * sums), 0.0);
+        for (at, column) in columns.page.iter().enumerate() {
+            let whole = match column.discount {
+                Discount::Flat => places as f64,
+                Discount::Log2 => shown,
+            };
+            let scale = ONE / whole;
+            let rows = self.gains.chunks_exact_mut(sums);
+            let fill = |values: &[f64], gain: &dyn Fn(f64) -> f64| {
+                rows.zip(values)
+                    .for_each(|(row, &value)| row[at] = gain(value));
+            };
+            match column.gain {
+                Gain::Predicted(objective) => {
+                    fill(request.probabilities[objective], &|p| p * scale)
+                }
+                Gain::Realised(objective) => {
+                    fill(request.realised[objective], &|y| known(y) * scale)
+                }
+                Gain::Known(objective) => {
+                    fill(request.realised[objective], &|y| {
+                        if y.is_nan() { 0.0 } else { scale }
+                    });
+                }
+                Gain::Ndcg(objective) => {
+                    let ideal = ideal(
+                        request.realised[objective],
+                        &self.discounts[..places],
+                        &mut self.best,
+                    );
+                    let scale = if ideal > 0.0 { ONE / ideal } else { 0.0 };
+                    fill(request.realised[objective], &|y| known(y) * scale);
+                }
+            }
+        }
+    }
+
+    fn fill_reference(&mut self, plan: &Plan, columns: &Columns, n: usize) {
+        self.reference.clear();
+        if columns.changed_set.is_none() && columns.changed_order.is_none() {
+            return;
+        }
+        page_at(
+            &self.held,
+            &self.slopes,
+            plan.reference,
+            plan.k,
+            &mut self.page,
+        );
+        self.reference.resize(n, ABSENT);
+        for (&candidate, place) in self.page.iter().zip(0..) {
+            self.reference[candidate as usize] = place;
+        }
+    }
+
+    /// All sums for this page.
+    fn row_at(&self, columns: &Columns, page: &[u32], request: &Request<'_>) -> Vec<i64> {
+        let sums = columns.page.len();
+        let mut row = vec![0; columns.all()];
+        for (place, &candidate) in page.iter().enumerate() {
+            let gains = &self.gains[candidate as usize * sums..][..sums];
+            for (column, gain) in gains.iter().enumerate() {
+                let discount = if column < columns.flat {
+                    1.0
+                } else {
+                    self.discounts[place]
+                };
+                row[column] += (gain * discount) as i64;
+            }
+        }
+        if !self.reference.is_empty() {
+            let [set, order] = Changes::new(page, &self.reference).flags();
+            columns
+                .changed_set
+                .into_iter()
+                .for_each(|flag| row[flag] = set);
+            columns
+                .changed_order
+                .into_iter()
+                .for_each(|flag| row[flag] = order);
+        }
+        let requests = columns.moving();
+        row[requests] = ONE as i64;
+        for (judged, &objective) in columns.judged.iter().enumerate() {
+            let known = request.realised[objective].iter().any(|y| !y.is_nan());
+            row[requests + 1 + judged] = if known { ONE as i64 } else { 0 };
+        }
+        row
+    }
+}
+
+fn known(y: f64) -> f64 {
+    if y.is_nan() { 0.0 } else { y }
+}
+
+/// DCG of the best order.
+fn ideal(realised: &[f64], discounts: &[f64], best: &mut Vec<f64>) -> f64 {
+    best.clear();
+    best.extend(realised.iter().map(|&y| known(y)).filter(|&y| y > 0.0));
+    if best.len() > discounts.len() {
+        best.select_nth_unstable_by(discounts.len(), |a, b| b.total_cmp(a));
+        best.truncate(discounts.len());
+    }
+    best.sort_unstable_by(|a, b| b.total_cmp(a));
+    best.iter()
+        .zip(discounts)
+        .map(|(y, discount)| y * discount)
+        .sum()
+}
+
+/// How far a page is from the reference page.
+struct Changes {
+    /// Candidates that the reference page does not hold.
+    strangers: usize,
+    /// Places that hold another candidate.
+    misplaced: usize,
+}
+
+impl Changes {
+    fn new(page: &[u32], reference: &[u32]) -> Self {
+        let mut changes = Self {
+            strangers: 0,
+            misplaced: 0,
+        };
+        if !reference.is_empty() {
+            for (place, &candidate) in page.iter().enumerate() {
+                let there = reference[candidate as usize];
+                changes.strangers += usize::from(there == ABSENT);
+                changes.misplaced += usize::from(there as usize != place);
+            }
+        }
+        changes
+    }
+
+    /// 1 where the set, and where the order, differs.
+    fn flags(&self) -> [i64; 2] {
+        [self.strangers, self.misplaced].map(|count| if count > 0 { ONE as i64 } else { 0 })
+    }
+
+    /// Follows a step and says how the flags change.
+    fn apply(
+        &mut self,
+        place: usize,
+        rises: usize,
+        falls: usize,
+        entry: bool,
+        reference: &[u32],
+    ) -> [i64; 2] {
+        let before = self.flags();
+        let misplaced =
+            |candidate: usize, place: usize| usize::from(reference[candidate] as usize != place);
+        self.misplaced = self.misplaced + misplaced(rises, place) - misplaced(falls, place);
+        if entry {
+            let stranger = |candidate: usize| usize::from(reference[candidate] == ABSENT);
+            self.strangers = self.strangers + stranger(rises) - stranger(falls);
+        } else {
+            self.misplaced =
+                self.misplaced + misplaced(falls, place + 1) - misplaced(rises, place + 1);
+        }
+        let after = self.flags();
+        [after[0] - before[0], after[1] - before[1]]
+    }
+}
