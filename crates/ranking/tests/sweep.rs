@@ -17,18 +17,15 @@ struct Owned {
 
 impl Owned {
     fn with<T>(requests: &[Self], act: impl FnOnce(&[Request<'_>]) -> T) -> T {
-        let slices: Vec<(Vec<&[f64]>, Vec<&[f64]>)> = requests
-            .iter()
-            .map(|request| {
-                (
-                    request.probabilities.iter().map(Vec::as_slice).collect(),
-                    request.realised.iter().map(Vec::as_slice).collect(),
-                )
-            })
-            .collect();
+        let slices = |of: fn(&Self) -> &[Vec<f64>]| -> Vec<Vec<&[f64]>> {
+            let columns = |request| of(request).iter().map(Vec::as_slice).collect();
+            requests.iter().map(columns).collect()
+        };
+        let probabilities = slices(|request| &request.probabilities);
+        let realised = slices(|request| &request.realised);
         let borrowed: Vec<Request<'_>> = requests
             .iter()
-            .zip(&slices)
+            .zip(probabilities.iter().zip(&realised))
             .map(|(request, (probabilities, realised))| Request {
                 unit: request.unit,
                 probabilities,
@@ -309,11 +306,8 @@ fn predicted_engagement_and_bait_never_rise_with_the_weight_on_bait() {
         ],
         ..plan(3, 1, false, vec![1.0, 0.0, 0.0], 0.0)
     };
-    let column =
-        |step: usize| -> Vec<f64> { (0..50).map(|i| (i * i * step % 53) as f64 / 53.0).collect() };
-    let curves =
-        curves(&plan, &[owned(&[&column(7), &column(11), &column(1)])]).expect("a good log");
-    assert!(curves.breakpoints().len() > 5, "{:?}", curves.breakpoints());
+    let curves = curves(&plan, &users(3, 1, 50, 3)).expect("a good log");
+    assert!(curves.breakpoints().len() > 20);
     for metric in 0..2 {
         assert!(
             curves

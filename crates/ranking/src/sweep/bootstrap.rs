@@ -50,7 +50,7 @@ impl Sweep {
         if self.requests == 0 {
             return Err(RankingError::NoRequests);
         }
-        if let Some(&value) = at.iter().find(|x| !(**x >= 0.0)) {
+        if let Some(&value) = at.iter().find(|x| x.is_nan() || **x < 0.0) {
             return Err(RankingError::OutOfRange {
                 what: "a point of the bootstrap",
                 value,

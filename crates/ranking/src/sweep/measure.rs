@@ -147,10 +147,10 @@ impl Meter {
             };
             match column.gain {
                 Gain::Predicted(objective) => {
-                    fill(request.probabilities[objective], &|p| p * scale)
+                    fill(request.probabilities[objective], &|p| p * scale);
                 }
                 Gain::Realised(objective) => {
-                    fill(request.realised[objective], &|y| known(y) * scale)
+                    fill(request.realised[objective], &|y| known(y) * scale);
                 }
                 Gain::Known(objective) => {
                     fill(request.realised[objective], &|y| {
