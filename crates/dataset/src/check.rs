@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use crate::{
     DatasetError, Role,
     schema::{expression_of, kind_of, schema},
-    spec::{Above, Filter, LabelSpec, ObjectiveSpec, RoleColumns, Spec, SplitBy, SplitSpec},
+    spec::{
+        Above, Filter, LabelSpec, ObjectiveSpec, OutcomeSpec, RequestsSpec, RoleColumns, Spec,
+        SplitBy, SplitSpec,
+    },
 };
 
 /// What is wrong, and with which element of the description.
@@ -34,9 +37,14 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
     for feature in &spec.feature {
         expression_of(feature).map_err(fault)?;
     }
+    if let Some(requests) = &spec.requests {
+        check_requests(requests, &spec.columns).map_err(fault)?;
+    }
     if let Some(split) = &spec.split {
         check_split(split, &spec.columns).map_err(fault)?;
     }
+    // A log to benchmark on needs no features; to train on it is refused when a model's schema is asked for.
+    let log_only = spec.input.is_empty() && spec.feature.is_empty();
     let mut names = HashSet::new();
     for objective in &spec.objective {
         if objective.name.is_empty() || !names.insert(objective.name.as_str()) {
@@ -46,7 +54,12 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
             )));
         }
         check_objective(objective).map_err(fault)?;
-        check_leak(spec, objective, origin)?;
+        if !log_only {
+            check_leak(spec, objective, origin)?;
+        }
+    }
+    if log_only {
+        return Ok(());
     }
     schema(spec, None, origin).map(|_| ())
 }
@@ -130,6 +143,19 @@ fn check_filter(element: &str, filter: &Filter) -> Result<(), Fault> {
     Ok(())
 }
 
+fn check_requests(requests: &RequestsSpec, columns: &RoleColumns) -> Result<(), Fault> {
+    let fault = |problem: &str| Err(("requests".to_owned(), problem.to_owned()));
+    if requests.candidates == 0 {
+        return fault("`candidates` must be at least 1");
+    }
+    if columns.request.is_some() {
+        return fault(
+            "the rows have requests already: `request` in [columns]; leave one of them out",
+        );
+    }
+    Ok(())
+}
+
 fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {
     let fault = |problem: &str| Err(("split".to_owned(), problem.to_owned()));
     let fractions = [split.train, split.calibrate, split.tune, split.test];
@@ -207,6 +233,11 @@ fn check_objective(objective: &ObjectiveSpec) -> Result<(), Fault> {
     if objective.features.as_ref().is_some_and(Vec::is_empty) {
         return fault("features: name at least one, or leave the key out to use all".into());
     }
+    if let Some(OutcomeSpec { column, ratio }) = &objective.outcome
+        && column.is_some() == ratio.is_some()
+    {
+        return fault("outcome: give either `column` or `ratio = [numerator, denominator]`".into());
+    }
     match (objective.sample_negatives, above) {
         (Some(share), _) if !(share > 0.0 && share <= 1.0) => {
             fault("sample_negatives is the share of training negatives to keep, above 0 and at most 1".into())
@@ -231,7 +262,13 @@ fn check_leak(spec: &Spec, objective: &ObjectiveSpec, origin: &str) -> Result<()
         .iter()
         .chain(objective.label.ratio.iter().flatten());
     for column in label {
-        if schema.inputs().iter().any(|input| input.name == *column) {
+        let column_of = |input: &str| {
+            let own = spec.input.iter().find(|own| own.name == input);
+            own.and_then(|own| own.column.clone())
+                .unwrap_or_else(|| input.to_owned())
+        };
+        let mut inputs = schema.inputs().iter();
+        if inputs.any(|input| column_of(&input.name) == *column) {
             return Err(DatasetError::Description {
                 origin: origin.to_owned(),
                 element: element(objective),

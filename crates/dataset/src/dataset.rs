@@ -134,6 +134,7 @@ impl Dataset {
     pub fn inputs(&self, schema: &Schema) -> Result<InputPieces, DatasetError> {
         let plan = Plan {
             inputs: schema.inputs().to_vec(),
+            renamed: self.renamed(),
             roles: self.roles(),
             filters: Vec::new(),
             label: None,
@@ -170,6 +171,14 @@ impl Dataset {
 
     pub(crate) fn data_files(&self) -> Result<Vec<DataFile>, DatasetError> {
         files::resolve(&self.spec.files, &self.folder, &self.origin)
+    }
+
+    /// The inputs whose column has another name in the files.
+    pub(crate) fn renamed(&self) -> Vec<(String, String)> {
+        let inputs = self.spec.input.iter();
+        inputs
+            .filter_map(|input| Some((input.name.clone(), input.column.clone()?)))
+            .collect()
     }
 
     pub(crate) fn roles(&self) -> Vec<(Role, String)> {

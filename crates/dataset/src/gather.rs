@@ -145,14 +145,19 @@ impl Gathered {
         for (into, (_, values)) in self.ids.iter_mut().zip(ids) {
             into.values.extend(values);
         }
-        self.append(plan, &piece)
+        let before = self.parts.len() - piece.len();
+        self.append(plan, &piece, before)
     }
 
-    /// Converts the input columns of what is left of a piece.
-    fn append(&mut self, plan: &Plan, piece: &Piece) -> Result<(), DatasetError> {
-        let before = self.parts.len() - piece.len();
+    /// Converts the input columns of what is left of a piece, behind `before` rows.
+    pub(crate) fn append(
+        &mut self,
+        plan: &Plan,
+        piece: &Piece,
+        before: usize,
+    ) -> Result<(), DatasetError> {
         for (into, input) in self.columns.iter_mut().zip(&plan.inputs) {
-            let values = Cells::of(piece, &input.name)
+            let values = Cells::of(piece, plan.column_of(&input.name))
                 .map(|cells| cells.column(input.kind))
                 .transpose()?;
             if values.is_none() && into.is_none() {
@@ -187,9 +192,9 @@ fn left_out(keep: &[bool]) -> u64 {
     keep.iter().filter(|keep| !**keep).count() as u64
 }
 
-type Ids = Vec<(Role, Vec<String>)>;
+pub(crate) type Ids = Vec<(Role, Vec<String>)>;
 
-fn ids(plan: &Plan, piece: &Piece) -> Result<Ids, DatasetError> {
+pub(crate) fn ids(plan: &Plan, piece: &Piece) -> Result<Ids, DatasetError> {
     let values = |column| {
         Cells::of(piece, column).map_or_else(
             || Ok(vec![String::new(); piece.len()]),
@@ -209,7 +214,7 @@ fn values_of(ids: &Ids, role: Role) -> Option<&[String]> {
 }
 
 /// The hash of a row's request and candidate, or of its number where it has neither.
-fn identity(ids: &Ids, piece: &Piece, row: usize, seed: u64) -> u64 {
+pub(crate) fn identity(ids: &Ids, piece: &Piece, row: usize, seed: u64) -> u64 {
     let value = |role| values_of(ids, role).map_or("", |values| values[row].as_str());
     let (request, candidate) = (value(Role::Request), value(Role::Candidate));
     if request.is_empty() && candidate.is_empty() {

@@ -60,6 +60,11 @@ impl LabelSpec {
         }
     }
 
+    /// Whether the label depends on a training median.
+    pub(crate) fn needs_threshold(&self) -> bool {
+        matches!(self.above, Some(Above::Text(_)))
+    }
+
     /// The rule in words.
     pub(crate) fn words(&self) -> String {
         let of = match (&self.column, &self.ratio) {

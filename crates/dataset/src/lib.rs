@@ -1,15 +1,15 @@
 //! Datasets: a TOML description of where the rows are and what their columns mean, read into the columns a model takes.
 //!
 //! [`Dataset::open`] reads and checks the description; [`Dataset::load`] reads the rows of one objective with their
-//! labels, parts and groups; [`Dataset::inputs`] reads the rows to predict on, piece by piece;
-//! [`describe()`] sums up what the files hold. Files are CSV, NDJSON or Parquet, by their ending.
+//! labels, parts and groups; [`Dataset::inputs`] reads the rows to predict on and
+//! [`Dataset::log`] those to benchmark on, piece by piece; [`describe()`] sums up what the files hold. Files are CSV, NDJSON or Parquet, by their ending.
 //!
 //! ```toml
 //! name = "videos"
 //! files = ["videos-*.csv"]           # relative to this file's folder, or to the folder given in its place; patterns
 //! max_text_bytes = 16384             # optional: longer texts are cut
 //!
-//! [columns]                          # all optional: request, user, candidate, time, position, group
+//! [columns]                          # all optional: request, user, candidate, time, position, group, propensity
 //! candidate = "video_id"
 //! group = "channel_id"               # rows of one group share a part (`by = "group"`) and a fold (always)
 //!
@@ -19,6 +19,7 @@
 //!
 //! [[input]]                          # a column that is sent when serving; by itself a feature
 //! name = "title"                     # unless `feature = false`
+//! column = "headline"                # optional: the files' column, where its name is another
 //! kind = "text"                      # numeric, boolean, categorical, text, list, vector (with `dim`)
 //! side = "candidate"                 # or context; candidate when left out
 //!
@@ -38,6 +39,11 @@
 //! filter = [{ column = "views", min = 1000 }]
 //! features = ["title"]               # optional: only these
 //! sample_negatives = 0.1             # optional: the share of training negatives that is kept
+//! outcome = { ratio = ["clicks", "views"] } # optional: what `bench` counts, in [0, 1], in place of the label; or `column`
+//!
+//! [requests]                         # optional, where there is no request column: how `bench` deals the rows of a part into
+//! candidates = 30                    # requests, in an order drawn by the seed; what remains is left out
+//! seed = 1
 //!
 //! [split]                            # left out: every row trains
 //! by = "group"                       # or hash, time, column (with `column = ".."`)
@@ -73,6 +79,7 @@ mod folds;
 mod gather;
 mod label;
 mod loaded;
+mod log;
 mod pieces;
 mod plan;
 mod reading;
@@ -88,5 +95,6 @@ pub use describe::{
 };
 pub use error::DatasetError;
 pub use loaded::{Counts, Labels, Loaded, Part};
+pub use log::{DealtRequests, LogColumns, LogPiece, LogPieces};
 pub use rows::{IdColumn, Role, Rows};
 pub use spec::SplitBy;

@@ -113,6 +113,15 @@ pub(crate) fn open(file: &DataFile, needed: &[Needed]) -> Result<Pieces, Dataset
     })
 }
 
+/// The columns of a file, in its order; of NDJSON the keys of its first line.
+pub(crate) fn header(file: &DataFile) -> Result<Vec<String>, DatasetError> {
+    match file.format {
+        Format::Csv => csv::header(&file.path),
+        Format::Ndjson => ndjson::header(&file.path),
+        Format::Parquet => parquet::header(&file.path),
+    }
+}
+
 /// The needed columns that a file has, or an error that names the first that is missing and not optional.
 fn present<'a>(
     file: &Path,

@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
+    /// Inputs whose column in the files has another name, and that name.
+    pub(crate) renamed: Vec<(String, String)>,
     pub(crate) roles: Vec<(Role, String)>,
     pub(crate) filters: Vec<Filter>,
     pub(crate) label: Option<LabelSpec>,
@@ -22,10 +24,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The file's column of an input.
+    pub(crate) fn column_of<'a>(&'a self, input: &'a str) -> &'a str {
+        let renamed = self.renamed.iter().find(|(name, _)| name == input);
+        renamed.map_or(input, |(_, column)| column)
+    }
+
     /// The columns that the files must have, each once.
     pub(crate) fn needed(&self) -> Vec<Needed> {
         let inputs = self.inputs.iter().map(|input| Needed {
-            column: input.name.clone(),
+            column: self.column_of(&input.name).to_owned(),
             needed_as: "input".into(),
             optional: input.optional,
             shape: match input.kind {

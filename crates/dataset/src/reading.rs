@@ -30,6 +30,7 @@ impl Dataset {
     pub(crate) fn plan_without_label(&self, inputs: Vec<Input>, more_filters: &[Filter]) -> Plan {
         Plan {
             inputs,
+            renamed: self.renamed(),
             roles: self.roles(),
             filters: self
                 .spec
@@ -44,7 +45,7 @@ impl Dataset {
         }
     }
 
-    fn splitter(&self, plan: &Plan) -> Result<Splitter, DatasetError> {
+    pub(crate) fn splitter(&self, plan: &Plan) -> Result<Splitter, DatasetError> {
         let Some(spec) = self.spec.split.clone() else {
             return Ok(Splitter::AllTrain);
         };

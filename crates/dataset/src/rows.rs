@@ -105,7 +105,7 @@ impl Rows {
     }
 }
 
-fn gather<'a>(column: &'a Column<'static>, rows: &[usize]) -> Column<'a> {
+pub(crate) fn gather<'a>(column: &'a Column<'static>, rows: &[usize]) -> Column<'a> {
     match column {
         Column::Numeric(values) => Column::Numeric(rows.iter().map(|&row| values[row]).collect()),
         Column::Text(values) => Column::Text(

@@ -19,6 +19,7 @@ pub(crate) struct Spec {
     pub(crate) feature: Vec<FeatureSpec>,
     #[serde(default)]
     pub(crate) objective: Vec<ObjectiveSpec>,
+    pub(crate) requests: Option<RequestsSpec>,
     pub(crate) split: Option<SplitSpec>,
 }
 
@@ -32,6 +33,7 @@ pub(crate) struct RoleColumns {
     pub(crate) time: Option<String>,
     pub(crate) position: Option<String>,
     pub(crate) group: Option<String>,
+    pub(crate) propensity: Option<String>,
 }
 
 /// A test that a row must pass to be kept. All that are given must hold; a missing value passes none of them.
@@ -61,6 +63,8 @@ pub(crate) enum Scalar {
 #[serde(deny_unknown_fields)]
 pub(crate) struct InputSpec {
     pub(crate) name: String,
+    /// The file's column, where it has another name.
+    pub(crate) column: Option<String>,
     pub(crate) kind: KindName,
     #[serde(default = "candidate")]
     pub(crate) side: counterweight_model::Side,
@@ -104,6 +108,8 @@ pub(crate) struct FeatureSpec {
 pub(crate) struct ObjectiveSpec {
     pub(crate) name: String,
     pub(crate) label: LabelSpec,
+    /// What the offline benchmark counts as realised; the label when left out.
+    pub(crate) outcome: Option<OutcomeSpec>,
     #[serde(default)]
     pub(crate) filter: Vec<Filter>,
     pub(crate) features: Option<Vec<String>>,
@@ -116,6 +122,23 @@ pub(crate) struct LabelSpec {
     pub(crate) column: Option<String>,
     pub(crate) ratio: Option<[String; 2]>,
     pub(crate) above: Option<Above>,
+}
+
+/// A value in [0, 1]: a column, or a ratio of two.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutcomeSpec {
+    pub(crate) column: Option<String>,
+    pub(crate) ratio: Option<[String; 2]>,
+}
+
+/// How rows that belong to no request are dealt into requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestsSpec {
+    pub(crate) candidates: usize,
+    #[serde(default)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -89,7 +89,12 @@ fn features_refer_to_what_is_there() {
         &refused(&(with("") + "features = []\n")),
         &["name at least one"],
     );
-    names(&refused(&description("[\"a.csv\"]", "")), &["features"]);
+    // A log to benchmark on needs none; to train on it is refused.
+    let bare = Folder::new().dataset(&description("[\"a.csv\"]", ""));
+    names(
+        &bare.unwrap().load("bait").unwrap_err().to_string(),
+        &["features"],
+    );
     names(&refused(&with(&input("x", "text"))), &["`x`"]);
     names(
         &refused(&with(&input("v", "vector"))),
@@ -203,5 +208,29 @@ fn an_unknown_objective_is_told_with_the_nearest() {
     names(
         &message,
         &["\"bat\"", "did you mean \"bait\"", "it has bait"],
+    );
+}
+
+#[test]
+fn what_only_the_benchmark_reads_is_checked_too() {
+    names(
+        &refused(&with(
+            "[columns]\nrequest = \"r\"\n[requests]\ncandidates = 3\n",
+        )),
+        &["requests", "leave one of them out"],
+    );
+    names(
+        &refused(&with("[requests]\ncandidates = 0\n")),
+        &["requests", "at least 1"],
+    );
+    let outcome = "outcome = { column = \"y\", ratio = [\"y\", \"y\"] }\n";
+    names(
+        &refused(&(with("") + outcome)),
+        &["outcome", "either `column` or `ratio"],
+    );
+    let renamed = input("z", "numeric") + "column = \"y\"\n";
+    names(
+        &refused(&description("[\"a.csv\"]", &renamed)),
+        &["\"y\"", "read the answer"],
     );
 }

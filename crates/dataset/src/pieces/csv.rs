@@ -33,10 +33,15 @@ pub(super) struct CsvPieces {
     next_row: u64,
 }
 
+/// The names in the header.
+pub(super) fn header(path: &Path) -> Result<Vec<String>, DatasetError> {
+    CsvPieces::start(path)?.header()
+}
+
 impl CsvPieces {
-    pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
+    fn start(path: &Path) -> Result<Self, DatasetError> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        let mut pieces = Self {
+        Ok(Self {
             path: path.to_owned(),
             file,
             pending: Vec::new(),
@@ -45,7 +50,11 @@ impl CsvPieces {
             schema: SchemaRef::default(),
             projection: Arc::default(),
             next_row: 1,
-        };
+        })
+    }
+
+    pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
+        let mut pieces = Self::start(path)?;
         let names = pieces.header()?;
         for column in needed {
             if names.iter().filter(|name| **name == column.column).count() > 1 {

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     fs::File,
-    io::Read,
+    io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -32,6 +32,24 @@ pub(super) struct NdjsonPieces {
     schema: Schema,
     next_row: u64,
     finished: bool,
+}
+
+/// The keys of the first line that is not blank.
+pub(super) fn header(path: &Path) -> Result<Vec<String>, DatasetError> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.map_err(|error| unreadable(path, &error))?;
+        if is_json_line(&line) {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&line)
+                .map_err(|error| DatasetError::Row {
+                    file: path.to_owned(),
+                    row: 1,
+                    problem: format!("not a JSON object on one line: {error}"),
+                })?;
+            return Ok(object.into_iter().map(|(key, _)| key).collect());
+        }
+    }
+    Ok(Vec::new())
 }
 
 impl NdjsonPieces {

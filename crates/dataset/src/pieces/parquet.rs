@@ -25,6 +25,14 @@ pub(super) struct ParquetPieces {
 
 type Metadata = polars::io::parquet::metadata::FileMetadataRef;
 
+/// The names of the schema's columns.
+pub(super) fn header(path: &Path) -> Result<Vec<String>, DatasetError> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let mut reader = ParquetReader::new(file);
+    let schema = reader.schema().map_err(polars_error(path))?;
+    Ok(schema.iter_names().map(ToString::to_string).collect())
+}
+
 impl ParquetPieces {
     pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;

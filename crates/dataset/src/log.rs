@@ -1,0 +1,342 @@
+//! Rows for the offline benchmark: every row that passes the filters, labelled or not, with what came of it and the inputs of
+//! as many models as are to score it, piece by piece.
+
+use counterweight_model::{Batch, Column, Input, ModelError, Schema};
+
+use crate::{
+    Dataset, DatasetError, IdColumn, Part, Role,
+    convert::Cells,
+    gather::{AllPieces, Gathered, identity, ids},
+    label::Target,
+    pieces::{self, Needed, Piece, Shape},
+    plan::Plan,
+    rows,
+    spec::{ObjectiveSpec, OutcomeSpec},
+    split::Splitter,
+};
+
+/// What to read of each row beside its roles and its outcomes.
+#[derive(Debug, Clone, Default)]
+pub struct LogColumns {
+    /// The schemas of the models that score the rows.
+    pub schemas: Vec<Schema>,
+    /// For each objective of the description the training median that its label rule asks for, as a model of it keeps it.
+    pub thresholds: Vec<Option<f64>>,
+    /// Columns of numbers.
+    pub numbers: Vec<String>,
+    /// Columns of text.
+    pub texts: Vec<String>,
+}
+
+/// How rows without a request are dealt into requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DealtRequests {
+    /// Candidates of each request.
+    pub candidates: usize,
+    /// Seed of the deal.
+    pub seed: u64,
+}
+
+/// The rows of one piece that pass the dataset's filters, in the order of the file.
+pub struct LogPiece {
+    /// The role columns.
+    pub ids: Vec<IdColumn>,
+    /// The number of each row over all files, from 0.
+    pub rows: Vec<u64>,
+    /// One column per name of [`LogColumns::numbers`]; NaN is missing.
+    pub numbers: Vec<Vec<f64>>,
+    /// One column per name of [`LogColumns::texts`]; empty is missing.
+    pub texts: Vec<Vec<String>>,
+    /// One column per objective of the description: its outcome in [0, 1], where there is none its label as 0 or 1; NaN
+    /// is missing, also where the objective's own filter leaves the row out.
+    pub outcomes: Vec<Vec<f64>>,
+    /// The part of each row by the description's split; none beyond its fractions.
+    pub parts: Vec<Option<Part>>,
+    inputs: Vec<Input>,
+    columns: Vec<Option<Column<'static>>>,
+}
+
+impl LogPiece {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The values of a role, if the description names a column for it.
+    pub fn id(&self, role: Role) -> Option<&[String]> {
+        let found = self.ids.iter().find(|ids| ids.role == role)?;
+        Some(&found.values)
+    }
+
+    /// All rows with the inputs of one of the schemas that were asked for.
+    ///
+    /// # Errors
+    /// What [`Batch::new`] refuses.
+    pub fn batch<'a>(&'a self, schema: &Schema) -> Result<Batch<'a>, ModelError> {
+        let all: Vec<usize> = (0..self.len()).collect();
+        let column = |input: &Input| {
+            let at = self.inputs.iter().position(|own| own.name == input.name)?;
+            self.columns[at]
+                .as_ref()
+                .map(|column| rows::gather(column, &all))
+        };
+        let columns = schema.inputs().iter().map(column).collect();
+        Batch::new(schema, self.len(), columns)
+    }
+}
+
+/// The pieces of a log. See [`Dataset::log`].
+pub struct LogPieces {
+    plan: Plan,
+    wanted: LogColumns,
+    objectives: Vec<ObjectiveSpec>,
+    pieces: AllPieces,
+}
+
+impl Dataset {
+    /// The columns of the first file, in its order (of NDJSON the keys of its first line).
+    ///
+    /// # Errors
+    /// As [`Dataset::files`], and for a file that cannot be read.
+    pub fn columns(&self) -> Result<Vec<String>, DatasetError> {
+        match self.data_files()?.first() {
+            Some(file) => pieces::header(file),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The column of a role, if the description names one.
+    pub fn role(&self, role: Role) -> Option<String> {
+        let found = self.roles().into_iter().find(|(of, _)| *of == role)?;
+        Some(found.1)
+    }
+
+    /// The column of logged propensities, if the description names one.
+    pub fn propensity(&self) -> Option<&str> {
+        self.spec.columns.propensity.as_deref()
+    }
+
+    /// How rows are dealt into requests, if the description says so.
+    pub fn dealt_requests(&self) -> Option<DealtRequests> {
+        self.spec.requests.map(|spec| DealtRequests {
+            candidates: spec.candidates,
+            seed: spec.seed,
+        })
+    }
+
+    /// Whether an objective's outcome is compared with a training median, which only a model of it knows.
+    ///
+    /// # Errors
+    /// [`DatasetError::UnknownObjective`].
+    pub fn needs_threshold(&self, objective: &str) -> Result<bool, DatasetError> {
+        let objective = self.objective(objective)?;
+        Ok(objective.outcome.is_none() && objective.label.needs_threshold())
+    }
+
+    /// Reads every row that passes the dataset's filters, piece by piece.
+    ///
+    /// # Errors
+    /// As [`Dataset::files`]; [`DatasetError::Description`] when two models ask for one input in two ways. The items
+    /// carry what is wrong with the files.
+    pub fn log(&self, wanted: LogColumns) -> Result<LogPieces, DatasetError> {
+        let objectives = self.spec.objective.clone();
+        let mut plan = self.plan_without_label(self.union(&wanted.schemas)?, &[]);
+        plan.splitter = match objectives.first() {
+            // The very parts that models were trained and measured on.
+            Some(objective) => self.plan(&objective.name, Vec::new())?.splitter,
+            None => self.splitter(&plan)?,
+        };
+        let mut needed = plan.needed();
+        let scalar = |column: &str, needed_as: &str| Needed {
+            column: column.to_owned(),
+            needed_as: needed_as.to_owned(),
+            optional: false,
+            shape: Shape::Scalar,
+        };
+        let columns = wanted.numbers.iter().chain(&wanted.texts);
+        let mut more: Vec<Needed> = columns
+            .map(|column| scalar(column, "column of the log"))
+            .collect();
+        for objective in &objectives {
+            match &objective.outcome {
+                Some(outcome) => {
+                    more.extend(outcome.columns().map(|column| scalar(column, "outcome")));
+                }
+                None => more.extend(objective.label.needed()),
+            }
+            more.extend(objective.filter.iter().map(crate::spec::Filter::needed));
+        }
+        for column in more {
+            match needed
+                .iter_mut()
+                .find(|earlier| earlier.column == column.column)
+            {
+                Some(earlier) => earlier.optional &= column.optional,
+                None => needed.push(column),
+            }
+        }
+        let pieces = AllPieces::new(self.data_files()?, needed);
+        Ok(LogPieces {
+            plan,
+            wanted,
+            objectives,
+            pieces,
+        })
+    }
+
+    /// The inputs of all schemas, each once.
+    fn union(&self, schemas: &[Schema]) -> Result<Vec<Input>, DatasetError> {
+        let mut inputs: Vec<Input> = Vec::new();
+        for input in schemas.iter().flat_map(Schema::inputs) {
+            match inputs.iter_mut().find(|own| own.name == input.name) {
+                None => inputs.push(input.clone()),
+                Some(own) if own.kind == input.kind => own.optional &= input.optional,
+                Some(own) => {
+                    let (one, other) = (own.kind, input.kind);
+                    return Err(DatasetError::Description {
+                        origin: self.origin.clone(),
+                        element: format!("input `{}`", input.name),
+                        problem: format!(
+                            "one model takes it as {one:?} and another as {other:?}; score the log with models that agree"
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(inputs)
+    }
+}
+
+impl OutcomeSpec {
+    fn columns(&self) -> impl Iterator<Item = &str> {
+        let columns = self.column.iter().chain(self.ratio.iter().flatten());
+        columns.map(String::as_str)
+    }
+
+    /// The value of each row in [0, 1]; NaN where missing.
+    fn values(&self, piece: &Piece) -> Result<Vec<f64>, DatasetError> {
+        let numbers = |column: &str| match Cells::of(piece, column) {
+            Some(cells) => cells.numbers(),
+            None => Ok(vec![f64::NAN; piece.len()]),
+        };
+        let values = match (&self.column, &self.ratio) {
+            (_, Some([numerator, denominator])) => {
+                let pairs = numbers(numerator)?.into_iter().zip(numbers(denominator)?);
+                pairs
+                    .map(|(n, d)| if d == 0.0 { f64::NAN } else { n / d })
+                    .collect()
+            }
+            (Some(column), None) => numbers(column)?,
+            (None, None) => vec![f64::NAN; piece.len()],
+        };
+        let wrong = |value: &f64| !(value.is_nan() || (0.0..=1.0).contains(value));
+        match (values.iter().position(wrong), self.columns().next()) {
+            (Some(row), Some(column)) => match Cells::of(piece, column) {
+                Some(cells) => Err(cells.wrong_value(
+                    row,
+                    &values[row].to_string(),
+                    "an outcome, which is from 0 to 1",
+                )),
+                None => Ok(values),
+            },
+            _ => Ok(values),
+        }
+    }
+}
+
+impl Iterator for LogPieces {
+    type Item = Result<LogPiece, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let piece = self.pieces.next()?;
+        Some(piece.and_then(|piece| self.piece(piece)))
+    }
+}
+
+impl LogPieces {
+    fn piece(&self, mut piece: Piece) -> Result<LogPiece, DatasetError> {
+        for filter in &self.plan.filters {
+            let keep = filter.passes(&piece)?;
+            piece.retain(&keep)?;
+        }
+        let own = ids(&self.plan, &piece)?;
+        let parts = match &self.plan.splitter {
+            Splitter::AllTrain => vec![None; piece.len()],
+            splitter => splitter.parts(&piece, &|row, seed| identity(&own, &piece, row, seed))?,
+        };
+        let mut gathered = Gathered::new(&self.plan);
+        gathered.append(&self.plan, &piece, 0)?;
+        let outcomes = self.objectives.iter().enumerate();
+        let outcomes: Result<Vec<_>, _> = outcomes
+            .map(|(at, objective)| self.outcome(at, objective, &piece))
+            .collect();
+        let length = piece.len();
+        let numbers = self.wanted.numbers.iter().map(|column| {
+            Cells::of(&piece, column)
+                .map_or_else(|| Ok(vec![f64::NAN; length]), |cells| cells.numbers())
+        });
+        let texts = self.wanted.texts.iter().map(|column| {
+            Cells::of(&piece, column)
+                .map_or_else(|| Ok(vec![String::new(); length]), |cells| cells.texts())
+        });
+        let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        let roles = self.plan.roles.iter().zip(own);
+        Ok(LogPiece {
+            ids: roles
+                .map(|((role, column), (_, values))| IdColumn {
+                    role: *role,
+                    column: column.clone(),
+                    values,
+                })
+                .collect(),
+            rows: piece.global.clone(),
+            numbers,
+            texts,
+            outcomes: outcomes?,
+            parts,
+            inputs: self.plan.inputs.clone(),
+            columns: gathered.columns,
+        })
+    }
+
+    fn outcome(
+        &self,
+        at: usize,
+        objective: &ObjectiveSpec,
+        piece: &Piece,
+    ) -> Result<Vec<f64>, DatasetError> {
+        let mut values = match &objective.outcome {
+            Some(outcome) => outcome.values(piece)?,
+            None => {
+                let threshold = self.wanted.thresholds.get(at).copied().flatten();
+                let value = |target| match target {
+                    Target::Known(label) => f64::from(u8::from(label)),
+                    Target::Value(value) => {
+                        threshold.map_or(f64::NAN, |t| f64::from(u8::from(value > t)))
+                    }
+                    Target::Missing => f64::NAN,
+                };
+                objective
+                    .label
+                    .targets(piece)?
+                    .into_iter()
+                    .map(value)
+                    .collect()
+            }
+        };
+        for filter in &objective.filter {
+            for (value, passes) in values.iter_mut().zip(filter.passes(piece)?) {
+                if !passes {
+                    *value = f64::NAN;
+                }
+            }
+        }
+        Ok(values)
+    }
+}

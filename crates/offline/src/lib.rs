@@ -1,0 +1,16 @@
+//! The offline benchmark: from a log to exact fronts, a recommendation, and what another weight would have brought.
+//!
+//! [`Log`] reads a log request by request, with the probabilities that it logged or those of models at hand; users are
+//! in the tune part or in the test part, never in both.
+
+mod deal;
+mod error;
+mod gathering;
+mod log;
+mod read;
+mod request;
+
+pub use error::OfflineError;
+pub use log::{Log, LogOptions, Objective, Source};
+pub use read::{MOST_CANDIDATES, Summary};
+pub use request::{Density, Exploration, Logged, Part, Request};
