@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use counterweight_dataset::DatasetError;
 use counterweight_model::ModelError;
+use counterweight_ranking::RankingError;
 
 /// What is wrong, and where.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,14 @@ pub enum OfflineError {
         objective: String,
         /// What it refuses.
         source: ModelError,
+    },
+    /// The sweep or an estimator refuses the log.
+    #[error("{subject}: {source}")]
+    Ranking {
+        /// The log.
+        subject: String,
+        /// What is refused.
+        source: RankingError,
     },
     /// The log as a whole does not carry what is asked of it.
     #[error("{log}: {problem}")]

@@ -227,6 +227,7 @@ impl Gathering {
         Ok(Some(Request {
             part,
             unit,
+            k: summary.k,
             probabilities: self.probabilities.iter().map(take).collect(),
             realised: self.realised.iter().map(take).collect(),
             logged,

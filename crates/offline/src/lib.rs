@@ -3,14 +3,22 @@
 //! [`Log`] reads a log request by request, with the probabilities that it logged or those of models at hand; users are
 //! in the tune part or in the test part, never in both.
 
+mod baseline;
 mod deal;
+mod decide;
 mod error;
 mod gathering;
 mod log;
+mod question;
 mod read;
 mod request;
+mod swept;
 
+pub use baseline::{Baselines, Mean, Order};
+pub use decide::Goal;
 pub use error::OfflineError;
 pub use log::{Log, LogOptions, Objective, Source};
+pub use question::{Asked, Curve, Question};
 pub use read::{MOST_CANDIDATES, Summary};
 pub use request::{Density, Exploration, Logged, Part, Request};
+pub use swept::Swept;

@@ -19,6 +19,8 @@ pub struct Request {
     pub part: Part,
     /// Hash of the user, of the request where the log names no users: what the bootstrap draws.
     pub unit: u64,
+    /// Places of its page, at least 1; a request with fewer candidates has as many.
+    pub k: usize,
     /// Ids of the n candidates, ascending by bytes, each once. Where the log has none: a hash of the row's number.
     pub ids: Vec<String>,
     /// One column of n probabilities per objective, each in [0, 1]; empty for an objective that has no source.
