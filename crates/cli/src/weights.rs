@@ -4,7 +4,7 @@ use std::env;
 
 use clap::{Args, Subcommand};
 use counterweight_proto::counterweight::v1::{
-    GetWeightsRequest, ObjectiveWeight, ProfileChange, ProfileWeights, SetWeightsRequest,
+    GetWeightsRequest, ObjectiveWeight, ProfileChange, ProfileWeights, Replica, SetWeightsRequest,
     WatchWeightsRequest, WeightsEntry, weights_service_client::WeightsServiceClient,
 };
 use counterweight_ranking::symbol;
@@ -127,6 +127,7 @@ impl Get {
             "replica": answer.replica,
             "applied_revision": answer.applied_revision,
             "stale": answer.stale,
+            "replicas": answer.replicas.iter().map(replica_json).collect::<Vec<_>>(),
             "profiles": answer.profiles.iter().map(profile_json).collect::<Vec<_>>(),
         });
         output.print(&value, |_| {
@@ -139,6 +140,9 @@ impl Get {
                 text.push_str(
                     "; its store is out of reach and these are the last known good weights",
                 );
+            }
+            if answer.replicas.len() > 1 || answer.replicas.iter().any(|r| !r.problem.is_empty()) {
+                text.push_str(&format!("\n\n{}", replicas_table(&answer.replicas)));
             }
             text
         })
@@ -296,6 +300,29 @@ fn profiles_table(profiles: &[ProfileWeights]) -> String {
             })
     });
     table(&["profile", "", "objective", "weight", "revision"], 3, rows)
+}
+
+fn replicas_table(replicas: &[Replica]) -> String {
+    let rows = replicas.iter().map(|replica| {
+        vec![
+            replica.name.clone(),
+            replica.applied_revision.to_string(),
+            replica.problem.clone(),
+        ]
+    });
+    table(&["replica", "applied", ""], 3, rows)
+}
+
+fn replica_json(replica: &Replica) -> Value {
+    let heard = replica.heard_ago.unwrap_or_default();
+    json!({
+        "name": replica.name,
+        "applied_revision": replica.applied_revision,
+        "applied_hash": replica.applied_hash,
+        "heard_seconds_ago": heard.seconds as f64 + f64::from(heard.nanos) / 1e9,
+        "behind": replica.behind,
+        "problem": replica.problem,
+    })
 }
 
 fn changes(before: &ProfileWeights, after: &ProfileWeights) -> String {

@@ -113,6 +113,31 @@ pub enum CombinerError {
         /// What happened.
         reason: String,
     },
+    /// The store is out of reach at the start, and was never seen before.
+    #[error(
+        "the weights store {store} is out of reach: {reason}; there is no copy of it in {} yet, so that nobody knows which weights are in force; \
+         start NATS first, or correct `store.nats`",
+        path.display()
+    )]
+    StoreNeverSeen {
+        /// Which one.
+        store: String,
+        /// Where the copy would be.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+    /// The store is in reach, but is not the one that it has to be.
+    #[error(
+        "the weights store {store} can not be used: {problem}; nothing is written, and rankings go on with the last weights; put the stream right, \
+         or, to begin a new history, stop the combiners, move their copies (`store.path`) aside and start them again"
+    )]
+    StoreBroken {
+        /// Which one.
+        store: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Nobody knows whether the store took an entry.
     #[error(
         "the weights store {store} is out of reach: {reason}; whether the change was written is not known; \

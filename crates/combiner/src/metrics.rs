@@ -35,7 +35,8 @@ pub(crate) struct Metrics {
     pub(crate) watchers: IntGauge,
     /// 1 while the weights store is out of reach.
     pub(crate) store_lost: IntGauge,
-    applied: IntGauge,
+    /// Where the weights log ends, and how much of it is applied.
+    pub(crate) end: LogEnd,
     revision: IntGaugeVec,
 }
 
@@ -123,13 +124,7 @@ impl Metrics {
                     "1 while the weights store is out of reach and the last known good weights are served.",
                 )?,
             )?,
-            applied: register(
-                &registry,
-                IntGauge::new(
-                    "counterweight_weights_applied_revision",
-                    "The last revision of the weights log that is applied.",
-                )?,
-            )?,
+            end: LogEnd::registered(&registry)?,
             revision: register(
                 &registry,
                 IntGaugeVec::new(
@@ -175,12 +170,63 @@ impl Metrics {
 
     /// These revisions are in force: the log's, and each profile's.
     pub(crate) fn weights<'a>(&self, applied: u64, profiles: impl Iterator<Item = (&'a str, u64)>) {
-        self.applied.set(applied.cast_signed());
+        self.end.applied(applied);
         for (profile, revision) in profiles {
             self.revision
                 .with_label_values(&[profile])
                 .set(revision.cast_signed());
         }
+    }
+}
+
+/// Where the weights log ends, and how much of it is applied.
+#[derive(Debug, Clone)]
+pub(crate) struct LogEnd {
+    applied: IntGauge,
+    last: IntGauge,
+    lag: IntGauge,
+}
+
+impl LogEnd {
+    fn registered(registry: &Registry) -> prometheus::Result<Self> {
+        let gauge = |name: &str, help: &str| register(registry, IntGauge::new(name, help)?);
+        Ok(Self {
+            applied: gauge(
+                "counterweight_weights_applied_revision",
+                "The last revision of the weights log that is applied.",
+            )?,
+            last: gauge(
+                "counterweight_weights_last_revision",
+                "The last revision of the weights log that this combiner knows of.",
+            )?,
+            lag: gauge(
+                "counterweight_weights_lag",
+                "Revisions that this combiner knows of and has not applied.",
+            )?,
+        })
+    }
+
+    /// The log ends there.
+    pub(crate) fn is(&self, last: u64) {
+        self.last.set(last.cast_signed());
+        self.measure();
+    }
+
+    /// The last revision that is known.
+    pub(crate) fn known(&self) -> u64 {
+        self.last.get().cast_unsigned()
+    }
+
+    fn applied(&self, applied: u64) {
+        self.applied.set(applied.cast_signed());
+        if self.last.get() < applied.cast_signed() {
+            self.last.set(applied.cast_signed());
+        }
+        self.measure();
+    }
+
+    fn measure(&self) {
+        self.lag.set((self.last.get() - self.applied.get()).max(0));
     }
 }
 

@@ -108,6 +108,7 @@ pub async fn serve(
     };
     reaching.abort();
     following.abort();
+    engine.weights.close().await;
     draining.cancel();
     stopped.cancel();
     if let Some(metrics) = metrics {

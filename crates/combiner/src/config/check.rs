@@ -6,11 +6,13 @@ use counterweight_config::did_you_mean;
 use counterweight_model::Calibrator;
 use counterweight_ranking::{Weights, WeightsError};
 
-use super::{Config, Limits, ModelSource, Objective, Packed, Profile, Source, Store, raw};
+use super::{Config, Limits, ModelSource, Nats, Objective, Packed, Profile, Source, Store, raw};
 use crate::error::CombinerError;
 
 /// The version that stands for the served default.
 pub(super) const LATEST: &str = "latest";
+const DEFAULT_STREAM: &str = "counterweight";
+const STREAM_MAX_BYTES: usize = 64;
 
 /// A refused key, before it is known which file it stands in.
 struct Problem {
@@ -49,11 +51,9 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             format!("is {}; write at least 1024", raw.max_message_bytes),
         );
     }
-    if raw.store.path.as_os_str().is_empty() {
-        return problem(
-            "store.path",
-            "is empty; name the file that keeps the weights",
-        );
+    let store = store(raw.store, folder)?;
+    if raw.replica.is_empty() {
+        return problem("replica", "is empty; give each combiner a name of its own");
     }
     let objectives = objectives(raw.objective)?;
     let profiles = raw
@@ -71,9 +71,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         listen: raw.listen,
         metrics_listen: raw.metrics_listen,
         replica: raw.replica,
-        store: Store::Embedded {
-            path: folder.join(raw.store.path),
-        },
+        store,
         limits: Limits {
             max_concurrent_requests: raw.max_concurrent_requests,
             max_message_bytes: raw.max_message_bytes,
@@ -81,6 +79,49 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         },
         objectives,
         profiles,
+    })
+}
+
+fn store(raw: raw::Store, folder: &Path) -> Checked<Store> {
+    if raw.path.as_os_str().is_empty() {
+        return problem(
+            "store.path",
+            "is empty; name the file that keeps the weights",
+        );
+    }
+    let path = folder.join(raw.path);
+    let Some(url) = raw.nats else {
+        if raw.stream.is_some() {
+            return problem(
+                "store.stream",
+                "stands without store.nats; name the server too, or leave it out",
+            );
+        }
+        return Ok(Store::Embedded { path });
+    };
+    for server in url.split(',') {
+        if !server.starts_with("nats://") || server.parse::<async_nats::ServerAddr>().is_err() {
+            return problem(
+                "store.nats",
+                format!(
+                    "{server:?} is no server; write nats://HOST:PORT, comma separated for a cluster"
+                ),
+            );
+        }
+    }
+    let stream = raw.stream.unwrap_or_else(|| DEFAULT_STREAM.to_owned());
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if stream.is_empty() || stream.len() > STREAM_MAX_BYTES || !stream.chars().all(fits) {
+        return problem(
+            "store.stream",
+            format!(
+                "{stream:?} is no name of a stream; write 1 to {STREAM_MAX_BYTES} letters, digits, - and _"
+            ),
+        );
+    }
+    Ok(Store::Nats {
+        path,
+        nats: Nats { url, stream },
     })
 }
 
@@ -371,6 +412,45 @@ mod tests {
     }
 
     #[test]
+    fn a_nats_store_has_a_stream_and_a_copy_and_tells_no_password() {
+        let nats = |more: &str| {
+            parse(&BASE.replace(
+                "path = \"weights.log\"",
+                &format!("path = \"copy.log\"\n{more}"),
+            ))
+        };
+        let config = nats("nats = \"nats://ana:secret@one:4222,nats://two:4222\"").unwrap();
+        assert_eq!(
+            config.store.to_string(),
+            "nats://one:4222,two:4222 stream counterweight"
+        );
+        let Store::Nats { path, .. } = &config.store else {
+            panic!("{:?}", config.store)
+        };
+        assert_eq!(path, Path::new("/etc/counterweight/copy.log"));
+        for (more, expected) in [
+            ("stream = \"s\"", "store.stream: stands without store.nats"),
+            ("nats = \"\"", "store.nats: \"\" is no server"),
+            (
+                "nats = \"http://one:4222\"",
+                "store.nats: \"http://one:4222\" is no server",
+            ),
+            ("nats = \"nats://one:x\"", "is no server"),
+            (
+                "nats = \"nats://one\"\nstream = \"a.b\"",
+                "store.stream: \"a.b\" is no name",
+            ),
+            (
+                "nats = \"nats://one\"\nstrem = \"a\"",
+                "did you mean \"stream\"?",
+            ),
+        ] {
+            let refusal = nats(more).unwrap_err().to_string();
+            assert!(refusal.contains(expected), "{more}: {refusal}");
+        }
+    }
+
+    #[test]
     fn a_profile_may_rank_by_some_of_the_objectives() {
         let config = parse(&BASE.replace("engagement = 1, ", "")).unwrap();
         assert_eq!(config.profiles[0].objectives, [1]);
@@ -436,6 +516,7 @@ mod tests {
                 "path = \"\"",
                 "store.path: is empty",
             ),
+            ("[store]", "replica = \"\"\n[store]", "replica: is empty"),
             (
                 "[store]",
                 "max_concurrent_requests = 0\n[store]",

@@ -6,7 +6,9 @@
 //! replica = "a"                        # this combiner's name in answers
 //!
 //! [store]
-//! path = "weights.log"                 # beside this file
+//! path = "weights.log"                 # beside this file; with `nats` it is this combiner's copy of the log
+//! nats = "nats://127.0.0.1:4222"       # for many combiners: the log is a stream in NATS JetStream; comma separated for a cluster
+//! stream = "counterweight"             # its name
 //!
 //! [[objective]]                        # α
 //! name = "engagement"
@@ -93,12 +95,41 @@ pub enum Store {
         /// The file.
         path: PathBuf,
     },
+    /// A stream in NATS JetStream, for many combiners.
+    Nats {
+        /// The file of this combiner's copy.
+        path: PathBuf,
+        /// The stream.
+        nats: Nats,
+    },
+}
+
+/// A stream in NATS JetStream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nats {
+    /// The servers, comma separated, each `nats://host:port`.
+    pub url: String,
+    /// The stream's name. Default `counterweight`.
+    pub stream: String,
+}
+
+impl fmt::Display for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without a user's name and password.
+        let hosts = self
+            .url
+            .split(',')
+            .map(|url| url.rsplit(['@', '/']).next().unwrap_or(url));
+        let hosts: Vec<&str> = hosts.collect();
+        write!(f, "nats://{} stream {}", hosts.join(","), self.stream)
+    }
 }
 
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedded { path } => path.display().fmt(f),
+            Self::Nats { nats, .. } => nats.fmt(f),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Config {
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) path: PathBuf,
+    pub(super) nats: Option<String>,
+    pub(super) stream: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

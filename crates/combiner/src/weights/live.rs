@@ -42,9 +42,9 @@ struct Snapshot {
 /// The weights of a running combiner.
 #[derive(Debug)]
 pub(crate) struct LiveWeights {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     current: ArcSwap<Snapshot>,
-    store: Store,
+    pub(super) store: Store,
     reach: Arc<Reach>,
     metrics: Metrics,
     state: Mutex<LogState>,
@@ -60,7 +60,7 @@ impl LiveWeights {
     /// Entries of profiles and objectives that are no longer configured stay in the log and are not applied.
     pub(crate) async fn open(config: Arc<Config>, metrics: Metrics) -> Result<Self, CombinerError> {
         let reach = Arc::new(Reach::new(metrics.store_lost.clone()));
-        let store = Store::open(&config.store, Arc::clone(&reach)).await?;
+        let store = Store::open(&config, metrics.end.clone(), Arc::clone(&reach)).await?;
         let mut state = LogState::new();
         loop {
             let entries = store.read(state.last + 1, READ_AHEAD).await?;
@@ -91,6 +91,8 @@ impl LiveWeights {
             newest: watch::Sender::new(None),
         };
         live.measure(&live.current.load());
+        let (applied, hash) = live.end();
+        live.store.applied(applied, &hash);
         Ok(live)
     }
 
@@ -108,6 +110,20 @@ impl LiveWeights {
     /// The last revision that is applied.
     pub(crate) fn applied(&self) -> u64 {
         self.current.load().applied
+    }
+
+    /// The last entry that is applied: its revision and its hash, which is empty before the first.
+    pub(super) fn end(&self) -> (u64, String) {
+        let state = self.state();
+        match state.last {
+            0 => (0, String::new()),
+            last => (last, state.last_hash.clone()),
+        }
+    }
+
+    /// Ends what keeps the store up to date, so that it can be opened again.
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
     }
 
     /// Since when the store is lost; none while it is in reach.
@@ -288,6 +304,7 @@ impl LiveWeights {
         self.measure(&next);
         self.current.store(Arc::new(next));
         self.newest.send_replace(Some(Arc::clone(entry)));
+        self.store.applied(entry.revision, &entry.hash);
         tracing::info!(
             revision = entry.revision,
             author = entry.cause.author,

@@ -4,6 +4,7 @@ mod live;
 
 mod log_state;
 mod plan;
+mod replicas;
 
 mod entry;
 mod in_force;
@@ -16,3 +17,4 @@ pub(crate) use live::LiveWeights;
 pub(crate) use log_state::LogState;
 pub(crate) use plan::{ProfileChange, set};
 pub(crate) use profile::{ObjectiveWeight, ProfileState};
+pub(crate) use replicas::Replica;

@@ -44,7 +44,9 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
         E::StoreLocked { .. }
         | E::StoreIo { .. }
         | E::StoreClosed { .. }
+        | E::StoreNeverSeen { .. }
         | E::StoreUnavailable { .. } => (Unavailable, "STORE_UNAVAILABLE", vec![]),
+        E::StoreBroken { .. } => (Code::FailedPrecondition, "STORE_BROKEN", vec![]),
         E::StoreAmbiguous { key, .. } => {
             (Unavailable, "STORE_AMBIGUOUS", one("idempotency_key", key))
         }

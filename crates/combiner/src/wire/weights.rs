@@ -15,7 +15,8 @@ use crate::{
     error::CombinerError,
     rank::Engine,
     weights::{
-        Cause, Change, Entry, LogState, ObjectiveWeight, ProfileChange, ProfileState, digest, set,
+        Cause, Change, Entry, LogState, ObjectiveWeight, ProfileChange, ProfileState, Replica,
+        digest, set,
     },
 };
 
@@ -38,10 +39,8 @@ impl WeightsService for WeightsApi {
         &self,
         request: Request<pb::GetWeightsRequest>,
     ) -> Result<Response<pb::GetWeightsResponse>, Status> {
-        Ok(Response::new(get(
-            &self.engine,
-            &request.into_inner().profile,
-        )?))
+        let profile = request.into_inner().profile;
+        Ok(Response::new(get(&self.engine, &profile).await?))
     }
 
     async fn set_weights(
@@ -187,7 +186,7 @@ impl Watch {
     }
 }
 
-fn get(engine: &Engine, name: &str) -> Result<pb::GetWeightsResponse, CombinerError> {
+async fn get(engine: &Engine, name: &str) -> Result<pb::GetWeightsResponse, CombinerError> {
     let only = if name.is_empty() {
         None
     } else {
@@ -205,7 +204,25 @@ fn get(engine: &Engine, name: &str) -> Result<pb::GetWeightsResponse, CombinerEr
         applied_revision,
         replica: engine.config.replica.clone(),
         stale: engine.weights.lost_since().is_some(),
+        replicas: engine
+            .weights
+            .replicas()
+            .await?
+            .into_iter()
+            .map(replica)
+            .collect(),
     })
+}
+
+fn replica(replica: Replica) -> pb::Replica {
+    pb::Replica {
+        name: replica.name,
+        applied_revision: replica.applied,
+        applied_hash: replica.hash,
+        heard_ago: replica.heard.try_into().ok(),
+        behind: replica.behind,
+        problem: replica.problem,
+    }
 }
 
 fn decode(request: pb::SetWeightsRequest) -> Result<(Cause, Vec<ProfileChange>), CombinerError> {

@@ -10,6 +10,8 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
+    thread::sleep,
+    time::Duration,
 };
 
 use tokio::task::spawn_blocking;
@@ -23,6 +25,9 @@ use crate::{
     weights::entry::{Entry, Sealed},
 };
 
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// The log in a file. A lock on the file ensures that there is one per file.
 #[derive(Debug)]
 pub(in crate::weights) struct Embedded {
@@ -32,12 +37,15 @@ pub(in crate::weights) struct Embedded {
     /// Where each entry starts, and where the last one ends: one more than there are entries.
     bounds: RwLock<Vec<u64>>,
     writer: Mutex<Writer>,
-    reach: Arc<Reach>,
+    /// None for a copy: that the log is lost is told by who keeps it.
+    reach: Option<Arc<Reach>>,
 }
 
 #[derive(Debug)]
 struct Writer {
     file: File,
+    /// Whether an entry has to survive a power cut.
+    synced: bool,
     /// A failed write could not be undone yet: behind the last entry there may be anything.
     dirty: bool,
     /// Makes the next append fail after this many bytes, as a full disk does.
@@ -48,12 +56,19 @@ struct Writer {
 impl Embedded {
     /// Opens or creates the log, checks every entry, and keeps the file locked.
     pub(super) async fn open(path: PathBuf, reach: Arc<Reach>) -> Result<Arc<Self>, CombinerError> {
-        blocking(move || Self::open_blocking(path, reach))
+        blocking(move || Self::open_blocking(path, Some(reach)))
             .await
             .map(Arc::new)
     }
 
-    fn open_blocking(path: PathBuf, reach: Arc<Reach>) -> Result<Self, CombinerError> {
+    /// The same for the copy of a log that is safe elsewhere: what a power cut takes of it is copied again.
+    pub(super) async fn open_copy(path: PathBuf) -> Result<Arc<Self>, CombinerError> {
+        blocking(move || Self::open_blocking(path, None))
+            .await
+            .map(Arc::new)
+    }
+
+    fn open_blocking(path: PathBuf, reach: Option<Arc<Reach>>) -> Result<Self, CombinerError> {
         let at = |action| {
             let path = path.clone();
             move |source| CombinerError::StoreIo {
@@ -68,7 +83,7 @@ impl Embedded {
             .create(true)
             .open(&path)
             .map_err(at("can not be opened"))?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(CombinerError::StoreLocked { path }),
             Err(TryLockError::Error(source)) => return Err(at("can not be locked")(source)),
@@ -84,6 +99,7 @@ impl Embedded {
             bounds: RwLock::new(found.bounds),
             writer: Mutex::new(Writer {
                 file,
+                synced: reach.is_some(),
                 dirty: false,
                 #[cfg(test)]
                 full_after: None,
@@ -99,9 +115,17 @@ impl Embedded {
         self: &Arc<Self>,
         sealed: &Sealed,
     ) -> Result<Appended, CombinerError> {
-        let store = Arc::clone(self);
-        let revision = sealed.entry.revision;
         let line = line(&sealed.entry.hash, &sealed.payload);
+        self.append_line(sealed.entry.revision, line).await
+    }
+
+    /// Appends the line of the entry `revision`, which is known to follow.
+    pub(super) async fn append_line(
+        self: &Arc<Self>,
+        revision: u64,
+        line: Vec<u8>,
+    ) -> Result<Appended, CombinerError> {
+        let store = Arc::clone(self);
         blocking(move || store.append_blocking(revision, &line)).await
     }
 
@@ -139,19 +163,23 @@ impl Embedded {
             .set_len(end)
             .and_then(|()| writer.file.sync_all())
         {
-            self.reach.lost(&source);
+            if let Some(reach) = &self.reach {
+                reach.lost(&source);
+            }
             return Err(CombinerError::StoreClosed {
                 path: self.path.clone(),
                 source,
             });
         }
         writer.dirty = false;
-        self.reach.found();
+        if let Some(reach) = &self.reach {
+            reach.found();
+        }
         Ok(())
     }
 
     /// The last revision; 0 when there is none.
-    fn last(&self) -> u64 {
+    pub(super) fn last(&self) -> u64 {
         self.bounds
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -209,12 +237,15 @@ impl Writer {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         self.file.write_all(line)?;
-        self.file.sync_data()
+        if self.synced {
+            self.file.sync_data()?;
+        }
+        Ok(())
     }
 }
 
 /// Runs what blocks on the disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CombinerError> + Send + 'static,
 ) -> Result<T, CombinerError> {
     spawn_blocking(work)
@@ -222,6 +253,17 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| CombinerError::Internal {
             what: error.to_string(),
         })?
+}
+
+/// Locks the file, and waits a moment for one who just ends, or for a child of this process that does not run its program yet.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => sleep(LOCK_PAUSE),
+            outcome => return outcome,
+        }
+    }
+    Err(TryLockError::WouldBlock)
 }
 
 /// Copies an unfinished last entry into a file of its own, durably, and cuts it off.
@@ -265,7 +307,7 @@ mod tests {
 
     fn open(path: &Path) -> Result<Embedded, CombinerError> {
         let gauge = IntGauge::new("lost", "lost").unwrap();
-        Embedded::open_blocking(path.to_owned(), Arc::new(Reach::new(gauge)))
+        Embedded::open_blocking(path.to_owned(), Some(Arc::new(Reach::new(gauge))))
     }
 
     fn append(store: &Embedded, weight: f64) -> Result<u64, CombinerError> {

@@ -2,21 +2,31 @@
 //! entries back in order. Whether an entry makes sense is decided above.
 
 mod embedded;
+mod nats;
 mod reach;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::{future::pending, sync::Arc};
 
-use self::embedded::Embedded;
+pub(super) use self::nats::Heard;
 pub(crate) use self::reach::Reach;
+use self::{embedded::Embedded, nats::Nats};
 use super::entry::{Entry, Sealed};
-use crate::{config, error::CombinerError};
+use crate::{
+    config::{self, Config},
+    error::CombinerError,
+    metrics::LogEnd,
+};
 
 /// A store. There are two known kinds, and so no trait.
 #[derive(Debug, Clone)]
 pub(super) enum Store {
     /// A file on this machine.
     Embedded(Arc<Embedded>),
+    /// A stream in NATS.
+    Nats(Arc<Nats>),
 }
 
 /// What became of an entry that could be offered to the store.
@@ -33,18 +43,23 @@ pub(super) enum Appended {
 pub(super) enum Tail {
     /// The file is locked: nobody else writes.
     Alone,
+    Nats(nats::Tail),
 }
 
 impl Store {
-    /// Opens or creates the store; `reach` is told when it is lost and found again.
+    /// Opens or creates the store; `end` is told where the log ends, `reach` when the store is lost and found again.
     pub(super) async fn open(
-        config: &config::Store,
+        config: &Config,
+        end: LogEnd,
         reach: Arc<Reach>,
     ) -> Result<Self, CombinerError> {
-        match config {
+        match &config.store {
             config::Store::Embedded { path } => {
                 Ok(Self::Embedded(Embedded::open(path.clone(), reach).await?))
             }
+            config::Store::Nats { path, nats } => Ok(Self::Nats(
+                Nats::open(path.clone(), nats, &config.replica, end, reach).await?,
+            )),
         }
     }
 
@@ -56,6 +71,7 @@ impl Store {
     pub(super) async fn append(&self, sealed: &Sealed) -> Result<Appended, CombinerError> {
         match self {
             Self::Embedded(store) => store.append(sealed).await,
+            Self::Nats(store) => store.append(sealed).await,
         }
     }
 
@@ -64,13 +80,58 @@ impl Store {
     pub(super) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, CombinerError> {
         match self {
             Self::Embedded(store) => store.read(from, count).await,
+            Self::Nats(store) => store.read(from, count).await,
         }
     }
 
     /// What others commit after the revision `after`.
-    pub(super) fn tail(&self, _after: u64) -> Tail {
+    pub(super) fn tail(&self, after: u64) -> Tail {
         match self {
             Self::Embedded(_) => Tail::Alone,
+            Self::Nats(store) => Tail::Nats(store.tail(after)),
+        }
+    }
+}
+
+/// What only many combiners have.
+impl Store {
+    /// This combiner has applied that entry.
+    pub(super) fn applied(&self, revision: u64, hash: &str) {
+        match self {
+            Self::Embedded(_) => {}
+            Self::Nats(store) => store.replicas().applied(revision, hash),
+        }
+    }
+
+    /// Lets go of everything; what is served on is what is known.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Embedded(_) => {}
+            Self::Nats(store) => store.close().await,
+        }
+    }
+
+    /// The last revision of the log as far as it is known; none where that is what is applied.
+    pub(super) fn known(&self) -> Option<u64> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Nats(store) => Some(store.known()),
+        }
+    }
+
+    /// The other combiners, by name.
+    pub(super) fn others(&self) -> Vec<Heard> {
+        match self {
+            Self::Embedded(_) => Vec::new(),
+            Self::Nats(store) => store.replicas().others(),
+        }
+    }
+
+    /// Whether another combiner runs under this one's name.
+    pub(super) fn name_taken(&self) -> bool {
+        match self {
+            Self::Embedded(_) => false,
+            Self::Nats(store) => store.replicas().name_taken(),
         }
     }
 }
@@ -80,6 +141,7 @@ impl Tail {
     pub(super) async fn next(&mut self) -> Result<Entry, CombinerError> {
         match self {
             Self::Alone => pending().await,
+            Self::Nats(tail) => tail.next().await,
         }
     }
 }

