@@ -3,6 +3,7 @@
 
 mod combine;
 mod error;
+pub mod front;
 pub mod metrics;
 mod order;
 mod steps;
