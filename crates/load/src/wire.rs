@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes};
+use counterweight_proto::Unary;
 use http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout_at};
 use tonic::{
@@ -18,6 +19,8 @@ use crate::LoadError;
 /// Room for the answers of many requests, so that flow control does not throttle the run.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
+/// One frame for a whole usual answer.
+const MAX_FRAME: u32 = 1 << 20;
 const LARGEST_ANSWER: usize = 256 << 20;
 
 /// Opens `channels` connections, each of its own.
@@ -39,7 +42,8 @@ pub(crate) async fn connect(address: &str, channels: usize) -> Result<Vec<Channe
         .tcp_nodelay(true)
         .connect_timeout(Duration::from_secs(5))
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME);
     let mut connected = Vec::with_capacity(channels);
     for _ in 0..channels {
         let channel = endpoint
@@ -66,13 +70,13 @@ fn deepest(error: &dyn std::error::Error) -> String {
 /// One connection, ready to send encoded messages to one method.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    grpc: Grpc<Channel>,
+    grpc: Grpc<Unary<Channel>>,
     path: PathAndQuery,
 }
 
 impl Caller {
     pub(crate) fn new(channel: Channel, path: PathAndQuery) -> Self {
-        let grpc = Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER);
+        let grpc = Grpc::new(Unary(channel)).max_decoding_message_size(LARGEST_ANSWER);
         Self { grpc, path }
     }
 
@@ -104,7 +108,7 @@ impl Caller {
         self.grpc
             .ready()
             .await
-            .map_err(|error| Status::unavailable(deepest(&error)))?;
+            .map_err(|error| Status::unavailable(deepest(&*error)))?;
         let codec = Encoded(message.len());
         let mut request = Request::new(message);
         request.set_timeout(timeout);

@@ -1,7 +1,10 @@
-//! The generated message types and gRPC stubs of `proto/`, and the codec that they use.
+//! The generated message types and gRPC stubs of `proto/`, the codec that they use, and a channel for unary calls.
 #![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)] // generated code
 
 pub mod codec;
+mod unary;
+
+pub use unary::{Unary, UnaryError};
 
 /// The Open Inference Protocol.
 pub mod inference {

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use counterweight_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
+use counterweight_proto::{
+    Unary, inference::grpc_inference_service_client::GrpcInferenceServiceClient,
+};
 use tonic::transport::{self, Channel};
 
 use crate::error::CombinerError;
@@ -25,7 +27,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) address: String,
-    client: GrpcInferenceServiceClient<Channel>,
+    client: GrpcInferenceServiceClient<Unary<Channel>>,
     /// Milliseconds since `Endpoints::born`; until then it is tried last.
     suspect_until: AtomicU64,
 }
@@ -59,7 +61,7 @@ impl Endpoints {
                     .max_frame_size(MAX_FRAME)
                     .http2_keep_alive_interval(KEEP_ALIVE)
                     .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-                let client = GrpcInferenceServiceClient::new(endpoint.connect_lazy())
+                let client = GrpcInferenceServiceClient::new(Unary(endpoint.connect_lazy()))
                     .max_decoding_message_size(max_message_bytes)
                     .max_encoding_message_size(max_message_bytes);
                 Ok(Endpoint {
@@ -118,7 +120,7 @@ impl Endpoints {
 
 impl Endpoint {
     /// A client on the endpoint's one channel.
-    pub(super) fn client(&self) -> GrpcInferenceServiceClient<Channel> {
+    pub(super) fn client(&self) -> GrpcInferenceServiceClient<Unary<Channel>> {
         self.client.clone()
     }
 }

@@ -7,9 +7,13 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use counterweight_proto::inference::{
-    ModelInferResponse, ModelMetadataRequest,
-    grpc_inference_service_client::GrpcInferenceServiceClient, infer_parameter::ParameterChoice,
+use counterweight_proto::{
+    Unary,
+    inference::{
+        ModelInferResponse, ModelMetadataRequest,
+        grpc_inference_service_client::GrpcInferenceServiceClient,
+        infer_parameter::ParameterChoice,
+    },
 };
 use tokio::{sync::Mutex, time::timeout_at};
 use tonic::{Code, Request, Response, Status, transport::Channel};
@@ -259,7 +263,7 @@ impl Model {
     /// Makes one call at the endpoint whose turn it is, and at the others where that one can not be reached.
     async fn ask<T, F, A>(&self, deadline: Instant, attempt: F) -> Result<T, SourceError>
     where
-        F: Fn(GrpcInferenceServiceClient<Channel>) -> A,
+        F: Fn(GrpcInferenceServiceClient<Unary<Channel>>) -> A,
         A: Future<Output = Result<Result<T, Status>, CombinerError>>,
     {
         let started = Instant::now();
