@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use counterweight_proto::{
+    code_name,
     counterweight::v1::{
         DescribeRankingRequest, RankRequest, RankResponse,
         ranking_service_client::RankingServiceClient,
@@ -24,7 +25,7 @@ use tonic::{Request, Status, transport::Channel};
 use crate::{
     InferWorkload, LoadError, Options, RankWorkload, TensorSpec, Workload,
     inputs::fill,
-    wire::{Caller, code_name, connect},
+    wire::{Caller, connect},
 };
 
 /// Different requests that are sent in turn, so that no cache sees the same bytes each time.

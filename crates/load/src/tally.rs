@@ -10,10 +10,9 @@ use std::{
     time::Duration,
 };
 
+use counterweight_proto::code_name;
 use hdrhistogram::Histogram;
 use tonic::Code;
-
-use crate::wire::code_name;
 
 /// What one shard has seen.
 #[derive(Debug, Clone)]

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use counterweight_telemetry::prometheus::{
-    self, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+use counterweight_proto::code_name;
+use counterweight_telemetry::{
+    prometheus::{
+        self, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+        IntGauge, IntGaugeVec, Opts, Registry,
+    },
+    register,
 };
 use tonic::Code;
 
@@ -46,15 +50,9 @@ impl Metrics {
     }
 
     fn register(registry: &Registry) -> prometheus::Result<Self> {
-        fn add<C: Collector + Clone + 'static>(
-            registry: &Registry,
-            metric: C,
-        ) -> prometheus::Result<C> {
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        }
-        let counter =
-            |name, help, labels| add(registry, IntCounterVec::new(Opts::new(name, help), labels)?);
+        let counter = |name, help, labels| {
+            register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
         let version = &["model", "version"];
         let seconds = HistogramOpts::new(
             "counterweight_model_request_seconds",
@@ -67,7 +65,7 @@ impl Metrics {
                 "Inference requests by gRPC code; model and version are empty where they were unknown when the request ended.",
                 &["model", "version", "code"],
             )?,
-            seconds: add(registry, HistogramVec::new(seconds, version)?)?,
+            seconds: register(registry, HistogramVec::new(seconds, version)?)?,
             rows: counter(
                 "counterweight_model_rows_total",
                 "Candidates scored.",
@@ -78,14 +76,14 @@ impl Metrics {
                 "Strings that were not UTF-8 and were decoded lossily.",
                 version,
             )?,
-            versions: add(
+            versions: register(
                 registry,
                 IntGaugeVec::new(
                     Opts::new("counterweight_model_versions", "Versions loaded."),
                     &["model"],
                 )?,
             )?,
-            written: add(
+            written: register(
                 registry,
                 GaugeVec::new(
                     Opts::new(
@@ -100,7 +98,7 @@ impl Metrics {
                 "Artefacts that could not be loaded.",
                 &["model"],
             )?,
-            in_flight: add(
+            in_flight: register(
                 registry,
                 IntGauge::new(
                     "counterweight_model_requests_in_flight",
@@ -156,28 +154,5 @@ impl Metrics {
             if default { "true" } else { "false" },
         ]);
         gauge.set(at.as_secs_f64());
-    }
-}
-
-/// The protocol's name of a code.
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

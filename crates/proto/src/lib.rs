@@ -1,9 +1,12 @@
-//! The generated message types and gRPC stubs of `proto/`, the codec that they use, and a channel for unary calls.
+//! The generated message types and gRPC stubs of `proto/`, and what every caller and server
+//! shares: the codec, a channel for unary calls, the names of status codes.
 #![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)] // generated code
 
+mod code;
 pub mod codec;
 mod unary;
 
+pub use code::code_name;
 pub use unary::{Unary, UnaryError};
 
 /// The Open Inference Protocol.

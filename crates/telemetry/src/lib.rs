@@ -13,3 +13,15 @@ pub use trace::TraceContext;
 
 /// The metrics library in use, re-exported so that servers register into the same [`prometheus::Registry`].
 pub use prometheus;
+
+/// Registers a metric and gives back a handle that counts into it.
+///
+/// # Errors
+/// As [`prometheus::Registry::register`]: the name is taken, or the metric says the wrong things of itself.
+pub fn register<C: prometheus::core::Collector + Clone + 'static>(
+    registry: &prometheus::Registry,
+    metric: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
