@@ -88,6 +88,38 @@ pub enum RankingError {
         /// What is there.
         value: f64,
     },
+    /// A slate that names a candidate twice, or one that is not there.
+    #[error(
+        "the slate holds candidate {candidate}, which stands in it before or is none of the {candidates} candidates"
+    )]
+    Slate {
+        /// The candidate.
+        candidate: usize,
+        /// How many there are.
+        candidates: usize,
+    },
+    /// A slate that the logging policy would not have shown.
+    #[error(
+        "request {request}: what stands on place {place} (from 0) had probability {propensity:e} there; the probabilities, weights and positions of this log do not belong together"
+    )]
+    NeverShown {
+        /// The request.
+        request: usize,
+        /// The place.
+        place: usize,
+        /// Its probability.
+        propensity: f64,
+    },
+    /// Requests whose weights were drawn from ranges without a common part.
+    #[error(
+        "the requests explored no common range of weights: the highest lower end is {low}, the lowest upper end {high}; evaluate the periods apart"
+    )]
+    NoCommonRange {
+        /// The highest lower end.
+        low: f64,
+        /// The lowest upper end.
+        high: f64,
+    },
     /// Nothing was fed.
     #[error("there is no request; feed at least one")]
     NoRequests,

@@ -5,6 +5,7 @@ mod combine;
 mod error;
 pub mod front;
 pub mod metrics;
+pub mod ope;
 mod order;
 mod steps;
 pub mod sweep;

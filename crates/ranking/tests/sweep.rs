@@ -361,6 +361,44 @@ fn few_candidates_one_candidate_and_equal_scores_have_curves() {
     }
 }
 
+/// Known places come and go as the weight grows; where none is left, nothing may remain of them.
+#[test]
+fn realised_metrics_are_undefined_where_no_known_place_is_left() {
+    let plan = plan(3, 1, true, vec![1.0, 0.0, 0.0], 0.0);
+    let at = |metric| {
+        let there = plan.metrics.iter().position(|m| *m == metric);
+        there.expect("there")
+    };
+    let (mut seen, mut unseen) = (0, 0);
+    for mut request in users(20, 1, 12, 8) {
+        for (candidate, label) in request.realised[0].iter_mut().enumerate() {
+            *label = if candidate % 6 == 0 { 1.0 } else { f64::NAN };
+        }
+        let curves = curves(&plan, &[request]).expect("a good log");
+        for discount in [Discount::Flat, Discount::Log2] {
+            let coverage = at(Metric::Coverage {
+                objective: 0,
+                discount,
+            });
+            let realised = at(Metric::Realised {
+                objective: 0,
+                discount,
+            });
+            for (coverage, realised) in curves.values(coverage).iter().zip(curves.values(realised))
+            {
+                if *coverage == 0.0 {
+                    assert!(realised.is_nan());
+                    unseen += 1;
+                } else {
+                    assert!(*coverage > 0.1 && (realised - 1.0).abs() < 1e-12);
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 20 && unseen > 20, "{seen} {unseen}");
+}
+
 #[test]
 fn what_cannot_be_measured_is_refused_by_name() {
     let good = plan(2, 1, false, vec![1.0, 0.0, 0.0], 0.0);

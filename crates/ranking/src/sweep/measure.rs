@@ -84,17 +84,22 @@ impl Meter {
             }
             let rises = &gains[step.rises * sums..][..sums];
             let falls = &gains[step.falls * sums..][..sums];
-            let discounted = if entry {
+            // Each place's share is rounded by itself, so that whatever comes back cancels to the bit.
+            if entry {
                 for column in 0..flat {
-                    row[column] = (rises[column] - falls[column]) as i64;
+                    row[column] = rises[column] as i64 - falls[column] as i64;
                 }
-                discounts[last]
+                let here = discounts[last];
+                for column in flat..sums {
+                    row[column] = (rises[column] * here) as i64 - (falls[column] * here) as i64;
+                }
             } else {
                 row[..flat].fill(0);
-                discounts[step.place] - discounts[step.place + 1]
-            };
-            for column in flat..sums {
-                row[column] = ((rises[column] - falls[column]) * discounted) as i64;
+                let (here, below) = (discounts[step.place], discounts[step.place + 1]);
+                let gained = |gain: f64| (gain * here) as i64 - (gain * below) as i64;
+                for column in flat..sums {
+                    row[column] = gained(rises[column]) - gained(falls[column]);
+                }
             }
             if !reference.is_empty() {
                 let [set, order] =
