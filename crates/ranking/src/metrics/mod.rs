@@ -1,7 +1,11 @@
-//! Metrics of one objective's probabilities against 0/1 labels, as scikit-learn defines them.
+//! Metrics of one objective's probabilities against 0/1 labels, as scikit-learn defines them, and of ranked pages.
 //!
-//! Every function takes one score or probability per row and one label per row, of the same length, and gives `None` where
+//! Of the functions in this file, every one takes one score or probability per row and one label per row, of the same length, and gives `None` where
 //! the metric is not defined (no rows, or one class only where two are needed). Scores must not be NaN.
+
+mod pages;
+
+pub use pages::{Gain, average_precision, exposure, ndcg, ndcg_ties_averaged};
 
 use serde::{Deserialize, Serialize};
 
