@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+pub mod nats;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -354,7 +356,12 @@ impl Combiner {
     }
 
     pub async fn start_in(config: &str, folder: Arc<TempDir>) -> Self {
-        let text = format!("{config}\n[store]\npath = \"weights.log\"\n");
+        Self::start_with(config, "path = \"weights.log\"", folder).await
+    }
+
+    /// The same with these lines in `[store]`.
+    pub async fn start_with(config: &str, store: &str, folder: Arc<TempDir>) -> Self {
+        let text = format!("{config}\n[store]\n{store}\n");
         let config = Config::parse(&text, "test.toml", folder.path()).unwrap();
         let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let metrics = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -125,7 +125,6 @@ impl Nats {
         });
         while let Err(error) = store.catch_up(&mut *store.end.lock().await).await {
             if Instant::now() >= deadline || matches!(error, CombinerError::StoreBroken { .. }) {
-                store.reach.lost(&error);
                 break;
             }
             sleep(START_PAUSE).await;
@@ -236,6 +235,15 @@ impl Nats {
     /// # Errors
     /// The stream is out of reach, or is not the one that was copied.
     async fn catch_up(&self, end: &mut End) -> Result<(), CombinerError> {
+        let outcome = self.copy_what_is_new(end).await;
+        match &outcome {
+            Ok(()) => self.reach.found(),
+            Err(error) => self.reach.lost(error),
+        }
+        outcome
+    }
+
+    async fn copy_what_is_new(&self, end: &mut End) -> Result<(), CombinerError> {
         self.link.connected()?;
         let connection = self.link.connections();
         if end.checked != Some(connection) {
@@ -335,10 +343,8 @@ async fn follow(store: Weak<Nats>, closing: CancellationToken) {
         if news.is_none() {
             news = store.link.news().await.ok();
         }
-        match store.catch_up(&mut *store.end.lock().await).await {
-            Ok(()) => store.reach.found(),
-            Err(error) => store.reach.lost(&error),
-        }
+        // What came of it is told to everybody who asks.
+        let _ = store.catch_up(&mut *store.end.lock().await).await;
         drop(store);
         let signal = async {
             match &mut news {

@@ -12,7 +12,7 @@ use async_nats::{
     Subscriber,
     jetstream::stream::{Config, StorageType},
 };
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::pending};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::watch,
@@ -148,27 +148,37 @@ pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
     let mut tick = interval(BEAT);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut others: Option<Subscriber> = None;
-    let mut known_on = None;
+    let mut recalled_on = None;
     loop {
+        let word = async {
+            match &mut others {
+                Some(others) => others.next().await,
+                None => pending().await,
+            }
+        };
+        let heard = tokio::select! {
+            _ = tick.tick() => None,
+            Ok(()) = applied.changed() => {
+                sleep(SHORTEST).await;
+                None
+            }
+            word = word => word,
+            () = closing.cancelled() => return,
+        };
         let Some(store) = store.upgrade() else { return };
         let (link, replicas) = (&store.link, &store.replicas);
-        if others.is_none() {
-            others = link
-                .client
-                .subscribe(format!("{}.*", prefix(link)))
-                .await
-                .ok();
+        if let Some(word) = heard {
+            replicas.hear(&word.payload, Instant::now());
+            continue;
         }
-        if known_on != Some(link.connections()) && recall(link, replicas).await.is_some() {
-            known_on = Some(link.connections());
+        if others.is_none() {
+            let all = format!("{}.*", prefix(link));
+            others = link.client.subscribe(all).await.ok();
+        }
+        if recalled_on != Some(link.connections()) && recall(link, replicas).await.is_some() {
+            recalled_on = Some(link.connections());
         }
         replicas.say(link).await;
-        drop(store);
-        tokio::select! {
-            _ = tick.tick() => {}
-            _ = applied.changed() => sleep(SHORTEST).await,
-            () = closing.cancelled() => return,
-        }
     }
 }
 
