@@ -7,6 +7,7 @@ pub mod front;
 pub mod metrics;
 pub mod ope;
 mod order;
+pub mod stability;
 mod steps;
 pub mod sweep;
 mod weights;
