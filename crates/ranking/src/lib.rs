@@ -1,17 +1,21 @@
 //! Many objectives: weights, the weighted sum, the top k, exact curves over a weight, and the metrics that judge them.
 //! Pure: no I/O, no clock; the offline parts use the threads of a rayon pool, and no result depends on how many there are.
 
+mod bounds;
 mod combine;
 mod error;
 pub mod front;
 pub mod metrics;
 pub mod ope;
 mod order;
+mod ramp;
 pub mod stability;
 mod steps;
 pub mod sweep;
 mod weights;
 
+pub use bounds::{Bound, BoundError, check_range, check_step};
 pub use combine::{combine, contribution, top_k};
 pub use error::RankingError;
+pub use ramp::{MAX_STEPS, Ramp, RampError};
 pub use weights::{Weights, WeightsError, symbol};
