@@ -138,7 +138,7 @@ async fn set_beta(
     let change = ProfileChange {
         profile: "default".to_owned(),
         weights,
-        expected_revision: None,
+        ..ProfileChange::default()
     };
     let request = SetWeightsRequest {
         changes: vec![change],

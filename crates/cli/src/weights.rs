@@ -168,12 +168,14 @@ impl Set {
                 profile: self.profile,
                 weights,
                 expected_revision: Some(self.expect.unwrap_or(before.revision)),
+                ..Default::default()
             }],
             author: self.author.unwrap_or_else(login_name),
             reason: self.reason,
             idempotency_key: self
                 .idempotency_key
                 .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            force: false,
         };
         let answer = client
             .set_weights(request)
@@ -417,6 +419,7 @@ mod tests {
             profile: "default".to_owned(),
             weights: vec![weight("engagement", 1.0), weight("engagement_bait", -0.5)],
             revision: 3,
+            ..Default::default()
         }
     }
 

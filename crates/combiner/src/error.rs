@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use counterweight_config::ConfigError;
+use counterweight_ranking::{BoundError, RampError};
 use counterweight_tensor::TensorError;
 
 /// Why the combiner can not start, or why it refuses or fails a request.
@@ -275,6 +276,34 @@ pub enum CombinerError {
         /// Why each failed.
         reasons: String,
     },
+    /// The profile holds a version of the model that is no longer served.
+    #[error(
+        "objective {objective:?}: the weights hold version {version:?} of model {model:?}, which is served no more ({reason}); \
+         serve it again, or confirm the weights for the version that is served"
+    )]
+    HeldVersionGone {
+        /// The objective.
+        objective: String,
+        /// The model's name on its server.
+        model: String,
+        /// The version that is held.
+        version: String,
+        /// What the servers said.
+        reason: String,
+    },
+    /// The profile holds a calibrator that is no longer applied.
+    #[error(
+        "objective {objective:?}: the weights hold calibrator {held:?}, and {applied:?} is applied; \
+         bring it back, or confirm the weights for what is served"
+    )]
+    HeldCalibratorGone {
+        /// The objective.
+        objective: String,
+        /// The calibrators that are held.
+        held: String,
+        /// The calibrators that are applied.
+        applied: String,
+    },
     /// The caller's deadline had passed before the models were called.
     #[error("the deadline passed before the models were called; give the call more time")]
     DeadlinePassed,
@@ -327,6 +356,76 @@ pub enum CombinerError {
         /// What is wrong and what to send.
         problem: String,
     },
+    /// A weight is out of its bounds, or moves too far at once.
+    #[error(
+        "profile {profile:?}, objective {objective:?}: {error}; go in smaller steps, by a ramp, or with force"
+    )]
+    OutOfBounds {
+        /// The profile.
+        profile: String,
+        /// The objective.
+        objective: String,
+        /// Which bound.
+        error: BoundError,
+    },
+    /// The writer names a model that is not served.
+    #[error(
+        "profile {profile:?}, objective {objective:?}: the weights are said to be tuned for {wanted}, and {served} is served; \
+         tune them for what is served"
+    )]
+    NotServed {
+        /// The profile.
+        profile: String,
+        /// The objective.
+        objective: String,
+        /// What was named.
+        wanted: String,
+        /// What is served.
+        served: String,
+    },
+    /// Weights can not be bound to a model that has not said its version.
+    #[error(
+        "profile {profile:?}, objective {objective:?}: model {model:?} has not said which version it serves, so the weights can not be bound to it; \
+         bring the model up, or set them with force"
+    )]
+    VersionUnknown {
+        /// The profile.
+        profile: String,
+        /// The objective.
+        objective: String,
+        /// The model's name on its server.
+        model: String,
+    },
+    /// The kill switch has nothing to put in force.
+    #[error(
+        "no safe set is declared for {profile:?}; write `safe` into its [profile] in the configuration"
+    )]
+    NoSafeSet {
+        /// The profile, or all of them.
+        profile: String,
+    },
+    /// A ramp can not be walked.
+    #[error("profile {profile:?}: {error}")]
+    Ramp {
+        /// The profile.
+        profile: String,
+        /// Why not.
+        error: RampError,
+    },
+    /// There is no ramp to stop.
+    #[error("profile {profile:?} has no ramp under way")]
+    NoRamp {
+        /// The profile.
+        profile: String,
+    },
+    /// There is no such entry.
+    #[error("there is no revision {revision}; the log has revisions 1 to {last}")]
+    UnknownRevision {
+        /// What was asked for.
+        revision: u64,
+        /// The last revision.
+        last: u64,
+    },
     /// The compare-and-set was lost.
     #[error(
         "profile {profile:?} is at revision {current}, and the change expected {expected}; read the weights again and decide anew"
@@ -370,9 +469,12 @@ pub enum CombinerError {
 /// How an objective's model failed; what the caller did wrong is no failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// It can not be reached, or does not serve the model.
+    /// It can not be reached.
     #[error("the model is unavailable: {0}")]
     Unavailable(String),
+    /// No server has the model, or the version that is asked for.
+    #[error("the model is not served: {0}")]
+    NotServed(String),
     /// It answered that it failed.
     #[error("the model failed: {0}")]
     Failed(String),
@@ -392,7 +494,8 @@ impl Failure {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Unavailable(_) => "MODEL_UNAVAILABLE",
+            // To a caller it is the same.
+            Self::Unavailable(_) | Self::NotServed(_) => "MODEL_UNAVAILABLE",
             Self::Failed(_) => "MODEL_FAILED",
             Self::TimedOut(_) => "MODEL_TIMED_OUT",
             Self::Overloaded(_) => "MODEL_OVERLOADED",

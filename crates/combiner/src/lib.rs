@@ -14,6 +14,7 @@ mod admission;
 mod batch;
 mod call;
 mod rank;
+mod served;
 mod source;
 mod weights;
 
@@ -24,3 +25,4 @@ mod metrics;
 pub use config::Config;
 pub use error::{CombinerError, Failure};
 pub use server::{Listeners, serve};
+pub use weights::{Verified, verify_log};

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     /// Where the weights log ends, and how much of it is applied.
     pub(crate) end: LogEnd,
     revision: IntGaugeVec,
+    unconfirmed: IntGaugeVec,
 }
 
 impl Metrics {
@@ -139,6 +140,16 @@ impl Metrics {
                     &["profile"],
                 )?,
             )?,
+            unconfirmed: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "counterweight_weights_unconfirmed",
+                        "Objectives of a profile whose weights were tuned for another model or calibrator than is served.",
+                    ),
+                    &["profile"],
+                )?,
+            )?,
             registry,
         })
     }
@@ -170,6 +181,13 @@ impl Metrics {
     /// An answer did without an objective.
     pub(crate) fn degraded(&self, profile: &str) {
         self.degraded.with_label_values(&[profile]).inc();
+    }
+
+    /// So many objectives of a profile are served by something else than their weights were tuned for.
+    pub(crate) fn unconfirmed(&self, profile: &str, objectives: usize) {
+        self.unconfirmed
+            .with_label_values(&[profile])
+            .set(i64::try_from(objectives).unwrap_or(i64::MAX));
     }
 
     /// These revisions are in force: the log's, and each profile's.

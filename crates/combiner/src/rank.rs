@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Policy, Profile},
     error::{CombinerError, Failure},
     metrics::Metrics,
+    served::Unconfirmed,
     source::{Answer, Model, Objective, Source, SourceError},
     weights::{InForce, LiveWeights},
 };
@@ -54,6 +55,8 @@ pub(crate) struct Ranking {
     pub(crate) objectives: Vec<Combined>,
     /// What was done without.
     pub(crate) degraded: Vec<Degraded>,
+    /// What the weights were tuned for, where something else answered.
+    pub(crate) unconfirmed: Vec<Unconfirmed>,
     /// Every candidate of the request, in its order.
     pub(crate) ids: Vec<String>,
     /// One per candidate.
@@ -102,7 +105,11 @@ pub(crate) async fn rank(
         profile
             .objectives
             .iter()
-            .map(|&objective| engine.answer(objective, &batch, call)),
+            .enumerate()
+            .map(|(at, &objective)| {
+                let held = engine.held(query.profile, at, &in_force);
+                engine.answer(objective, &batch, call, held)
+            }),
     )
     .await;
     if !told {
@@ -110,6 +117,7 @@ pub(crate) async fn rank(
         engine.check_features(&batch, call).await?;
     }
     let (combined, degraded) = engine.apply_policy(profile, &in_force, answers)?;
+    let unconfirmed = engine.check_binding(query.profile, &in_force, &combined)?;
 
     let weights: Vec<f64> = combined.iter().map(|objective| objective.weight).collect();
     let scores = combine(&weights, &combined);
@@ -126,6 +134,7 @@ pub(crate) async fn rank(
         weights_stale: engine.weights.lost_since().is_some(),
         objectives: combined,
         degraded,
+        unconfirmed,
         ids: query.ids,
         scores,
         order,
@@ -203,10 +212,11 @@ impl Engine {
         at: usize,
         batch: &Batch<'_>,
         call: &Call,
+        held: Option<&str>,
     ) -> (usize, Result<Answer, SourceError>) {
         let started = Instant::now();
         let objective = &self.objectives[at];
-        let answer = objective.answer(batch, call).await;
+        let answer = objective.answer(batch, call, held).await;
         self.metrics.answered(at, started.elapsed());
         if let Err(SourceError::Failed(failure)) = &answer {
             self.metrics.failed(&objective.name, failure);

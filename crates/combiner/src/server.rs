@@ -13,7 +13,7 @@ use counterweight_proto::{
     },
 };
 use counterweight_telemetry::serve_http;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{join, net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::interceptor::InterceptedService,
@@ -46,6 +46,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Pauses between attempts to reach a model that was never reached.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between looks at what the models are.
+const MODEL_WATCH: Duration = Duration::from_secs(1);
 /// The ranking service's name in `grpc.health.v1`.
 const RANKING: &str = "counterweight.v1.RankingService";
 const WEIGHTS: &str = "counterweight.v1.WeightsService";
@@ -83,7 +85,8 @@ pub async fn serve(
         .await;
     let reaching = tokio::spawn(reach_models(Arc::clone(&engine), health.clone()));
     let weights = Arc::clone(&engine.weights);
-    let following = tokio::spawn(async move { weights.follow().await });
+    let following = tokio::spawn(async move { join!(weights.follow(), weights.run_ramps()) });
+    let watching = tokio::spawn(watch_models(Arc::clone(&engine)));
     let metrics = serve_metrics(&engine, listeners.metrics, &draining, &stopped);
 
     let incoming = TcpIncoming::from(listeners.grpc).with_nodelay(Some(true));
@@ -108,6 +111,7 @@ pub async fn serve(
     };
     reaching.abort();
     following.abort();
+    watching.abort();
     engine.weights.close().await;
     draining.cancel();
     stopped.cancel();
@@ -197,6 +201,25 @@ async fn reach_models(engine: Arc<Engine>, health: HealthReporter) {
     health
         .set_service_status(RANKING, ServingStatus::Serving)
         .await;
+}
+
+/// Notices models that were replaced although nobody ranks: says in the metrics where weights are not confirmed for what
+/// is served, and keeps what held versions take at hand.
+async fn watch_models(engine: Arc<Engine>) {
+    loop {
+        let served = engine.served().await;
+        let (_, profiles) = engine.weights.all();
+        for (profile, in_force) in profiles.iter().enumerate() {
+            let unconfirmed = engine.unconfirmed(profile, in_force, &served);
+            let name = &engine.config.profiles[profile].name;
+            engine.metrics.unconfirmed(name, unconfirmed.len());
+            // A version that is gone is for Rank to say.
+            let _ = engine
+                .check_holdable(profile, &in_force.state(&engine.config, profile))
+                .await;
+        }
+        tokio::time::sleep(MODEL_WATCH).await;
+    }
 }
 
 fn serve_metrics(

@@ -69,11 +69,12 @@ async fn set(combiner: &Combiner, weight: f64, key: &str) -> Result<u64, Status>
                 objective: "engagement_bait".into(),
                 weight,
             }],
-            expected_revision: None,
+            ..ProfileChange::default()
         }],
         author: "ana".into(),
         reason: "a test".into(),
         idempotency_key: key.into(),
+        ..SetWeightsRequest::default()
     };
     let begun = Instant::now();
     let answer = combiner.weights().await.set_weights(request).await;

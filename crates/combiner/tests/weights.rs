@@ -12,44 +12,16 @@ use std::{
     time::Duration,
 };
 
-use common::{Combiner, assert_recomputes, info, request, two_models};
+use common::{
+    Combiner, assert_recomputes, info, request, two_models,
+    weights::{bait, change, set},
+};
 use counterweight_combiner::CombinerError;
 use counterweight_proto::counterweight::v1::{
-    GetWeightsRequest, ObjectiveWeight, ProfileChange, SetWeightsRequest, WatchWeightsRequest,
+    GetWeightsRequest, SetWeightsRequest, WatchWeightsRequest,
     weights_service_client::WeightsServiceClient,
 };
 use tonic::{Code, transport::Channel};
-
-fn change(profile: &str, weights: &[(&str, f64)], expected: Option<u64>) -> ProfileChange {
-    ProfileChange {
-        profile: profile.into(),
-        weights: weights
-            .iter()
-            .map(|&(objective, weight)| ObjectiveWeight {
-                objective: objective.into(),
-                weight,
-            })
-            .collect(),
-        expected_revision: expected,
-    }
-}
-
-fn set(changes: Vec<ProfileChange>) -> SetWeightsRequest {
-    SetWeightsRequest {
-        changes,
-        author: "ana".into(),
-        reason: "less bait".into(),
-        ..Default::default()
-    }
-}
-
-fn bait(weight: f64, expected: Option<u64>) -> SetWeightsRequest {
-    set(vec![change(
-        "default",
-        &[("engagement_bait", weight)],
-        expected,
-    )])
-}
 
 #[tokio::test]
 async fn a_change_is_applied_to_the_next_request_and_survives_a_restart() {

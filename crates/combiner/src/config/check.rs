@@ -2,11 +2,11 @@
 
 use std::{collections::HashSet, path::Path, time::Duration};
 
-use counterweight_config::did_you_mean;
 use counterweight_model::Calibrator;
-use counterweight_ranking::{Weights, WeightsError};
 
-use super::{Config, Limits, ModelSource, Nats, Objective, Packed, Profile, Source, Store, raw};
+use super::{
+    Config, Limits, ModelSource, Nats, Objective, Packed, Source, Store, check_profile, raw,
+};
 use crate::error::CombinerError;
 
 /// The version that stands for the served default.
@@ -15,14 +15,14 @@ const DEFAULT_STREAM: &str = "counterweight";
 const STREAM_MAX_BYTES: usize = 64;
 
 /// A refused key, before it is known which file it stands in.
-struct Problem {
+pub(super) struct Problem {
     key: String,
     problem: String,
 }
 
-type Checked<T> = Result<T, Problem>;
+pub(super) type Checked<T> = Result<T, Problem>;
 
-fn problem<T>(key: impl Into<String>, problem: impl Into<String>) -> Checked<T> {
+pub(super) fn problem<T>(key: impl Into<String>, problem: impl Into<String>) -> Checked<T> {
     Err(Problem {
         key: key.into(),
         problem: problem.into(),
@@ -59,7 +59,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
     let profiles = raw
         .profile
         .into_iter()
-        .map(|(name, profile)| self::profile(name, &profile, &objectives))
+        .map(|(name, profile)| check_profile::profile(name, &profile, &objectives))
         .collect::<Checked<Vec<_>>>()?;
     if profiles.is_empty() {
         return problem(
@@ -163,10 +163,17 @@ fn objectives(raw: Vec<raw::Objective>) -> Checked<Vec<Objective>> {
                 }
             };
             calibrator(&objective.calibrator, &format!("{key}.calibrator"))?;
+            if !(objective.base_rate > 0.0 && objective.base_rate <= 1.0) {
+                return problem(
+                    format!("{key}.base_rate"),
+                    format!("is {}; write a probability above 0", objective.base_rate),
+                );
+            }
             Ok(Objective {
                 name: objective.name,
                 source,
                 calibrator: objective.calibrator,
+                base_rate: objective.base_rate,
             })
         })
         .collect()
@@ -300,52 +307,6 @@ fn calibrator(calibrator: &Calibrator, key: &str) -> Checked<()> {
             }
             Ok(())
         }
-    }
-}
-
-fn profile(name: String, raw: &raw::Profile, objectives: &[Objective]) -> Checked<Profile> {
-    let key = format!("profile.{name}");
-    if name.is_empty() {
-        return problem("profile", "a profile's name is empty");
-    }
-    let names = || objectives.iter().map(|objective| objective.name.as_str());
-    for objective in raw.weights.keys() {
-        if !names().any(|known| known == objective) {
-            let suggestion = did_you_mean(objective, names());
-            return problem(
-                format!("{key}.weights.{objective}"),
-                format!(
-                    "there is no such objective{suggestion}; write an [[objective]] of this name or correct it"
-                ),
-            );
-        }
-    }
-    let positions: Vec<usize> = (0..objectives.len())
-        .filter(|&at| raw.weights.contains_key(&objectives[at].name))
-        .collect();
-    if positions.is_empty() {
-        return problem(
-            format!("{key}.weights"),
-            "is empty; write a weight for each objective that ranks this profile",
-        );
-    }
-    let values = positions
-        .iter()
-        .map(|&at| raw.weights[&objectives[at].name])
-        .collect();
-    match Weights::new(values) {
-        Ok(weights) => Ok(Profile {
-            name,
-            objectives: positions,
-            weights,
-            on_model_failure: raw.on_model_failure,
-            limit: raw.limit,
-        }),
-        Err(WeightsError::NotFinite { objective, weight }) => problem(
-            format!("{key}.weights.{}", objectives[positions[objective]].name),
-            format!("is {weight}; write a finite number"),
-        ),
-        Err(error @ WeightsError::AllZero) => problem(format!("{key}.weights"), error.to_string()),
     }
 }
 
@@ -517,6 +478,11 @@ mod tests {
                 "store.path: is empty",
             ),
             ("[store]", "replica = \"\"\n[store]", "replica: is empty"),
+            (
+                "name = \"engagement_bait\"",
+                "name = \"engagement_bait\"\nbase_rate = 0.0",
+                ".base_rate: is 0; write a probability above 0",
+            ),
             (
                 "[store]",
                 "max_concurrent_requests = 0\n[store]",

@@ -12,6 +12,7 @@
 //!
 //! [[objective]]                        # α
 //! name = "engagement"
+//! base_rate = 0.2                      # its usual probability: what a ramp scales the weight by to turn evenly; 1 when left out
 //! [objective.model]
 //! endpoints = ["http://127.0.0.1:8001", "unix:/run/engagement.sock"]
 //! name = "engagement"
@@ -38,11 +39,16 @@
 //!
 //! [profile.default]
 //! weights = { engagement = 1.0, engagement_bait = -0.5, hide = -2.0 }
+//! safe = { engagement = 1.0, engagement_bait = -5.0, hide = -5.0 }   # what the kill switch puts in force
 //! on_model_failure = "fail"            # or "without"
+//! on_model_change = "warn"             # or "hold": stay on the versions that the weights were tuned for
 //! limit = 0                            # how many are returned when the request does not say; 0 is all
+//! [profile.default.bounds]             # kept by every change that is not forced; each key may be left out
+//! engagement_bait = { sign = "non_positive", min = -10.0, max = 0.0, max_step = 1.0 }
 //! ```
 
 mod check;
+mod check_profile;
 mod raw;
 
 use std::{
@@ -53,7 +59,7 @@ use std::{
 };
 
 use counterweight_model::Calibrator;
-use counterweight_ranking::Weights;
+use counterweight_ranking::{Bound, Weights};
 
 use crate::error::CombinerError;
 
@@ -143,6 +149,8 @@ pub struct Objective {
     pub source: Source,
     /// Put on top of the source's probabilities; [`Calibrator::None`] leaves them.
     pub calibrator: Calibrator,
+    /// Its usual probability, above 0: ramps scale its weight by it to measure angles. Default 1.
+    pub base_rate: f64,
 }
 
 /// Where an objective's probabilities come from.
@@ -196,6 +204,12 @@ pub struct Profile {
     pub objectives: Vec<usize>,
     /// Their default weights, in the same order: used until the weights log sets others.
     pub weights: Weights,
+    /// What the kill switch puts in force, in the same order; none refuses it.
+    pub safe: Option<Weights>,
+    /// How far each weight may lie and move, in the same order.
+    pub bounds: Vec<Bound>,
+    /// What happens when a model is replaced. Default [`OnModelChange::Warn`].
+    pub on_model_change: OnModelChange,
     /// What happens when a model fails. Default [`Policy::Fail`].
     pub on_model_failure: Policy,
     /// How many candidates are returned when the request does not say; 0 returns all.
@@ -211,6 +225,17 @@ pub enum Policy {
     Fail,
     /// The remaining objectives rank, and the answer says so.
     Without,
+}
+
+/// What a profile does when the model that its weights were tuned for is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnModelChange {
+    /// It ranks by the new version, and says that the weights are not confirmed for it.
+    #[default]
+    Warn,
+    /// It stays on the version until the weights are confirmed for the new one.
+    Hold,
 }
 
 impl Config {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use counterweight_model::Calibrator;
 use serde::Deserialize;
 
-use super::Policy;
+use super::{OnModelChange, Policy};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +44,8 @@ pub(super) struct Objective {
     pub(super) column: Option<Column>,
     #[serde(default)]
     pub(super) calibrator: Calibrator,
+    #[serde(default = "default_base_rate")]
+    pub(super) base_rate: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,10 +83,36 @@ pub(super) struct Column {
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
     pub(super) weights: BTreeMap<String, f64>,
+    pub(super) safe: Option<BTreeMap<String, f64>>,
+    #[serde(default)]
+    pub(super) bounds: BTreeMap<String, Bound>,
     #[serde(default)]
     pub(super) on_model_failure: Policy,
     #[serde(default)]
+    pub(super) on_model_change: OnModelChange,
+    #[serde(default)]
     pub(super) limit: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bound {
+    pub(super) sign: Option<Sign>,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) max_step: Option<f64>,
+}
+
+/// The side of zero that a weight stays on; zero is on both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sign {
+    NonNegative,
+    NonPositive,
+}
+
+fn default_base_rate() -> f64 {
+    1.0
 }
 
 fn default_listen() -> SocketAddr {

@@ -18,6 +18,7 @@ use crate::{
 pub(super) fn request(
     objective: &str,
     config: &ModelSource,
+    version: &str,
     inputs: &Inputs,
     batch: &Batch<'_>,
 ) -> Result<ModelInferRequest, CombinerError> {
@@ -27,7 +28,7 @@ pub(super) fn request(
     };
     Ok(ModelInferRequest {
         model_name: config.name.clone(),
-        model_version: config.version.clone().unwrap_or_default(),
+        model_version: version.to_owned(),
         inputs: tensors,
         outputs: vec![InferRequestedOutputTensor {
             name: config.output.clone(),

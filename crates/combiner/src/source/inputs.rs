@@ -15,6 +15,8 @@ use crate::config::Packed;
 pub(crate) struct Inputs {
     /// The served version; empty when it is not known.
     pub(crate) version: String,
+    /// The model's own calibrator by name and version; empty for none.
+    pub(crate) calibrator: String,
     /// Whether the metadata states the version, or it was learned from an answer.
     pub(super) states_version: bool,
     /// In the model's order.
@@ -61,8 +63,10 @@ impl Inputs {
     pub(super) fn of_metadata(metadata: ModelMetadataResponse) -> Self {
         let version = metadata.versions.into_iter().next().unwrap_or_default();
         let anything = metadata.inputs.is_empty();
+        let calibrator = calibrator(&metadata.parameters);
         Self {
             anything,
+            calibrator,
             ..Self::of_list(
                 version,
                 metadata
@@ -95,6 +99,7 @@ impl Inputs {
         Self {
             states_version: !version.is_empty(),
             version,
+            calibrator: String::new(),
             by_name: list
                 .iter()
                 .enumerate()
@@ -146,6 +151,16 @@ impl Input {
             datatype: tensor.datatype,
             shape: tensor.shape,
         }
+    }
+}
+
+/// The calibrator that a model says it applies; empty for none.
+pub(super) fn calibrator(parameters: &HashMap<String, InferParameter>) -> String {
+    match choice(parameters.get("calibrator")) {
+        Some(ParameterChoice::StringParam(calibrator)) if calibrator != "none" => {
+            calibrator.clone()
+        }
+        _ => String::new(),
     }
 }
 

@@ -90,26 +90,44 @@ impl Objective {
         })
     }
 
-    /// The probabilities of a batch.
+    /// The probabilities of a batch; `held` asks for a version of the model whatever is served by default.
     pub(crate) async fn answer(
         &self,
         batch: &Batch<'_>,
         call: &Call,
+        held: Option<&str>,
     ) -> Result<Answer, SourceError> {
         let mut answer = match &self.source {
-            Source::Model(model) => model.infer(batch, call).await?,
+            Source::Model(model) => model.infer(batch, call, held).await?,
             Source::Column(column) => self.column(column, batch)?,
         };
         if self.calibrator != Calibrator::None {
             for probability in &mut answer.probabilities {
                 *probability = self.calibrator.apply(logit(*probability));
             }
-            if !answer.calibrator.is_empty() {
-                answer.calibrator.push_str(", ");
-            }
-            answer.calibrator.push_str(&self.calibrator_version);
         }
+        self.add_calibrator(&mut answer.calibrator);
         Ok(answer)
+    }
+
+    /// The model version and the calibrators that are served now, as an answer names them; none when the model has not said.
+    pub(crate) fn served(&self) -> Option<(String, String)> {
+        let (version, mut calibrator) = match &self.source {
+            Source::Column(_) => (String::new(), String::new()),
+            Source::Model(model) => {
+                let inputs = model.inputs().filter(|inputs| !inputs.version.is_empty())?;
+                (inputs.version.clone(), inputs.calibrator.clone())
+            }
+        };
+        self.add_calibrator(&mut calibrator);
+        Some((version, calibrator))
+    }
+
+    fn add_calibrator(&self, names: &mut String) {
+        if !names.is_empty() && !self.calibrator_version.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(&self.calibrator_version);
     }
 
     fn column(&self, name: &str, batch: &Batch<'_>) -> Result<Answer, CombinerError> {

@@ -6,13 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use counterweight_proto::{
     Unary,
     inference::{
         ModelInferResponse, ModelMetadataRequest,
         grpc_inference_service_client::GrpcInferenceServiceClient,
-        infer_parameter::ParameterChoice,
     },
 };
 use tokio::{sync::Mutex, time::timeout_at};
@@ -42,6 +41,8 @@ pub(crate) struct Model {
     config: ModelSource,
     endpoints: Endpoints,
     inputs: ArcSwapOption<Inputs>,
+    /// What versions take that are asked for although they are not the default; one or two.
+    held: ArcSwap<Vec<Arc<Inputs>>>,
     /// When metadata was last asked for, and how that went. One asks at a time.
     asked: Mutex<Option<(Instant, Result<(), Failure>)>>,
 }
@@ -62,6 +63,7 @@ impl Model {
             endpoints: Endpoints::new(&config.endpoints, config.timeout, max_message_bytes)?,
             config: config.clone(),
             inputs: ArcSwapOption::new(known),
+            held: ArcSwap::default(),
             asked: Mutex::new(None),
         })
     }
@@ -88,16 +90,25 @@ impl Model {
 
     /// Whether the model takes a tensor of that name; none when that is not known yet.
     pub(crate) fn takes(&self, name: &str) -> Option<bool> {
-        self.inputs.load().as_ref().map(|inputs| inputs.takes(name))
+        let takes = self.inputs.load().as_ref().map(|inputs| inputs.takes(name));
+        if takes == Some(false) && self.held.load().iter().any(|held| held.takes(name)) {
+            return Some(true);
+        }
+        takes
     }
 
-    /// The model's probabilities.
+    /// The model's probabilities; `held` asks for a version whatever is served by default.
     pub(super) async fn infer(
         self: &Arc<Self>,
         batch: &Batch<'_>,
         call: &Call,
+        held: Option<&str>,
     ) -> Result<Answer, SourceError> {
         let deadline = call.until(self.config.timeout);
+        if let Some(version) = held {
+            return self.infer_held(version, batch, call, deadline).await;
+        }
+        let version = self.config.version.as_deref();
         let inputs = match self.inputs() {
             Some(inputs) => inputs,
             None => {
@@ -105,7 +116,10 @@ impl Model {
                 self.inputs().unwrap_or_default()
             }
         };
-        match self.infer_with(&inputs, batch, call, deadline).await {
+        match self
+            .infer_with(&inputs, version, batch, call, deadline)
+            .await
+        {
             // Perhaps the model was replaced by one that takes other features.
             Err(SourceError::Request(refusal)) => match self
                 .refresh(deadline)
@@ -114,7 +128,7 @@ impl Model {
                 .and_then(|()| self.inputs())
             {
                 Some(now) if !now.same_inputs(&inputs) => {
-                    self.infer_with(&now, batch, call, deadline).await
+                    self.infer_with(&now, version, batch, call, deadline).await
                 }
                 _ => Err(SourceError::Request(refusal)),
             },
@@ -122,16 +136,76 @@ impl Model {
         }
     }
 
+    async fn infer_held(
+        self: &Arc<Self>,
+        version: &str,
+        batch: &Batch<'_>,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<Answer, SourceError> {
+        let outcome = match self.inputs_of(version, deadline).await {
+            Ok(inputs) => {
+                self.infer_with(&inputs, Some(version), batch, call, deadline)
+                    .await
+            }
+            Err(failure) => Err(SourceError::Failed(failure)),
+        };
+        match outcome {
+            Err(SourceError::Failed(Failure::NotServed(reason))) => {
+                self.held.store(Arc::default());
+                Err(SourceError::Request(CombinerError::HeldVersionGone {
+                    objective: self.objective.clone(),
+                    model: self.config.name.clone(),
+                    version: version.to_owned(),
+                    reason,
+                }))
+            }
+            other => other,
+        }
+    }
+
+    /// What a version takes, whether or not it is the default; [`Failure::NotServed`] when no server has it.
+    pub(crate) async fn inputs_of(
+        &self,
+        version: &str,
+        deadline: Instant,
+    ) -> Result<Arc<Inputs>, Failure> {
+        if let Some(inputs) = self.inputs()
+            && inputs.version == version
+        {
+            return Ok(inputs);
+        }
+        let known = self.held.load_full();
+        if let Some(inputs) = known.iter().find(|held| held.version == version) {
+            return Ok(Arc::clone(inputs));
+        }
+        let mut inputs = self.ask_metadata(version, deadline).await?;
+        version.clone_into(&mut inputs.version);
+        let inputs = Arc::new(inputs);
+        // The last few: a profile holds one version, and profiles may hold different ones.
+        let mut list: Vec<_> = known.iter().rev().take(7).rev().cloned().collect();
+        list.push(Arc::clone(&inputs));
+        self.held.store(Arc::new(list));
+        Ok(inputs)
+    }
+
     async fn infer_with(
         self: &Arc<Self>,
         inputs: &Inputs,
+        version: Option<&str>,
         batch: &Batch<'_>,
         call: &Call,
         deadline: Instant,
     ) -> Result<Answer, SourceError> {
         let response = self
             .ask(deadline, |mut client| {
-                let message = infer::request(&self.objective, &self.config, inputs, batch);
+                let message = infer::request(
+                    &self.objective,
+                    &self.config,
+                    version.unwrap_or_default(),
+                    inputs,
+                    batch,
+                );
                 async move {
                     let mut request = Request::new(message?);
                     request.set_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -140,7 +214,7 @@ impl Model {
                 }
             })
             .await?;
-        self.read(response, inputs, batch.candidates)
+        self.read(response, inputs, version, batch.candidates)
             .map_err(SourceError::Failed)
     }
 
@@ -148,6 +222,7 @@ impl Model {
         self: &Arc<Self>,
         response: ModelInferResponse,
         inputs: &Inputs,
+        asked: Option<&str>,
         candidates: usize,
     ) -> Result<Answer, Failure> {
         let probabilities = answer::probabilities(
@@ -157,20 +232,15 @@ impl Model {
             candidates,
         )
         .map_err(Failure::WrongAnswer)?;
-        let calibrator = match inputs::choice(response.parameters.get("calibrator")) {
-            Some(ParameterChoice::StringParam(calibrator)) if calibrator != "none" => {
-                calibrator.clone()
-            }
-            _ => String::new(),
-        };
+        let calibrator = inputs::calibrator(&response.parameters);
         let mut version = response.model_version;
-        match &self.config.version {
-            Some(pinned) if !version.is_empty() && version != *pinned => {
+        match asked {
+            Some(asked) if !version.is_empty() && version != asked => {
                 return Err(Failure::WrongAnswer(format!(
-                    "version {pinned} is pinned and {version} answered"
+                    "version {asked} was asked for and {version} answered"
                 )));
             }
-            Some(pinned) => version.clone_from(pinned),
+            Some(asked) => asked.clone_into(&mut version),
             None if version.is_empty() => version.clone_from(&inputs.version),
             None if version != inputs.version => self.learn(version.clone()),
             None => {}
@@ -192,17 +262,17 @@ impl Model {
         {
             return outcome.clone();
         }
-        let outcome = self.ask_metadata(deadline).await;
+        let outcome = self.learn_inputs(deadline).await;
         *asked = Some((Instant::now(), outcome.clone()));
         outcome
     }
 
-    async fn ask_metadata(&self, deadline: Instant) -> Result<(), Failure> {
+    async fn ask_metadata(&self, version: &str, deadline: Instant) -> Result<Inputs, Failure> {
         let metadata = self
             .ask(deadline, |mut client| {
                 let mut request = Request::new(ModelMetadataRequest {
                     name: self.config.name.clone(),
-                    version: self.config.version.clone().unwrap_or_default(),
+                    version: version.to_owned(),
                 });
                 request.set_timeout(deadline.saturating_duration_since(Instant::now()));
                 async move {
@@ -218,10 +288,17 @@ impl Model {
                 SourceError::Request(error) => Failure::Unavailable(error.to_string()),
             })?;
         let told = Inputs::of_metadata(metadata);
-        let mut inputs = match &self.config.packed {
-            Some(packed) => Inputs::of_packed(packed, told.version),
-            None => told,
+        let Some(packed) = &self.config.packed else {
+            return Ok(told);
         };
+        let mut inputs = Inputs::of_packed(packed, told.version);
+        inputs.calibrator = told.calibrator;
+        Ok(inputs)
+    }
+
+    async fn learn_inputs(&self, deadline: Instant) -> Result<(), Failure> {
+        let version = self.config.version.as_deref().unwrap_or_default();
+        let mut inputs = self.ask_metadata(version, deadline).await?;
         if let Some(known) = self.inputs()
             && !inputs.states_version
         {
@@ -268,6 +345,7 @@ impl Model {
     {
         let started = Instant::now();
         let mut last = None;
+        let mut not_found = true;
         for endpoint in self.endpoints.in_turn() {
             let Ok(outcome) = timeout_at(deadline.into(), attempt(endpoint.client())).await else {
                 self.endpoints.report(endpoint, false);
@@ -283,6 +361,7 @@ impl Model {
                 Err(status) if refusal::another_may_answer(&status) => {
                     self.endpoints
                         .report(endpoint, status.code() == Code::NotFound);
+                    not_found &= status.code() == Code::NotFound;
                     last = Some(format!("{}: {}", endpoint.address, refusal::told(&status)));
                 }
                 Err(status) => {
@@ -291,9 +370,12 @@ impl Model {
                 }
             }
         }
-        Err(SourceError::Failed(Failure::Unavailable(
-            last.unwrap_or_default(),
-        )))
+        let reason = last.unwrap_or_default();
+        Err(SourceError::Failed(if not_found {
+            Failure::NotServed(reason)
+        } else {
+            Failure::Unavailable(reason)
+        }))
     }
 
     fn timed_out(&self) -> Failure {

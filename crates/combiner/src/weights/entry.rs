@@ -260,7 +260,7 @@ pub(super) mod tests {
             Action::Set,
             Action::Rollback { of: 3 },
             Action::RampStarted,
-            Action::RampStep,
+            Action::RampStep { step: 5, steps: 10 },
             Action::RampStopped,
             Action::Kill,
         ] {
@@ -279,6 +279,8 @@ pub(super) mod tests {
                 steps: 10,
                 started_ms: 1_700_000_000_123,
                 duration_ms: 60_000,
+                author: "ana".into(),
+                reason: "slowly".into(),
             });
             let sealed = sealed(change, cause());
             let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes());

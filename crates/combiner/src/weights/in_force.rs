@@ -22,17 +22,17 @@ pub(crate) struct InForce {
 }
 
 impl InForce {
-    /// What the log says of the profile at that position, or the configured defaults.
+    /// What the log says of the profile at that position, or the configured defaults where it says nothing.
     ///
     /// The configuration may have changed since an entry was written: an objective that the entry does not know has its
     /// configured default, and one that is no longer configured is left out.
     pub(super) fn new(
         config: &Config,
         profile: usize,
-        log: &LogState,
+        log: Option<&(u64, ProfileState)>,
     ) -> Result<Self, CombinerError> {
         let configured = &config.profiles[profile];
-        let Some((revision, set)) = log.profile(&configured.name) else {
+        let Some((revision, set)) = log else {
             return Ok(Self {
                 weights: configured.weights.clone(),
                 revision: 0,

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Between attempts to follow a store that fails.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
 /// Entries that are read at once.
-const READ_AHEAD: usize = 256;
+pub(super) const READ_AHEAD: usize = 256;
 
 /// All weights at one revision of the log.
 #[derive(Debug, Clone)]
@@ -61,6 +61,16 @@ impl LiveWeights {
     pub(crate) async fn open(config: Arc<Config>, metrics: Metrics) -> Result<Self, CombinerError> {
         let reach = Arc::new(Reach::new(metrics.store_lost.clone()));
         let store = Store::open(&config, metrics.end.clone(), Arc::clone(&reach)).await?;
+        Self::over(config, store, reach, metrics).await
+    }
+
+    /// Applies every entry of an open store on top of the configured defaults.
+    pub(super) async fn over(
+        config: Arc<Config>,
+        store: Store,
+        reach: Arc<Reach>,
+        metrics: Metrics,
+    ) -> Result<Self, CombinerError> {
         let mut state = LogState::new();
         loop {
             let entries = store.read(state.last + 1, READ_AHEAD).await?;
@@ -74,7 +84,10 @@ impl LiveWeights {
         }
         warn_of_differences(&config, &state);
         let profiles = (0..config.profiles.len())
-            .map(|profile| InForce::new(&config, profile, &state).map(Arc::new))
+            .map(|profile| {
+                let said = state.profile(&config.profiles[profile].name);
+                InForce::new(&config, profile, said).map(Arc::new)
+            })
             .collect::<Result<_, _>>()?;
         let snapshot = Snapshot {
             applied: state.last,
@@ -293,7 +306,7 @@ impl LiveWeights {
             let Ok(profile) = self.config.profile(&set.profile) else {
                 continue;
             };
-            match InForce::new(&self.config, profile, &state) {
+            match InForce::new(&self.config, profile, state.profile(&set.profile)) {
                 Ok(in_force) => next.profiles[profile] = Arc::new(in_force),
                 // Another server with another configuration wrote it.
                 Err(error) => {
@@ -320,7 +333,7 @@ impl LiveWeights {
         self.metrics.weights(snapshot.applied, names.zip(revisions));
     }
 
-    fn state(&self) -> MutexGuard<'_, LogState> {
+    pub(super) fn state(&self) -> MutexGuard<'_, LogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

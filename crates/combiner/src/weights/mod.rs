@@ -2,19 +2,28 @@
 
 mod live;
 
+mod history;
 mod log_state;
 mod plan;
+mod ramping;
 mod replicas;
+mod verify;
 
 mod entry;
 mod in_force;
 mod profile;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use entry::{Cause, Change, Entry, digest};
+pub(crate) use history::Page;
 pub(crate) use in_force::InForce;
 pub(crate) use live::LiveWeights;
 pub(crate) use log_state::LogState;
-pub(crate) use plan::{ProfileChange, set};
-pub(crate) use profile::{ObjectiveWeight, ProfileState};
+pub(crate) use plan::{Planner, ProfileAt, ProfileChange, RampPlan, Restored, Served};
+pub(crate) use profile::{Action, Bound, ObjectiveWeight, ProfileState, Ramp};
+pub(crate) use ramping::now_ms;
 pub(crate) use replicas::Replica;
+pub use verify::{Verified, verify_log};

@@ -55,6 +55,9 @@ pub(crate) struct Ramp {
     /// Milliseconds since 1970, by the clock of the server that started it.
     pub(crate) started_ms: u64,
     pub(crate) duration_ms: u64,
+    /// Who started it, and why: the author and reason of every step.
+    pub(crate) author: String,
+    pub(crate) reason: String,
 }
 
 /// What an entry did.
@@ -70,7 +73,10 @@ pub(crate) enum Action {
         of: u64,
     },
     RampStarted,
-    RampStep,
+    RampStep {
+        step: u32,
+        steps: u32,
+    },
     RampStopped,
     /// The declared safe sets were put in force.
     Kill,

@@ -1,5 +1,6 @@
 //! The only place where wire types and this crate's own types meet: one file per service, one for errors.
 
+mod authorise;
 pub(crate) mod ranking;
 pub(crate) mod status;
 pub(crate) mod weights;

@@ -21,7 +21,11 @@ use crate::{
     error::CombinerError,
     rank::{Engine, Query, Ranking, rank},
     source::{Input, Objective, Source},
-    wire::status::code,
+    wire::{
+        authorise::{Permission, authorise},
+        status::code,
+        weights::unconfirmed,
+    },
 };
 
 /// The longest that DescribeRanking waits for a model that does not answer.
@@ -37,6 +41,7 @@ impl RankingService for Ranker {
         &self,
         mut request: Request<RankRequest>,
     ) -> Result<Response<RankResponse>, Status> {
+        authorise(Permission::Rank, request.metadata())?;
         let admission = request.extensions_mut().remove::<Admission>();
         let arrival = admission
             .as_ref()
@@ -49,8 +54,9 @@ impl RankingService for Ranker {
 
     async fn describe_ranking(
         &self,
-        _request: Request<DescribeRankingRequest>,
+        request: Request<DescribeRankingRequest>,
     ) -> Result<Response<DescribeRankingResponse>, Status> {
+        authorise(Permission::Rank, request.metadata())?;
         Ok(Response::new(describe(&self.0).await))
     }
 }
@@ -143,6 +149,7 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
         segment: String::new(),
         arm: String::new(),
         weights_stale: ranking.weights_stale,
+        unconfirmed: ranking.unconfirmed.into_iter().map(unconfirmed).collect(),
     }
 }
 

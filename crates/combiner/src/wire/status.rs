@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use counterweight_ranking::{BoundError, RampError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -35,8 +36,8 @@ pub(crate) fn code(error: &E) -> Code {
 
 fn describe(error: &E) -> (Code, &'static str, Facts) {
     use Code::{
-        Aborted, DataLoss, DeadlineExceeded, Internal, InvalidArgument, NotFound,
-        ResourceExhausted, Unavailable,
+        Aborted, DataLoss, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument,
+        NotFound, ResourceExhausted, Unavailable,
     };
     match error {
         E::ConfigFile(_) | E::Config { .. } => (Internal, "CONFIGURATION", vec![]),
@@ -104,9 +105,10 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
         E::UnknownProfile { profile, .. } => (NotFound, "UNKNOWN_PROFILE", one("profile", profile)),
         E::ObjectiveFailed { objective, failure } => {
             let code = match failure {
-                Failure::Unavailable(_) | Failure::Failed(_) | Failure::WrongAnswer(_) => {
-                    Unavailable
-                }
+                Failure::Unavailable(_)
+                | Failure::NotServed(_)
+                | Failure::Failed(_)
+                | Failure::WrongAnswer(_) => Unavailable,
                 Failure::TimedOut(_) => DeadlineExceeded,
                 Failure::Overloaded(_) => ResourceExhausted,
             };
@@ -116,6 +118,26 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
             Unavailable,
             "NO_OBJECTIVE_LEFT",
             one("objective", objectives),
+        ),
+        E::HeldVersionGone {
+            objective, version, ..
+        } => (
+            FailedPrecondition,
+            "WEIGHTS_NOT_BOUND",
+            vec![
+                ("objective", objective.clone()),
+                ("bound_model_version", version.clone()),
+            ],
+        ),
+        E::HeldCalibratorGone {
+            objective, held, ..
+        } => (
+            FailedPrecondition,
+            "WEIGHTS_NOT_BOUND",
+            vec![
+                ("objective", objective.clone()),
+                ("bound_calibrator", held.clone()),
+            ],
         ),
         E::DeadlinePassed => (DeadlineExceeded, "DEADLINE_PASSED", vec![]),
         E::Overloaded { limit } => (
@@ -136,20 +158,55 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
         } => (
             InvalidArgument,
             "UNKNOWN_OBJECTIVE",
-            vec![
-                ("profile", profile.clone()),
-                ("objective", objective.clone()),
-            ],
+            in_profile(profile, objective),
         ),
         E::Weight {
             profile, objective, ..
         } => (
             InvalidArgument,
             "WRONG_WEIGHT",
-            vec![
-                ("profile", profile.clone()),
-                ("objective", objective.clone()),
-            ],
+            in_profile(profile, objective),
+        ),
+        E::OutOfBounds {
+            profile,
+            objective,
+            error,
+        } => {
+            let code = match error {
+                BoundError::BelowMinimum { .. } | BoundError::AboveMaximum { .. } => {
+                    InvalidArgument
+                }
+                BoundError::StepTooLarge { .. } => FailedPrecondition,
+            };
+            (code, "OUT_OF_BOUNDS", in_profile(profile, objective))
+        }
+        E::NotServed {
+            profile, objective, ..
+        } => (
+            FailedPrecondition,
+            "NOT_SERVED",
+            in_profile(profile, objective),
+        ),
+        E::VersionUnknown {
+            profile, objective, ..
+        } => (
+            FailedPrecondition,
+            "VERSION_UNKNOWN",
+            in_profile(profile, objective),
+        ),
+        E::NoSafeSet { profile } => (FailedPrecondition, "NO_SAFE_SET", one("profile", profile)),
+        E::Ramp { profile, error } => {
+            let mut facts = one("profile", profile);
+            if let RampError::TooFew { sufficient, .. } = error {
+                facts.push(("sufficient_steps", sufficient.to_string()));
+            }
+            (InvalidArgument, "WRONG_RAMP", facts)
+        }
+        E::NoRamp { profile } => (FailedPrecondition, "NO_RAMP", one("profile", profile)),
+        E::UnknownRevision { last, .. } => (
+            NotFound,
+            "UNKNOWN_REVISION",
+            vec![("last_revision", last.to_string())],
         ),
         E::Lost {
             profile, current, ..
@@ -178,6 +235,13 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
 
 fn one(key: &'static str, value: &str) -> Facts {
     vec![(key, value.to_owned())]
+}
+
+fn in_profile(profile: &str, objective: &str) -> Facts {
+    vec![
+        ("profile", profile.to_owned()),
+        ("objective", objective.to_owned()),
+    ]
 }
 
 fn field(name: impl Into<String>) -> Facts {

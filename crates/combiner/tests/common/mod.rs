@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 pub mod nats;
+pub mod weights;
 
 use std::{
     net::SocketAddr,
@@ -70,6 +71,8 @@ pub enum Mode {
 pub struct State {
     pub mode: Mutex<Mode>,
     pub version: Mutex<String>,
+    /// Versions that are loaded beside it.
+    pub also: Mutex<Vec<String>>,
     /// name, datatype, side, optional
     pub inputs: Mutex<Vec<(String, &'static str, &'static str, bool)>>,
     pub seen: Mutex<Vec<(ModelInferRequest, MetadataMap)>>,
@@ -79,6 +82,26 @@ pub struct State {
 impl State {
     pub fn set(&self, mode: Mode) {
         *self.mode.lock().unwrap() = mode;
+    }
+
+    /// Serves another version by default; the one before stays loaded or not.
+    pub fn replace(&self, version: &str, keep: bool) {
+        let before = std::mem::replace(&mut *self.version.lock().unwrap(), version.to_owned());
+        if keep {
+            self.also.lock().unwrap().push(before);
+        }
+    }
+
+    /// The version that answers when this one is asked for; empty asks for the default.
+    fn answering(&self, asked: &str) -> Result<String, Status> {
+        let default = self.version.lock().unwrap().clone();
+        if asked.is_empty() || asked == default {
+            return Ok(default);
+        }
+        if self.also.lock().unwrap().iter().any(|also| also == asked) {
+            return Ok(asked.to_owned());
+        }
+        Err(Status::not_found(format!("version {asked} is not loaded")))
     }
 
     pub fn last(&self) -> (ModelInferRequest, MetadataMap) {
@@ -113,6 +136,7 @@ impl Model {
         let state = Arc::new(State {
             mode: Mutex::new(Mode::Normal),
             version: Mutex::new("v1".to_owned()),
+            also: Mutex::new(Vec::new()),
             inputs: Mutex::new(vec![(input.to_owned(), "FP32", "candidate", false)]),
             seen: Mutex::new(Vec::new()),
             calls: AtomicUsize::new(0),
@@ -175,6 +199,8 @@ impl GrpcInferenceService for Fake {
         &self,
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
+        let request = request.into_inner();
+        let version = self.0.answering(&request.version)?;
         let inputs = self.0.inputs.lock().unwrap().clone();
         let list = inputs
             .into_iter()
@@ -192,11 +218,11 @@ impl GrpcInferenceService for Fake {
                 .collect(),
             });
         Ok(Response::new(ModelMetadataResponse {
-            name: request.into_inner().name,
+            name: request.name,
             versions: match *self.0.mode.lock().unwrap() {
                 // As MLServer does.
                 Mode::PredictProba => Vec::new(),
-                _ => vec![self.0.version.lock().unwrap().clone()],
+                _ => vec![version],
             },
             inputs: list.collect(),
             ..Default::default()
@@ -223,14 +249,7 @@ impl GrpcInferenceService for Fake {
             }
             _ => {}
         }
-        if !message.model_version.is_empty()
-            && message.model_version != *self.0.version.lock().unwrap()
-        {
-            return Err(Status::not_found(format!(
-                "version {} is not loaded",
-                message.model_version
-            )));
-        }
+        let version = self.0.answering(&message.model_version)?;
         let views = views(&message.inputs, &message.raw_input_contents)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let known = self.0.inputs.lock().unwrap().clone();
@@ -263,7 +282,7 @@ impl GrpcInferenceService for Fake {
             Mode::OutOfRange => *p.last_mut().unwrap() = 1.5,
             _ => {}
         }
-        Ok(Response::new(self.respond(&message, mode, &p)))
+        Ok(Response::new(Self::respond(&message, version, mode, &p)))
     }
 
     async fn server_live(
@@ -311,7 +330,12 @@ impl GrpcInferenceService for Fake {
 }
 
 impl Fake {
-    fn respond(&self, request: &ModelInferRequest, mode: Mode, p: &[f64]) -> ModelInferResponse {
+    fn respond(
+        request: &ModelInferRequest,
+        version: String,
+        mode: Mode,
+        p: &[f64],
+    ) -> ModelInferResponse {
         let rows = i64::try_from(p.len()).unwrap();
         let name = request
             .outputs
@@ -327,7 +351,7 @@ impl Fake {
         };
         ModelInferResponse {
             model_name: request.model_name.clone(),
-            model_version: self.0.version.lock().unwrap().clone(),
+            model_version: version,
             outputs: vec![InferOutputTensor {
                 name,
                 datatype: datatype.to_owned(),

@@ -12,6 +12,7 @@ use std::{future::pending, sync::Arc};
 
 pub(super) use self::nats::Heard;
 pub(crate) use self::reach::Reach;
+pub(super) use self::scan::scan;
 use self::{embedded::Embedded, nats::Nats};
 use super::entry::{Entry, Sealed};
 use crate::{

@@ -1,0 +1,190 @@
+//! This crate's own types as answers of WeightsService.
+
+use counterweight_proto::counterweight::v1 as pb;
+
+use crate::{
+    config::Config,
+    error::CombinerError,
+    rank::Engine,
+    served::Unconfirmed,
+    weights::{Action, Bound, Entry, ObjectiveWeight, Page, ProfileState, Ramp, Replica, Verified},
+};
+
+/// The weights of one profile, or of all for an empty name.
+pub(super) async fn weights(
+    engine: &Engine,
+    name: &str,
+) -> Result<pb::GetWeightsResponse, CombinerError> {
+    let only = match name {
+        "" => None,
+        name => Some(engine.config.profile(name)?),
+    };
+    let served = engine.served().await;
+    let (applied_revision, in_force) = engine.weights.all();
+    let profiles = in_force
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| only.is_none_or(|only| only == *at))
+        .map(|(at, in_force)| {
+            let unconfirmed = engine.unconfirmed(at, in_force, &served).into_iter();
+            pb::ProfileWeights {
+                unconfirmed: unconfirmed.map(self::unconfirmed).collect(),
+                ..profile(&in_force.state(&engine.config, at), in_force.revision)
+            }
+        })
+        .collect();
+    let lost_since = engine.weights.lost_since();
+    Ok(pb::GetWeightsResponse {
+        profiles,
+        applied_revision,
+        replica: engine.config.replica.clone(),
+        stale: lost_since.is_some(),
+        stale_since: lost_since.map(Into::into),
+        replicas: engine
+            .weights
+            .replicas()
+            .await?
+            .into_iter()
+            .map(replica)
+            .collect(),
+    })
+}
+
+fn replica(replica: Replica) -> pb::Replica {
+    pb::Replica {
+        name: replica.name,
+        applied_revision: replica.applied,
+        applied_hash: replica.hash,
+        heard_ago: replica.heard.try_into().ok(),
+        behind: replica.behind,
+        problem: replica.problem,
+    }
+}
+
+pub(super) fn set(entry: &Entry) -> pb::SetWeightsResponse {
+    let profiles = entry.change.profiles.iter();
+    pb::SetWeightsResponse {
+        revision: entry.revision,
+        hash: entry.hash.clone(),
+        profiles: profiles.map(|set| profile(set, entry.revision)).collect(),
+    }
+}
+
+pub(super) fn entry(entry: &Entry) -> pb::WeightsEntry {
+    let action = entry.change.action;
+    let (ramp_step, ramp_steps) = match action {
+        Action::RampStep { step, steps } => (step, steps),
+        _ => (0, 0),
+    };
+    pb::WeightsEntry {
+        revision: entry.revision,
+        profiles: entry
+            .change
+            .profiles
+            .iter()
+            .map(|set| profile(set, entry.revision))
+            .collect(),
+        author: entry.cause.author.clone(),
+        reason: entry.cause.reason.clone(),
+        time: Some(entry.time),
+        hash: entry.hash.clone(),
+        previous_hash: entry.previous.clone(),
+        idempotency_key: entry.cause.idempotency_key.clone(),
+        action: self::action(action).into(),
+        restored_revision: match action {
+            Action::Rollback { of } => of,
+            _ => 0,
+        },
+        ramp_step,
+        ramp_steps,
+        forced: entry.change.forced,
+    }
+}
+
+fn action(action: Action) -> pb::WeightsAction {
+    match action {
+        Action::Set => pb::WeightsAction::Set,
+        Action::Rollback { .. } => pb::WeightsAction::Rollback,
+        Action::RampStarted => pb::WeightsAction::RampStarted,
+        Action::RampStep { .. } => pb::WeightsAction::RampStep,
+        Action::RampStopped => pb::WeightsAction::RampStopped,
+        Action::Kill => pb::WeightsAction::Kill,
+    }
+}
+
+pub(super) fn page(page: &Page) -> pb::ListRevisionsResponse {
+    pb::ListRevisionsResponse {
+        entries: page.entries.iter().map(entry).collect(),
+        next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn verified(verified: Verified, head: &str) -> pb::VerifyWeightsResponse {
+    let problem = verified.problem(head).unwrap_or_default();
+    pb::VerifyWeightsResponse {
+        entries: verified.entries,
+        head: verified.head,
+        broken_revision: verified.broken.map_or(0, |(revision, _)| revision),
+        problem,
+        head_revision: verified.found.unwrap_or(0),
+    }
+}
+
+/// The profiles that declare no safe set.
+pub(super) fn without_safe_set(config: &Config) -> Vec<String> {
+    let without = config
+        .profiles
+        .iter()
+        .filter(|profile| profile.safe.is_none());
+    without.map(|profile| profile.name.clone()).collect()
+}
+
+pub(in crate::wire) fn unconfirmed(unconfirmed: Unconfirmed) -> pb::Unconfirmed {
+    pb::Unconfirmed {
+        bound: Some(bound(&unconfirmed.bound)),
+        served_model_version: unconfirmed.served.model_version,
+        served_calibrator: unconfirmed.served.calibrator,
+    }
+}
+
+fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
+    pb::ProfileWeights {
+        profile: set.profile.clone(),
+        weights: weights_of(&set.weights),
+        revision,
+        binding: set.binding.iter().map(bound).collect(),
+        ramp: set.ramp.as_ref().map(ramp),
+        unconfirmed: Vec::new(),
+    }
+}
+
+fn ramp(ramp: &Ramp) -> pb::Ramp {
+    let duration = std::time::Duration::from_millis(ramp.duration_ms);
+    let start = std::time::Duration::from_millis(ramp.started_ms);
+    pb::Ramp {
+        from: weights_of(&ramp.from),
+        to: weights_of(&ramp.to),
+        step: ramp.step,
+        steps: ramp.steps,
+        start: Some((std::time::UNIX_EPOCH + start).into()),
+        duration: duration.try_into().ok(),
+    }
+}
+
+fn bound(bound: &Bound) -> pb::ModelBinding {
+    pb::ModelBinding {
+        objective: bound.objective.clone(),
+        model_version: bound.model_version.clone(),
+        calibrator: bound.calibrator.clone(),
+    }
+}
+
+fn weights_of(weights: &[ObjectiveWeight]) -> Vec<pb::ObjectiveWeight> {
+    weights
+        .iter()
+        .map(|set| pb::ObjectiveWeight {
+            objective: set.objective.clone(),
+            weight: set.weight,
+        })
+        .collect()
+}

@@ -1,0 +1,116 @@
+//! WatchWeights: one task per watcher, so that a slow one holds up nobody.
+
+use std::sync::Arc;
+
+use counterweight_proto::counterweight::v1 as pb;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::encode;
+use crate::{error::CombinerError, rank::Engine, weights::Entry};
+
+/// Entries that a watcher who is behind reads at once.
+const READ_AHEAD: usize = 256;
+
+/// Starts a watch from a revision on; 0 begins with what comes next.
+pub(super) fn watch(
+    engine: &Arc<Engine>,
+    draining: &CancellationToken,
+    from_revision: u64,
+) -> Result<ReceiverStream<Result<pb::WatchWeightsResponse, Status>>, CombinerError> {
+    let last = engine.weights.applied();
+    let next = match from_revision {
+        0 => last + 1,
+        revision if revision > last + 1 => {
+            return Err(CombinerError::FutureRevision {
+                field: "from_revision",
+                revision,
+                last,
+            });
+        }
+        revision => revision,
+    };
+    // One entry in flight: a slow watcher waits in its own task and nowhere else.
+    let (sender, receiver) = mpsc::channel(1);
+    let watch = Watch {
+        engine: Arc::clone(engine),
+        draining: draining.clone(),
+        sender,
+        next,
+    };
+    tokio::spawn(watch.run());
+    Ok(ReceiverStream::new(receiver))
+}
+
+/// One watcher: reads the log from a revision on, and waits at its end.
+struct Watch {
+    engine: Arc<Engine>,
+    draining: CancellationToken,
+    sender: mpsc::Sender<Result<pb::WatchWeightsResponse, Status>>,
+    next: u64,
+}
+
+impl Watch {
+    async fn run(mut self) {
+        self.engine.metrics.watchers.inc();
+        let draining = self.draining.clone();
+        let end = tokio::select! {
+            end = self.follow() => end,
+            () = draining.cancelled() => Err(CombinerError::Draining),
+        };
+        self.engine.metrics.watchers.dec();
+        if let Err(error) = end {
+            // A watcher that has not read the last entry yet is not waited for: its stream just ends.
+            let _ = self.sender.try_send(Err(error.into()));
+        }
+    }
+
+    /// Ends when the watcher has gone.
+    async fn follow(&mut self) -> Result<(), CombinerError> {
+        let mut newest = self.engine.weights.subscribe();
+        loop {
+            let signalled = newest.borrow_and_update().clone();
+            match signalled {
+                Some(entry) if entry.revision == self.next => {
+                    if !self.send(&entry).await {
+                        return Ok(());
+                    }
+                }
+                _ => {
+                    for entry in self.read().await? {
+                        if !self.send(&entry).await {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            if self.next <= self.engine.weights.applied() {
+                continue;
+            }
+            tokio::select! {
+                changed = newest.changed() => if changed.is_err() { return Ok(()) },
+                () = self.sender.closed() => return Ok(()),
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Vec<Entry>, CombinerError> {
+        let applied = self.engine.weights.applied();
+        if self.next > applied {
+            return Ok(Vec::new());
+        }
+        let applied = usize::try_from(applied + 1 - self.next).unwrap_or(usize::MAX);
+        let count = READ_AHEAD.min(applied);
+        self.engine.weights.read(self.next, count).await
+    }
+
+    async fn send(&mut self, entry: &Entry) -> bool {
+        self.next = entry.revision + 1;
+        let message = pb::WatchWeightsResponse {
+            entry: Some(encode::entry(entry)),
+        };
+        self.sender.send(Ok(message)).await.is_ok()
+    }
+}
