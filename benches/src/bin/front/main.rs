@@ -5,9 +5,12 @@
 //! ```
 //!
 //! 10,000 requests of 100 candidates, k = 10. Ours: all curves for every λ ≥ 0, from the columns in memory to the finished curves, and the
-//! time of a budget query on them. The peer, `peers/front_numpy.py`: the same two means at 1,000 weights, vectorised over all requests.
-//! Both on the same numbers and on all cores they use by themselves, in one run. Then growth from 10⁵ to 10⁷ candidates, as a table and with `--svg FILE` as a
-//! plot. Medians of five runs.
+//! time of a budget query on them; medians of five runs. The peer, `peers/front_numpy.py`: the same two means at 1,000 weights, vectorised
+//! over all requests, once. Both work on the same numbers, and their curves must agree to 1e-9. Then growth from 10⁵ to 10⁷ candidates, with
+//! `--svg FILE` as a plot, and 10⁷ candidates in one request.
+
+mod growth;
+mod log;
 
 use std::{
     fs::File,
@@ -21,10 +24,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use counterweight_ranking::{
     front::Front,
-    sweep::{Curves, Discount, Metric, Plan, Request, Sign, Sweep},
+    sweep::{Curves, Discount, Metric},
 };
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+
+use crate::log::Log;
 
 const CANDIDATES: usize = 100;
 const K: usize = 10;
@@ -46,18 +49,6 @@ struct Arguments {
     no_growth: bool,
 }
 
-/// A log in columns, request by request.
-struct Log {
-    engagement: Vec<f64>,
-    bait: Vec<f64>,
-    labels: [Vec<f64>; 2],
-}
-
-/// One request's part of a column.
-fn row(column: &[f64], request: usize) -> &[f64] {
-    &column[request * CANDIDATES..(request + 1) * CANDIDATES]
-}
-
 /// What is measured, and the aim in seconds.
 struct Case {
     name: &'static str,
@@ -68,7 +59,7 @@ struct Case {
 #[expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let log = Log::generate(10_000, 7);
+    let log = Log::generate(10_000, CANDIDATES, 7);
     let mut missed = Vec::new();
     println!(
         "10,000 requests × {CANDIDATES} candidates, k = {K}, all λ ≥ 0; medians of {RUNS} runs, threads: {}",
@@ -116,7 +107,7 @@ fn main() -> Result<()> {
         }
     }
     if !arguments.no_growth {
-        growth(arguments.svg.as_deref())?;
+        growth::run(arguments.svg.as_deref())?;
     }
     ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
     Ok(())
@@ -158,57 +149,6 @@ fn cases() -> Vec<Case> {
             aim: None,
         },
     ]
-}
-
-impl Log {
-    /// Independent uniform probabilities, the hardest case for pruning among those without a trade-off, and labels drawn from them.
-    fn generate(requests: usize, seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut column =
-            || -> Vec<f64> { (0..requests * CANDIDATES).map(|_| rng.random()).collect() };
-        let (engagement, bait) = (column(), column());
-        let labels = [&engagement, &bait].map(|p| {
-            p.iter()
-                .zip(column())
-                .map(|(p, u)| f64::from(u8::from(u < *p)))
-                .collect()
-        });
-        Self {
-            engagement,
-            bait,
-            labels,
-        }
-    }
-
-    fn curves(&self, metrics: &[Metric]) -> Result<Curves> {
-        let mut sweep = Sweep::new(Plan {
-            k: K,
-            weights: vec![1.0, 0.0],
-            swept: 1,
-            sign: Sign::Negative,
-            reference: 0.5,
-            metrics: metrics.to_vec(),
-        })?;
-        let columns: Vec<[[&[f64]; 2]; 2]> = (0..self.engagement.len() / CANDIDATES)
-            .map(|request| {
-                let row = |column| row(column, request);
-                [
-                    [row(&self.engagement), row(&self.bait)],
-                    [row(&self.labels[0]), row(&self.labels[1])],
-                ]
-            })
-            .collect();
-        let requests: Vec<Request<'_>> = (0..)
-            .zip(&columns)
-            .map(|(unit, [probabilities, realised])| Request {
-                unit,
-                probabilities,
-                realised,
-            })
-            .collect();
-        sweep.extend(&requests)?;
-        Ok(sweep.curves()?)
-    }
 }
 
 impl Case {
@@ -306,23 +246,4 @@ fn list(values: &[f64]) -> String {
         .map(|s| format!("{s:.3}"))
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]
-fn growth(_svg: Option<&Path>) -> Result<()> {
-    println!("| candidates | curves | breakpoints | seconds |\n|---|---|---|---|");
-    for requests in [1_000, 3_162, 10_000, 31_623, 100_000] {
-        let log = Log::generate(requests, 11);
-        for case in cases().iter().filter(|case| case.aim.is_some()) {
-            let (times, curves) = case.run(&log)?;
-            println!(
-                "| {} | {} | {} | {:.4} |",
-                requests * CANDIDATES,
-                case.name,
-                curves.breakpoints().len(),
-                median(&times)
-            );
-        }
-    }
-    Ok(())
 }
