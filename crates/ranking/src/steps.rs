@@ -124,67 +124,91 @@ where
     F: Fn(&[i128], &mut [f64]) + Sync,
 {
     let keys = sorted_keys(blocks, start);
-    let ranges = chunks(&keys);
+    let chunks = chunks(&keys);
+    // What each chunk adds, and how many breakpoints it has: so every chunk knows with which sums, and where, it begins.
+    let totals: Vec<(Vec<i128>, usize)> = chunks
+        .par_iter()
+        .map(|keys| total(blocks, keys, row))
+        .collect();
     let mut sums = vec![0_i128; row];
     for block in blocks {
-        for start in block.starts.chunks_exact(row.max(1)) {
-            add(&mut sums, start);
-        }
+        let starts = block.starts.chunks_exact(row.max(1));
+        starts.for_each(|start| add(&mut sums, start));
     }
-    let mut at_start = vec![0.0; outputs];
-    finish(&sums, &mut at_start);
+    let mut merged = Merged::zeros(totals.iter().map(|total| total.1).sum(), outputs);
+    let mut first = vec![0.0; outputs];
+    finish(&sums, &mut first);
+    for (column, first) in merged.values.iter_mut().zip(first) {
+        column[0] = first;
+    }
 
-    // What each chunk adds, and how many breakpoints it has; then the sums with which each begins.
-    let totals: Vec<(Vec<i128>, usize)> = ranges
-        .par_iter()
-        .map(|range| total(blocks, &keys[range.clone()], row))
-        .collect();
-    let count: usize = totals.iter().map(|total| total.1).sum();
-    let mut breakpoints = vec![0.0; count];
-    let mut values: Vec<Vec<f64>> = at_start
-        .iter()
-        .map(|&first| {
-            let mut column = vec![0.0; count + 1];
-            column[0] = first;
-            column
-        })
-        .collect();
-    let mut tasks = Vec::with_capacity(ranges.len());
-    let mut rest_x = &mut breakpoints[..];
-    let mut rest: Vec<&mut [f64]> = values.iter_mut().map(|column| &mut column[1..]).collect();
-    for (range, (delta, size)) in ranges.into_iter().zip(totals) {
-        let (x, tail) = rest_x.split_at_mut(size);
-        rest_x = tail;
-        let mut columns = Vec::with_capacity(outputs);
-        for column in &mut rest {
-            let (head, tail) = std::mem::take(column).split_at_mut(size);
-            columns.push(head);
-            *column = tail;
-        }
-        tasks.push((&keys[range], sums.clone(), x, columns));
-        sums.iter_mut()
-            .zip(delta)
-            .for_each(|(sum, delta)| *sum += delta);
+    let mut rest = merged.rest();
+    let mut tasks = Vec::with_capacity(chunks.len());
+    for (keys, (delta, size)) in chunks.into_iter().zip(totals) {
+        tasks.push((keys, sums.clone(), rest.split_off(size)));
+        add(&mut sums, &delta);
     }
     tasks
         .into_par_iter()
-        .for_each(|(keys, mut sums, x, mut columns)| {
+        .for_each(|(keys, mut sums, mut piece)| {
             let mut out = vec![0.0; outputs];
             for (at, group) in keys.chunk_by(|a, b| a.x == b.x).enumerate() {
-                for key in group {
-                    apply(&mut sums, blocks, *key);
+                for &key in group {
+                    apply(&mut sums, blocks, key);
                 }
                 finish(&sums, &mut out);
-                x[at] = position(blocks, group[0], start);
-                columns
-                    .iter_mut()
-                    .zip(&out)
-                    .for_each(|(column, &value)| column[at] = value);
+                piece.write(at, position(blocks, group[0], start), &out);
             }
         });
-    Merged {
-        breakpoints,
-        values,
+    merged
+}
+
+impl Merged {
+    fn zeros(breakpoints: usize, outputs: usize) -> Self {
+        Self {
+            breakpoints: vec![0.0; breakpoints],
+            values: vec![vec![0.0; breakpoints + 1]; outputs],
+        }
+    }
+
+    /// All breakpoints, with the values of the steps after them.
+    fn rest(&mut self) -> Piece<'_> {
+        Piece {
+            x: &mut self.breakpoints,
+            columns: self
+                .values
+                .iter_mut()
+                .map(|column| &mut column[1..])
+                .collect(),
+        }
+    }
+}
+
+/// A run of breakpoints to be written, with the values of the steps after them.
+struct Piece<'a> {
+    x: &'a mut [f64],
+    columns: Vec<&'a mut [f64]>,
+}
+
+impl<'a> Piece<'a> {
+    /// Takes the first `size` breakpoints away.
+    fn split_off(&mut self, size: usize) -> Self {
+        let take = |slice: &mut &'a mut [f64]| {
+            let (head, tail) = std::mem::take(slice).split_at_mut(size);
+            *slice = tail;
+            head
+        };
+        Self {
+            x: take(&mut self.x),
+            columns: self.columns.iter_mut().map(take).collect(),
+        }
+    }
+
+    fn write(&mut self, at: usize, x: f64, values: &[f64]) {
+        self.x[at] = x;
+        for (column, &value) in self.columns.iter_mut().zip(values) {
+            column[at] = value;
+        }
     }
 }
 
@@ -208,20 +232,20 @@ fn sorted_keys<D: Sync>(blocks: &[Block<D>], start: f64) -> Vec<Key> {
     keys
 }
 
-/// Cuts the keys into pieces of some ten thousand, never between equal places.
-fn chunks(keys: &[Key]) -> Vec<std::ops::Range<usize>> {
+/// Cuts the keys into chunks of some ten thousand, never between equal places.
+fn chunks(mut keys: &[Key]) -> Vec<&[Key]> {
     const SIZE: usize = 1 << 14;
-    let mut ranges = Vec::new();
-    let mut begin = 0;
-    while begin < keys.len() {
-        let mut end = (begin + SIZE).min(keys.len());
+    let mut chunks = Vec::new();
+    while !keys.is_empty() {
+        let mut end = SIZE.min(keys.len());
         while end < keys.len() && keys[end].x == keys[end - 1].x {
             end += 1;
         }
-        ranges.push(begin..end);
-        begin = end;
+        let (chunk, rest) = keys.split_at(end);
+        chunks.push(chunk);
+        keys = rest;
     }
-    ranges
+    chunks
 }
 
 fn total<D>(blocks: &[Block<D>], keys: &[Key], row: usize) -> (Vec<i128>, usize)

@@ -118,33 +118,7 @@ impl Explored {
     /// (its probability is below 1e-12): then the probabilities of the log are not those that ranked. The request is not added.
     pub fn push(&mut self, served: &Served<'_>) -> Result<(), RankingError> {
         let request = self.slates.len();
-        let n = served.draw.held.len();
-        for (what, found, expected) in [
-            ("`rewards`", served.rewards.len(), served.slate.len()),
-            ("`expected`", served.expected.map_or(n, <[f64]>::len), n),
-        ] {
-            if found != expected {
-                return Err(RankingError::Length {
-                    request,
-                    what,
-                    found,
-                    expected,
-                });
-            }
-        }
-        if let Some(&value) = served
-            .rewards
-            .iter()
-            .chain(served.expected.into_iter().flatten())
-            .find(|r| !r.is_finite())
-        {
-            let range = "finite; leave out requests whose labels are not known";
-            return Err(RankingError::OutOfRange {
-                what: "a reward",
-                value,
-                range,
-            });
-        }
+        served.check(request)?;
         let propensities = served.draw.propensities(&mut self.walk, served.slate)?;
         let of_place = |place: usize| self.weighting.of(&propensities, place);
         if let Some(place) = (0..served.slate.len()).find(|&place| of_place(place) < LEAST) {
@@ -326,6 +300,39 @@ impl Explored {
             sums.read(&mut curves);
         }
         Ok(curves)
+    }
+}
+
+impl Served<'_> {
+    fn check(&self, request: usize) -> Result<(), RankingError> {
+        let n = self.draw.held.len();
+        for (what, found, expected) in [
+            ("`rewards`", self.rewards.len(), self.slate.len()),
+            ("`expected`", self.expected.map_or(n, <[f64]>::len), n),
+        ] {
+            if found != expected {
+                return Err(RankingError::Length {
+                    request,
+                    what,
+                    found,
+                    expected,
+                });
+            }
+        }
+        if let Some(&value) = self
+            .rewards
+            .iter()
+            .chain(self.expected.into_iter().flatten())
+            .find(|r| !r.is_finite())
+        {
+            let range = "finite; leave out requests whose labels are not known";
+            return Err(RankingError::OutOfRange {
+                what: "a reward",
+                value,
+                range,
+            });
+        }
+        Ok(())
     }
 }
 

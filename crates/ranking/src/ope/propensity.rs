@@ -122,6 +122,13 @@ impl Draw<'_> {
         if expected == 0 {
             return Err(RankingError::NoCandidates { request: 0 });
         }
+        if expected >= u32::MAX as usize {
+            let candidates = expected;
+            return Err(RankingError::TooManyCandidates {
+                request: 0,
+                candidates,
+            });
+        }
         let all = || self.held.iter().chain(self.swept).copied();
         match all().find(|value| !value.is_finite()) {
             Some(value) => Err(RankingError::OutOfRange {

@@ -89,6 +89,18 @@ impl Columns {
         self.moving() + 1 + self.judged.len()
     }
 
+    /// Writes what is said of [the set, the order] where it is asked for.
+    pub(super) fn set_flags(&self, row: &mut [i64], flags: [i64; 2]) {
+        for (at, flag) in [self.changed_set, self.changed_order]
+            .into_iter()
+            .zip(flags)
+        {
+            if let Some(at) = at {
+                row[at] = flag;
+            }
+        }
+    }
+
     /// Whether a swap within the page changes a sum.
     pub(super) fn order_matters(&self) -> bool {
         self.flat < self.page.len() || self.changed_order.is_some()

@@ -3,7 +3,7 @@
 use super::{
     columns::{Columns, Gain},
     plan::{Discount, Plan, Request},
-    walk::Walk,
+    walk::{Step, Walk},
 };
 use crate::{order::page_at, steps::Block};
 
@@ -56,64 +56,53 @@ impl Meter {
             .extend(after.iter().zip(&start).map(|(after, start)| after - start));
         block.step(0.0, &self.row[..columns.moving()]);
 
-        self.walk_on(columns, &mut page, block);
+        self.walk_on(columns, &page, block);
         block.end(request.unit, &start);
         self.page = page;
     }
 
-    fn walk_on(&mut self, columns: &Columns, page: &mut [u32], block: &mut Block<i64>) {
-        let Self {
-            walk,
-            gains,
-            discounts,
-            reference,
-            row,
-            ..
-        } = self;
-        let (sums, flat) = (columns.page.len(), columns.flat);
-        row.clear();
-        row.resize(columns.moving(), 0);
-        let mut changes = Changes::new(page, reference);
+    fn walk_on(&mut self, columns: &Columns, page: &[u32], block: &mut Block<i64>) {
         let Some(last) = page.len().checked_sub(1) else {
             return;
         };
-        while let Some(step) = walk.next_before(f64::INFINITY) {
+        let mut row = std::mem::take(&mut self.row);
+        row.clear();
+        row.resize(columns.moving(), 0);
+        let mut changes = Changes::new(page, &self.reference);
+        while let Some(step) = self.walk.next_before(f64::INFINITY) {
             let entry = step.place == last;
-            if !entry && !columns.order_matters() {
-                continue;
-            }
-            let rises = &gains[step.rises * sums..][..sums];
-            let falls = &gains[step.falls * sums..][..sums];
-            // Each place's share is rounded by itself, so that whatever comes back cancels to the bit.
-            if entry {
-                for column in 0..flat {
-                    row[column] = rises[column] as i64 - falls[column] as i64;
+            if entry || columns.order_matters() {
+                self.change_sums(columns, &step, entry, &mut row);
+                if !self.reference.is_empty() {
+                    let flags = changes.follow(&step, entry, &self.reference);
+                    columns.set_flags(&mut row, flags);
                 }
-                let here = discounts[last];
-                for column in flat..sums {
-                    row[column] = (rises[column] * here) as i64 - (falls[column] * here) as i64;
-                }
-            } else {
-                row[..flat].fill(0);
-                let (here, below) = (discounts[step.place], discounts[step.place + 1]);
-                let gained = |gain: f64| (gain * here) as i64 - (gain * below) as i64;
-                for column in flat..sums {
-                    row[column] = gained(rises[column]) - gained(falls[column]);
-                }
+                block.step(step.x, &row);
             }
-            if !reference.is_empty() {
-                let [set, order] =
-                    changes.apply(step.place, step.rises, step.falls, entry, reference);
-                columns
-                    .changed_set
-                    .into_iter()
-                    .for_each(|flag| row[flag] = set);
-                columns
-                    .changed_order
-                    .into_iter()
-                    .for_each(|flag| row[flag] = order);
+        }
+        self.row = row;
+    }
+
+    /// How a step changes the page sums. Each place's share is rounded by itself, so that whatever comes back cancels to the bit.
+    fn change_sums(&self, columns: &Columns, step: &Step, entry: bool, row: &mut [i64]) {
+        let (sums, flat) = (columns.page.len(), columns.flat);
+        let rises = &self.gains[step.rises * sums..][..sums];
+        let falls = &self.gains[step.falls * sums..][..sums];
+        let here = self.discounts[step.place];
+        if entry {
+            for column in 0..flat {
+                row[column] = rises[column] as i64 - falls[column] as i64;
             }
-            block.step(step.x, row);
+            for column in flat..sums {
+                row[column] = (rises[column] * here) as i64 - (falls[column] * here) as i64;
+            }
+        } else {
+            let below = self.discounts[step.place + 1];
+            let by_moving_up = |gain: f64| (gain * here) as i64 - (gain * below) as i64;
+            row[..flat].fill(0);
+            for column in flat..sums {
+                row[column] = by_moving_up(rises[column]) - by_moving_up(falls[column]);
+            }
         }
     }
 
@@ -209,15 +198,7 @@ impl Meter {
             }
         }
         if !self.reference.is_empty() {
-            let [set, order] = Changes::new(page, &self.reference).flags();
-            columns
-                .changed_set
-                .into_iter()
-                .for_each(|flag| row[flag] = set);
-            columns
-                .changed_order
-                .into_iter()
-                .for_each(|flag| row[flag] = order);
+            columns.set_flags(&mut row, Changes::new(page, &self.reference).flags());
         }
         let requests = columns.moving();
         row[requests] = ONE as i64;
@@ -278,24 +259,23 @@ impl Changes {
     }
 
     /// Follows a step and says how the flags change.
-    fn apply(
-        &mut self,
-        place: usize,
-        rises: usize,
-        falls: usize,
-        entry: bool,
-        reference: &[u32],
-    ) -> [i64; 2] {
+    fn follow(&mut self, step: &Step, entry: bool, reference: &[u32]) -> [i64; 2] {
         let before = self.flags();
         let misplaced =
-            |candidate: usize, place: usize| usize::from(reference[candidate] as usize != place);
+            |candidate: usize, place| usize::from(reference[candidate] as usize != place);
+        let &Step {
+            place,
+            rises,
+            falls,
+            ..
+        } = step;
         self.misplaced = self.misplaced + misplaced(rises, place) - misplaced(falls, place);
         if entry {
             let stranger = |candidate: usize| usize::from(reference[candidate] == ABSENT);
             self.strangers = self.strangers + stranger(rises) - stranger(falls);
         } else {
-            self.misplaced =
-                self.misplaced + misplaced(falls, place + 1) - misplaced(rises, place + 1);
+            let next = place + 1;
+            self.misplaced = self.misplaced + misplaced(falls, next) - misplaced(rises, next);
         }
         let after = self.flags();
         [after[0] - before[0], after[1] - before[1]]

@@ -164,26 +164,25 @@ impl Request<'_> {
         objectives: usize,
         labels: bool,
     ) -> Result<usize, RankingError> {
-        let columns = |what, found| {
-            if found == objectives {
-                Ok(())
-            } else {
-                Err(RankingError::Length {
+        let n = self.probabilities.first().map_or(0, |column| column.len());
+        let shape = |columns: &[&[f64]], whole: &'static str, one: &'static str| {
+            let lengths = columns.iter().map(|column| (one, column.len(), n));
+            let mut all = std::iter::once((whole, columns.len(), objectives)).chain(lengths);
+            match all.find(|(_, found, expected)| found != expected) {
+                Some((what, found, expected)) => Err(RankingError::Length {
                     request,
                     what,
                     found,
-                    expected: objectives,
-                })
+                    expected,
+                }),
+                None => Ok(()),
             }
         };
-        columns(
+        shape(
+            self.probabilities,
             "`probabilities` (one column per objective)",
-            self.probabilities.len(),
+            "a column of `probabilities`",
         )?;
-        if labels {
-            columns("`realised` (one column per objective)", self.realised.len())?;
-        }
-        let n = self.probabilities.first().map_or(0, |column| column.len());
         if n == 0 {
             return Err(RankingError::NoCandidates { request });
         }
@@ -193,35 +192,24 @@ impl Request<'_> {
                 candidates: n,
             });
         }
-        let length = |what, found| {
-            if found == n {
-                Ok(())
-            } else {
-                Err(RankingError::Length {
-                    request,
-                    what,
-                    found,
-                    expected: n,
-                })
-            }
-        };
-        for (objective, column) in self.probabilities.iter().enumerate() {
-            length("a column of `probabilities`", column.len())?;
-            if let Some(candidate) = column.iter().position(|p| !(0.0..=1.0).contains(p)) {
-                let value = column[candidate];
-                return Err(RankingError::Probability {
-                    request,
-                    candidate,
-                    objective,
-                    value,
-                });
-            }
+        let in_range = |p: f64| (0.0..=1.0).contains(&p);
+        if let Some((objective, candidate, value)) = first(self.probabilities, |p| !in_range(p)) {
+            return Err(RankingError::Probability {
+                request,
+                candidate,
+                objective,
+                value,
+            });
         }
-        for (objective, column) in self.realised.iter().enumerate().filter(|_| labels) {
-            length("a column of `realised`", column.len())?;
-            let bad = |y: &f64| !(y.is_nan() || (0.0..=1.0).contains(y));
-            if let Some(candidate) = column.iter().position(bad) {
-                let value = column[candidate];
+        if labels {
+            shape(
+                self.realised,
+                "`realised` (one column per objective)",
+                "a column of `realised`",
+            )?;
+            if let Some((objective, candidate, value)) =
+                first(self.realised, |y| !y.is_nan() && !in_range(y))
+            {
                 return Err(RankingError::Label {
                     request,
                     candidate,
@@ -232,4 +220,12 @@ impl Request<'_> {
         }
         Ok(n)
     }
+}
+
+/// The first bad value, with its column and row.
+fn first(columns: &[&[f64]], bad: impl Fn(f64) -> bool) -> Option<(usize, usize, f64)> {
+    columns.iter().enumerate().find_map(|(objective, column)| {
+        let candidate = column.iter().position(|&value| bad(value))?;
+        Some((objective, candidate, column[candidate]))
+    })
 }
