@@ -1,16 +1,9 @@
-//! The weights service over real sockets: compare-and-set, idempotency, restarts, watching, and consistency under fire.
+//! The weights service over real sockets: compare-and-set, idempotency, restarts and watching.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 mod common;
 
-use std::{
-    fs,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fs, sync::Arc, time::Duration};
 
 use common::{
     Combiner, assert_recomputes, info, request, two_models,
@@ -451,76 +444,6 @@ async fn watchers_get_every_entry_in_order_from_where_they_say_and_slow_ones_hol
         })
         .await
         .unwrap();
-}
-
-#[tokio::test]
-async fn under_fire_every_answer_is_of_one_revision_and_revisions_never_go_back() {
-    let (_e, _b, combiner) = two_models("").await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let rankers: Vec<_> = (0..4)
-        .map(|_| {
-            let (stop, address) = (Arc::clone(&stop), combiner.address);
-            tokio::spawn(async move {
-                let mut client = counterweight_proto::counterweight::v1::ranking_service_client::RankingServiceClient::connect(
-                    format!("http://{address}"),
-                )
-                .await
-                .unwrap();
-                let (mut last, mut answers) = (0, 0);
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = client.rank(request(&[0.3, 0.7, 0.5], &[0.9, 0.2, 0.4])).await.unwrap().into_inner();
-                    assert_recomputes(&answer);
-                    assert!(answer.revision >= last);
-                    last = answer.revision;
-                    // The writers below give the two objectives weights that belong together.
-                    if answer.revision > 0 {
-                        assert_eq!(answer.objectives[0].weight, -2.0 * answer.objectives[1].weight);
-                    }
-                    answers += 1;
-                }
-                answers
-            })
-        })
-        .collect();
-    let writers: Vec<_> = (0..2)
-        .map(|writer| {
-            let mut client = combiner_client(&combiner);
-            tokio::spawn(async move {
-                for step in 1..=60 {
-                    let alpha = f64::from(step) + f64::from(writer) * 0.25;
-                    let both = change(
-                        "default",
-                        &[("engagement", alpha), ("engagement_bait", -alpha / 2.0)],
-                        None,
-                    );
-                    client.set_weights(set(vec![both])).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    stop.store(true, Ordering::Relaxed);
-    for ranker in rankers {
-        assert!(ranker.await.unwrap() > 0);
-    }
-    let told = combiner
-        .weights()
-        .await
-        .get_weights(GetWeightsRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(told.applied_revision, 120);
-}
-
-fn combiner_client(combiner: &Combiner) -> WeightsServiceClient<Channel> {
-    WeightsServiceClient::new(
-        Channel::from_shared(format!("http://{}", combiner.address))
-            .unwrap()
-            .connect_lazy(),
-    )
 }
 
 #[tokio::test]
