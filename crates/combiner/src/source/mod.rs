@@ -2,6 +2,7 @@
 
 mod answer;
 mod endpoints;
+mod held;
 mod infer;
 mod inputs;
 mod model;

@@ -37,12 +37,12 @@ const METADATA_REST: Duration = Duration::from_millis(100);
 /// One model behind one or more servers.
 #[derive(Debug)]
 pub(crate) struct Model {
-    objective: String,
-    config: ModelSource,
+    pub(super) objective: String,
+    pub(super) config: ModelSource,
     endpoints: Endpoints,
     inputs: ArcSwapOption<Inputs>,
     /// What versions take that are asked for although they are not the default; one or two.
-    held: ArcSwap<Vec<Arc<Inputs>>>,
+    pub(super) held: ArcSwap<Vec<Arc<Inputs>>>,
     /// When metadata was last asked for, and how that went. One asks at a time.
     asked: Mutex<Option<(Instant, Result<(), Failure>)>>,
 }
@@ -136,60 +136,7 @@ impl Model {
         }
     }
 
-    async fn infer_held(
-        self: &Arc<Self>,
-        version: &str,
-        batch: &Batch<'_>,
-        call: &Call,
-        deadline: Instant,
-    ) -> Result<Answer, SourceError> {
-        let outcome = match self.inputs_of(version, deadline).await {
-            Ok(inputs) => {
-                self.infer_with(&inputs, Some(version), batch, call, deadline)
-                    .await
-            }
-            Err(failure) => Err(SourceError::Failed(failure)),
-        };
-        match outcome {
-            Err(SourceError::Failed(Failure::NotServed(reason))) => {
-                self.held.store(Arc::default());
-                Err(SourceError::Request(CombinerError::HeldVersionGone {
-                    objective: self.objective.clone(),
-                    model: self.config.name.clone(),
-                    version: version.to_owned(),
-                    reason,
-                }))
-            }
-            other => other,
-        }
-    }
-
-    /// What a version takes, whether or not it is the default; [`Failure::NotServed`] when no server has it.
-    pub(crate) async fn inputs_of(
-        &self,
-        version: &str,
-        deadline: Instant,
-    ) -> Result<Arc<Inputs>, Failure> {
-        if let Some(inputs) = self.inputs()
-            && inputs.version == version
-        {
-            return Ok(inputs);
-        }
-        let known = self.held.load_full();
-        if let Some(inputs) = known.iter().find(|held| held.version == version) {
-            return Ok(Arc::clone(inputs));
-        }
-        let mut inputs = self.ask_metadata(version, deadline).await?;
-        version.clone_into(&mut inputs.version);
-        let inputs = Arc::new(inputs);
-        // The last few: a profile holds one version, and profiles may hold different ones.
-        let mut list: Vec<_> = known.iter().rev().take(7).rev().cloned().collect();
-        list.push(Arc::clone(&inputs));
-        self.held.store(Arc::new(list));
-        Ok(inputs)
-    }
-
-    async fn infer_with(
+    pub(super) async fn infer_with(
         self: &Arc<Self>,
         inputs: &Inputs,
         version: Option<&str>,
@@ -267,7 +214,11 @@ impl Model {
         outcome
     }
 
-    async fn ask_metadata(&self, version: &str, deadline: Instant) -> Result<Inputs, Failure> {
+    pub(super) async fn ask_metadata(
+        &self,
+        version: &str,
+        deadline: Instant,
+    ) -> Result<Inputs, Failure> {
         let metadata = self
             .ask(deadline, |mut client| {
                 let mut request = Request::new(ModelMetadataRequest {

@@ -2,6 +2,7 @@
 
 mod live;
 
+mod commit;
 mod history;
 mod log_state;
 mod plan;
