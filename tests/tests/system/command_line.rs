@@ -20,7 +20,13 @@ fn every_command_has_help() {
         &["rank"],
         &["weights", "get"],
         &["weights", "set"],
+        &["weights", "history"],
+        &["weights", "show"],
+        &["weights", "rollback"],
+        &["weights", "ramp"],
+        &["weights", "kill"],
         &["weights", "watch"],
+        &["weights", "verify"],
         &["bench", "load", "rank"],
         &["bench", "load", "infer"],
         &["bench", "folds"],
@@ -37,6 +43,7 @@ fn every_command_has_help() {
 fn wrong_use_is_2_and_failure_is_1() {
     assert_eq!(run(["train"]).status.code(), Some(2));
     assert_eq!(run(["weights", "set", "β"]).status.code(), Some(2));
+    assert_eq!(run(["weights", "ramp", "β=-1"]).status.code(), Some(2));
     let output = run(["weights", "get", "--address", "http://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(

@@ -107,6 +107,53 @@ fn weights_survive_a_kill_and_a_stop() {
 }
 
 #[test]
+fn the_weights_are_steered_from_the_command_line() {
+    let up = Up::start();
+    let hash = up.json(&["weights", "set", "beta=-2"])["hash"].clone();
+    let started = up.json(&["weights", "ramp", "beta=-3", "--over", "1h", "-m", "slowly"]);
+    assert_eq!(started["profiles"][0]["ramp"]["steps"], 20);
+    assert_eq!(
+        up.json(&["weights", "ramp", "--stop"])["action"],
+        "ramp_stopped"
+    );
+    let back = up.json(&["weights", "rollback", "0"]);
+    assert_eq!(
+        (&back["revision"], &back["restored_revision"]),
+        (&4.into(), &0.into())
+    );
+    let history = up.json(&["weights", "history", "-n", "3"]);
+    let actions: Vec<&str> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["rollback", "ramp_stopped", "ramp_started"]);
+    assert_eq!(up.json(&["weights", "show", "2"])["reason"], "slowly");
+    let verified = up.json(&["weights", "verify", "--head", hash.as_str().unwrap()]);
+    assert_eq!(
+        (&verified["entries"], &verified["head_revision"]),
+        (&4.into(), &1.into())
+    );
+    let log = up.state.join("weights.log");
+    let output = up.run(&[
+        "weights",
+        "verify",
+        "--log",
+        log.to_str().unwrap(),
+        "--head",
+        &"0a".repeat(32),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let output = up.run(&["weights", "kill"]);
+    assert!(
+        stderr(&output).contains("NO_SAFE_SET"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_lost_compare_and_set_is_told() {
     let up = Up::start();
     up.json(&["weights", "set", "beta=-2"]);
