@@ -92,28 +92,32 @@ fn titles(count: usize) -> Vec<String> {
     (0..count).map(|_| title()).collect()
 }
 
+/// A snapshot of two profiles, as the combiner publishes it.
+fn profiles() -> Vec<Arc<Weights>> {
+    let weights = || Weights::new(vec![1.0, -0.5]).expect("finite weights");
+    vec![Arc::new(weights()), Arc::new(weights())]
+}
+
 /// The weights of a request: one snapshot of what may change at any time.
 #[divan::bench(sample_size = 1000)]
 fn weights_snapshot(bencher: Bencher<'_, '_>) {
-    let weights = Weights::new(vec![1.0, -0.5]).expect("finite weights");
-    let live = ArcSwap::from_pointee(weights);
-    bencher.bench(|| black_box(live.load().as_slice()[1]));
+    let live = ArcSwap::from_pointee(profiles());
+    bencher.bench(|| black_box(Arc::clone(&live.load()[0])));
 }
 
 /// The same with two threads that read and one that publishes about a thousand times a second.
 #[divan::bench(threads = [2], sample_size = 1000)]
 fn weights_snapshot_under_publication(bencher: Bencher<'_, '_>) {
-    let weights = || Weights::new(vec![1.0, -0.5]).expect("finite weights");
-    let live = Arc::new(ArcSwap::from_pointee(weights()));
+    let live = Arc::new(ArcSwap::from_pointee(profiles()));
     let alive = Arc::new(());
     let (publisher, watch) = (Arc::clone(&live), Arc::downgrade(&alive));
     let thread = std::thread::spawn(move || {
         while watch.upgrade().is_some() {
-            publisher.store(Arc::new(weights()));
+            publisher.store(Arc::new(profiles()));
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     });
-    bencher.bench(|| black_box(live.load().as_slice()[1]));
+    bencher.bench(|| black_box(Arc::clone(&live.load()[0])));
     drop(alive);
     thread.join().expect("the publisher ends");
 }
