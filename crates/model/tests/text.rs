@@ -38,6 +38,10 @@ fn columns_are_those_of_scikit_learn() {
     let (encoders, fitted) =
         fit_encoders(&schema, &texts, &reference.labels, &reference.folds).unwrap();
     assert!(encoders.notes().is_empty(), "{:?}", encoders.notes());
+    let mut names = encoders.column_names();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), encoders.width(), "every column has a name of its own");
     let applied = encoders.encode(&batch(&schema, &reference.others)).unwrap();
     for (found, expected) in [(&fitted, &reference.fitted), (&applied, &reference.applied)] {
         assert_eq!(found.columns.len(), expected.len());

@@ -17,7 +17,8 @@ use crate::{TrainerError, measure};
 /// How to train.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainOptions {
-    /// Folds of the cross-validation on the training part and of the encoders that use the label; at least 2.
+    /// Folds of the cross-validation on the training part and of the encoders that use the label; at least 2. Ten make what is
+    /// encoded out of fold nearer to what is served than five do, for about 1.6 times the work.
     pub folds: usize,
     /// Penalties to choose from, each finite and above zero; one value is taken as it is. See [`DEFAULT_ALPHAS`].
     pub alphas: Vec<f64>,
@@ -32,7 +33,7 @@ pub struct TrainOptions {
 impl Default for TrainOptions {
     fn default() -> Self {
         Self {
-            folds: 5,
+            folds: 10,
             alphas: DEFAULT_ALPHAS.to_vec(),
             calibration: Calibration::Platt,
             seed: 1,

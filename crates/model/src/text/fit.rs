@@ -11,9 +11,9 @@ use crate::table::Table;
 
 /// Columns of log-odds: name, kind, and in how many texts an n-gram must occur to be known.
 const ODDS: [(&str, GramKind, u32); 3] = [
-    ("words", GramKind::Words, 2),
-    ("cased characters", GramKind::CasedCharacters, 5),
-    ("shapes", GramKind::Shapes, 3),
+    ("odds of words", GramKind::Words, 2),
+    ("odds of cased characters", GramKind::CasedCharacters, 5),
+    ("odds of shapes", GramKind::Shapes, 3),
 ];
 /// The ridge score learns from these kinds together.
 const RIDGE: [GramKind; 2] = [GramKind::Words, GramKind::Shapes];
