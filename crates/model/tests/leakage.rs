@@ -86,7 +86,7 @@ fn without_folds_a_random_label_would_leak() {
     let labels = random_labels(11, rows);
     let columns: [(Kind, Column<'_>, &str); 3] = [
         (Kind::Text, names(random_texts(rows)), "x[ridge]"),
-        (Kind::Text, names(random_texts(rows)), "x[words]"),
+        (Kind::Text, names(random_texts(rows)), "x[odds of words]"),
         (
             Kind::Categorical,
             names((0..rows).map(|row| format!("{}", row * 7919 % 1500))),
