@@ -100,6 +100,9 @@ pub(crate) struct ServeCombiner {
     /// The combiner's configuration (TOML): objectives, where their models are, profiles, the weights store.
     #[arg(long, env = "COUNTERWEIGHT_CONFIG", value_name = "FILE")]
     config: PathBuf,
+    /// This combiner's name, over the configuration's `replica`; each that shares a weights store needs its own.
+    #[arg(long, env = "COUNTERWEIGHT_REPLICA", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    replica: Option<String>,
     /// Where gRPC listens, over the configuration's `listen`; port 0 takes a free one.
     #[arg(long, env = "COUNTERWEIGHT_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -114,6 +117,7 @@ impl ServeCombiner {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         init_logging(self.logging.log_json)?;
         let mut config = Config::read(&self.config)?;
+        config.replica = self.replica.unwrap_or(config.replica);
         config.listen = self.listen.unwrap_or(config.listen);
         config.metrics_listen = self.metrics_listen.or(config.metrics_listen);
         runtime()?.block_on(async {
