@@ -1,14 +1,9 @@
-//! The servers under test: real processes of the release binary, killed when the bench ends.
+//! The servers under test: two model servers and a combiner.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::{fs, net::SocketAddr, path::Path, process::Command};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
+use counterweight_benches::{Process, spawn};
 use counterweight_model::{Artefact, Model, Report};
 use tempfile::TempDir;
 
@@ -22,19 +17,6 @@ pub(crate) struct Servers {
     pub(crate) engagement: String,
     _processes: Vec<Process>,
     _folder: TempDir,
-}
-
-struct Process {
-    child: Child,
-    // Held, so that the server can go on writing to its standard output.
-    output: BufReader<ChildStdout>,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Writes both artefacts and starts one server for each, and a combiner before them.
@@ -87,33 +69,4 @@ fn combiner_toml(models: &[SocketAddr]) -> String {
         "\n[profile.default]\nweights = {{ {ENGAGEMENT} = 1.0, {BAIT} = -0.5 }}\n"
     ));
     text
-}
-
-/// Starts a server and waits for the line in which it prints its address.
-fn spawn(command: &mut Command) -> Result<(Process, SocketAddr)> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .env("COUNTERWEIGHT_LOG", "warn")
-        .spawn()
-        .with_context(|| {
-            format!(
-                "cannot start {:?}; build it with `cargo build --release -p counterweight-cli --no-default-features`",
-                command.get_program()
-            )
-        })?;
-    let output = child.stdout.take().context("no standard output")?;
-    let mut process = Process {
-        child,
-        output: BufReader::new(output),
-    };
-    let mut line = String::new();
-    while process.output.read_line(&mut line)? > 0 {
-        let words = line.split_whitespace();
-        if let Some(address) = words.filter_map(|word| word.parse().ok()).next() {
-            return Ok((process, address));
-        }
-        line.clear();
-    }
-    bail!("{command:?} ended before it printed its address; its message is above")
 }

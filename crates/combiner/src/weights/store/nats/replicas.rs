@@ -16,7 +16,7 @@ use futures::{StreamExt as _, future::pending};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -149,6 +149,7 @@ pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut others: Option<Subscriber> = None;
     let mut recalled_on = None;
+    let mut said = Instant::now();
     loop {
         let word = async {
             match &mut others {
@@ -159,7 +160,7 @@ pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
         let heard = tokio::select! {
             _ = tick.tick() => None,
             Ok(()) = applied.changed() => {
-                sleep(SHORTEST).await;
+                sleep_until(said + SHORTEST).await;
                 None
             }
             word = word => word,
@@ -179,6 +180,7 @@ pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
             recalled_on = Some(link.connections());
         }
         replicas.say(link).await;
+        said = Instant::now();
     }
 }
 
