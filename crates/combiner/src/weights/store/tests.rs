@@ -434,3 +434,24 @@ async fn an_entry_that_the_stream_has_no_room_for_is_surely_not_written() {
     context.update_stream(config).await.unwrap();
     assert_eq!(store.append(&next).await.unwrap(), Appended::Committed);
 }
+
+#[tokio::test]
+async fn who_is_far_behind_or_new_fetches_everything() {
+    let Some(place) = Place::nats() else { return };
+    let (writer, behind) = (place.open("a").await, place.open("b").await);
+    close(behind).await;
+    let many = nats::CHUNK + 76;
+    let mut previous = NO_HASH.to_owned();
+    for revision in 1..=many {
+        let sealed = sealed(revision, &previous, revision as f64, "k");
+        assert_eq!(writer.append(&sealed).await.unwrap(), Appended::Committed);
+        previous = sealed.entry.hash;
+    }
+    for replica in ["b", "new"] {
+        let store = place.open(replica).await;
+        assert_eq!(end(&store).await, (many, previous.clone()), "{replica}");
+    }
+    let bytes = |replica| std::fs::read(place.copy(replica)).unwrap();
+    assert_eq!(bytes("a"), bytes("b"));
+    assert_eq!(bytes("a"), bytes("new"));
+}

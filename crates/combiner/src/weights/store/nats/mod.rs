@@ -54,7 +54,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long a writer waits for others of this combiner.
 const TURN: Duration = Duration::from_secs(1);
 /// Entries that are fetched before they are written to the copy.
-const CHUNK: u64 = 1024;
+pub(super) const CHUNK: u64 = 1024;
 
 /// The log in a NATS stream.
 #[derive(Debug)]
