@@ -41,7 +41,11 @@ fn columns_are_those_of_scikit_learn() {
     let mut names = encoders.column_names();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), encoders.width(), "every column has a name of its own");
+    assert_eq!(
+        names.len(),
+        encoders.width(),
+        "every column has a name of its own"
+    );
     let applied = encoders.encode(&batch(&schema, &reference.others)).unwrap();
     for (found, expected) in [(&fitted, &reference.fitted), (&applied, &reference.applied)] {
         assert_eq!(found.columns.len(), expected.len());
