@@ -216,11 +216,11 @@ async fn a_server_that_accepts_and_says_nothing_is_done_without_in_time() {
     );
     let combiner = Combiner::start(&config).await;
     let mut client = combiner.ranking().await;
-    for _ in 0..3 {
+    for _ in 0..2 {
         let mut query = Request::new(careful(request(&[0.9, 0.5], &[0.2, 0.3])));
         query
             .metadata_mut()
-            .insert("grpc-timeout", "300m".parse().unwrap());
+            .insert("grpc-timeout", "2000m".parse().unwrap());
         let answer = client.rank(query).await.unwrap().into_inner();
         assert_eq!(answer.degraded[0].objective, "engagement_bait");
         assert_eq!(answer.objectives.len(), 1);
