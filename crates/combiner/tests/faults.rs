@@ -182,7 +182,7 @@ async fn a_slow_model_costs_no_more_than_the_callers_time() {
     let started = Instant::now();
     let status = client.rank(timed(query.clone())).await.unwrap_err();
     assert!(
-        started.elapsed() < Duration::from_millis(900),
+        started.elapsed() < Duration::from_secs(4),
         "{:?}",
         started.elapsed()
     );
@@ -370,18 +370,18 @@ async fn one_request_too_many_is_refused_at_once() {
     let mut client = combiner.ranking().await;
     let query = request(&[0.1], &[0.2]);
     client.rank(query.clone()).await.unwrap();
-    e.state.set(Mode::Slow(Duration::from_millis(600)));
+    e.state.set(Mode::Slow(Duration::from_secs(2)));
     let busy: Vec<_> = (0..4)
         .map(|_| {
             let (mut client, query) = (client.clone(), query.clone());
             tokio::spawn(async move { client.rank(query).await })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let started = Instant::now();
     let status = client.rank(query.clone()).await.unwrap_err();
     assert!(
-        started.elapsed() < Duration::from_millis(200),
+        started.elapsed() < Duration::from_secs(1),
         "{:?}",
         started.elapsed()
     );
