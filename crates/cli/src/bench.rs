@@ -1,4 +1,4 @@
-//! `counterweight bench`: load on a server, and models over folds.
+//! `counterweight bench`: load on a server, models over folds, and weights on a log.
 
 use clap::Subcommand;
 
@@ -6,9 +6,15 @@ use crate::output::Output;
 
 #[cfg(feature = "offline")]
 mod folds;
+#[cfg(feature = "offline")]
+mod front;
 mod load;
+#[cfg(feature = "offline")]
+mod log;
+#[cfg(feature = "offline")]
+mod recommend;
 
-/// Measure: load on a server, models over folds.
+/// Measure: load on a server, models over folds, weights on a log.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// Send load to a server and measure its latency and throughput.
@@ -17,6 +23,12 @@ pub(crate) enum Bench {
     /// Measure a recipe by cross-validation: everything is refitted for every fold.
     #[cfg(feature = "offline")]
     Folds(folds::Folds),
+    /// The exact front of a log: engagement and bait exposure at every weight, with bands.
+    #[cfg(feature = "offline")]
+    Front(front::Front),
+    /// A weight for a goal, with what it costs and how sure that is; or why there is none.
+    #[cfg(feature = "offline")]
+    Recommend(recommend::Recommend),
 }
 
 impl Bench {
@@ -25,6 +37,10 @@ impl Bench {
             Self::Load(load) => load.run(output),
             #[cfg(feature = "offline")]
             Self::Folds(folds) => folds.run(output),
+            #[cfg(feature = "offline")]
+            Self::Front(front) => front.run(output),
+            #[cfg(feature = "offline")]
+            Self::Recommend(recommend) => recommend.run(output),
         }
     }
 }

@@ -63,7 +63,7 @@ enum Command {
     /// Read, change and watch the weights of a running system.
     #[command(subcommand)]
     Weights(weights::Weights),
-    /// Measure: load on a server, models over folds.
+    /// Measure: load on a server, models over folds, weights on a log.
     #[command(subcommand)]
     Bench(bench::Bench),
 }

@@ -54,6 +54,14 @@ pub(crate) fn counter(message: &str, total: u64) -> ProgressBar {
     bar
 }
 
+/// A count of the rows of a log, whose number is not known beforehand.
+pub(crate) fn rows(log: &str) -> ProgressBar {
+    let bar = spinner();
+    bar.set_style(style("{spinner} {msg} {human_pos} rows"));
+    bar.set_message(log.to_owned());
+    bar
+}
+
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(120));

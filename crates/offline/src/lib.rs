@@ -4,21 +4,27 @@
 //! in the tune part or in the test part, never in both.
 
 mod baseline;
+mod curve_file;
 mod deal;
 mod decide;
 mod error;
+mod front;
 mod gathering;
 mod log;
 mod question;
 mod read;
+mod recommend;
 mod request;
 mod swept;
 
 pub use baseline::{Baselines, Mean, Order};
+pub use curve_file::write_curves;
 pub use decide::Goal;
 pub use error::OfflineError;
+pub use front::{Banded, BaselineRow, Basis, Draws, FrontPoint, FrontReport, GridPoint};
 pub use log::{Log, LogOptions, Objective, Source};
 pub use question::{Asked, Curve, Question};
 pub use read::{MOST_CANDIDATES, Summary};
+pub use recommend::{Interval, Outcome, Recommendation, Recommended, normal_quantile};
 pub use request::{Density, Exploration, Logged, Part, Request};
 pub use swept::Swept;

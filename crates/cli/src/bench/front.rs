@@ -1,0 +1,178 @@
+//! `counterweight bench front`: what each weight gains and costs, exactly, for all of them at once.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use counterweight_offline::{Basis, FrontReport, GridPoint, Log, Part, Swept, write_curves};
+use counterweight_ranking::symbol;
+use serde_json::json;
+
+use super::log::{DrawArgs, LogArgs, QuestionArgs, bound_line, read_line};
+use crate::output::{Output, table};
+
+/// Rows of the table for people.
+const ROWS: usize = 12;
+
+/// The exact front of a log: engagement and bait exposure at every weight, with bands.
+#[derive(Args)]
+pub(crate) struct Front {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    question: QuestionArgs,
+    #[command(flatten)]
+    draws: DrawArgs,
+    /// The part that is shown.
+    #[arg(long, env = "COUNTERWEIGHT_PART", value_enum, default_value_t = PartName::Test)]
+    part: PartName,
+    /// Also write the whole curves of that part, one row per interval, to this .csv or .parquet file.
+    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// A part of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PartName {
+    /// Where weights are chosen.
+    Tune,
+    /// Where they are reported.
+    Test,
+}
+
+impl From<PartName> for Part {
+    fn from(name: PartName) -> Self {
+        match name {
+            PartName::Tune => Self::Tune,
+            PartName::Test => Self::Test,
+        }
+    }
+}
+
+impl Front {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        let (log, swept) = self.log.sweep(&self.question)?;
+        let part = self.part.into();
+        let report = FrontReport::new(&log, &swept, part, self.log.draws(&self.draws))?;
+        if let Some(out) = &self.out {
+            write_curves(out, &swept.curves(&log, part)?, &report.curves)?;
+        }
+        let value = json!({
+            "log": log.name(),
+            "objectives": log.objectives(),
+            "question": swept.asked,
+            "read": swept.summary,
+            "front": report,
+        });
+        output.print(&value, |_| human(&log, &swept, &report))
+    }
+}
+
+fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
+    let asked = &swept.asked;
+    let basis = match report.basis {
+        Basis::Realised => "what came of it",
+        Basis::OffPolicy => "off-policy estimates",
+        Basis::Predicted => "what the models predict",
+    };
+    let mut text = format!(
+        "{}\n{} breakpoints on the {} part; the front, by {basis}, has {} points, {} of them on its hull; hypervolume {:.4}\n\n{}\nEach value with its {:.0} % band, which holds for the whole curve at once and covers the draw of users, not errors of the models nor how users would respond.\nprobabilities: {}",
+        read_line(log, &swept.summary),
+        report.breakpoints,
+        match report.part {
+            Part::Tune => "tune",
+            Part::Test => "test",
+        },
+        report.front_points,
+        report.hull.len(),
+        report.hypervolume,
+        curve_table(swept, report),
+        100.0 * report.draws.level,
+        bound_line(log.objectives()),
+    );
+    if report.basis == Basis::Predicted {
+        text.push_str(&format!(
+            "\nNot every outcome is known, so that realised values favour what was shown (`known` is the share of places they rest on); `bench ope` estimates without that bias. Gain and cost are those of {} and {}.",
+            asked.objectives[asked.gain], asked.objectives[asked.swept]
+        ));
+    }
+    if !report.baselines.is_empty() {
+        text.push_str(&format!("\n\n{}", baseline_table(report)));
+    }
+    text
+}
+
+fn curve_table(swept: &Swept, report: &FrontReport) -> String {
+    let weight = symbol(swept.asked.swept);
+    let shown: Vec<usize> = (0..report.curves.len())
+        .filter(|&curve| {
+            report
+                .grid
+                .iter()
+                .any(|point| point.values[curve].value.is_finite())
+                && !(report.basis == Basis::Realised && report.curves[curve].starts_with("known_"))
+        })
+        .collect();
+    let mut header = vec!["λ".to_owned(), weight];
+    header.extend(
+        shown
+            .iter()
+            .map(|&curve| report.curves[curve].replace('_', " ")),
+    );
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let row = |point: &GridPoint| {
+        let mut cells = vec![
+            format!("{:.4}", point.lambda),
+            format!("{:.4}", point.weights[swept.asked.swept]),
+        ];
+        cells.extend(shown.iter().map(|&curve| {
+            let value = point.values[curve];
+            format!("{:.4} ±{:.4}", value.value, 0.5 * (value.high - value.low))
+        }));
+        cells
+    };
+    table(&header, 0, rows(report).into_iter().map(row))
+}
+
+/// A dozen points of the grid, as even in cost as they come.
+fn rows(report: &FrontReport) -> Vec<&GridPoint> {
+    let cost = |point: &GridPoint| point.values[report.cost].value;
+    let costs = || report.grid.iter().map(cost).filter(|cost| cost.is_finite());
+    let (low, high) = (
+        costs().fold(f64::INFINITY, f64::min),
+        costs().fold(f64::NEG_INFINITY, f64::max),
+    );
+    let mut chosen: Vec<usize> = (0..ROWS)
+        .filter_map(|row| {
+            let wanted = high - (high - low) * row as f64 / (ROWS - 1) as f64;
+            (0..report.grid.len()).min_by(|&a, &b| {
+                let far = |i: usize| (cost(&report.grid[i]) - wanted).abs();
+                far(a).total_cmp(&far(b))
+            })
+        })
+        .collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen.into_iter().map(|at| &report.grid[at]).collect()
+}
+
+fn baseline_table(report: &FrontReport) -> String {
+    let z = counterweight_offline::normal_quantile(report.draws.level);
+    let header = ["order", "outcome", "mean", "lift on random"];
+    table(
+        &header,
+        2,
+        report.baselines.iter().map(|row| {
+            let mean = &row.mean;
+            [
+                row.order.clone(),
+                row.objective.clone(),
+                format!("{:.5} ±{:.5}", mean.value, z * mean.standard_error),
+                format!(
+                    "{:+.2} % ±{:.2}",
+                    100.0 * mean.lift,
+                    100.0 * z * mean.lift_error
+                ),
+            ]
+        }),
+    )
+}

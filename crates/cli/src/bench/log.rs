@@ -1,0 +1,245 @@
+//! Which log a benchmark reads, by which models, and which weight it asks about: the flags that its commands share.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use counterweight_dataset::Dataset;
+use counterweight_model::Artefact;
+use counterweight_offline::{Draws, Log, LogOptions, Question, Summary, Swept};
+use counterweight_ranking::sweep::Discount;
+
+use crate::{WrongUse, progress};
+
+/// Which log.
+#[derive(Args)]
+pub(crate) struct LogArgs {
+    /// Impression logs after data/SCHEMA.md: .parquet, .csv or .ndjson; patterns are taken too.
+    #[arg(long, env = "COUNTERWEIGHT_LOG", value_name = "FILE", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
+    log: Vec<PathBuf>,
+    /// A dataset's description (TOML) of a log of any other form.
+    #[arg(long, env = "COUNTERWEIGHT_DATASET", value_name = "FILE")]
+    dataset: Option<PathBuf>,
+    /// The folder that the description's files are in [default: the description's folder].
+    #[arg(
+        long,
+        env = "COUNTERWEIGHT_DATA_DIR",
+        value_name = "DIR",
+        requires = "dataset"
+    )]
+    data: Option<PathBuf>,
+    /// Score the log with these models in place of its logged probabilities: model folders, or a folder of them.
+    #[arg(long, env = "COUNTERWEIGHT_MODELS", value_name = "DIR", num_args = 1..)]
+    models: Vec<PathBuf>,
+    /// Places of the page [default: the log's own k].
+    #[arg(short, long, env = "COUNTERWEIGHT_K")]
+    k: Option<usize>,
+    /// The share of users that tune, where the description's split does not say it.
+    #[arg(long, env = "COUNTERWEIGHT_TUNE", default_value_t = LogOptions::default().tune, value_name = "SHARE")]
+    tune: f64,
+    /// Seed of the division of users and of the draws.
+    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = 1)]
+    seed: u64,
+    /// Threads [default: one per core]; no result depends on it.
+    #[arg(long, env = "COUNTERWEIGHT_THREADS", value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// Which weight moves.
+#[derive(Args)]
+pub(crate) struct QuestionArgs {
+    /// The objective whose weight is varied [default: the second].
+    #[arg(long, env = "COUNTERWEIGHT_VARY", value_name = "OBJECTIVE")]
+    vary: Option<String>,
+    /// Weights of objectives that are held, as OBJECTIVE=WEIGHT [default: 1 for the first, 0 for the others].
+    #[arg(long, env = "COUNTERWEIGHT_HOLD", value_name = "OBJECTIVE=WEIGHT", value_parser = held)]
+    hold: Vec<(String, f64)>,
+    /// Sweep positive weights (β > 0) instead of negative ones.
+    #[arg(long, env = "COUNTERWEIGHT_POSITIVE")]
+    positive: bool,
+    /// How the places of a page count.
+    #[arg(long, env = "COUNTERWEIGHT_DISCOUNT", value_enum, default_value_t = Places::Flat)]
+    discount: Places,
+    /// The λ in force now: changes are counted from it.
+    #[arg(
+        long,
+        env = "COUNTERWEIGHT_REFERENCE",
+        default_value_t = 0.0,
+        value_name = "LAMBDA"
+    )]
+    reference: f64,
+}
+
+/// How intervals are drawn.
+#[derive(Args)]
+pub(crate) struct DrawArgs {
+    /// Bootstrap replicates over users.
+    #[arg(long, env = "COUNTERWEIGHT_REPLICATES", default_value_t = Draws::default().replicates, value_name = "N")]
+    replicates: usize,
+    /// Level of the intervals.
+    #[arg(long, env = "COUNTERWEIGHT_LEVEL", default_value_t = Draws::default().level)]
+    level: f64,
+}
+
+/// How the places of a page count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Places {
+    /// All alike.
+    Flat,
+    /// Place p counts 1 / log2(p + 1), as in DCG.
+    Log2,
+}
+
+fn held(text: &str) -> Result<(String, f64), String> {
+    let (name, weight) = text.rsplit_once('=').ok_or("write OBJECTIVE=WEIGHT")?;
+    let weight = weight
+        .trim()
+        .parse()
+        .map_err(|_| format!("{weight:?} is no number"))?;
+    Ok((name.trim().to_owned(), weight))
+}
+
+impl LogArgs {
+    /// Opens the log, with as many threads as were asked for.
+    pub(crate) fn open(&self) -> anyhow::Result<Log> {
+        if self.threads == Some(0) {
+            return Err(WrongUse("--threads is at least 1".to_owned()).into());
+        }
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global()
+                .context("cannot start the threads")?;
+        }
+        let mut artefacts = Vec::new();
+        for folder in &self.models {
+            load(folder, &mut artefacts)?;
+        }
+        let options = LogOptions {
+            k: self.k,
+            tune: self.tune,
+            seed: self.seed,
+        };
+        Ok(match &self.dataset {
+            Some(description) => {
+                let dataset = Dataset::open(description, self.data.as_deref())?;
+                Log::open(dataset, artefacts, options)?
+            }
+            None => Log::open_files(&self.log, artefacts, options)?,
+        })
+    }
+
+    /// Reads the log and sweeps both parts, with a progress bar.
+    pub(crate) fn sweep(&self, question: &QuestionArgs) -> anyhow::Result<(Log, Swept)> {
+        let mut log = self.open()?;
+        let bar = progress::rows(log.name());
+        let swept = Swept::read(
+            &mut log,
+            &question.question(),
+            &mut |rows| bar.set_position(rows),
+            &mut |_, _, _| Ok(()),
+        );
+        bar.finish_and_clear();
+        Ok((log, swept?))
+    }
+
+    pub(crate) fn draws(&self, draws: &DrawArgs) -> Draws {
+        Draws {
+            replicates: draws.replicates,
+            level: draws.level,
+            seed: self.seed,
+        }
+    }
+}
+
+impl QuestionArgs {
+    pub(crate) fn question(&self) -> Question {
+        Question {
+            vary: self.vary.clone(),
+            hold: self.hold.clone(),
+            positive: self.positive,
+            discount: match self.discount {
+                Places::Flat => Discount::Flat,
+                Places::Log2 => Discount::Log2,
+            },
+            reference: self.reference,
+        }
+    }
+}
+
+/// Loads a model folder, or each model folder in a folder, in the order of their names.
+fn load(folder: &Path, artefacts: &mut Vec<Artefact>) -> anyhow::Result<()> {
+    let is_model = |folder: &Path| {
+        ["LATEST", "MANIFEST.json"]
+            .iter()
+            .any(|name| folder.join(name).exists())
+    };
+    if is_model(folder) {
+        artefacts.push(Artefact::load(folder)?);
+        return Ok(());
+    }
+    let read =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut folders: Vec<PathBuf> = read
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_model(path))
+        .collect();
+    folders.sort();
+    anyhow::ensure!(
+        !folders.is_empty(),
+        "{} is no model folder and holds none; `counterweight train` writes one",
+        folder.display()
+    );
+    for folder in folders {
+        artefacts.push(Artefact::load(&folder)?);
+    }
+    Ok(())
+}
+
+/// What was read, in words.
+pub(crate) fn read_line(log: &Log, summary: &Summary) -> String {
+    let mut text = format!(
+        "{}: {} requests of {} users tune, {} of {} test; {} candidates, k = {}",
+        log.name(),
+        summary.tune,
+        summary.tune_users,
+        summary.test,
+        summary.test_users,
+        summary.candidates,
+        summary.k
+    );
+    let left_out = [
+        (
+            summary.training,
+            "requests that the models may have been trained on",
+        ),
+        (summary.divided, "requests divided between parts"),
+        (summary.incomplete, "requests ranked without an objective"),
+        (summary.undealt, "rows beyond the last whole request"),
+    ];
+    let left_out: Vec<String> = left_out
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !left_out.is_empty() {
+        text.push_str(&format!("\nleft out: {}", left_out.join(", ")));
+    }
+    for note in &summary.notes {
+        text.push_str(&format!("\n{note}"));
+    }
+    text
+}
+
+/// Where the probabilities are from, and so what the weights are bound to.
+pub(crate) fn bound_line(objectives: &[counterweight_offline::Objective]) -> String {
+    let each = objectives.iter().map(|objective| {
+        let version = match (&objective.model, &objective.calibrator) {
+            (Some(model), Some(calibrator)) => format!("{model} ({calibrator})"),
+            (Some(model), None) => model.clone(),
+            _ => "no version logged".to_owned(),
+        };
+        format!("{} {version}", objective.name)
+    });
+    each.collect::<Vec<_>>().join(", ")
+}

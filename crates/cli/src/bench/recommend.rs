@@ -1,0 +1,151 @@
+//! `counterweight bench recommend`: a weight for a goal, chosen on one part of a log and shown on the other.
+
+use clap::{Args, ValueEnum};
+use counterweight_offline::{
+    Basis, Goal, Interval, Log, Outcome, Recommendation, Recommended, Swept,
+};
+use counterweight_ranking::symbol;
+use serde_json::json;
+
+use super::log::{DrawArgs, LogArgs, QuestionArgs, bound_line, read_line};
+use crate::output::{Output, table};
+
+/// A weight for a goal, with what it costs and how sure that is; or why there is none.
+#[derive(Args)]
+pub(crate) struct Recommend {
+    #[command(flatten)]
+    goal: GoalArgs,
+    /// What gain and cost are counted in [default: outcomes where all are known, else off-policy estimates where λ was randomised].
+    #[arg(long, env = "COUNTERWEIGHT_BASIS", value_enum)]
+    basis: Option<BasisName>,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    question: QuestionArgs,
+    #[command(flatten)]
+    draws: DrawArgs,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct GoalArgs {
+    /// The most engagement with a bait exposure of at most this share of the page.
+    #[arg(long, env = "COUNTERWEIGHT_BAIT_BUDGET", value_name = "SHARE")]
+    bait_budget: Option<f64>,
+    /// The least bait exposure with an engagement of at least this share of the page.
+    #[arg(long, env = "COUNTERWEIGHT_MIN_ENGAGEMENT", value_name = "SHARE")]
+    min_engagement: Option<f64>,
+    /// The engagements that one bait avoided is worth.
+    #[arg(long, env = "COUNTERWEIGHT_EXCHANGE_RATE", value_name = "RATE")]
+    exchange_rate: Option<f64>,
+}
+
+/// What gain and cost are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BasisName {
+    /// The outcomes; all of them must be known.
+    Realised,
+    /// Off-policy estimates; λ must have been randomised.
+    OffPolicy,
+    /// What the models predict.
+    Predicted,
+}
+
+impl GoalArgs {
+    fn goal(&self) -> Goal {
+        match (self.bait_budget, self.min_engagement, self.exchange_rate) {
+            (Some(budget), _, _) => Goal::Budget(budget),
+            (_, Some(least), _) => Goal::AtLeast(least),
+            (_, _, rate) => Goal::Rate(rate.unwrap_or_default()),
+        }
+    }
+}
+
+impl Recommend {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        let (log, swept) = self.log.sweep(&self.question)?;
+        let basis = match self.basis {
+            Some(BasisName::Realised) => Basis::Realised,
+            Some(BasisName::OffPolicy) => Basis::OffPolicy,
+            Some(BasisName::Predicted) => Basis::Predicted,
+            None => Basis::Realised,
+        };
+        let draws = self.log.draws(&self.draws);
+        let answer = Recommendation::new(&log, &swept, self.goal.goal(), basis, draws)?;
+        let value = json!({
+            "log": log.name(),
+            "read": swept.summary,
+            "recommendation": answer,
+            "command": answer.command(),
+        });
+        output.print(&value, |_| human(&log, &swept, &answer))
+    }
+}
+
+fn human(log: &Log, swept: &Swept, answer: &Recommendation) -> String {
+    let read = read_line(log, &swept.summary);
+    let Some(found) = &answer.recommended else {
+        let reason = answer.reason.as_deref().unwrap_or("there is no evidence");
+        return format!("{read}\n\nno recommendation: {reason}");
+    };
+    let weights: Vec<String> = answer
+        .bound_to
+        .iter()
+        .zip(&found.weights)
+        .enumerate()
+        .map(|(at, (objective, weight))| format!("{} = {weight} ({})", symbol(at), objective.name))
+        .collect();
+    let basis = match answer.basis {
+        Basis::Realised => "what came of it",
+        Basis::OffPolicy => "off-policy estimates",
+        Basis::Predicted => "what the models predict, which is only as good as they are",
+    };
+    let (gain, cost) = (&answer.gain, &answer.cost);
+    let kept = match found.kept {
+        Some(true) => "\nThe test part keeps the limit.",
+        Some(false) => {
+            "\nThe test part does NOT keep the limit: tune on more users, or ask for less."
+        }
+        None => "",
+    };
+    format!(
+        "{read}\n\n{}\nλ from {:.4} to {:.4} serves as well on the tune part, as far as it can tell.\nOne {cost} avoided is valued at {:.4} {gain}: a candidate with 10 points more of P({cost}) needs {:.2} points more of P({gain}) to keep its place.\n\n{}\nBy {basis}; {:.0} % intervals over users; change is paired, from λ = {}.{kept}\nBound to {}: solve again when a model changes.\n\n{}",
+        weights.join(", "),
+        found.range.0,
+        found.range.1,
+        found.lambda,
+        10.0 * found.lambda,
+        outcome_table(answer, found),
+        100.0 * answer.draws.level,
+        found.reference.lambda,
+        bound_line(&answer.bound_to),
+        answer.command().unwrap_or_default(),
+    )
+}
+
+fn outcome_table(answer: &Recommendation, found: &Recommended) -> String {
+    let interval = |i: Interval| format!("{:.4} ({:.4} … {:.4})", i.value, i.low, i.high);
+    let row = |name: &str, outcome: &Outcome| {
+        vec![
+            name.to_owned(),
+            format!("{:.4}", outcome.lambda),
+            interval(outcome.gain),
+            interval(outcome.cost),
+        ]
+    };
+    let header = ["", "λ", answer.gain.as_str(), answer.cost.as_str()];
+    let mut change = row("test, change", &found.test);
+    change[1] = String::new();
+    change[2] = interval(found.gain_change);
+    change[3] = interval(found.cost_change);
+    table(
+        &header,
+        1,
+        [
+            row("tune, chosen on", &found.tune),
+            row("test, recommended", &found.test),
+            row("test, reference", &found.reference),
+            change,
+        ],
+    )
+}

@@ -1,0 +1,67 @@
+//! Whole curves as a table in a file: one row per interval in which no page changes.
+
+use std::path::Path;
+
+use counterweight_ranking::sweep::Curves;
+use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, PolarsResult, SerWriter};
+use tempfile::NamedTempFile;
+
+use crate::{OfflineError, front::MIN_WIDTH};
+
+/// Writes the curves to a CSV or Parquet file, by its ending: `lambda_low`, `lambda_high` (∞ in the last row), `lambda` (a point to
+/// choose; missing where the interval is too narrow to rest a weight on) and one column per curve. The first row is λ = 0 itself. The file
+/// is written beside its place and renamed when it is complete.
+///
+/// # Errors
+/// [`OfflineError::Write`], also for another ending.
+pub fn write_curves(path: &Path, curves: &Curves, names: &[String]) -> Result<(), OfflineError> {
+    let steps = 0..=curves.breakpoints().len();
+    let ends: Vec<(f64, f64)> = steps.clone().map(|step| curves.interval(step)).collect();
+    let number = |name: &str, values: Vec<f64>| Column::new(name.into(), values);
+    let mut columns = vec![
+        number("lambda_low", ends.iter().map(|end| end.0).collect()),
+        number("lambda_high", ends.iter().map(|end| end.1).collect()),
+        Column::new(
+            "lambda".into(),
+            steps
+                .map(|step| curves.midpoint(step, MIN_WIDTH))
+                .collect::<Vec<Option<f64>>>(),
+        ),
+    ];
+    for (curve, name) in names.iter().enumerate() {
+        columns.push(number(name, curves.values(curve).to_vec()));
+    }
+    write_table(path, columns)
+}
+
+pub(crate) fn write_table(path: &Path, columns: Vec<Column>) -> Result<(), OfflineError> {
+    let wrong = |problem: String| OfflineError::Write {
+        path: path.to_owned(),
+        problem,
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    if !matches!(ending, Some("csv" | "parquet")) {
+        return Err(wrong("the ending must be .csv or .parquet".to_owned()));
+    }
+    let unfinished = NamedTempFile::new_in(folder).map_err(|error| wrong(error.to_string()))?;
+    let write = || -> PolarsResult<()> {
+        let height = columns.first().map_or(0, Column::len);
+        let mut frame = DataFrame::new(height, columns)?;
+        if ending == Some("csv") {
+            CsvWriter::new(unfinished.as_file()).finish(&mut frame)
+        } else {
+            ParquetWriter::new(unfinished.as_file())
+                .finish(&mut frame)
+                .map(drop)
+        }
+    };
+    write().map_err(|error| wrong(error.to_string()))?;
+    unfinished
+        .persist(path)
+        .map_err(|error| wrong(error.error.to_string()))?;
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! The front of a log: what each weight gains and costs, with bands, and the points that are worth choosing.
+
+use counterweight_ranking::{
+    front::{self, Front, Point},
+    sweep::{Curves, Replicates, Sweep},
+};
+use serde::Serialize;
+
+use crate::{
+    Log, OfflineError, Part,
+    baseline::Order,
+    question::Curve,
+    swept::{Swept, wrong},
+};
+
+/// Relative width below which no weight rests on an interval.
+pub(crate) const MIN_WIDTH: f64 = 1e-9;
+/// Points of the grid on which bands are drawn.
+const GRID: usize = 200;
+
+/// How intervals are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Draws {
+    /// Bootstrap replicates over users, at least 2.
+    pub replicates: usize,
+    /// Level of the intervals, in (0, 1).
+    pub level: f64,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+impl Default for Draws {
+    fn default() -> Self {
+        Self {
+            replicates: 500,
+            level: 0.95,
+            seed: 1,
+        }
+    }
+}
+
+impl Draws {
+    pub(crate) fn check(self) -> Result<(), OfflineError> {
+        if self.replicates < 2 {
+            return Err(OfflineError::Option {
+                name: "the number of replicates",
+                value: self.replicates.to_string(),
+                expected: "an interval takes at least 2",
+            });
+        }
+        if !(self.level > 0.0 && self.level < 1.0) {
+            return Err(OfflineError::Option {
+                name: "the level",
+                value: self.level.to_string(),
+                expected: "it is above 0 and below 1, such as 0.95",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What gain and cost are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The outcomes, where all of them are known.
+    Realised,
+    /// Off-policy estimates from the outcomes of a log whose λ was randomised.
+    OffPolicy,
+    /// The models' own probabilities.
+    Predicted,
+}
+
+/// A value with its simultaneous band.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Banded {
+    /// The estimate.
+    pub value: f64,
+    /// Lower end of the band.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// One point of the grid.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GridPoint {
+    /// λ, the middle of an interval in which no page changes.
+    pub lambda: f64,
+    /// The weights of all objectives.
+    pub weights: Vec<f64>,
+    /// One per curve, in the order of [`FrontReport::curves`].
+    pub values: Vec<Banded>,
+}
+
+/// A point of the front.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct FrontPoint {
+    /// λ.
+    pub lambda: f64,
+    /// What it gains.
+    pub gain: f64,
+    /// What it costs.
+    pub cost: f64,
+}
+
+/// One order that needs no weights, on one objective's outcomes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BaselineRow {
+    /// The order in words.
+    pub order: String,
+    /// The objective whose outcome is counted.
+    pub objective: String,
+    /// What it reaches.
+    #[serde(flatten)]
+    pub mean: crate::Mean,
+}
+
+/// The front of one part of a log.
+#[derive(Debug, Clone, Serialize)]
+pub struct FrontReport {
+    /// The part that is shown.
+    pub part: Part,
+    /// What gain and cost of the front are counted in.
+    pub basis: Basis,
+    /// Names of the curves.
+    pub curves: Vec<String>,
+    /// Where in `curves` the front's gain and cost stand.
+    pub gain: usize,
+    /// See `gain`.
+    pub cost: usize,
+    /// How many λ there are at which a page changes.
+    pub breakpoints: usize,
+    /// Points that no other dominates: of realised curves chosen on the tune part and shown on `part`.
+    pub front_points: usize,
+    /// Their upper convex hull, cost ascending.
+    pub hull: Vec<FrontPoint>,
+    /// The area that the front dominates, up from gain 0 and down from cost 1.
+    pub hypervolume: f64,
+    /// Curves with bands.
+    pub grid: Vec<GridPoint>,
+    /// Level of the bands, which hold for all points of one curve at once.
+    pub draws: Draws,
+    /// What orders that need no weights reach, where outcomes are known.
+    pub baselines: Vec<BaselineRow>,
+}
+
+impl FrontReport {
+    /// The front of `part`.
+    ///
+    /// # Errors
+    /// [`OfflineError::Log`] where a part that is needed has no request, [`OfflineError::Option`] for draws that are none.
+    pub fn new(log: &Log, swept: &Swept, part: Part, draws: Draws) -> Result<Self, OfflineError> {
+        draws.check()?;
+        let refused = |source| wrong(log.name(), source);
+        let sweep = swept.part(log, part)?;
+        let shown = sweep.curves().map_err(refused)?;
+        let basis = swept.basis();
+        let (gain, cost) = swept.gain_and_cost(basis);
+        let chosen = match (basis, part) {
+            (Basis::Predicted, _) | (_, Part::Tune) => {
+                Front::of_curves(&shown, gain, cost, MIN_WIDTH)
+            }
+            _ => {
+                let tune = swept.part(log, Part::Tune)?.curves().map_err(refused)?;
+                let chosen = Front::of_curves(&tune, gain, cost, MIN_WIDTH);
+                let shown_at = |point: &Point| Point {
+                    gain: shown.at(gain, point.x),
+                    cost: shown.at(cost, point.x),
+                    x: point.x,
+                };
+                Front::of_points(chosen.points().iter().map(shown_at).collect())
+            }
+        };
+        let at = shown.grid(GRID, MIN_WIDTH);
+        let replicates = sweep
+            .bootstrap(&at, draws.replicates, draws.seed)
+            .map_err(refused)?;
+        let asked = &swept.asked;
+        Ok(Self {
+            part,
+            basis,
+            curves: asked
+                .curves()
+                .into_iter()
+                .map(|curve| asked.name(curve))
+                .collect(),
+            gain,
+            cost,
+            breakpoints: shown.breakpoints().len() - 1,
+            front_points: chosen.points().len(),
+            hull: chosen.hull().iter().map(front_point).collect(),
+            hypervolume: front::hypervolume(chosen.points(), (0.0, 1.0)),
+            grid: grid(swept, &shown, &replicates, draws.level),
+            draws,
+            baselines: baselines(swept, part),
+        })
+    }
+}
+
+impl Swept {
+    /// Outcomes where all of gain and cost are known, else the models' probabilities.
+    pub fn basis(&self) -> Basis {
+        let known = |m: usize| self.summary.known[self.asked.places[m]] == self.summary.candidates;
+        if known(self.asked.gain) && known(self.asked.swept) {
+            Basis::Realised
+        } else {
+            Basis::Predicted
+        }
+    }
+
+    /// Where the curves of gain and cost stand.
+    pub fn gain_and_cost(&self, basis: Basis) -> (usize, usize) {
+        let curve = |m| match basis {
+            Basis::Predicted => Curve::Predicted(m),
+            Basis::Realised | Basis::OffPolicy => Curve::Realised(m),
+        };
+        let at = |m| self.asked.at(curve(m));
+        (at(self.asked.gain), at(self.asked.swept))
+    }
+
+    /// All curves of a part.
+    ///
+    /// # Errors
+    /// As [`Swept::part`].
+    pub fn curves(&self, log: &Log, part: Part) -> Result<Curves, OfflineError> {
+        let sweep: &Sweep = self.part(log, part)?;
+        sweep.curves().map_err(|source| wrong(log.name(), source))
+    }
+}
+
+fn front_point(point: &Point) -> FrontPoint {
+    FrontPoint {
+        lambda: point.x,
+        gain: point.gain,
+        cost: point.cost,
+    }
+}
+
+fn grid(swept: &Swept, curves: &Curves, replicates: &Replicates, level: f64) -> Vec<GridPoint> {
+    let count = curves.metrics().len();
+    let bands: Vec<_> = (0..count)
+        .map(|curve| replicates.band(curve, level))
+        .collect();
+    let point = |(at, &lambda): (usize, &f64)| GridPoint {
+        lambda,
+        weights: swept.asked.weights_at(lambda),
+        values: (0..count)
+            .map(|curve| Banded {
+                value: replicates.estimate(curve)[at],
+                low: bands[curve].low[at],
+                high: bands[curve].high[at],
+            })
+            .collect(),
+    };
+    replicates.at().iter().enumerate().map(point).collect()
+}
+
+fn baselines(swept: &Swept, part: Part) -> Vec<BaselineRow> {
+    let baselines = swept.baselines(part);
+    let names = &swept.asked.objectives;
+    let words = |order| match order {
+        Order::Random => "random order".to_owned(),
+        Order::Highest(m) => format!("highest P({})", names[m]),
+        Order::Lowest(m) => format!("lowest P({})", names[m]),
+        Order::Oracle => "oracle".to_owned(),
+    };
+    let mut rows = Vec::new();
+    for (objective, name) in names.iter().enumerate() {
+        for order in baselines.orders() {
+            if let Some(mean) = baselines.mean(objective, order) {
+                rows.push(BaselineRow {
+                    order: words(order),
+                    objective: name.clone(),
+                    mean,
+                });
+            }
+        }
+    }
+    rows
+}

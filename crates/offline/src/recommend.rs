@@ -1,0 +1,350 @@
+//! A recommendation: chosen on the tune part by a stated rule, shown on the test part, bound to the models it was made for; or the
+//! reason why there is none.
+
+use counterweight_ranking::sweep::{Replicates, Sweep};
+use serde::Serialize;
+
+use crate::{
+    Log, Objective, OfflineError, Part,
+    decide::{Decision, Drawn, Evidence, Goal, decide, deviation},
+    front::{Basis, Draws, MIN_WIDTH},
+    swept::{Swept, wrong},
+};
+
+/// Fewer users (or requests, where there are none) than this in a part are no evidence: a bootstrap over them is no interval.
+const FEWEST_USERS: u64 = 30;
+/// Points of the grid on which a weight is chosen.
+const GRID: usize = 400;
+
+/// An estimate with its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// The estimate.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What the test part shows of one weight.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Outcome {
+    /// λ.
+    pub lambda: f64,
+    /// What it gains.
+    pub gain: Interval,
+    /// What it costs.
+    pub cost: Interval,
+}
+
+/// A weight that is recommended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recommended {
+    /// λ, the middle of an interval.
+    pub lambda: f64,
+    /// The weights of all objectives at it.
+    pub weights: Vec<f64>,
+    /// The range of λ around it that is feasible and cannot be told from the best.
+    pub range: (f64, f64),
+    /// What the tune part shows of it; there the interval is the band on which the choice was made.
+    pub tune: Outcome,
+    /// What the untouched test part shows of it.
+    pub test: Outcome,
+    /// What the test part shows of the reference λ.
+    pub reference: Outcome,
+    /// Gain over the reference on the test part, paired.
+    pub gain_change: Interval,
+    /// Cost over the reference on the test part, paired.
+    pub cost_change: Interval,
+    /// Whether the test part's estimate keeps the limit; none for an exchange rate.
+    pub kept: Option<bool>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Recommendation {
+    /// What was asked for.
+    pub goal: Goal,
+    /// What gain and cost are counted in.
+    pub basis: Basis,
+    /// Name of the gained objective.
+    pub gain: String,
+    /// Name of the objective whose weight was chosen.
+    pub cost: String,
+    /// The objectives with the versions that the weights are bound to.
+    pub bound_to: Vec<Objective>,
+    /// How intervals were drawn.
+    pub draws: Draws,
+    /// The weight, if there is evidence for one.
+    pub recommended: Option<Recommended>,
+    /// Why there is none.
+    pub reason: Option<String>,
+}
+
+impl Recommendation {
+    /// Recommends the weight that a goal asks for.
+    ///
+    /// # Errors
+    /// [`OfflineError::Option`] for a goal or draws that are none. That there is not enough evidence is no error but
+    /// [`Recommendation::reason`].
+    pub fn new(
+        log: &Log,
+        swept: &Swept,
+        goal: Goal,
+        basis: Basis,
+        draws: Draws,
+    ) -> Result<Self, OfflineError> {
+        draws.check()?;
+        check(goal)?;
+        let asked = &swept.asked;
+        let answer = match enough(swept, basis) {
+            Some(reason) => Err(reason),
+            None => recommend(log, swept, goal, basis, draws)?,
+        };
+        let (recommended, reason) = match answer {
+            Ok(recommended) => (Some(recommended), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let bound_to = asked.places.iter();
+        Ok(Self {
+            goal,
+            basis,
+            gain: asked.objectives[asked.gain].clone(),
+            cost: asked.objectives[asked.swept].clone(),
+            bound_to: bound_to
+                .map(|&place| log.objectives()[place].clone())
+                .collect(),
+            draws,
+            recommended,
+            reason,
+        })
+    }
+
+    /// The command that applies it: α is 1 and the others as they were held.
+    pub fn command(&self) -> Option<String> {
+        let weights = &self.recommended.as_ref()?.weights;
+        let assignments = self.bound_to.iter().zip(weights);
+        let assignments: Vec<String> = assignments
+            .map(|(objective, weight)| format!("{}={weight}", quoted(&objective.name)))
+            .collect();
+        let goal = match self.goal {
+            Goal::Budget(most) => format!("{} of at most {most}", self.cost),
+            Goal::AtLeast(least) => format!("{} of at least {least}", self.gain),
+            Goal::Rate(rate) => format!("{rate} {} per {}", self.gain, self.cost),
+        };
+        Some(format!(
+            "counterweight weights set {} -m {}",
+            assignments.join(" "),
+            quoted(&format!("bench recommend: {goal}"))
+        ))
+    }
+}
+
+/// As a shell reads it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+fn check(goal: Goal) -> Result<(), OfflineError> {
+    let (name, value, expected, fits) = match goal {
+        Goal::Budget(value) => (
+            "the budget",
+            value,
+            "it is a share of the page, from 0 to 1",
+            (0.0..=1.0).contains(&value),
+        ),
+        Goal::AtLeast(value) => (
+            "the least gain",
+            value,
+            "it is a share of the page, from 0 to 1",
+            (0.0..=1.0).contains(&value),
+        ),
+        Goal::Rate(value) => (
+            "the exchange rate",
+            value,
+            "it is finite and at least 0",
+            value.is_finite() && value >= 0.0,
+        ),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(OfflineError::Option {
+        name,
+        value: value.to_string(),
+        expected,
+    })
+}
+
+/// Why there cannot be a recommendation, before any curve is looked at.
+fn enough(swept: &Swept, basis: Basis) -> Option<String> {
+    let summary = &swept.summary;
+    for (part, users) in [("tune", summary.tune_users), ("test", summary.test_users)] {
+        if users < FEWEST_USERS {
+            return Some(format!(
+                "the {part} part has {users} users or requests to draw from, and an interval takes at least {FEWEST_USERS}"
+            ));
+        }
+    }
+    if basis == Basis::Realised && swept.basis() != Basis::Realised {
+        return Some(
+            "some outcomes are not known, and those that are favour what was shown: randomise λ and recommend on off-policy estimates, or trust the models and recommend on what they predict"
+                .to_owned(),
+        );
+    }
+    None
+}
+
+type Answer = Result<Recommended, String>;
+
+fn recommend(
+    log: &Log,
+    swept: &Swept,
+    goal: Goal,
+    basis: Basis,
+    draws: Draws,
+) -> Result<Answer, OfflineError> {
+    let refused = |source| wrong(log.name(), source);
+    let (gain, cost) = swept.gain_and_cost(basis);
+    let tune = swept.part(log, Part::Tune)?;
+    let at = tune.curves().map_err(refused)?.grid(GRID, MIN_WIDTH);
+    let tune = draw(log, tune, &at, draws)?;
+    let evidence = Evidence {
+        gain: drawn(&tune, gain, draws.level),
+        cost: drawn(&tune, cost, draws.level),
+        at,
+    };
+    let decision = match decide(&evidence, goal) {
+        Ok(decision) => decision,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let lambda = evidence.at[decision.choice];
+    let test = draw(
+        log,
+        swept.part(log, Part::Test)?,
+        &[swept.asked.reference, lambda],
+        draws,
+    )?;
+    let evidence_test = Evidence {
+        gain: drawn(&test, gain, draws.level),
+        cost: drawn(&test, cost, draws.level),
+        at: vec![swept.asked.reference, lambda],
+    };
+    Ok(Ok(told(
+        swept,
+        goal,
+        &evidence,
+        &evidence_test,
+        decision,
+        draws,
+    )))
+}
+
+fn draw(log: &Log, sweep: &Sweep, at: &[f64], draws: Draws) -> Result<Replicates, OfflineError> {
+    sweep
+        .bootstrap(at, draws.replicates, draws.seed)
+        .map_err(|source| wrong(log.name(), source))
+}
+
+fn drawn(replicates: &Replicates, curve: usize, level: f64) -> Drawn {
+    let band = replicates.band(curve, level);
+    Drawn {
+        estimate: replicates.estimate(curve).to_vec(),
+        replicates: (0..replicates.len())
+            .map(|replicate| replicates.values(curve, replicate).to_vec())
+            .collect(),
+        low: band.low,
+        high: band.high,
+    }
+}
+
+fn told(
+    swept: &Swept,
+    goal: Goal,
+    tune: &Evidence,
+    test: &Evidence,
+    decision: Decision,
+    draws: Draws,
+) -> Recommended {
+    let banded = |drawn: &Drawn| Interval {
+        value: drawn.estimate[decision.choice],
+        low: drawn.low[decision.choice],
+        high: drawn.high[decision.choice],
+    };
+    let lambda = tune.at[decision.choice];
+    let outcome = |point: usize| Outcome {
+        lambda: test.at[point],
+        gain: interval(&test.gain, draws.level, &|values| values[point]),
+        cost: interval(&test.cost, draws.level, &|values| values[point]),
+    };
+    let shown = outcome(1);
+    let change = |drawn| interval(drawn, draws.level, &|values: &[f64]| values[1] - values[0]);
+    Recommended {
+        lambda,
+        weights: swept.asked.weights_at(lambda),
+        range: (tune.at[decision.first], tune.at[decision.last]),
+        tune: Outcome {
+            lambda,
+            gain: banded(&tune.gain),
+            cost: banded(&tune.cost),
+        },
+        test: shown,
+        reference: outcome(0),
+        gain_change: change(&test.gain),
+        cost_change: change(&test.cost),
+        kept: match goal {
+            Goal::Budget(most) => Some(shown.cost.value <= most),
+            Goal::AtLeast(least) => Some(shown.gain.value >= least),
+            Goal::Rate(_) => None,
+        },
+    }
+}
+
+/// The estimate ± the normal quantile times the standard deviation of the replicates.
+fn interval(drawn: &Drawn, level: f64, of: &dyn Fn(&[f64]) -> f64) -> Interval {
+    let value = of(&drawn.estimate);
+    let draws: Vec<f64> = drawn.replicates.iter().map(|values| of(values)).collect();
+    let half = normal_quantile(level) * deviation(&draws);
+    Interval {
+        value,
+        low: value - half,
+        high: value + half,
+    }
+}
+
+/// z such that a standard normal lies within ±z with probability `level`.
+pub fn normal_quantile(level: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 40.0);
+    for _ in 0..200 {
+        let middle = 0.5 * (low + high);
+        if libm::erf(middle / std::f64::consts::SQRT_2) < level {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_the_tables() {
+        assert!((normal_quantile(0.95) - 1.959_963_984_540_054).abs() < 1e-12);
+        assert!((normal_quantile(0.5) - 0.674_489_750_196_081_7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_command_is_quoted_for_the_shell() {
+        assert_eq!(quoted("engagement_bait"), "engagement_bait");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
+}
