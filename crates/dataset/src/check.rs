@@ -145,15 +145,17 @@ fn check_filter(element: &str, filter: &Filter) -> Result<(), Fault> {
 
 fn check_requests(requests: &RequestsSpec, columns: &RoleColumns) -> Result<(), Fault> {
     let fault = |problem: &str| Err(("requests".to_owned(), problem.to_owned()));
-    if requests.candidates == 0 {
-        return fault("`candidates` must be at least 1");
+    match (requests.candidates, requests.scattered) {
+        (Some(0), _) => fault("`candidates` must be at least 1"),
+        (Some(_), false) if columns.request.is_some() => {
+            fault("the rows have requests already: `request` in [columns]; leave one of them out")
+        }
+        (None, true) if columns.request.is_none() => {
+            fault("`scattered` is said of rows that have a `request` in [columns]")
+        }
+        (Some(_), false) | (None, true) => Ok(()),
+        _ => fault("give either `candidates`, to deal rows, or `scattered = true`"),
     }
-    if columns.request.is_some() {
-        return fault(
-            "the rows have requests already: `request` in [columns]; leave one of them out",
-        );
-    }
-    Ok(())
 }
 
 fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {

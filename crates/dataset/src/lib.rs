@@ -43,7 +43,7 @@
 //!
 //! [requests]                         # optional, where there is no request column: how `bench` deals the rows of a part into
 //! candidates = 30                    # requests, in an order drawn by the seed; what remains is left out
-//! seed = 1
+//! seed = 1                           # or, where there is one and its rows do not stand together: scattered = true
 //!
 //! [split]                            # left out: every row trains
 //! by = "group"                       # or hash, time, column (with `column = ".."`)

@@ -123,10 +123,16 @@ impl Dataset {
 
     /// How rows are dealt into requests, if the description says so.
     pub fn dealt_requests(&self) -> Option<DealtRequests> {
-        self.spec.requests.map(|spec| DealtRequests {
-            candidates: spec.candidates,
+        let spec = self.spec.requests?;
+        Some(DealtRequests {
+            candidates: spec.candidates?,
             seed: spec.seed,
         })
+    }
+
+    /// Whether the rows of a request may stand apart.
+    pub fn scattered_requests(&self) -> bool {
+        self.spec.requests.is_some_and(|spec| spec.scattered)
     }
 
     /// Whether an objective's outcome is compared with a training median, which only a model of it knows.

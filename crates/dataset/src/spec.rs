@@ -132,13 +132,17 @@ pub(crate) struct OutcomeSpec {
     pub(crate) ratio: Option<[String; 2]>,
 }
 
-/// How rows that belong to no request are dealt into requests.
+/// How requests are made of rows that do not stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestsSpec {
-    pub(crate) candidates: usize,
+    /// Deals rows that belong to no request.
+    pub(crate) candidates: Option<usize>,
     #[serde(default)]
     pub(crate) seed: u64,
+    /// The rows of a request stand anywhere.
+    #[serde(default)]
+    pub(crate) scattered: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

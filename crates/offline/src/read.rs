@@ -74,6 +74,10 @@ impl Log {
             units: HashMap::new(),
             versions: vec![[None, None]; self.objectives.len()],
             deal: Deal::new(self.dataset.dealt_requests()),
+            scattered: self
+                .dataset
+                .scattered_requests()
+                .then(|| (HashMap::new(), Vec::new())),
             batch: Vec::new(),
             batch_rows: 0,
         };
@@ -103,6 +107,8 @@ struct Reading<'a> {
     units: HashMap<u64, Part>,
     versions: Versions,
     deal: Deal,
+    /// Requests whose rows stand apart, by id; they are held until the end of the log.
+    scattered: Option<(HashMap<String, usize>, Vec<Gathering>)>,
     batch: Vec<Request>,
     batch_rows: usize,
 }
@@ -133,6 +139,23 @@ impl Reading<'_> {
                 )));
             }
             let part = piece.parts[row];
+            if let Some((places, requests)) = &mut self.scattered {
+                match places.get(id) {
+                    Some(&place) => {
+                        let request = &mut requests[place];
+                        request.push(self.log, piece, &scored, row)?;
+                        request.divided |= request.part != part;
+                    }
+                    None => {
+                        places.insert(id.to_owned(), requests.len());
+                        let mut begun =
+                            Gathering::of_row(self.log, piece, &scored, row, id.to_owned())?;
+                        begun.part = part;
+                        requests.push(begun);
+                    }
+                }
+                continue;
+            }
             match &mut self.current {
                 Some(current) if current.id == id => {
                     current.push(self.log, piece, &scored, row)?;
@@ -142,7 +165,7 @@ impl Reading<'_> {
                     self.close(visit)?;
                     if !self.seen.insert(xxh3_64_with_seed(id.as_bytes(), 0)) {
                         return Err(self.log.wrong(format!(
-                            "the rows of request {id:?} do not stand together; sort the log by request"
+                            "the rows of request {id:?} do not stand together; sort the log by request, or say `scattered = true` under [requests] and have it held in memory"
                         )));
                     }
                     let mut begun =
@@ -295,7 +318,9 @@ impl Reading<'_> {
         let deal = std::mem::take(&mut self.deal);
         let (requests, undealt) = deal.requests();
         self.summary.undealt = undealt;
-        for gathered in requests {
+        let scattered = self.scattered.take();
+        let scattered = scattered.into_iter().flat_map(|(_, requests)| requests);
+        for gathered in requests.into_iter().chain(scattered) {
             self.take(gathered, visit)?;
         }
         if !self.batch.is_empty() {

@@ -213,9 +213,10 @@ fn recommend(
     let refused = |source| wrong(log.name(), source);
     let (gain, cost) = swept.gain_and_cost(basis);
     let tune = swept.part(log, Part::Tune)?;
-    let at = tune.curves().map_err(refused)?.grid(GRID, MIN_WIDTH);
+    let curves = tune.curves().map_err(refused)?;
+    let at = curves.grid(GRID, MIN_WIDTH);
     let tune = draw(log, tune, &at, draws)?;
-    let evidence = Evidence {
+    let mut evidence = Evidence {
         gain: drawn(&tune, gain, draws.level),
         cost: drawn(&tune, cost, draws.level),
         at,
@@ -224,26 +225,24 @@ fn recommend(
         Ok(decision) => decision,
         Err(reason) => return Ok(Err(reason)),
     };
-    let lambda = evidence.at[decision.choice];
+    // Any point of the interval gives the same pages: the one that is easiest to say.
+    let step = |i: usize| curves.interval(curves.step_at(evidence.at[i]));
+    let lambda = shortest(step(decision.choice), evidence.at[decision.choice]);
+    let range = (step(decision.first).0, step(decision.last).1);
     let test = draw(
         log,
         swept.part(log, Part::Test)?,
         &[swept.asked.reference, lambda],
         draws,
     )?;
-    let evidence_test = Evidence {
+    evidence.at[decision.choice] = lambda;
+    let shown = Evidence {
         gain: drawn(&test, gain, draws.level),
         cost: drawn(&test, cost, draws.level),
         at: vec![swept.asked.reference, lambda],
     };
-    Ok(Ok(told(
-        swept,
-        goal,
-        &evidence,
-        &evidence_test,
-        decision,
-        draws,
-    )))
+    let evidence = [&evidence, &shown];
+    Ok(Ok(told(swept, goal, evidence, decision, range, draws)))
 }
 
 fn draw(log: &Log, sweep: &Sweep, at: &[f64], draws: Draws) -> Result<Replicates, OfflineError> {
@@ -267,9 +266,9 @@ fn drawn(replicates: &Replicates, curve: usize, level: f64) -> Drawn {
 fn told(
     swept: &Swept,
     goal: Goal,
-    tune: &Evidence,
-    test: &Evidence,
+    [tune, test]: [&Evidence; 2],
     decision: Decision,
+    range: (f64, f64),
     draws: Draws,
 ) -> Recommended {
     let banded = |drawn: &Drawn| Interval {
@@ -288,7 +287,7 @@ fn told(
     Recommended {
         lambda,
         weights: swept.asked.weights_at(lambda),
-        range: (tune.at[decision.first], tune.at[decision.last]),
+        range,
         tune: Outcome {
             lambda,
             gain: banded(&tune.gain),
@@ -304,6 +303,17 @@ fn told(
             Goal::Rate(_) => None,
         },
     }
+}
+
+/// The number with the fewest decimals in the middle half of an interval; `middle` where none has few.
+fn shortest((low, high): (f64, f64), middle: f64) -> f64 {
+    let quarter = 0.25 * (high - low);
+    if !quarter.is_finite() || middle == 0.0 {
+        return middle;
+    }
+    let rounded = |digits: usize| format!("{middle:.digits$}").parse().unwrap_or(middle);
+    let within = |value: &f64| (low + quarter..=high - quarter).contains(value);
+    (0..17).map(rounded).find(within).unwrap_or(middle)
 }
 
 /// The estimate ± the normal quantile times the standard deviation of the replicates.
@@ -340,6 +350,14 @@ mod tests {
     fn quantiles_are_those_of_the_tables() {
         assert!((normal_quantile(0.95) - 1.959_963_984_540_054).abs() < 1e-12);
         assert!((normal_quantile(0.5) - 0.674_489_750_196_081_7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_weight_is_as_short_as_its_interval_allows() {
+        assert_eq!(shortest((0.6, 0.8), 0.7), 0.7);
+        assert_eq!(shortest((0.687, 0.6893), 0.68815), 0.688);
+        assert_eq!(shortest((2.0, f64::INFINITY), 4.0), 4.0);
+        assert_eq!(shortest((0.0, 0.0), 0.0), 0.0);
     }
 
     #[test]
