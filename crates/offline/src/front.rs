@@ -63,7 +63,7 @@ impl Draws {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// The outcomes, where all of them are known.
+    /// The outcomes, where all of them are known; of an objective without any, its model's probabilities.
     Realised,
     /// Off-policy estimates from the outcomes of a log whose λ was randomised.
     OffPolicy,
@@ -199,21 +199,30 @@ impl FrontReport {
 }
 
 impl Swept {
-    /// Outcomes where all of gain and cost are known, else the models' probabilities.
+    /// Outcomes where all that there are are known, else the models' probabilities. A cost that the log has no outcome of at all
+    /// is counted by its model beside a gain that came of it.
     pub fn basis(&self) -> Basis {
-        let known = |m: usize| self.summary.known[self.asked.places[m]] == self.summary.candidates;
-        if known(self.asked.gain) && known(self.asked.swept) {
+        let known = |m| self.known(m);
+        let candidates = self.summary.candidates;
+        if known(self.asked.gain) == candidates
+            && [0, candidates].contains(&known(self.asked.swept))
+        {
             Basis::Realised
         } else {
             Basis::Predicted
         }
     }
 
+    /// Candidates whose outcome of an objective is known.
+    fn known(&self, objective: usize) -> u64 {
+        self.summary.known[self.asked.places[objective]]
+    }
+
     /// Where the curves of gain and cost stand.
     pub fn gain_and_cost(&self, basis: Basis) -> (usize, usize) {
         let curve = |m| match basis {
-            Basis::Predicted => Curve::Predicted(m),
-            Basis::Realised | Basis::OffPolicy => Curve::Realised(m),
+            Basis::Realised | Basis::OffPolicy if self.known(m) > 0 => Curve::Realised(m),
+            _ => Curve::Predicted(m),
         };
         let at = |m| self.asked.at(curve(m));
         (at(self.asked.gain), at(self.asked.swept))

@@ -68,20 +68,21 @@ impl Front {
 }
 
 fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
-    let asked = &swept.asked;
     let basis = match report.basis {
         Basis::Realised => "what came of it",
         Basis::OffPolicy => "off-policy estimates",
         Basis::Predicted => "what the models predict",
     };
     let mut text = format!(
-        "{}\n{} breakpoints on the {} part; the front, by {basis}, has {} points, {} of them on its hull; hypervolume {:.4}\n\n{}\nEach value with its {:.0} % band, which holds for the whole curve at once and covers the draw of users, not errors of the models nor how users would respond.\nprobabilities: {}",
+        "{}\n{} breakpoints on the {} part; the front of {} against {}, by {basis}, has {} points, {} of them on its hull; hypervolume {:.4}\n\n{}\nEach value with its {:.0} % band, which holds for the whole curve at once and covers the draw of users, not errors of the models nor how users would respond.\nprobabilities: {}",
         read_line(log, &swept.summary),
         report.breakpoints,
         match report.part {
             Part::Tune => "tune",
             Part::Test => "test",
         },
+        report.curves[report.gain].replace('_', " "),
+        report.curves[report.cost].replace('_', " "),
         report.front_points,
         report.hull.len(),
         report.hypervolume,
@@ -90,10 +91,9 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
         bound_line(log.objectives()),
     );
     if report.basis == Basis::Predicted {
-        text.push_str(&format!(
-            "\nNot every outcome is known, so that realised values favour what was shown (`known` is the share of places they rest on); `bench ope` estimates without that bias. Gain and cost are those of {} and {}.",
-            asked.objectives[asked.gain], asked.objectives[asked.swept]
-        ));
+        text.push_str(
+            "\nNot every outcome is known, so that realised values favour what was shown (`known` is the share of places they rest on); where λ was randomised, `bench ope` estimates without that bias.",
+        );
     }
     if !report.baselines.is_empty() {
         text.push_str(&format!("\n\n{}", baseline_table(report)));
@@ -103,15 +103,18 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
 
 fn curve_table(swept: &Swept, report: &FrontReport) -> String {
     let weight = symbol(swept.asked.swept);
-    let shown: Vec<usize> = (0..report.curves.len())
-        .filter(|&curve| {
-            report
-                .grid
-                .iter()
-                .any(|point| point.values[curve].value.is_finite())
-                && !(report.basis == Basis::Realised && report.curves[curve].starts_with("known_"))
-        })
-        .collect();
+    let values = |curve: usize| {
+        report
+            .grid
+            .iter()
+            .map(move |point| point.values[curve].value)
+    };
+    let says_something = |curve: &usize| {
+        values(*curve).any(f64::is_finite)
+            && !(report.curves[*curve].starts_with("known_")
+                && values(*curve).all(|known| known == 0.0 || known == 1.0))
+    };
+    let shown: Vec<usize> = (0..report.curves.len()).filter(says_something).collect();
     let mut header = vec!["λ".to_owned(), weight];
     header.extend(
         shown
