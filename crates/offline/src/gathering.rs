@@ -1,10 +1,11 @@
 //! A request while its rows come in, and the checks that make a [`Request`] of it.
 
 use counterweight_dataset::{self as dataset, LogPiece, Role};
+use counterweight_ranking::ope::Density;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
-    Density, Exploration, Logged, OfflineError, Part, Request, Summary, log::Log,
+    Exploration, Logged, OfflineError, Part, Request, Summary, log::Log,
     read::MOST_CANDIDATES,
 };
 

@@ -1,5 +1,7 @@
 //! One request of a log as the benchmark sees it: checked, its candidates in ascending order of their ids.
 
+use counterweight_ranking::ope::Density;
+
 /// The parts of a log. No request and no user is in two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,25 +40,6 @@ pub struct Logged {
     pub shown: Vec<(usize, usize)>,
     /// How they were drawn.
     pub exploration: Exploration,
-}
-
-/// The density that λ was drawn from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Density {
-    /// Constant on [low, high].
-    Uniform {
-        /// Lower end.
-        low: f64,
-        /// Upper end.
-        high: f64,
-    },
-    /// Proportional to 1/λ on [low, high], low above 0.
-    LogUniform {
-        /// Lower end.
-        low: f64,
-        /// Upper end.
-        high: f64,
-    },
 }
 
 /// How a logged policy explored.
