@@ -12,6 +12,8 @@ mod load;
 #[cfg(feature = "offline")]
 mod log;
 #[cfg(feature = "offline")]
+mod ope;
+#[cfg(feature = "offline")]
 mod recommend;
 
 /// Measure: load on a server, models over folds, weights on a log.
@@ -29,6 +31,9 @@ pub(crate) enum Bench {
     /// A weight for a goal, with what it costs and how sure that is; or why there is none.
     #[cfg(feature = "offline")]
     Recommend(recommend::Recommend),
+    /// What another policy would have brought, from a log that explored.
+    #[cfg(feature = "offline")]
+    Ope(ope::Ope),
 }
 
 impl Bench {
@@ -41,6 +46,8 @@ impl Bench {
             Self::Front(front) => front.run(output),
             #[cfg(feature = "offline")]
             Self::Recommend(recommend) => recommend.run(output),
+            #[cfg(feature = "offline")]
+            Self::Ope(ope) => ope.run(output),
         }
     }
 }

@@ -30,6 +30,42 @@ pub(crate) struct Drawn {
     pub(crate) high: Vec<f64>,
 }
 
+impl Drawn {
+    /// With a band of which the largest deviation, in standard errors, of a share `level` of the replicates stays within.
+    pub(crate) fn new(estimate: Vec<f64>, replicates: Vec<Vec<f64>>, level: f64) -> Self {
+        let errors: Vec<f64> = (0..estimate.len())
+            .map(|i| {
+                let values: Vec<f64> = replicates.iter().map(|values| values[i]).collect();
+                deviation(&values)
+            })
+            .collect();
+        let mut largest: Vec<f64> = replicates
+            .iter()
+            .map(|values| {
+                let each = values.iter().zip(&estimate).zip(&errors);
+                each.filter(|(_, error)| **error > 0.0)
+                    .map(|((value, estimate), error)| (value - estimate).abs() / error)
+                    .fold(0.0, f64::max)
+            })
+            .collect();
+        largest.sort_by(f64::total_cmp);
+        let rank = (level * largest.len() as f64).ceil() as usize;
+        let critical = rank.checked_sub(1).and_then(|rank| largest.get(rank));
+        let critical = critical.copied().unwrap_or(0.0);
+        let end = |sign: f64| {
+            let each = estimate.iter().zip(&errors);
+            each.map(|(value, error)| value + sign * critical * error)
+                .collect()
+        };
+        Self {
+            low: end(-1.0),
+            high: end(1.0),
+            estimate,
+            replicates,
+        }
+    }
+}
+
 /// The evidence: gain and cost on the same points with the same draws.
 #[derive(Debug, Clone)]
 pub(crate) struct Evidence {

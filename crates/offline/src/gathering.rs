@@ -5,8 +5,7 @@ use counterweight_ranking::ope::Density;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
-    Exploration, Logged, OfflineError, Part, Request, Summary, log::Log,
-    read::MOST_CANDIDATES,
+    Exploration, Logged, OfflineError, Part, Request, Summary, log::Log, read::MOST_CANDIDATES,
 };
 
 /// How far the logged propensities of one place may sum from 1.

@@ -4,13 +4,14 @@
 //! The logged propensities are exact: of a λ that was drawn, from the breakpoints of the probabilities that were ranked by; else from the log.
 //! The policy that is judged may rank by other models than the log was served by.
 
+mod drawn;
 mod points;
 mod rank;
 
 use counterweight_ranking::ope::Diagnostics;
 use serde::Serialize;
 
-pub(crate) use points::Contributions;
+pub use drawn::OffPolicy;
 pub(crate) use rank::Explorer;
 
 use crate::{
@@ -119,7 +120,9 @@ pub fn estimate(
                     Some(own) => own,
                     None => match first_range(batch) {
                         None if at.is_empty() => return Ok(()),
-                        range => points.insert(points::Points::new(&asked, grid(at, range, POINTS))),
+                        range => {
+                            points.insert(points::Points::new(&asked, grid(at, range, POINTS)))
+                        }
                     },
                 };
                 own.add(&asked, &name, batch)
@@ -141,10 +144,12 @@ fn no_exploration(log: &Log) -> OfflineError {
 
 /// The range of the first request that drew λ.
 pub(crate) fn first_range(batch: &[Request]) -> Option<(f64, f64)> {
-    batch.iter().find_map(|request| match &request.logged.as_ref()?.exploration {
-        crate::Exploration::Lambda { density, .. } => Some(density.range()),
-        crate::Exploration::Propensities(_) => None,
-    })
+    batch
+        .iter()
+        .find_map(|request| match &request.logged.as_ref()?.exploration {
+            crate::Exploration::Lambda { density, .. } => Some(density.range()),
+            crate::Exploration::Propensities(_) => None,
+        })
 }
 
 /// The points that were given, or some over a range, its ends included.

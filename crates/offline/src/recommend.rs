@@ -8,6 +8,7 @@ use crate::{
     Log, Objective, OfflineError, Part,
     decide::{Decision, Drawn, Evidence, Goal, decide, deviation},
     front::{Basis, Draws, MIN_WIDTH},
+    ope::OffPolicy,
     swept::{Swept, wrong},
 };
 
@@ -91,6 +92,7 @@ impl Recommendation {
     pub fn new(
         log: &Log,
         swept: &Swept,
+        off_policy: &OffPolicy,
         goal: Goal,
         basis: Basis,
         draws: Draws,
@@ -98,9 +100,10 @@ impl Recommendation {
         draws.check()?;
         check(goal)?;
         let asked = &swept.asked;
-        let answer = match enough(swept, basis) {
-            Some(reason) => Err(reason),
-            None => recommend(log, swept, goal, basis, draws)?,
+        let answer = match (enough(swept, off_policy, basis), basis) {
+            (Some(reason), _) => Err(reason),
+            (None, Basis::OffPolicy) => estimated(swept, off_policy, goal, draws),
+            (None, _) => recommend(log, swept, goal, basis, draws)?,
         };
         let (recommended, reason) = match answer {
             Ok(recommended) => (Some(recommended), None),
@@ -183,7 +186,7 @@ fn check(goal: Goal) -> Result<(), OfflineError> {
 }
 
 /// Why there cannot be a recommendation, before any curve is looked at.
-fn enough(swept: &Swept, basis: Basis) -> Option<String> {
+fn enough(swept: &Swept, off_policy: &OffPolicy, basis: Basis) -> Option<String> {
     let summary = &swept.summary;
     for (part, users) in [("tune", summary.tune_users), ("test", summary.test_users)] {
         if users < FEWEST_USERS {
@@ -191,6 +194,12 @@ fn enough(swept: &Swept, basis: Basis) -> Option<String> {
                 "the {part} part has {users} users or requests to draw from, and an interval takes at least {FEWEST_USERS}"
             ));
         }
+    }
+    if basis == Basis::OffPolicy && !off_policy.is_usable() {
+        return Some(
+            "λ was not randomised, or no outcome of what was shown is known: off-policy estimates take both"
+                .to_owned(),
+        );
     }
     if basis == Basis::Realised && swept.basis() != Basis::Realised {
         return Some(
@@ -243,6 +252,35 @@ fn recommend(
     };
     let evidence = [&evidence, &shown];
     Ok(Ok(told(swept, goal, evidence, decision, range, draws)))
+}
+
+/// The same on off-policy estimates, at points that are easy to say already.
+fn estimated(swept: &Swept, off_policy: &OffPolicy, goal: Goal, draws: Draws) -> Answer {
+    let tune = off_policy.evidence(Part::Tune, draws);
+    let decision = decide(&tune, goal)?;
+    let test = off_policy.evidence(Part::Test, draws);
+    let reference = test.at.iter().position(|at| *at == swept.asked.reference);
+    let two = |drawn: &Drawn| {
+        let pick = |values: &Vec<f64>| {
+            let at = |i: Option<usize>| i.map_or(f64::NAN, |i| values[i]);
+            vec![at(reference), values[decision.choice]]
+        };
+        let replicates = drawn.replicates.iter().map(pick).collect();
+        Drawn::new(pick(&drawn.estimate), replicates, draws.level)
+    };
+    let shown = Evidence {
+        at: vec![swept.asked.reference, tune.at[decision.choice]],
+        gain: two(&test.gain),
+        cost: two(&test.cost),
+    };
+    if !shown.gain.estimate[1].is_finite() {
+        return Err(format!(
+            "the weights of the test part cannot carry an estimate at λ = {:.4}, which the tune part would choose",
+            tune.at[decision.choice]
+        ));
+    }
+    let range = (tune.at[decision.first], tune.at[decision.last]);
+    Ok(told(swept, goal, [&tune, &shown], decision, range, draws))
 }
 
 fn draw(log: &Log, sweep: &Sweep, at: &[f64], draws: Draws) -> Result<Replicates, OfflineError> {

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use common::{Csv, sample};
 use counterweight_offline::{
-    Basis, Curve, Draws, FrontReport, Goal, Log, LogOptions, Order, Part, Question, Recommendation,
-    Swept, write_curves,
+    Basis, Curve, Draws, FrontReport, Goal, Log, LogOptions, OffPolicy, Order, Part, Question,
+    Recommendation, Swept, write_curves,
 };
 use counterweight_simulator::{Config, TRUTH_FILE, simulate};
 use polars::prelude::{ParquetReader, SerReader};
@@ -73,6 +73,8 @@ fn a_planted_lambda_is_recovered_within_its_interval() {
         let answer = Recommendation::new(
             &log,
             &swept,
+            &OffPolicy::default(),
+            &OffPolicy::default(),
             Goal::Rate(planted),
             Basis::Realised,
             Draws::default(),
@@ -105,9 +107,15 @@ fn the_same_bits_for_any_number_of_threads() {
                 ..Draws::default()
             };
             let report = FrontReport::new(&log, &swept, Part::Test, draws).unwrap();
-            let answer =
-                Recommendation::new(&log, &swept, Goal::Budget(0.1), Basis::Predicted, draws)
-                    .unwrap();
+            let answer = Recommendation::new(
+                &log,
+                &swept,
+                &OffPolicy::default(),
+                Goal::Budget(0.1),
+                Basis::Predicted,
+                draws,
+            )
+            .unwrap();
             let curves = swept.curves(&log, Part::Test).unwrap();
             let bits: Vec<u64> = (0..curves.metrics().len())
                 .flat_map(|curve| curves.values(curve).iter().map(|value| value.to_bits()))
@@ -165,7 +173,15 @@ fn a_front_ends_at_its_orders() {
 fn there_is_no_recommendation_without_evidence() {
     let reason = |log: &mut Log, goal, basis| {
         let swept = swept(log, &Question::default());
-        let answer = Recommendation::new(log, &swept, goal, basis, Draws::default()).unwrap();
+        let answer = Recommendation::new(
+            log,
+            &swept,
+            &OffPolicy::default(),
+            goal,
+            basis,
+            Draws::default(),
+        )
+        .unwrap();
         assert!(answer.command().is_none());
         answer.reason.unwrap()
     };
@@ -187,9 +203,16 @@ fn a_goal_or_a_draw_that_is_none_is_refused() {
     let mut log = sample();
     let swept = swept(&mut log, &Question::default());
     let message = |goal, draws| {
-        Recommendation::new(&log, &swept, goal, Basis::Predicted, draws)
-            .unwrap_err()
-            .to_string()
+        Recommendation::new(
+            &log,
+            &swept,
+            &OffPolicy::default(),
+            goal,
+            Basis::Predicted,
+            draws,
+        )
+        .unwrap_err()
+        .to_string()
     };
     assert!(message(Goal::Budget(1.5), Draws::default()).contains("the budget is 1.5"));
     assert!(message(Goal::Rate(-1.0), Draws::default()).contains("the exchange rate is -1"));
@@ -212,6 +235,7 @@ fn a_command_says_what_was_asked_and_found() {
     let answer = Recommendation::new(
         &log,
         &swept,
+        &OffPolicy::default(),
         Goal::Budget(0.1),
         Basis::Predicted,
         Draws::default(),

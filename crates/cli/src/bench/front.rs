@@ -50,7 +50,7 @@ impl From<PartName> for Part {
 
 impl Front {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
-        let (log, swept) = self.log.sweep(&self.question)?;
+        let (log, swept, _) = self.log.sweep(&self.question, false)?;
         let part = self.part.into();
         let report = FrontReport::new(&log, &swept, part, self.log.draws(&self.draws))?;
         if let Some(out) = &self.out {

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use counterweight_dataset::Dataset;
 use counterweight_model::Artefact;
-use counterweight_offline::{Draws, Log, LogOptions, Question, Summary, Swept};
+use counterweight_offline::{Draws, Log, LogOptions, OffPolicy, Question, Summary, Swept};
 use counterweight_ranking::sweep::Discount;
 
 use crate::{WrongUse, progress};
@@ -129,18 +129,27 @@ impl LogArgs {
         })
     }
 
-    /// Reads the log and sweeps both parts, with a progress bar.
-    pub(crate) fn sweep(&self, question: &QuestionArgs) -> anyhow::Result<(Log, Swept)> {
+    /// Reads the log and sweeps both parts, with a progress bar; estimates off-policy too where asked.
+    pub(crate) fn sweep(
+        &self,
+        question: &QuestionArgs,
+        explored: bool,
+    ) -> anyhow::Result<(Log, Swept, OffPolicy)> {
         let mut log = self.open()?;
-        let bar = progress::rows(log.name());
+        let mut off_policy = OffPolicy::default();
+        let name = log.name().to_owned();
+        let bar = progress::rows(&name);
         let swept = Swept::read(
             &mut log,
             &question.question(),
             &mut |rows| bar.set_position(rows),
-            &mut |_, _, _| Ok(()),
+            &mut |asked, _, batch| match explored {
+                true => off_policy.add(asked, &name, batch),
+                false => Ok(()),
+            },
         );
         bar.finish_and_clear();
-        Ok((log, swept?))
+        Ok((log, swept?, off_policy))
     }
 
     pub(crate) fn draws(&self, draws: &DrawArgs) -> Draws {

@@ -63,15 +63,18 @@ impl GoalArgs {
 
 impl Recommend {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
-        let (log, swept) = self.log.sweep(&self.question)?;
+        let explored = matches!(self.basis, None | Some(BasisName::OffPolicy));
+        let (log, swept, off_policy) = self.log.sweep(&self.question, explored)?;
         let basis = match self.basis {
             Some(BasisName::Realised) => Basis::Realised,
             Some(BasisName::OffPolicy) => Basis::OffPolicy,
             Some(BasisName::Predicted) => Basis::Predicted,
+            None if swept.basis() != Basis::Realised && off_policy.is_usable() => Basis::OffPolicy,
             None => Basis::Realised,
         };
         let draws = self.log.draws(&self.draws);
-        let answer = Recommendation::new(&log, &swept, self.goal.goal(), basis, draws)?;
+        let answer =
+            Recommendation::new(&log, &swept, &off_policy, self.goal.goal(), basis, draws)?;
         let value = json!({
             "log": log.name(),
             "read": swept.summary,

@@ -177,7 +177,12 @@ impl Points {
             rows.push(row(plain, sample.ips(), &diagnostics, level));
             rows.push(row(normalised, sample.snips(), &diagnostics, level));
         }
-        rows.push(row("DR", samples[3].ips(), &samples[3].diagnostics(), level));
+        rows.push(row(
+            "DR",
+            samples[3].ips(),
+            &samples[3].diagnostics(),
+            level,
+        ));
         rows
     }
 }
@@ -185,7 +190,10 @@ impl Points {
 /// Whether all outcomes of what was shown are known, of every objective that has any.
 fn labelled(asked: &Asked, request: &Request, shown: &Shown) -> bool {
     let known = |m: usize| {
-        let outcomes = shown.places.iter().map(|&(candidate, _)| request.realised[m][candidate]);
+        let outcomes = shown
+            .places
+            .iter()
+            .map(|&(candidate, _)| request.realised[m][candidate]);
         let unknown = outcomes.filter(|outcome| outcome.is_nan()).count();
         (unknown == 0, unknown == shown.places.len())
     };
@@ -240,6 +248,9 @@ fn terms(
     Some(terms)
 }
 
+/// Gain and cost at each point, and the weights of the places there.
+pub(crate) type Contribution = Vec<([f64; 2], Vec<f64>)>;
+
 /// Doubly robust contributions of each request to one objective at points of λ, for curves that are drawn anew by user.
 #[derive(Debug, Default)]
 pub(crate) struct Contributions {
@@ -256,7 +267,7 @@ impl Contributions {
         request: &Request,
         objectives: [usize; 2],
         at: &[f64],
-    ) -> Result<Option<Vec<([f64; 2], Vec<f64>)>>, OfflineError> {
+    ) -> Result<Option<Contribution>, OfflineError> {
         let shown = match self.explorer.shown(log, request)? {
             Some(Ok(shown)) if labelled(asked, request, &shown) => shown,
             _ => return Ok(None),
@@ -310,7 +321,11 @@ pub(super) fn uniform(
                 }
                 Some(Ok(shown)) => shown,
             };
-            let alternatives = if request.ids.len() > 1 { request.ids.len() } else { 0 };
+            let alternatives = if request.ids.len() > 1 {
+                request.ids.len()
+            } else {
+                0
+            };
             ids.extend(request.ids.iter().cloned());
             for (&(candidate, _), &propensity) in
                 shown.places.iter().zip(&shown.propensities.position)
@@ -336,7 +351,11 @@ pub(super) fn uniform(
         }
         let mut sample = Sample::default();
         for &(reward, propensity, alternatives) in actions {
-            let alternatives = if alternatives == 0 { ids.len() } else { alternatives };
+            let alternatives = if alternatives == 0 {
+                ids.len()
+            } else {
+                alternatives
+            };
             sample
                 .push_action(reward, propensity, 1.0 / alternatives as f64, None)
                 .map_err(|source| wrong(&name, source))?;

@@ -6,11 +6,7 @@ use counterweight_ranking::{
     sweep::Walk,
 };
 
-use crate::{
-    Exploration, OfflineError, Request,
-    question::Asked,
-    swept::wrong,
-};
+use crate::{Exploration, OfflineError, Request, question::Asked, swept::wrong};
 
 /// Propensities below this are narrower than what doubles tell apart.
 const LEAST: f64 = 1e-12;
@@ -54,7 +50,11 @@ impl Explorer {
                     swept,
                     density: *density,
                 };
-                let slate: Vec<usize> = logged.shown.iter().map(|&(candidate, _)| candidate).collect();
+                let slate: Vec<usize> = logged
+                    .shown
+                    .iter()
+                    .map(|&(candidate, _)| candidate)
+                    .collect();
                 let propensities = draw
                     .propensities(&mut self.walk, &slate)
                     .map_err(|source| wrong(log, source))?;
