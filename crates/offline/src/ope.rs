@@ -34,12 +34,23 @@ pub enum Policy {
     Uniform,
 }
 
+/// How estimates are made and shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpeOptions {
+    /// The policy that is judged.
+    pub policy: Policy,
+    /// Level of the intervals, in (0, 1).
+    pub level: f64,
+    /// Whether estimates are shown that their weights refuse.
+    pub anyway: bool,
+}
+
 /// One estimator's answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EstimateRow {
     /// The estimator: SIPS, SNSIPS, RIPS, SNRIPS, IIPS, SNIIPS or DR; of single actions IPW or SNIPW.
     pub estimator: &'static str,
-    /// The estimate: a share of the page, as realised curves have it; none where it is refused.
+    /// The estimate: a share of the page, as realised curves have it; none where it is refused, unless asked for anyway.
     pub value: Option<f64>,
     /// Its standard error.
     pub standard_error: Option<f64>,
@@ -91,10 +102,10 @@ pub struct OpeReport {
 pub fn estimate(
     log: &mut Log,
     question: &Question,
-    policy: &Policy,
-    level: f64,
+    options: &OpeOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(OpeReport, Summary), OfflineError> {
+    let level = options.level;
     if !(level > 0.0 && level < 1.0) {
         return Err(OfflineError::Option {
             name: "the level",
@@ -102,8 +113,8 @@ pub fn estimate(
             expected: "it is above 0 and below 1, such as 0.95",
         });
     }
-    match policy {
-        Policy::Uniform => points::uniform(log, level, progress),
+    match &options.policy {
+        Policy::Uniform => points::uniform(log, options, progress),
         Policy::Lambda(at) => {
             if let Some(lambda) = at.iter().find(|at| !(at.is_finite() && **at >= 0.0)) {
                 return Err(OfflineError::Option {
@@ -131,7 +142,7 @@ pub fn estimate(
                 return Err(no_exploration(log));
             };
             points.check(log)?;
-            Ok((points.report(&asked, level), summary))
+            Ok((points.report(&asked, options), summary))
         }
     }
 }
@@ -166,15 +177,15 @@ pub(crate) fn row(
     estimator: &'static str,
     estimate: counterweight_ranking::ope::Estimate,
     diagnostics: &Diagnostics,
-    level: f64,
+    options: &OpeOptions,
 ) -> EstimateRow {
     let refusals: Vec<String> = diagnostics
         .refusals()
         .iter()
         .map(ToString::to_string)
         .collect();
-    let half = normal_quantile(level) * estimate.standard_error;
-    let shown = refusals.is_empty();
+    let half = normal_quantile(options.level) * estimate.standard_error;
+    let shown = refusals.is_empty() || options.anyway;
     EstimateRow {
         estimator,
         value: shown.then_some(estimate.value),

@@ -74,7 +74,6 @@ fn a_planted_lambda_is_recovered_within_its_interval() {
             &log,
             &swept,
             &OffPolicy::default(),
-            &OffPolicy::default(),
             Goal::Rate(planted),
             Basis::Realised,
             Draws::default(),

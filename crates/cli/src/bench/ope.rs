@@ -1,7 +1,7 @@
 //! `counterweight bench ope`: what another policy would have brought, from a log that explored.
 
 use clap::{Args, ValueEnum};
-use counterweight_offline::{EstimateRow, OpeReport, Policy, PolicyRow, estimate};
+use counterweight_offline::{EstimateRow, OpeOptions, OpeReport, Policy, PolicyRow, estimate};
 use serde_json::json;
 
 use super::log::{LogArgs, QuestionArgs, bound_line, read_line};
@@ -31,6 +31,9 @@ pub(crate) struct Ope {
     /// Level of the intervals.
     #[arg(long, env = "COUNTERWEIGHT_LEVEL", default_value_t = 0.95)]
     level: f64,
+    /// Show estimates, too, that their weights refuse.
+    #[arg(long, env = "COUNTERWEIGHT_ANYWAY")]
+    anyway: bool,
 }
 
 /// A policy.
@@ -50,8 +53,13 @@ impl Ope {
             PolicyName::Lambda => Policy::Lambda(self.at.clone()),
             PolicyName::Uniform => Policy::Uniform,
         };
+        let options = OpeOptions {
+            policy,
+            level: self.level,
+            anyway: self.anyway,
+        };
         let question = self.question.question();
-        let answer = estimate(&mut log, &question, &policy, self.level, &mut |rows| {
+        let answer = estimate(&mut log, &question, &options, &mut |rows| {
             bar.set_position(rows);
         });
         bar.finish_and_clear();
@@ -116,7 +124,7 @@ fn human(report: &OpeReport) -> String {
     ));
     if let Some(first) = refused.first() {
         text.push_str(&format!(
-            "\nA dash is an estimate that is refused ({} reasons; --json has all), such as {first}.",
+            "\nRefused estimates are a dash, or shown on --anyway and not to be acted on ({} reasons, all in --json): {first}.",
             refused.len()
         ));
     }

@@ -127,7 +127,13 @@ fn human(log: &Log, swept: &Swept, answer: &Recommendation) -> String {
 }
 
 fn outcome_table(answer: &Recommendation, found: &Recommended) -> String {
-    let interval = |i: Interval| format!("{:.4} ({:.4} … {:.4})", i.value, i.low, i.high);
+    let interval = |i: Interval| {
+        if i.value.is_finite() {
+            format!("{:.4} ({:.4} … {:.4})", i.value, i.low, i.high)
+        } else {
+            "–".to_owned()
+        }
+    };
     let row = |name: &str, outcome: &Outcome| {
         vec![
             name.to_owned(),

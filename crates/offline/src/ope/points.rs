@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use counterweight_ranking::ope::{Expected, Sample};
 
 use super::{
-    EstimateRow, Explorer, MOST_CONTRADICTED, OpeReport, PolicyRow, no_exploration,
+    EstimateRow, Explorer, MOST_CONTRADICTED, OpeOptions, OpeReport, PolicyRow, no_exploration,
     rank::{Shown, explored, page},
     row,
 };
@@ -143,7 +143,7 @@ impl Points {
         Ok(())
     }
 
-    pub(crate) fn report(&self, asked: &Asked, level: f64) -> OpeReport {
+    pub(crate) fn report(&self, asked: &Asked, options: &OpeOptions) -> OpeReport {
         let mut rows = Vec::new();
         for (objective, samples) in asked.objectives.iter().zip(&self.samples) {
             for (lambda, samples) in self.at.iter().zip(samples) {
@@ -153,7 +153,7 @@ impl Points {
                 rows.push(PolicyRow {
                     lambda: Some(*lambda),
                     objective: objective.clone(),
-                    estimates: self.estimates(samples, level),
+                    estimates: self.estimates(samples, options),
                 });
             }
         }
@@ -162,26 +162,26 @@ impl Points {
             unlabelled: self.unlabelled,
             contradicted: self.contradicted,
             range: self.range,
-            level,
+            level: options.level,
             rows,
         }
     }
 
-    fn estimates(&self, samples: &[Sample; 4], level: f64) -> Vec<EstimateRow> {
+    fn estimates(&self, samples: &[Sample; 4], options: &OpeOptions) -> Vec<EstimateRow> {
         let mut rows = Vec::new();
         for (sample, [plain, normalised]) in samples.iter().zip(NAMES) {
             if sample.is_empty() || (!self.whole && plain != NAMES[POSITION][0]) {
                 continue;
             }
             let diagnostics = sample.diagnostics();
-            rows.push(row(plain, sample.ips(), &diagnostics, level));
-            rows.push(row(normalised, sample.snips(), &diagnostics, level));
+            rows.push(row(plain, sample.ips(), &diagnostics, options));
+            rows.push(row(normalised, sample.snips(), &diagnostics, options));
         }
         rows.push(row(
             "DR",
             samples[3].ips(),
             &samples[3].diagnostics(),
-            level,
+            options,
         ));
         rows
     }
@@ -297,7 +297,7 @@ impl Contributions {
 /// The uniform policy: single actions with the propensities that the log has.
 pub(super) fn uniform(
     log: &mut Log,
-    level: f64,
+    options: &OpeOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(OpeReport, Summary), OfflineError> {
     let objectives: Vec<String> = log
@@ -366,8 +366,8 @@ pub(super) fn uniform(
             lambda: None,
             objective: objective.clone(),
             estimates: vec![
-                row("IPW", sample.ips(), &diagnostics, level),
-                row("SNIPW", sample.snips(), &diagnostics, level),
+                row("IPW", sample.ips(), &diagnostics, options),
+                row("SNIPW", sample.snips(), &diagnostics, options),
             ],
         });
     }
@@ -380,7 +380,7 @@ pub(super) fn uniform(
             unlabelled,
             contradicted,
             range: None,
-            level,
+            level: options.level,
             rows,
         },
         summary,
