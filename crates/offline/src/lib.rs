@@ -24,7 +24,9 @@ pub use decide::Goal;
 pub use error::OfflineError;
 pub use front::{Banded, BaselineRow, Basis, Draws, FrontPoint, FrontReport, GridPoint};
 pub use log::{Log, LogOptions, Objective, Source};
-pub use ope::{EstimateRow, OffPolicy, OpeOptions, OpeReport, Policy, PolicyRow, estimate};
+pub use ope::{
+    EstimateRow, OffPolicy, OpeOptions, OpeReport, Policy, PolicyRow, estimate, write_ope_curves,
+};
 pub use question::{Asked, Curve, Question};
 pub use read::{MOST_CANDIDATES, Summary};
 pub use recommend::{Interval, Outcome, Recommendation, Recommended, normal_quantile};

@@ -4,6 +4,7 @@
 //! The logged propensities are exact: of a λ that was drawn, from the breakpoints of the probabilities that were ranked by; else from the log.
 //! The policy that is judged may rank by other models than the log was served by.
 
+mod curves;
 mod drawn;
 mod points;
 mod rank;
@@ -11,6 +12,7 @@ mod rank;
 use counterweight_ranking::ope::Diagnostics;
 use serde::Serialize;
 
+pub use curves::write_ope_curves;
 pub use drawn::OffPolicy;
 pub(crate) use rank::Explorer;
 

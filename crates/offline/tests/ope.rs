@@ -7,7 +7,7 @@ use common::{Csv, sample};
 use counterweight_dataset::Dataset;
 use counterweight_offline::{
     Basis, Draws, Goal, Log, LogOptions, OffPolicy, OpeOptions, OpeReport, Policy, Question,
-    Recommendation, Swept, estimate,
+    Recommendation, Swept, estimate, write_ope_curves,
 };
 
 fn options(at: &[f64], anyway: bool) -> OpeOptions {
@@ -215,4 +215,50 @@ fn a_weight_is_recommended_on_off_policy_estimates() {
     )
     .unwrap();
     assert!(none.reason.unwrap().contains("λ was not randomised"));
+}
+
+/// The curves agree with the estimates at points.
+#[test]
+fn whole_curves_hold_the_estimates_at_points() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("curves.csv");
+    let intervals =
+        write_ope_curves(&mut sample(), &Question::default(), &file, &mut |_| ()).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    assert_eq!(
+        header[..3],
+        ["lambda_low", "lambda_high", "iips_engagement"]
+    );
+    let rows: Vec<Vec<f64>> = lines
+        .map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(rows.len(), intervals);
+    let at = [0.31, 0.77, 1.03];
+    let report = ask(&mut sample(), &options(&at, true)).unwrap();
+    for (row, lambda) in report.rows.iter().zip(at.iter().cycle()) {
+        let interval = rows
+            .iter()
+            .find(|own| own[0] <= *lambda && *lambda < own[1])
+            .unwrap();
+        let column = |name: &str| {
+            header
+                .iter()
+                .position(|own| *own == format!("{name}_{}", row.objective))
+                .unwrap()
+        };
+        for (name, estimator) in [("iips", "IIPS"), ("sniips", "SNIIPS")] {
+            let estimate = row
+                .estimates
+                .iter()
+                .find(|own| own.estimator == estimator)
+                .unwrap();
+            let (curve, point) = (interval[column(name)], estimate.value.unwrap());
+            assert!(
+                (curve - point).abs() < 1e-9,
+                "{estimator} at {lambda}: {curve}, {point}"
+            );
+        }
+    }
 }

@@ -11,5 +11,6 @@ mod support;
 
 mod command_line;
 mod foreign;
+mod offline;
 mod parity;
 mod up;

@@ -1,7 +1,11 @@
 //! `counterweight bench ope`: what another policy would have brought, from a log that explored.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
-use counterweight_offline::{EstimateRow, OpeOptions, OpeReport, Policy, PolicyRow, estimate};
+use counterweight_offline::{
+    EstimateRow, OpeOptions, OpeReport, Policy, PolicyRow, estimate, write_ope_curves,
+};
 use serde_json::json;
 
 use super::log::{LogArgs, QuestionArgs, bound_line, read_line};
@@ -31,6 +35,9 @@ pub(crate) struct Ope {
     /// Level of the intervals.
     #[arg(long, env = "COUNTERWEIGHT_LEVEL", default_value_t = 0.95)]
     level: f64,
+    /// Also write the whole curves over the range of λ that was explored to this .csv or .parquet file.
+    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Show estimates, too, that their weights refuse.
     #[arg(long, env = "COUNTERWEIGHT_ANYWAY")]
     anyway: bool,
@@ -62,8 +69,11 @@ impl Ope {
         let answer = estimate(&mut log, &question, &options, &mut |rows| {
             bar.set_position(rows);
         });
-        bar.finish_and_clear();
         let (report, read) = answer?;
+        if let Some(out) = &self.out {
+            write_ope_curves(&mut log, &question, out, &mut |rows| bar.set_position(rows))?;
+        }
+        bar.finish_and_clear();
         let value = json!({
             "log": log.name(),
             "objectives": log.objectives(),

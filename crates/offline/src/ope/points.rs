@@ -201,6 +201,15 @@ fn labelled(asked: &Asked, request: &Request, shown: &Shown) -> bool {
     each.iter().all(|(all, none)| *all || *none) && each.iter().any(|(all, _)| *all)
 }
 
+/// Whether all outcomes of what was shown are known, of every objective.
+pub(super) fn labelled_everywhere(asked: &Asked, request: &Request, shown: &Shown) -> bool {
+    let mut candidates = shown.places.iter();
+    candidates.all(|&(candidate, _)| {
+        let mut each = asked.places.iter();
+        each.all(|&m| !request.realised[m][candidate].is_nan())
+    })
+}
+
 /// Rewards and weights of a request; nothing where the log has no outcome of the objective.
 fn terms(
     asked: &Asked,

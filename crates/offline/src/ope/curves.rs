@@ -1,0 +1,130 @@
+//! Off-policy curves over the whole range of λ that a log explored, from one sweep, as a table in a file.
+
+use std::path::Path;
+
+use counterweight_ranking::ope::{Draw, Explored, OpeCurves, Served, Weighting};
+use polars::prelude::Column;
+
+use super::{Explorer, no_exploration, points::labelled_everywhere};
+use crate::{
+    Exploration, Log, OfflineError, Request,
+    curve_file::write_table,
+    question::{Asked, Question},
+    swept::wrong,
+};
+
+/// Writes a CSV or Parquet file by its ending: `lambda_low` and `lambda_high` of each interval in which no estimate changes, and for each objective
+/// `iips`, its standard error, `sniips` and the effective sample, as shares of the page. The target is the policy that was logged with λ in place of
+/// the drawn one. Refusals are left to whoever reads: [`super::estimate`] has them at points. Returns the number of intervals.
+///
+/// # Errors
+/// As [`super::estimate`]; [`OfflineError::Log`] where λ was not drawn.
+pub fn write_ope_curves(
+    log: &mut Log,
+    question: &Question,
+    path: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<usize, OfflineError> {
+    let asked = Asked::of(log, question)?;
+    let name = log.name().to_owned();
+    let mut explored: Vec<Explored> = asked
+        .objectives
+        .iter()
+        .map(|_| Explored::new(Weighting::Position))
+        .collect();
+    let mut explorer = Explorer::default();
+    log.read(progress, &mut |batch: &[Request]| {
+        for request in batch {
+            if let Some(Ok(shown)) = explorer.shown(&name, request)?
+                && labelled_everywhere(&asked, request, &shown)
+            {
+                push(&asked, &name, &mut explored, request)?;
+            }
+        }
+        Ok(())
+    })?;
+    if explored.iter().all(Explored::is_empty) {
+        return Err(no_exploration(log));
+    }
+    let curves: Result<Vec<OpeCurves>, OfflineError> = explored
+        .iter()
+        .map(|own| own.curves().map_err(|source| wrong(&name, source)))
+        .collect();
+    let curves = curves?;
+    write_table(path, columns(&asked, &curves))?;
+    Ok(curves[0].breakpoints.len())
+}
+
+fn push(
+    asked: &Asked,
+    log: &str,
+    explored: &mut [Explored],
+    request: &Request,
+) -> Result<(), OfflineError> {
+    let Some((logged, (held, swept, density))) =
+        request
+            .logged
+            .as_ref()
+            .and_then(|logged| match &logged.exploration {
+                Exploration::Lambda {
+                    density,
+                    held,
+                    swept,
+                } => Some((logged, (held, swept, *density))),
+                Exploration::Propensities(_) => None,
+            })
+    else {
+        return Ok(());
+    };
+    let places = logged.shown.len();
+    let all: f64 = (0..places).map(|place| asked.discount.at(place)).sum();
+    let slate: Vec<usize> = logged
+        .shown
+        .iter()
+        .map(|&(candidate, _)| candidate)
+        .collect();
+    for (own, &m) in explored.iter_mut().zip(&asked.places) {
+        let rewards: Vec<f64> = slate
+            .iter()
+            .enumerate()
+            .map(|(place, &candidate)| {
+                request.realised[m][candidate] * asked.discount.at(place) / all
+            })
+            .collect();
+        let served = Served {
+            draw: Draw {
+                held,
+                swept,
+                density,
+            },
+            slate: &slate,
+            rewards: &rewards,
+            expected: None,
+        };
+        own.push(&served).map_err(|source| wrong(log, source))?;
+    }
+    Ok(())
+}
+
+/// The intervals are the same for every objective: they end where a slate begins or ceases to match.
+fn columns(asked: &Asked, curves: &[OpeCurves]) -> Vec<Column> {
+    let low = &curves[0].breakpoints;
+    let mut high: Vec<f64> = low.iter().skip(1).copied().collect();
+    high.push(curves[0].high);
+    let mut columns = vec![
+        Column::new("lambda_low".into(), low.clone()),
+        Column::new("lambda_high".into(), high),
+    ];
+    for (objective, curves) in asked.objectives.iter().zip(curves) {
+        for (what, values) in [
+            ("iips", &curves.ips),
+            ("iips_error", &curves.ips_error),
+            ("sniips", &curves.snips),
+            ("effective", &curves.effective),
+        ] {
+            let name = format!("{what}_{objective}");
+            columns.push(Column::new(name.into(), values.clone()));
+        }
+    }
+    columns
+}
