@@ -11,6 +11,7 @@ mod error;
 mod front;
 mod gathering;
 mod log;
+mod number;
 mod ope;
 mod question;
 mod read;
@@ -24,11 +25,12 @@ pub use decide::Goal;
 pub use error::OfflineError;
 pub use front::{Banded, BaselineRow, Basis, Draws, FrontPoint, FrontReport, GridPoint};
 pub use log::{Log, LogOptions, Objective, Source};
+pub use number::normal_quantile;
 pub use ope::{
     EstimateRow, OffPolicy, OpeOptions, OpeReport, Policy, PolicyRow, estimate, write_ope_curves,
 };
 pub use question::{Asked, Curve, Question};
 pub use read::{MOST_CANDIDATES, Summary};
-pub use recommend::{Interval, Outcome, Recommendation, Recommended, normal_quantile};
+pub use recommend::{Interval, Outcome, Recommendation, Recommended};
 pub use request::{Exploration, Logged, Part, Request};
 pub use swept::Swept;

@@ -8,6 +8,8 @@ mod curves;
 mod drawn;
 mod points;
 mod rank;
+mod terms;
+mod uniform;
 
 use counterweight_ranking::ope::Diagnostics;
 use serde::Serialize;
@@ -18,8 +20,8 @@ pub(crate) use rank::Explorer;
 
 use crate::{
     Log, OfflineError, Request, Summary,
+    number::normal_quantile,
     question::{Asked, Question},
-    recommend::normal_quantile,
 };
 
 /// Points of λ where none are given: eleven over the range that was explored.
@@ -116,7 +118,7 @@ pub fn estimate(
         });
     }
     match &options.policy {
-        Policy::Uniform => points::uniform(log, options, progress),
+        Policy::Uniform => uniform::uniform(log, options, progress),
         Policy::Lambda(at) => {
             if let Some(lambda) = at.iter().find(|at| !(at.is_finite() && **at >= 0.0)) {
                 return Err(OfflineError::Option {

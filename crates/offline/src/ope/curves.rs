@@ -5,7 +5,7 @@ use std::path::Path;
 use counterweight_ranking::ope::{Draw, Explored, OpeCurves, Served, Weighting};
 use polars::prelude::Column;
 
-use super::{Explorer, no_exploration, points::labelled_everywhere};
+use super::{Explorer, no_exploration, terms::labelled_everywhere};
 use crate::{
     Exploration, Log, OfflineError, Request,
     curve_file::write_table,

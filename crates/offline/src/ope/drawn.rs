@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
     first_range, grid,
-    points::{Contribution, Contributions},
+    terms::{Contribution, Contributions},
 };
 use crate::{
     OfflineError, Part, Request,
