@@ -187,6 +187,7 @@ mod tests {
             swept: 1,
             positive: false,
             places: vec![0, 1],
+            outcomes: vec![true, true],
             discount,
             reference: 0.0,
         }

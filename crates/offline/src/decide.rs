@@ -79,13 +79,14 @@ pub(crate) struct Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) choice: usize,
-    /// First and last point of the range around the choice that is feasible and within one standard error of the best.
+    /// First and last of the feasible points that cannot be told from the best.
     pub(crate) first: usize,
     pub(crate) last: usize,
 }
 
-/// Applies the rule; the error says in words why there is no recommendation.
-pub(crate) fn decide(evidence: &Evidence, goal: Goal) -> Result<Decision, String> {
+/// Applies the rule; the error says in words why there is no recommendation. A point is told from the best where it falls short by more
+/// than `errors` paired standard errors.
+pub(crate) fn decide(evidence: &Evidence, goal: Goal, errors: f64) -> Result<Decision, String> {
     let Evidence { at, gain, cost } = evidence;
     let usable = |i: usize| gain.estimate[i].is_finite() && cost.estimate[i].is_finite();
     let feasible: Vec<usize> = (0..at.len())
@@ -113,31 +114,32 @@ pub(crate) fn decide(evidence: &Evidence, goal: Goal) -> Result<Decision, String
     let Some(best) = first_best(&feasible, |i| utility(i, None)) else {
         return Err(infeasible(evidence, goal, usable));
     };
-    let within = |i: usize| {
+    let within = |i: usize, errors: f64| {
         let short = utility(best, None) - utility(i, None);
         let differences: Vec<f64> = (0..gain.replicates.len())
             .map(|r| utility(best, Some(r)) - utility(i, Some(r)))
             .filter(|difference| difference.is_finite())
             .collect();
-        short <= 0.0 || short <= deviation(&differences)
+        short <= errors * deviation(&differences)
     };
-    let near: Vec<usize> = feasible.into_iter().filter(|&i| within(i)).collect();
+    let (mut near, mut range) = (Vec::new(), (best, best));
+    for i in feasible {
+        if within(i, 1.0) {
+            near.push(i);
+        }
+        if within(i, errors) {
+            range = (range.0.min(i), range.1.max(i));
+        }
+    }
     let cautious = |i: usize| match goal {
         Goal::AtLeast(_) => gain.estimate[i],
         Goal::Budget(_) | Goal::Rate(_) => -cost.estimate[i],
     };
     let choice = first_best(&near, cautious).unwrap_or(best);
-    let (mut first, mut last) = (choice, choice);
-    while first > 0 && near.binary_search(&(first - 1)).is_ok() {
-        first -= 1;
-    }
-    while near.binary_search(&(last + 1)).is_ok() {
-        last += 1;
-    }
     Ok(Decision {
         choice,
-        first,
-        last,
+        first: range.0.min(choice),
+        last: range.1.max(choice),
     })
 }
 
@@ -213,7 +215,7 @@ mod tests {
     fn a_budget_is_kept_by_the_upper_bound_and_not_by_the_estimate() {
         let evidence = evidence([0.5, 0.48, 0.4, 0.3], [0.3, 0.2, 0.1, 0.05], 0.02);
         let choice =
-            |budget| decide(&evidence, Goal::Budget(budget)).map(|decision| decision.choice);
+            |budget| decide(&evidence, Goal::Budget(budget), 1.96).map(|decision| decision.choice);
         assert_eq!(choice(0.33), Ok(0));
         assert_eq!(choice(0.31), Ok(1), "0.3 + 0.02 is above 0.31");
         assert_eq!(choice(0.2), Ok(2));
@@ -226,7 +228,7 @@ mod tests {
         let mut evidence = evidence([0.5, 0.499, 0.498, 0.3], [0.3, 0.2, 0.1, 0.05], 0.0);
         // A replicate in which the second and third point beat the first: differences of 0.02 are noise.
         evidence.gain.replicates = vec![vec![0.5, 0.52, 0.52, 0.3], vec![0.52, 0.49, 0.49, 0.3]];
-        let decision = decide(&evidence, Goal::Budget(1.0)).unwrap();
+        let decision = decide(&evidence, Goal::Budget(1.0), 1.96).unwrap();
         assert_eq!(
             decision,
             Decision {
@@ -240,9 +242,9 @@ mod tests {
     #[test]
     fn the_other_goals() {
         let evidence = evidence([0.5, 0.48, 0.4, 0.3], [0.3, 0.2, 0.1, 0.05], 0.0);
-        let choice = |goal| decide(&evidence, goal).unwrap().choice;
+        let choice = |goal| decide(&evidence, goal, 1.96).unwrap().choice;
         assert_eq!(choice(Goal::AtLeast(0.45)), 1);
-        assert!(decide(&evidence, Goal::AtLeast(0.6)).is_err());
+        assert!(decide(&evidence, Goal::AtLeast(0.6), 1.96).is_err());
         assert_eq!(choice(Goal::Rate(0.1)), 0);
         assert_eq!(choice(Goal::Rate(0.5)), 1);
         assert_eq!(choice(Goal::Rate(100.0)), 3);

@@ -33,4 +33,4 @@ pub use question::{Asked, Curve, Question};
 pub use read::{MOST_CANDIDATES, Summary};
 pub use recommend::{Interval, Outcome, Recommendation, Recommended};
 pub use request::{Exploration, Logged, Part, Request};
-pub use swept::Swept;
+pub use swept::{Also, Swept};

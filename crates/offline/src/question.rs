@@ -48,6 +48,8 @@ pub struct Asked {
     /// Positions of the objectives in the log.
     #[serde(skip)]
     pub(crate) places: Vec<usize>,
+    /// Which objectives have outcomes in the log.
+    pub(crate) outcomes: Vec<bool>,
     #[serde(skip)]
     pub(crate) discount: Discount,
     #[serde(skip)]
@@ -136,6 +138,10 @@ impl Asked {
             gain,
             swept,
             positive: question.positive,
+            outcomes: places
+                .iter()
+                .map(|&place| log.columns.outcome[place].is_some())
+                .collect(),
             places,
             discount: question.discount,
             reference: question.reference,

@@ -47,7 +47,7 @@ pub struct Recommended {
     pub lambda: f64,
     /// The weights of all objectives at it.
     pub weights: Vec<f64>,
-    /// The range of λ around it that is feasible and cannot be told from the best.
+    /// The lowest and the highest λ that are feasible and cannot be told from the best at the level of the draws.
     pub range: (f64, f64),
     /// What the tune part shows of it; there the interval is the band on which the choice was made.
     pub tune: Outcome,
@@ -231,7 +231,7 @@ fn recommend(
         cost: drawn(&tune, cost, draws.level),
         at,
     };
-    let decision = match decide(&evidence, goal) {
+    let decision = match decide(&evidence, goal, normal_quantile(draws.level)) {
         Ok(decision) => decision,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -258,7 +258,7 @@ fn recommend(
 /// The same on off-policy estimates, at points that are easy to say already.
 fn estimated(swept: &Swept, off_policy: &OffPolicy, goal: Goal, draws: Draws) -> Answer {
     let tune = off_policy.evidence(Part::Tune, draws);
-    let decision = decide(&tune, goal)?;
+    let decision = decide(&tune, goal, normal_quantile(draws.level))?;
     let test = off_policy.evidence(Part::Test, draws);
     let reference = test.at.iter().position(|at| *at == swept.asked.reference);
     let two = |drawn: &Drawn| {

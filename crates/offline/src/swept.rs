@@ -23,6 +23,9 @@ pub struct Swept {
     test_baselines: Baselines,
 }
 
+/// Sees each batch of requests as it is read.
+pub type Also<'a> = &'a mut dyn FnMut(&Asked, &[Request]) -> Result<(), OfflineError>;
+
 impl Swept {
     /// Reads the log once. Memory grows with the breakpoints, not with the rows; the threads are those of the current
     /// rayon pool, and no result depends on their number. `also` sees each batch of requests as it is read.
@@ -33,7 +36,7 @@ impl Swept {
         log: &mut Log,
         question: &Question,
         progress: &mut dyn FnMut(u64),
-        also: &mut dyn FnMut(&Asked, usize, &[Request]) -> Result<(), OfflineError>,
+        also: Also<'_>,
     ) -> Result<Self, OfflineError> {
         let asked = Asked::of(log, question)?;
         let name = log.name().to_owned();
@@ -61,7 +64,7 @@ impl Swept {
                 add(&asked, &name, sweep, &requests)?;
                 baselines.add(&asked, k, &requests);
             }
-            also(&asked, k, batch)
+            also(&asked, batch)
         })?;
         let [tune, test] = parts.map(Option::unzip);
         Ok(Self {

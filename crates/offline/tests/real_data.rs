@@ -125,12 +125,9 @@ fn the_lift_of_choosing_the_arm_by_the_engagement_model() {
         ..LogOptions::default()
     };
     let mut log = Log::open(recipe("upworthy.toml", &folder), artefacts, options).unwrap();
-    let swept = Swept::read(
-        &mut log,
-        &Question::default(),
-        &mut |_| (),
-        &mut |_, _, _| Ok(()),
-    )
+    let swept = Swept::read(&mut log, &Question::default(), &mut |_| (), &mut |_, _| {
+        Ok(())
+    })
     .unwrap();
     // Requests were counted with pandas: 3,818 tests outside the faulty weeks.
     let summary = &swept.summary;

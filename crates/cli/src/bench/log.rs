@@ -143,7 +143,7 @@ impl LogArgs {
             &mut log,
             &question.question(),
             &mut |rows| bar.set_position(rows),
-            &mut |asked, _, batch| match explored {
+            &mut |asked, batch| match explored {
                 true => off_policy.add(asked, &name, batch),
                 false => Ok(()),
             },

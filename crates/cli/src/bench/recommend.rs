@@ -112,7 +112,7 @@ fn human(log: &Log, swept: &Swept, answer: &Recommendation) -> String {
         None => "",
     };
     format!(
-        "{read}\n\n{}\nλ from {:.4} to {:.4} serves as well on the tune part, as far as it can tell.\nOne {cost} avoided is valued at {:.4} {gain}: a candidate with 10 points more of P({cost}) needs {:.2} points more of P({gain}) to keep its place.\n\n{}\nBy {basis}; {:.0} % intervals over users; change is paired, from λ = {}.{kept}\nBound to {}: solve again when a model changes.\n\n{}",
+        "{read}\n\n{}\nOn the tune part weights from λ = {:.4} to {:.4} keep the limit and cannot be told from the best.\nOne {cost} avoided is valued at {:.4} {gain}: a candidate with 10 points more of P({cost}) needs {:.2} points more of P({gain}) to keep its place.\n\n{}\nBy {basis}; {:.0} % intervals over users; change is paired, from λ = {}.{kept}\nBound to {}: solve again when a model changes.\n\n{}",
         weights.join(", "),
         found.range.0,
         found.range.1,

@@ -5,7 +5,7 @@ use std::path::Path;
 use counterweight_ranking::ope::{Draw, Explored, OpeCurves, Served, Weighting};
 use polars::prelude::Column;
 
-use super::{Explorer, no_exploration, terms::labelled_everywhere};
+use super::{Explorer, no_exploration, terms::labelled};
 use crate::{
     Exploration, Log, OfflineError, Request,
     curve_file::write_table,
@@ -26,7 +26,7 @@ pub fn write_ope_curves(
     progress: &mut dyn FnMut(u64),
 ) -> Result<usize, OfflineError> {
     let asked = Asked::of(log, question)?;
-    let name = log.name().to_owned();
+    let log_name = log.name().to_owned();
     let mut explored: Vec<Explored> = asked
         .objectives
         .iter()
@@ -35,10 +35,10 @@ pub fn write_ope_curves(
     let mut explorer = Explorer::default();
     log.read(progress, &mut |batch: &[Request]| {
         for request in batch {
-            if let Some(Ok(shown)) = explorer.shown(&name, request)?
-                && labelled_everywhere(&asked, request, &shown)
+            if let Some(Ok(shown)) = explorer.shown(&log_name, request)?
+                && labelled(&asked, request, &shown)
             {
-                push(&asked, &name, &mut explored, request)?;
+                push(&asked, &log_name, &mut explored, request)?;
             }
         }
         Ok(())
@@ -46,13 +46,19 @@ pub fn write_ope_curves(
     if explored.iter().all(Explored::is_empty) {
         return Err(no_exploration(log));
     }
-    let curves: Result<Vec<OpeCurves>, OfflineError> = explored
-        .iter()
-        .map(|own| own.curves().map_err(|source| wrong(&name, source)))
+    let known = asked.objectives.iter().zip(&explored);
+    let curves: Result<Vec<(&str, OpeCurves)>, OfflineError> = known
+        .filter(|(_, own)| !own.is_empty())
+        .map(|(name, own)| {
+            Ok((
+                name.as_str(),
+                own.curves().map_err(|source| wrong(&log_name, source))?,
+            ))
+        })
         .collect();
     let curves = curves?;
-    write_table(path, columns(&asked, &curves))?;
-    Ok(curves[0].breakpoints.len())
+    write_table(path, columns(&curves))?;
+    Ok(curves[0].1.breakpoints.len())
 }
 
 fn push(
@@ -83,7 +89,11 @@ fn push(
         .iter()
         .map(|&(candidate, _)| candidate)
         .collect();
-    for (own, &m) in explored.iter_mut().zip(&asked.places) {
+    for (objective, own) in explored.iter_mut().enumerate() {
+        if !asked.outcomes[objective] {
+            continue;
+        }
+        let m = asked.places[objective];
         let rewards: Vec<f64> = slate
             .iter()
             .enumerate()
@@ -107,15 +117,15 @@ fn push(
 }
 
 /// The intervals are the same for every objective: they end where a slate begins or ceases to match.
-fn columns(asked: &Asked, curves: &[OpeCurves]) -> Vec<Column> {
-    let low = &curves[0].breakpoints;
+fn columns(curves: &[(&str, OpeCurves)]) -> Vec<Column> {
+    let low = &curves[0].1.breakpoints;
     let mut high: Vec<f64> = low.iter().skip(1).copied().collect();
-    high.push(curves[0].high);
+    high.push(curves[0].1.high);
     let mut columns = vec![
         Column::new("lambda_low".into(), low.clone()),
         Column::new("lambda_high".into(), high),
     ];
-    for (objective, curves) in asked.objectives.iter().zip(curves) {
+    for (objective, curves) in curves {
         for (what, values) in [
             ("iips", &curves.ips),
             ("iips_error", &curves.ips_error),

@@ -17,27 +17,14 @@ pub(super) struct Terms {
     pub(super) target: f64,
 }
 
-/// Whether all outcomes of what was shown are known, of every objective that has any.
+/// Whether all outcomes of what was shown are known, of every objective that the log has outcomes of.
 pub(super) fn labelled(asked: &Asked, request: &Request, shown: &Shown) -> bool {
-    let known = |m: usize| {
-        let outcomes = shown
-            .places
-            .iter()
-            .map(|&(candidate, _)| request.realised[m][candidate]);
-        let unknown = outcomes.filter(|outcome| outcome.is_nan()).count();
-        (unknown == 0, unknown == shown.places.len())
-    };
-    let each: Vec<(bool, bool)> = asked.places.iter().map(|&m| known(m)).collect();
-    each.iter().all(|(all, none)| *all || *none) && each.iter().any(|(all, _)| *all)
-}
-
-/// Whether all outcomes of what was shown are known, of every objective.
-pub(super) fn labelled_everywhere(asked: &Asked, request: &Request, shown: &Shown) -> bool {
+    let counted = || asked.places.iter().zip(&asked.outcomes);
     let mut candidates = shown.places.iter();
-    candidates.all(|&(candidate, _)| {
-        let mut each = asked.places.iter();
-        each.all(|&m| !request.realised[m][candidate].is_nan())
-    })
+    counted().any(|(_, counts)| *counts)
+        && candidates.all(|&(candidate, _)| {
+            counted().all(|(&m, counts)| !counts || !request.realised[m][candidate].is_nan())
+        })
 }
 
 /// Rewards and weights of a request; nothing where the log has no outcome of the objective.
@@ -49,6 +36,9 @@ pub(super) fn terms(
     objective: usize,
     supported: bool,
 ) -> Option<Terms> {
+    if !asked.outcomes[objective] {
+        return None;
+    }
     let m = asked.places[objective];
     let places = request.k.min(request.ids.len());
     let all: f64 = (0..places).map(|place| asked.discount.at(place)).sum();
@@ -70,9 +60,6 @@ pub(super) fn terms(
     for (at, pair) in shown.places.iter().enumerate() {
         let &(candidate, place) = pair;
         let reward = request.realised[m][candidate];
-        if reward.is_nan() {
-            return None;
-        }
         so_far &= same(pair);
         terms.rewards.push(share(place) * reward);
         terms.logged.push(share(place) * expects[candidate]);
