@@ -114,9 +114,18 @@ fn upworthy_leaves_the_faulty_weeks_out() {
         (loaded.counts.read, loaded.counts.filtered),
         (22_666, 4_309)
     );
-    let labels = loaded.labels(&loaded.part(Part::Train)).unwrap();
-    let positives = labels.values.iter().filter(|label| **label).count() as f64;
-    assert!((positives / loaded.rows.len() as f64 - 0.5).abs() < 0.05);
+    let training = loaded.part(Part::Train);
+    let labels = loaded.labels(&training).unwrap();
+    let positives = training.iter().filter(|&&row| labels.values[row]).count() as f64;
+    assert!((positives / training.len() as f64 - 0.5).abs() < 0.01);
+    let weeks = loaded.rows.id(Role::Time).unwrap();
+    let last = training.iter().map(|&row| &weeks[row]).max();
+    let first = loaded
+        .part(Part::Tune)
+        .into_iter()
+        .map(|row| &weeks[row])
+        .min();
+    assert!(last < first, "validation weeks come after training weeks");
     let description = describe(&dataset).unwrap();
     let missing: Vec<usize> = description
         .columns
@@ -125,5 +134,5 @@ fn upworthy_leaves_the_faulty_weeks_out() {
         .collect();
     assert_eq!(missing[0], 0);
     assert!(missing[1] > 0 && missing[2] > missing[1]);
-    assert_eq!(description.roles[0].distinct, description.roles[1].distinct);
+    assert_eq!(description.roles[0].distinct, description.roles[2].distinct);
 }
