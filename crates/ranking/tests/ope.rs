@@ -420,3 +420,25 @@ fn propensities_that_are_none_are_refused_and_weak_samples_told() {
         [Refusal::MeanWeight { .. }]
     ));
 }
+
+/// Twice the same slates of the same users are no more evidence: the error stays, where that of independent slates shrinks.
+#[test]
+fn slates_of_one_user_count_once() {
+    let slates = [(1.0, 0.5), (0.0, 2.0), (1.0, 1.5), (0.0, 0.25), (1.0, 0.75)];
+    let sample = |times: usize, named: bool| {
+        let mut sample = Sample::default();
+        for _ in 0..times {
+            for (user, (reward, weight)) in (0..).zip(slates) {
+                sample.push(&[reward], &[weight], None).unwrap();
+                if named {
+                    sample.shown_to(user);
+                }
+            }
+        }
+        sample
+    };
+    let error = |times, named| sample(times, named).ips().standard_error;
+    assert_eq!(error(1, true).to_bits(), error(1, false).to_bits());
+    assert!((error(4, true) - error(1, true)).abs() < 1e-12);
+    assert!(error(4, false) < 0.6 * error(1, false));
+}

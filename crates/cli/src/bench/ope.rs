@@ -129,7 +129,7 @@ fn human(report: &OpeReport) -> String {
     refused.sort();
     refused.dedup();
     text.push_str(&format!(
-        "± is half of a {:.0} % interval; it covers the draw of requests under what the estimator assumes of users: SIPS nothing, RIPS that they look from the top, IIPS and DR that places do not touch each other. ESS is of IIPS.",
+        "± is half of a {:.0} % interval; it covers the draw of users under what the estimator assumes of users: SIPS nothing, RIPS that they look from the top, IIPS and DR that places do not touch each other. ESS is of IIPS.",
         100.0 * report.level
     ));
     if let Some(first) = refused.first() {

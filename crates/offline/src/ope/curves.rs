@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Writes a CSV or Parquet file by its ending: `lambda_low` and `lambda_high` of each interval in which no estimate changes, and for each objective
-/// `iips`, its standard error, `sniips` and the effective sample, as shares of the page. The target is the policy that was logged with λ in place of
+/// `iips`, its standard error over requests, `sniips` and the effective sample, as shares of the page. The target is the policy that was logged with λ in place of
 /// the drawn one. Refusals are left to whoever reads: [`super::estimate`] has them at points. Returns the number of intervals.
 ///
 /// # Errors

@@ -102,6 +102,7 @@ impl Points {
                     sample
                         .push(&terms.rewards, weights, None)
                         .map_err(refused)?;
+                    sample.shown_to(request.unit);
                 }
             }
             let expected = Expected {
@@ -111,6 +112,7 @@ impl Points {
             samples[3]
                 .push(&terms.rewards, &terms.weights[POSITION], Some(expected))
                 .map_err(refused)?;
+            samples[3].shown_to(request.unit);
             if !supported {
                 samples.iter_mut().for_each(Sample::count_unsupported);
             }

@@ -5,6 +5,8 @@
 //! top), of the candidate on its place (IIPS: places do not touch each other). With one place all three are IPS. References: Swaminathan et al. 2017 and Li et al. 2018 (IIPS), McInerney
 //! et al. 2020 (RIPS), Dudík et al. 2011 (DR).
 
+use std::collections::BTreeMap;
+
 use super::diagnostics::{Diagnostics, PlaceWeights};
 use crate::error::RankingError;
 
@@ -13,7 +15,7 @@ use crate::error::RankingError;
 pub struct Estimate {
     /// The expected sum of rewards per slate.
     pub value: f64,
-    /// Its standard error over slates, by the delta method where weights are normalised; NaN for fewer than two slates.
+    /// Its standard error over slates (over users, where [`Sample::shown_to`] names them), by the delta method where weights are normalised; NaN for fewer than two slates.
     pub standard_error: f64,
 }
 
@@ -23,6 +25,8 @@ pub struct Sample {
     rows: Vec<Row>,
     /// Per slate, where its rows end and what a reward model expects of the target policy.
     slates: Vec<(usize, f64)>,
+    /// Whom each slate was shown to; none where each stands for itself.
+    users: Vec<Option<u64>>,
     unsupported: usize,
 }
 
@@ -94,7 +98,15 @@ impl Sample {
             self.rows.push(Row { weight, reward });
         }
         self.slates.push((self.rows.len(), target));
+        self.users.push(None);
         Ok(())
+    }
+
+    /// Says whom the last slate was shown to. Slates of one user are not independent: standard errors are over users then.
+    pub fn shown_to(&mut self, user: u64) {
+        if let Some(last) = self.users.last_mut() {
+            *last = Some(user);
+        }
     }
 
     /// Adds a single action by its two propensities.
@@ -205,16 +217,25 @@ impl Sample {
             influence.push(centred);
         }
         let mean = influence.iter().sum::<f64>() / n;
-        let squares: f64 = influence
-            .iter()
-            .map(|term| (term - mean) * (term - mean))
-            .sum();
+        let mut by_user: BTreeMap<u64, f64> = BTreeMap::new();
+        let (mut units, mut squares) = (0.0, 0.0);
+        for (term, user) in influence.iter().zip(&self.users) {
+            match user {
+                Some(user) => *by_user.entry(*user).or_default() += term - mean,
+                None => {
+                    units += 1.0;
+                    squares += (term - mean) * (term - mean);
+                }
+            }
+        }
+        units += by_user.len() as f64;
+        squares += by_user.values().map(|sum| sum * sum).sum::<f64>();
         Estimate {
             value: value / n,
-            standard_error: if n < 2.0 {
+            standard_error: if units < 2.0 {
                 f64::NAN
             } else {
-                (squares / (n - 1.0) / n).sqrt()
+                (squares * units / (units - 1.0)).sqrt() / n
             },
         }
     }
