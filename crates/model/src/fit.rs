@@ -26,10 +26,29 @@ pub fn fit_encoders(
     labels: &[bool],
     folds: &[u32],
 ) -> Result<(Encoders, Encoded), ModelError> {
-    check(schema, batch, labels, folds)?;
+    let targets: Vec<f64> = labels
+        .iter()
+        .map(|label| f64::from(u8::from(*label)))
+        .collect();
+    fit_encoders_to_shares(schema, batch, &targets, folds)
+}
+
+/// As [`fit_encoders`], for rows that stand for several copies with labels of their own, as one model of a weighted sum of two losses
+/// has them: `targets` has the share of positive copies of each row, in [0, 1]. A row still counts as one row, so that what is rare
+/// stays rare, however often it is copied.
+///
+/// # Errors
+/// As [`fit_encoders`], and a target outside [0, 1].
+pub fn fit_encoders_to_shares(
+    schema: &Schema,
+    batch: &Batch<'_>,
+    targets: &[f64],
+    folds: &[u32],
+) -> Result<(Encoders, Encoded), ModelError> {
+    check(schema, batch, targets, folds)?;
     let (fold_of, folds) = number_folds(folds);
     let training = Training {
-        labels,
+        targets,
         fold_of: &fold_of,
         folds,
     };
@@ -94,12 +113,12 @@ fn encode(
 fn check(
     schema: &Schema,
     batch: &Batch<'_>,
-    labels: &[bool],
+    targets: &[f64],
     folds: &[u32],
 ) -> Result<(), ModelError> {
     batch.fits(schema)?;
     let rows = batch.rows();
-    for (what, found) in [("labels", labels.len()), ("folds", folds.len())] {
+    for (what, found) in [("labels", targets.len()), ("folds", folds.len())] {
         if found != rows {
             return Err(ModelError::Length {
                 what,
@@ -108,12 +127,14 @@ fn check(
             });
         }
     }
-    let positives = labels.iter().filter(|label| **label).count();
-    let problem = match positives {
+    let all = |value: f64| targets.iter().all(|target| *target == value);
+    let outside = targets.iter().find(|target| !(0.0..=1.0).contains(*target));
+    let problem = match outside {
         _ if rows == 0 => "there are no rows to train on".to_owned(),
-        0 => format!("all {rows} labels are negative; a model needs both classes"),
-        all if all == rows => format!("all {rows} labels are positive; a model needs both classes"),
-        _ => return absent_in_training(schema, batch),
+        Some(target) => format!("a target is {target}; it is a share from 0 to 1"),
+        None if all(0.0) => format!("all {rows} labels are negative; a model needs both classes"),
+        None if all(1.0) => format!("all {rows} labels are positive; a model needs both classes"),
+        None => return absent_in_training(schema, batch),
     };
     Err(ModelError::Fit { problem })
 }

@@ -32,7 +32,7 @@ pub use column::{Batch, Column, Missing};
 pub use encoders::{Encoded, Encoders};
 pub use error::ModelError;
 pub use feature::{Expression, Feature, Input, Kind, Side};
-pub use fit::fit_encoders;
+pub use fit::{fit_encoders, fit_encoders_to_shares};
 pub use math::{logit, sigmoid, softplus};
 pub use model::{Contributions, Model, ModelParts, PriorCorrection, Scores};
 pub use report::{

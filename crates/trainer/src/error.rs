@@ -63,6 +63,16 @@ pub enum TrainerError {
         /// The objective.
         objective: String,
     },
+    /// Two objectives that one model can not be trained on.
+    #[error("`{gained}` and `{avoided}` can not be trained as one: {problem}")]
+    NotTogether {
+        /// The objective that is wanted.
+        gained: String,
+        /// The objective that is not.
+        avoided: String,
+        /// Why, and what to do.
+        problem: String,
+    },
     /// Predictions are written by the ending of the file's name.
     #[error("{path}: predictions are written as .csv, .ndjson, .jsonl or .parquet, by the ending")]
     Ending {

@@ -5,6 +5,7 @@ use counterweight_model::{Artefact, PartReport};
 use serde::Serialize;
 
 use crate::progress::{Progress, Stage, begin};
+use crate::targets::Targets;
 use crate::{TrainerError, measure};
 
 /// Metrics of one artefact on one dataset.
@@ -39,6 +40,6 @@ pub fn evaluate(
         objective: artefact.model.objective().to_owned(),
         version: artefact.version.clone(),
         same_data: artefact.report.data.fingerprint == loaded.fingerprint,
-        parts: measure::parts(&artefact.model, &loaded, &labels)?,
+        parts: measure::parts(&artefact.model, &loaded, &Targets::plain(&labels))?,
     })
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::learn::learn;
 use crate::progress::{Progress, Stage, step};
+use crate::targets::Targets;
 use crate::{TrainOptions, TrainerError, measure, train};
 
 /// Metrics of one fold, for a model trained on the others.
@@ -99,7 +100,7 @@ pub fn fold_table(
         let labels = loaded.labels(&training)?;
         let learned = learn(
             &loaded,
-            &labels.values,
+            &Targets::plain(&labels.values),
             &training,
             &[],
             options,

@@ -2,13 +2,14 @@
 
 use counterweight_dataset::{Loaded, Part};
 use counterweight_model::{
-    Calibrator, CurvePoint, Model, ModelParts, PriorCorrection, fit_encoders,
+    Calibrator, CurvePoint, Model, ModelParts, PriorCorrection, fit_encoders_to_shares,
 };
 
 use crate::calibrate::Calibration;
 use crate::fit::{FitError, FitOptions, FitReport, fit};
 use crate::progress::{Report, Stage, begin};
 use crate::search::{Search, Training, search};
+use crate::targets::Targets;
 use crate::{TrainOptions, TrainerError};
 
 /// A model and what is known of how it came about.
@@ -20,38 +21,51 @@ pub(crate) struct Learned {
     pub(crate) fit: FitReport,
     /// One per encoded column: change of the logit for one standard deviation of the column.
     pub(crate) standardised: Vec<f64>,
-    /// Probabilities of the training rows, each from a fit that did not see the row's fold.
+    /// Probabilities of all copies of the training rows, each from a fit that did not see the row's fold.
     pub(crate) held_out: Vec<f64>,
     /// Fits of the search that did not converge.
     pub(crate) unconverged: usize,
 }
 
-/// Learns from the rows `training` of `loaded`; `labels` has one entry per row of `loaded`. The calibrator is fitted on the
+/// Learns `targets`, which are of all rows of `loaded`, from the rows `training`. The calibrator is fitted on the
 /// rows `calibrate`, or cross-fitted on the training rows where there are none.
 pub(crate) fn learn(
     loaded: &Loaded,
-    labels: &[bool],
+    targets: &Targets<'_>,
     training: &[usize],
     calibrate: &[usize],
     options: &TrainOptions,
     report: Report<'_>,
 ) -> Result<Learned, TrainerError> {
-    let labels_of = |rows: &[usize]| rows.iter().map(|&row| labels[row]).collect::<Vec<bool>>();
     let fit_error = |what: &str, source: FitError| TrainerError::Fit {
         objective: loaded.objective.clone(),
         what: what.to_owned(),
         source,
     };
-    let training_labels = labels_of(training);
     let folds = loaded.folds_of(training, options.folds, options.seed)?;
 
     begin(report, Stage::Encode);
     let batch = loaded.rows.batch(training)?;
-    let (encoders, encoded) = fit_encoders(&loaded.rows.schema, &batch, &training_labels, &folds)?;
+    let (encoders, encoded) = fit_encoders_to_shares(
+        &loaded.rows.schema,
+        &batch,
+        &targets.shares(training),
+        &folds,
+    )?;
+    let copies = targets.copies(training);
+    let columns: Vec<Vec<f64>> = if targets.count() == 1 {
+        encoded.columns
+    } else {
+        encoded.columns.iter().map(|c| copies.spread(c)).collect()
+    };
+    let folds = copies.spread(&folds);
+    // A penalty on the sum of the losses grows with their number.
+    let count = f64::from(targets.count());
+    let alphas: Vec<f64> = options.alphas.iter().map(|alpha| alpha * count).collect();
 
     let rows = Training {
-        columns: &encoded.columns,
-        labels: &training_labels,
+        columns: &columns,
+        labels: &copies.labels,
         folds: &folds,
     };
     let Search {
@@ -59,7 +73,7 @@ pub(crate) fn learn(
         curve,
         held_out,
         unconverged,
-    } = search(&rows, &options.alphas, options.seed, report)
+    } = search(&rows, &alphas, options.seed, report)
         .map_err(|e| fit_error("choosing the penalty", e))?;
 
     begin(report, Stage::Fit);
@@ -68,7 +82,7 @@ pub(crate) fn learn(
         seed: options.seed,
         ..FitOptions::default()
     };
-    let fitted = fit(&encoded.columns, &training_labels, &fit_options, None)
+    let fitted = fit(&columns, &copies.labels, &fit_options, None)
         .map_err(|e| fit_error("fitting all training rows", e))?;
 
     let prior = prior_correction(loaded);
@@ -83,12 +97,15 @@ pub(crate) fn learn(
     let calibrator = if calibrate.is_empty() {
         options
             .calibration
-            .fit_cross_fitted(&held_out, &training_labels, prior)?
+            .fit_cross_fitted(&held_out, &copies.labels, prior)?
     } else {
         let logits = model
             .score_as_logged(&loaded.rows.batch(calibrate)?)?
             .logits;
-        options.calibration.fit(&logits, &labels_of(calibrate))?
+        let copies = targets.copies(calibrate);
+        options
+            .calibration
+            .fit(&copies.spread(&logits), &copies.labels)?
     };
     let shift = prior.map_or(0.0, |prior| prior.shift());
     Ok(Learned {
@@ -97,8 +114,14 @@ pub(crate) fn learn(
             .map(|logit| calibrator.apply(logit + shift))
             .collect(),
         model: model.with_calibrator(calibrator)?,
-        alpha,
-        curve,
+        alpha: alpha / count,
+        curve: curve
+            .into_iter()
+            .map(|point| CurvePoint {
+                alpha: point.alpha / count,
+                ..point
+            })
+            .collect(),
         fit: fitted.report,
         standardised: fitted.standardised,
         unconverged,

@@ -4,7 +4,7 @@ use counterweight_dataset::{Loaded, Part};
 use counterweight_model::{CalibrationBin, Model, PartReport};
 use counterweight_ranking::metrics::BinaryMetrics;
 
-use crate::TrainerError;
+use crate::{TrainerError, targets::Targets};
 
 /// Rows scored at a time.
 pub(crate) const PIECE: usize = 32_768;
@@ -16,15 +16,16 @@ pub(crate) const PIECE: usize = 32_768;
 pub(crate) fn parts(
     model: &Model,
     loaded: &Loaded,
-    labels: &[bool],
+    targets: &Targets<'_>,
 ) -> Result<Vec<PartReport>, TrainerError> {
     let mut reports = Vec::new();
     for part in Part::ALL {
         let rows = loaded.part(part);
         if !rows.is_empty() {
             let probabilities = probabilities(model, loaded, &rows)?;
-            let labels: Vec<bool> = rows.iter().map(|&row| labels[row]).collect();
-            reports.push(report(part.name(), &probabilities, &labels));
+            let copies = targets.copies(&rows);
+            let probabilities = copies.spread(&probabilities);
+            reports.push(report(part.name(), &probabilities, &copies.labels));
         }
     }
     Ok(reports)

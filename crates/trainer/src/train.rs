@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use counterweight_dataset::{Dataset, Labels, Loaded, Part, SplitBy};
+use counterweight_dataset::{Dataset, Loaded, Part, SplitBy};
 use counterweight_model::{
     Artefact, Convergence, DataReport, PartReport, Regularisation, Report as ModelReport,
 };
@@ -12,6 +12,7 @@ use crate::card::Card;
 use crate::learn::{Learned, learn};
 use crate::progress::{Progress, Stage, begin};
 use crate::search::DEFAULT_ALPHAS;
+use crate::targets::Targets;
 use crate::{TrainerError, measure};
 
 /// How to train.
@@ -61,13 +62,45 @@ pub fn train(
     check(options)?;
     begin(report, Stage::Read);
     let loaded = dataset.load(objective)?;
+    let labels = loaded.labels(&loaded.part(Part::Train))?;
+    let rule = match labels.threshold {
+        Some(threshold) => format!("{}, which is {threshold}", dataset.label_rule(objective)?),
+        None => dataset.label_rule(objective)?,
+    };
+    let positives = labels.values.iter().filter(|&&label| label).count();
+    let wanted = Wanted {
+        targets: &Targets::plain(&labels.values),
+        label: rule,
+        threshold: labels.threshold,
+        positives: positives as f64,
+    };
+    train_on(dataset, &loaded, &wanted, options, out, report)
+}
+
+/// What a model is trained to say.
+pub(crate) struct Wanted<'a> {
+    pub(crate) targets: &'a Targets<'a>,
+    /// The rule of the label in words.
+    pub(crate) label: String,
+    pub(crate) threshold: Option<f64>,
+    /// Positive rows; of rows with copies the sum of their shares.
+    pub(crate) positives: f64,
+}
+
+/// The common end of all training: learns, measures, writes.
+pub(crate) fn train_on(
+    dataset: &Dataset,
+    loaded: &Loaded,
+    wanted: &Wanted<'_>,
+    options: &TrainOptions,
+    out: &Path,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Artefact, TrainerError> {
     let training = loaded.part(Part::Train);
     let calibrate = loaded.part(Part::Calibrate);
-    let labels = loaded.labels(&training)?;
-
     let learned = learn(
-        &loaded,
-        &labels.values,
+        loaded,
+        wanted.targets,
         &training,
         &calibrate,
         options,
@@ -75,11 +108,15 @@ pub fn train(
     )?;
 
     begin(report, Stage::Measure);
-    let mut parts = measure::parts(&learned.model, &loaded, &labels.values)?;
-    parts.push(cross_fitted(&learned, &training, &labels.values));
-    let data = data_report(dataset, &loaded, &labels)?;
-    let model_report = model_report(&learned, &loaded, data, parts, options);
-    let card = Card::new(&learned, &loaded, &training, &model_report, options)?.to_markdown();
+    let mut parts = measure::parts(&learned.model, loaded, wanted.targets)?;
+    parts.push(measure::report(
+        "cross-fitted",
+        &learned.held_out,
+        &wanted.targets.copies(&training).labels,
+    ));
+    let data = data_report(dataset, loaded, wanted);
+    let model_report = model_report(&learned, loaded, data, parts, options);
+    let card = Card::new(&learned, loaded, &training, &model_report, options)?.to_markdown();
     Ok(Artefact::save(learned.model, model_report, &card, out)?)
 }
 
@@ -105,27 +142,18 @@ pub(crate) fn check(options: &TrainOptions) -> Result<(), TrainerError> {
     }
 }
 
-fn data_report(
-    dataset: &Dataset,
-    loaded: &Loaded,
-    labels: &Labels,
-) -> Result<DataReport, TrainerError> {
+fn data_report(dataset: &Dataset, loaded: &Loaded, wanted: &Wanted<'_>) -> DataReport {
     let counts = loaded.counts;
-    let positives = labels.values.iter().filter(|&&label| label).count();
-    let rule = dataset.label_rule(&loaded.objective)?;
-    Ok(DataReport {
+    DataReport {
         dataset: dataset.name().to_owned(),
         fingerprint: loaded.fingerprint.clone(),
         rows_read: counts.read,
         rows_used: counts.kept,
-        prior_rate: positives as f64 / (counts.kept + counts.sampled_out).max(1) as f64,
-        label: match labels.threshold {
-            Some(threshold) => format!("{rule}, which is {threshold}"),
-            None => rule,
-        },
-        label_threshold: labels.threshold,
+        prior_rate: wanted.positives / (counts.kept + counts.sampled_out).max(1) as f64,
+        label: wanted.label.clone(),
+        label_threshold: wanted.threshold,
         split: split_rule(dataset, loaded),
-    })
+    }
 }
 
 /// E.g. `by group: 700 train, 300 test rows`.
@@ -146,11 +174,6 @@ fn split_rule(dataset: &Dataset, loaded: &Loaded) -> String {
     format!("{by}: {} rows", sizes.join(", "))
 }
 
-fn cross_fitted(learned: &Learned, training: &[usize], labels: &[bool]) -> PartReport {
-    let labels: Vec<bool> = training.iter().map(|&row| labels[row]).collect();
-    measure::report("cross-fitted", &learned.held_out, &labels)
-}
-
 fn model_report(
     learned: &Learned,
     loaded: &Loaded,
@@ -159,7 +182,7 @@ fn model_report(
     options: &TrainOptions,
 ) -> ModelReport {
     let chosen = options.alphas.len() > 1;
-    let rows = loaded.part(Part::Train).len() as f64;
+    let rows = learned.held_out.len() as f64;
     ModelReport {
         command: options.command.clone(),
         seed: options.seed,

@@ -91,7 +91,7 @@ fn fit_target(values: &Categories<'_>, training: &Training<'_>, missing: bool) -
         }
     });
     let odds = odds.finish();
-    let mut raw = vec![f64::NAN; training.labels.len()];
+    let mut raw = vec![f64::NAN; training.targets.len()];
     values.for_each(|at, category| {
         for row in training.rows_of(at, values.len()) {
             raw[row] = category.map_or(f64::NAN, |category| {

@@ -78,7 +78,7 @@ fn fit_target(values: &[Vec<String>], training: &Training<'_>, empty: bool) -> F
         }
     }
     let odds: FittedOdds = odds.finish();
-    let mut raw = vec![f64::NAN; training.labels.len()];
+    let mut raw = vec![f64::NAN; training.targets.len()];
     for (at, list) in values.iter().enumerate() {
         for row in training.rows_of(at, values.len()) {
             raw[row] = mean(list, |element| {

@@ -233,9 +233,11 @@ pub(crate) fn fit(values: &Values<'_>, kind: Kind, training: &Training<'_>) -> F
     }
 }
 
-/// Labels and folds of the training rows.
+/// Targets and folds of the training rows.
 pub(crate) struct Training<'t> {
-    pub(crate) labels: &'t [bool],
+    /// What each row says, in [0, 1]: 1 for a positive label, 0 for a negative one; between them the share of copies of the row that
+    /// are positive.
+    pub(crate) targets: &'t [f64],
     /// Fold of each row, below `folds`.
     pub(crate) fold_of: &'t [usize],
     pub(crate) folds: usize,
@@ -245,7 +247,7 @@ impl Training<'_> {
     /// Rows that a value stands for: its own, or all where there is one value only.
     pub(crate) fn rows_of(&self, at: usize, values: usize) -> std::ops::Range<usize> {
         if values == 1 {
-            0..self.labels.len()
+            0..self.targets.len()
         } else {
             at..at + 1
         }

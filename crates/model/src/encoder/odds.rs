@@ -21,13 +21,14 @@ const MIN_ROWS: u32 = 2;
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     rows: u32,
-    positives: u32,
+    /// Whole unless rows are part positive, part negative.
+    positives: f64,
 }
 
 impl Tally {
-    fn add(&mut self, label: bool) {
+    fn add(&mut self, target: f64) {
         self.rows += 1;
-        self.positives += u32::from(label);
+        self.positives += target;
     }
 
     fn minus(self, other: Self) -> Self {
@@ -39,11 +40,11 @@ impl Tally {
 
     /// Positive rate, never 0 or 1.
     fn rate(self) -> f64 {
-        (f64::from(self.positives) + 1.0) / (f64::from(self.rows) + 2.0)
+        (self.positives + 1.0) / (f64::from(self.rows) + 2.0)
     }
 
     fn log_odds(self, all: Self, strength: f64) -> f64 {
-        let (rate, k, n) = (all.rate(), f64::from(self.positives), f64::from(self.rows));
+        let (rate, k, n) = (all.rate(), self.positives, f64::from(self.rows));
         if self.rows < MIN_ROWS {
             return 0.0;
         }
@@ -93,9 +94,9 @@ impl<'t> Odds<'t> {
             self.tallies.len() / folds - 1
         });
         for row in rows {
-            let (fold, label) = (self.training.fold_of[row], self.training.labels[row]);
-            self.tallies[id * folds + fold].add(label);
-            self.all[fold].add(label);
+            let (fold, target) = (self.training.fold_of[row], self.training.targets[row]);
+            self.tallies[id * folds + fold].add(target);
+            self.all[fold].add(target);
         }
     }
 
@@ -151,13 +152,14 @@ impl FittedOdds {
     }
 }
 
-/// Maximises the beta-binomial likelihood of the counts over [`STRENGTHS`]; of equals the smallest.
+/// Maximises the beta-binomial likelihood of the counts, in whole rows, over [`STRENGTHS`]; of equals the smallest.
 fn likeliest_strength(totals: &[Tally], rate: f64) -> f64 {
     // How many categories have more than i positives, negatives, rows: the rising factorials of all of them share these factors.
     let (mut positives, mut negatives, mut rows) = (vec![], vec![], vec![]);
     for tally in totals {
-        bump(&mut positives, tally.positives);
-        bump(&mut negatives, tally.rows - tally.positives);
+        let whole = (tally.positives.round() as u32).min(tally.rows);
+        bump(&mut positives, whole);
+        bump(&mut negatives, tally.rows - whole);
         bump(&mut rows, tally.rows);
     }
     let rising = |ends: &[u64], start: f64| {
@@ -195,7 +197,10 @@ mod tests {
     use super::*;
 
     fn tally(rows: u32, positives: u32) -> Tally {
-        Tally { rows, positives }
+        Tally {
+            rows,
+            positives: f64::from(positives),
+        }
     }
 
     #[test]

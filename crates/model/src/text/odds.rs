@@ -89,9 +89,9 @@ impl Vocabulary {
 struct Counts {
     folds: usize,
     /// `[negatives, positives]` by n-gram and fold.
-    with: Vec<[u32; 2]>,
+    with: Vec<[f64; 2]>,
     /// `[negatives, positives]` by fold, of all texts.
-    all: Vec<[u32; 2]>,
+    all: Vec<[f64; 2]>,
 }
 
 impl Counts {
@@ -102,22 +102,25 @@ impl Counts {
         vocabulary: &Vocabulary,
     ) -> Self {
         let folds = training.folds;
-        let (mut with, mut all) = (vec![[0; 2]; vocabulary.len() * folds], vec![[0; 2]; folds]);
+        let (mut with, mut all) = (
+            vec![[0.0; 2]; vocabulary.len() * folds],
+            vec![[0.0; 2]; folds],
+        );
         let mut buffer = GramBuffer::default();
         for (row, text) in texts
             .iter()
             .enumerate()
             .filter(|(_, text)| !text.is_empty())
         {
-            let (fold, class) = (training.fold_of[row], usize::from(training.labels[row]));
-            all[fold][class] += 1;
+            let (fold, target) = (training.fold_of[row], training.targets[row]);
+            add(&mut all[fold], target);
             buffer.read(text, &[kind]);
             for id in buffer
                 .grams(kind)
                 .iter()
                 .filter_map(|hash| vocabulary.id(*hash))
             {
-                with[id * folds + fold][class] += 1;
+                add(&mut with[id * folds + fold], target);
             }
         }
         Self { folds, with, all }
@@ -125,18 +128,19 @@ impl Counts {
 
     /// The number of every n-gram, from all folds but `without`; NaN for those in too few texts.
     fn log_odds(&self, without: Option<usize>, min_texts: u32) -> Vec<f32> {
-        let sum = |folds: &[[u32; 2]]| {
+        let sum = |folds: &[[f64; 2]]| {
             let kept = folds
                 .iter()
                 .enumerate()
                 .filter(|(fold, _)| Some(*fold) != without);
-            kept.fold([0; 2], |[a, b]: [u32; 2], (_, [c, d])| [a + c, b + d])
+            kept.fold([0.0; 2], |[a, b]: [f64; 2], (_, [c, d])| [a + c, b + d])
         };
         let share = share_of_positives(sum(&self.all));
         let prior = (share / (1.0 - share)).ln();
-        let number = |[negatives, positives]: [u32; 2]| {
-            let odds = (f64::from(positives) + share) / (f64::from(negatives) + 1.0 - share);
-            if negatives + positives < min_texts {
+        let number = |[negatives, positives]: [f64; 2]| {
+            let odds = (positives + share) / (negatives + 1.0 - share);
+            // Shares of a text sum to it but for rounding.
+            if (negatives + positives).round() < f64::from(min_texts) {
                 f32::NAN
             } else {
                 (odds.ln() - prior) as f32
@@ -149,8 +153,14 @@ impl Counts {
     }
 }
 
+/// One text more, `[negatives, positives]`.
+fn add(counts: &mut [f64; 2], target: f64) {
+    counts[0] += 1.0 - target;
+    counts[1] += target;
+}
+
 /// Never 0 or 1, even where a fold holds all texts of one class.
-fn share_of_positives([negatives, positives]: [u32; 2]) -> f64 {
-    let rows = f64::from(negatives + positives).max(1.0);
-    (f64::from(positives) / rows).clamp(0.5 / rows, 1.0 - 0.5 / rows)
+fn share_of_positives([negatives, positives]: [f64; 2]) -> f64 {
+    let rows = (negatives + positives).max(1.0);
+    (positives / rows).clamp(0.5 / rows, 1.0 - 0.5 / rows)
 }

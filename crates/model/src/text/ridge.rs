@@ -1,6 +1,6 @@
 //! The ridge score: one least-squares model over all n-grams at once, so that n-grams that say the same do not say it twice.
 //!
-//! Rows are the known n-grams of a text, each 1/√(their number); the target is the label less the share of positives; the penalty is
+//! Rows are the known n-grams of a text, each 1/√(their number); the target is the label (or share) less the mean of all; the penalty is
 //! ‖w‖². It is solved by conjugate gradients from 0, with a fixed order of sums, once without each fold and once with all.
 
 use std::borrow::Cow;
@@ -153,7 +153,7 @@ impl Problem<'_> {
             shares: rows.iter().map(share).collect(),
             known: &known,
         };
-        let weights = conjugate_gradients(&system, system.right_side(self.training.labels));
+        let weights = conjugate_gradients(&system, system.right_side(self.training.targets));
         let number = |(weight, known): (f64, &bool)| if *known { weight as f32 } else { f32::NAN };
         weights.into_iter().zip(&known).map(number).collect()
     }
@@ -163,7 +163,7 @@ impl Problem<'_> {
         let kept = |row: &usize| {
             Some(self.training.fold_of[*row]) != fold && !self.rows.of_row(*row).is_empty()
         };
-        (0..self.training.labels.len()).filter(kept).collect()
+        (0..self.training.targets.len()).filter(kept).collect()
     }
 }
 
@@ -177,8 +177,8 @@ struct System<'t> {
 
 impl System<'_> {
     /// `Xᵀ(y − share of positives)`.
-    fn right_side(&self, labels: &[bool]) -> Vec<f64> {
-        let target = |row: usize| f64::from(u8::from(labels[row]));
+    fn right_side(&self, targets: &[f64]) -> Vec<f64> {
+        let target = |row: usize| targets[row];
         let mean = self.shares.iter().map(|(row, _)| target(*row)).sum::<f64>()
             / self.shares.len().max(1) as f64;
         let mut out = vec![0.0; self.known.len()];

@@ -7,6 +7,7 @@
 )]
 
 mod awkward;
+mod combined;
 mod feed;
 mod path;
 mod quality;
