@@ -5,6 +5,8 @@ use clap::Subcommand;
 use crate::output::Output;
 
 #[cfg(feature = "offline")]
+mod compare;
+#[cfg(feature = "offline")]
 mod folds;
 #[cfg(feature = "offline")]
 mod front;
@@ -15,6 +17,10 @@ mod log;
 mod ope;
 #[cfg(feature = "offline")]
 mod recommend;
+#[cfg(feature = "offline")]
+mod report;
+#[cfg(feature = "offline")]
+mod set_weights;
 
 /// Measure: load on a server, models over folds, weights on a log.
 #[derive(Subcommand)]
@@ -34,6 +40,12 @@ pub(crate) enum Bench {
     /// What another policy would have brought, from a log that explored.
     #[cfg(feature = "offline")]
     Ope(ope::Ope),
+    /// Two models and a weighted sum against one model of the combined loss, at the same weights.
+    #[cfg(feature = "offline")]
+    Compare(compare::Compare),
+    /// One report of a log, as a page, as Markdown or as JSON, with its plots.
+    #[cfg(feature = "offline")]
+    Report(Box<report::Report>),
 }
 
 impl Bench {
@@ -48,6 +60,10 @@ impl Bench {
             Self::Recommend(recommend) => recommend.run(output),
             #[cfg(feature = "offline")]
             Self::Ope(ope) => ope.run(output),
+            #[cfg(feature = "offline")]
+            Self::Compare(compare) => compare.run(output),
+            #[cfg(feature = "offline")]
+            Self::Report(report) => report.run(output),
         }
     }
 }

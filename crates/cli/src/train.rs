@@ -53,7 +53,24 @@ fn calibration(text: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
+impl Default for How {
+    fn default() -> Self {
+        let options = TrainOptions::default();
+        Self {
+            calibration: options.calibration.name().to_owned(),
+            folds: options.folds,
+            alpha: Vec::new(),
+            seed: options.seed,
+        }
+    }
+}
+
 impl How {
+    /// The seed.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The options, with the command that trains the same model again.
     pub(crate) fn options(&self, dataset: &Path, objective: &str) -> anyhow::Result<TrainOptions> {
         let alphas = if self.alpha.is_empty() {

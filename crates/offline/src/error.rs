@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use counterweight_dataset::DatasetError;
 use counterweight_model::ModelError;
 use counterweight_ranking::RankingError;
+use counterweight_trainer::TrainerError;
 
 /// What is wrong, and where.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum OfflineError {
     /// The description or its files.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// A model could not be trained.
+    #[error(transparent)]
+    Trainer(#[from] TrainerError),
     /// A model could not score the log.
     #[error("model of `{objective}`: {source}")]
     Model {

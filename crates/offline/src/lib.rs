@@ -4,6 +4,7 @@
 //! in the tune part or in the test part, never in both.
 
 mod baseline;
+mod compare;
 mod curve_file;
 mod deal;
 mod decide;
@@ -16,10 +17,15 @@ mod ope;
 mod question;
 mod read;
 mod recommend;
+mod report;
 mod request;
 mod swept;
 
 pub use baseline::{Baselines, Mean, Order};
+pub use compare::{
+    Baseline, CompareOptions, ComparedPoint, Comparison, DEFAULT_WEIGHTS, Level, OptionFront,
+    Retraining, SetWeights, Shared, Verdict, compare,
+};
 pub use curve_file::write_curves;
 pub use decide::Goal;
 pub use error::OfflineError;
@@ -32,5 +38,8 @@ pub use ope::{
 pub use question::{Asked, Curve, Question};
 pub use read::{MOST_CANDIDATES, Summary};
 pub use recommend::{Interval, Outcome, Recommendation, Recommended};
+pub use report::{
+    Asking, Bin, Calibrated, Calibrating, Candidates, Example, ExampleRow, Gathered, Report,
+};
 pub use request::{Exploration, Logged, Part, Request};
 pub use swept::{Also, Swept};

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 pub use curves::write_ope_curves;
 pub use drawn::OffPolicy;
+pub(crate) use drawn::poisson;
 pub(crate) use rank::Explorer;
 
 use crate::{

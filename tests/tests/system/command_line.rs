@@ -30,6 +30,8 @@ fn every_command_has_help() {
         &["bench", "load", "rank"],
         &["bench", "load", "infer"],
         &["bench", "folds"],
+        &["bench", "compare"],
+        &["bench", "report"],
     ] {
         let output = run(command.iter().chain(&["--help"]));
         assert!(

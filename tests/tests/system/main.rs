@@ -13,4 +13,5 @@ mod command_line;
 mod foreign;
 mod offline;
 mod parity;
+mod report;
 mod up;

@@ -9,7 +9,7 @@ use counterweight_model::Artefact;
 use counterweight_offline::{Draws, Log, LogOptions, OffPolicy, Question, Summary, Swept};
 use counterweight_ranking::sweep::Discount;
 
-use crate::{WrongUse, progress};
+use crate::{WrongUse, data::DatasetFile, progress};
 
 /// Which log.
 #[derive(Args)]
@@ -90,6 +90,15 @@ pub(crate) enum Places {
     Log2,
 }
 
+impl From<Places> for Discount {
+    fn from(places: Places) -> Self {
+        match places {
+            Places::Flat => Self::Flat,
+            Places::Log2 => Self::Log2,
+        }
+    }
+}
+
 fn held(text: &str) -> Result<(String, f64), String> {
     let (name, weight) = text.rsplit_once('=').ok_or("write OBJECTIVE=WEIGHT")?;
     let weight = weight
@@ -152,12 +161,45 @@ impl LogArgs {
         Ok((log, swept?, off_policy))
     }
 
+    /// The description, where there is one.
+    pub(crate) fn dataset_file(&self) -> Option<DatasetFile> {
+        Some(DatasetFile {
+            dataset: self.dataset.clone()?,
+            data: self.data.clone(),
+        })
+    }
+
+    /// Places of the page, where they were given.
+    pub(crate) fn k(&self) -> Option<usize> {
+        self.k
+    }
+
+    /// The share of users that tune.
+    pub(crate) fn tune(&self) -> f64 {
+        self.tune
+    }
+
     pub(crate) fn draws(&self, draws: &DrawArgs) -> Draws {
         Draws {
-            replicates: draws.replicates,
-            level: draws.level,
             seed: self.seed,
+            ..draws.draws()
         }
+    }
+}
+
+impl DrawArgs {
+    /// As asked, with the default seed.
+    pub(crate) fn draws(&self) -> Draws {
+        Draws {
+            replicates: self.replicates,
+            level: self.level,
+            ..Draws::default()
+        }
+    }
+
+    /// Level of the intervals.
+    pub(crate) fn level(&self) -> f64 {
+        self.level
     }
 }
 
@@ -167,10 +209,7 @@ impl QuestionArgs {
             vary: self.vary.clone(),
             hold: self.hold.clone(),
             positive: self.positive,
-            discount: match self.discount {
-                Places::Flat => Discount::Flat,
-                Places::Log2 => Discount::Log2,
-            },
+            discount: self.discount.into(),
             reference: self.reference,
         }
     }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use counterweight_offline::{
-    Basis, Goal, Interval, Log, Outcome, Recommendation, Recommended, Swept,
+    Basis, Goal, Interval, Log, OffPolicy, Outcome, Recommendation, Recommended, Swept,
 };
 use counterweight_ranking::symbol;
 use serde_json::json;
@@ -40,9 +40,33 @@ struct GoalArgs {
     exchange_rate: Option<f64>,
 }
 
+/// A goal, if any.
+#[derive(Args)]
+#[group(multiple = false)]
+pub(crate) struct OptionalGoal {
+    /// Recommend the most engagement with a bait exposure of at most this share of the page.
+    #[arg(long, env = "COUNTERWEIGHT_BAIT_BUDGET", value_name = "SHARE")]
+    bait_budget: Option<f64>,
+    /// Recommend the least bait exposure with an engagement of at least this share of the page.
+    #[arg(long, env = "COUNTERWEIGHT_MIN_ENGAGEMENT", value_name = "SHARE")]
+    min_engagement: Option<f64>,
+    /// Recommend by the engagements that one bait avoided is worth.
+    #[arg(long, env = "COUNTERWEIGHT_EXCHANGE_RATE", value_name = "RATE")]
+    exchange_rate: Option<f64>,
+}
+
+impl OptionalGoal {
+    pub(crate) fn goal(&self) -> Option<Goal> {
+        self.bait_budget
+            .map(Goal::Budget)
+            .or(self.min_engagement.map(Goal::AtLeast))
+            .or(self.exchange_rate.map(Goal::Rate))
+    }
+}
+
 /// What gain and cost are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum BasisName {
+pub(crate) enum BasisName {
     /// The outcomes; all of them must be known.
     Realised,
     /// Off-policy estimates; λ must have been randomised.
@@ -61,17 +85,24 @@ impl GoalArgs {
     }
 }
 
+impl BasisName {
+    /// What was asked for, else outcomes where all are known, else off-policy estimates where λ was randomised.
+    pub(crate) fn or_default(asked: Option<Self>, swept: &Swept, off_policy: &OffPolicy) -> Basis {
+        match asked {
+            Some(Self::Realised) => Basis::Realised,
+            Some(Self::OffPolicy) => Basis::OffPolicy,
+            Some(Self::Predicted) => Basis::Predicted,
+            None if swept.basis() != Basis::Realised && off_policy.is_usable() => Basis::OffPolicy,
+            None => Basis::Realised,
+        }
+    }
+}
+
 impl Recommend {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         let explored = matches!(self.basis, None | Some(BasisName::OffPolicy));
         let (log, swept, off_policy) = self.log.sweep(&self.question, explored)?;
-        let basis = match self.basis {
-            Some(BasisName::Realised) => Basis::Realised,
-            Some(BasisName::OffPolicy) => Basis::OffPolicy,
-            Some(BasisName::Predicted) => Basis::Predicted,
-            None if swept.basis() != Basis::Realised && off_policy.is_usable() => Basis::OffPolicy,
-            None => Basis::Realised,
-        };
+        let basis = BasisName::or_default(self.basis, &swept, &off_policy);
         let draws = self.log.draws(&self.draws);
         let answer =
             Recommendation::new(&log, &swept, &off_policy, self.goal.goal(), basis, draws)?;

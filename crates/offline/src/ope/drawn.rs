@@ -153,7 +153,7 @@ impl PartSums {
 }
 
 /// A draw from the Poisson distribution of mean 1, by the inverse of its distribution.
-fn poisson(hash: u64) -> f64 {
+pub(crate) fn poisson(hash: u64) -> f64 {
     let mut left = (hash >> 11) as f64 / (1_u64 << 53) as f64;
     let (mut count, mut probability) = (0.0, (-1.0_f64).exp());
     while left >= probability && count < 20.0 {

@@ -1,0 +1,254 @@
+//! `counterweight bench report`: everything that a log says about its weights, as one file for people or for programs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use counterweight_offline::{
+    Asking, Comparison, FrontReport, Gathered, Log, OffPolicy, OpeOptions, OpeReport, Part, Policy,
+    Recommendation, Report as Finished, Source, Summary, Swept, estimate,
+};
+use serde_json::json;
+
+use super::{
+    compare::{CompareArgs, Comparing},
+    log::{DrawArgs, LogArgs, QuestionArgs},
+    recommend::{BasisName, OptionalGoal},
+};
+use crate::{
+    WrongUse,
+    output::{Output, line},
+    progress,
+    train::How,
+};
+
+/// One report of a log: front, recommendation, calibration, an example, off-policy estimates, and two models against one where asked.
+#[derive(Args)]
+pub(crate) struct Report {
+    /// The file to write; `-` is standard output.
+    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    out: PathBuf,
+    /// The form of the report.
+    #[arg(long, env = "COUNTERWEIGHT_FORMAT", value_enum, default_value_t = Format::Html)]
+    format: Format,
+    /// Also write every plot as an SVG file into this folder.
+    #[arg(long, env = "COUNTERWEIGHT_PLOTS", value_name = "DIR")]
+    plots: Option<PathBuf>,
+    #[command(flatten)]
+    goal: OptionalGoal,
+    /// What gain and cost of the recommendation are counted in [default: as `bench recommend`].
+    #[arg(long, env = "COUNTERWEIGHT_BASIS", value_enum)]
+    basis: Option<BasisName>,
+    /// Also train and compare two models with one of the combined loss; needs --dataset.
+    #[arg(long, env = "COUNTERWEIGHT_COMPARE", requires = "dataset")]
+    compare: bool,
+    #[command(flatten)]
+    what: CompareArgs,
+    /// Show off-policy estimates, too, that their weights refuse.
+    #[arg(long, env = "COUNTERWEIGHT_ANYWAY")]
+    anyway: bool,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    question: QuestionArgs,
+    #[command(flatten)]
+    draws: DrawArgs,
+}
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One self-contained page.
+    Html,
+    /// Markdown; with --plots it shows the plots.
+    Markdown,
+    /// Every value.
+    Json,
+}
+
+impl Report {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        let comparison = self.comparison()?;
+        let log = self.log.open()?;
+        let weighable = log.objectives().iter();
+        let weighable = weighable.filter(|objective| objective.source != Source::None);
+        let report = if weighable.count() >= 2 {
+            self.weighed(log, comparison)?
+        } else {
+            self.estimated(log)?
+        };
+        if let Some(folder) = &self.plots {
+            report.write_plots(folder)?;
+        }
+        let text = match self.format {
+            Format::Html => report.html()?,
+            Format::Markdown => report.markdown(self.plots_from_out().as_deref())?,
+            Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+        };
+        if self.out == Path::new("-") {
+            return line(&text);
+        }
+        fs::write(&self.out, &text)
+            .with_context(|| format!("cannot write {}", self.out.display()))?;
+        let value = json!({ "out": self.out, "bytes": text.len(), "plots": self.plots });
+        output.print(&value, |_| {
+            format!(
+                "the report is in {} ({} kB)",
+                self.out.display(),
+                text.len() / 1000
+            )
+        })
+    }
+
+    /// Two models against one, where asked. It trains models of its own, so it comes first: what it lacks is told at once.
+    fn comparison(&self) -> anyhow::Result<Option<Comparison>> {
+        if !self.compare {
+            return Ok(None);
+        }
+        let Some(file) = self.log.dataset_file() else {
+            return Err(WrongUse("--compare needs --dataset, to train on".to_owned()).into());
+        };
+        let question = self.question.question();
+        let comparing = Comparing {
+            file: &file,
+            what: &self.what,
+            objectives: [None, question.vary],
+            k: self.log.k(),
+            tune: self.log.tune(),
+            discount: question.discount,
+            draws: self.log.draws(&self.draws),
+            how: &How::default(),
+        };
+        comparing.run().map(Some)
+    }
+
+    /// The report of a log with objectives to weigh.
+    fn weighed(&self, mut log: Log, comparison: Option<Comparison>) -> anyhow::Result<Finished> {
+        let (mut off_policy, mut gathered) = (OffPolicy::default(), Gathered::default());
+        let (name, question) = (log.name().to_owned(), self.question.question());
+        let bar = progress::rows(&name);
+        let swept = Swept::read(
+            &mut log,
+            &question,
+            &mut |rows| bar.set_position(rows),
+            &mut |asked, _, batch| {
+                gathered.add(batch);
+                off_policy.add(asked, &name, batch)
+            },
+        );
+        bar.finish_and_clear();
+        let swept = swept?;
+        let draws = self.log.draws(&self.draws);
+        let recommendation = match self.goal.goal() {
+            Some(goal) => {
+                let basis = BasisName::or_default(self.basis, &swept, &off_policy);
+                Some(Recommendation::new(
+                    &log,
+                    &swept,
+                    &off_policy,
+                    goal,
+                    basis,
+                    draws,
+                )?)
+            }
+            None => None,
+        };
+        let front = FrontReport::new(&log, &swept, Part::Test, draws)?;
+        let estimates = match off_policy.is_usable() {
+            true => Some(self.estimates(&mut log, Policy::Lambda(Vec::new()))?.0),
+            false => None,
+        };
+        let asking = Asking {
+            recommendation,
+            off_policy: estimates,
+            comparison,
+            ..asking()
+        };
+        Ok(Finished::new(&log, &swept, front, &gathered, asking))
+    }
+
+    /// The report of a log with one objective, whose places explored: what equally likely candidates would have brought.
+    fn estimated(&self, mut log: Log) -> anyhow::Result<Finished> {
+        if self.goal.goal().is_some() {
+            bail!(
+                "{}: a goal takes two objectives with probabilities to weigh; leave it out, or give their models",
+                log.name()
+            );
+        }
+        let (estimates, read) = self.estimates(&mut log, Policy::Uniform)?;
+        let asking = Asking {
+            off_policy: Some(estimates),
+            ..asking()
+        };
+        Ok(Finished::estimated(&log, read, asking))
+    }
+
+    fn estimates(&self, log: &mut Log, policy: Policy) -> anyhow::Result<(OpeReport, Summary)> {
+        let bar = progress::rows(log.name());
+        let question = self.question.question();
+        let options = OpeOptions {
+            policy,
+            level: self.draws.level(),
+            anyway: self.anyway,
+        };
+        let answer = estimate(log, &question, &options, &mut |rows| {
+            bar.set_position(rows);
+        });
+        bar.finish_and_clear();
+        Ok(answer?)
+    }
+
+    /// The folder of the plots as it is named from the folder of the report.
+    fn plots_from_out(&self) -> Option<String> {
+        let plots = self.plots.as_ref()?;
+        let folder = self.out.parent().unwrap_or(Path::new(""));
+        let relative = plots.strip_prefix(folder).unwrap_or(plots);
+        Some(relative.display().to_string())
+    }
+}
+
+fn asking() -> Asking {
+    Asking {
+        made_by: command_line(std::env::args().skip(1)),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Asking::default()
+    }
+}
+
+/// The command line, as a shell reads it.
+fn command_line(arguments: impl Iterator<Item = String>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=+@".contains(c);
+    let quoted = arguments.map(|text| match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    });
+    let words: Vec<String> = std::iter::once("counterweight".to_owned())
+        .chain(quoted)
+        .collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_one_that_a_shell_takes() {
+        let arguments = [
+            "bench",
+            "report",
+            "--log",
+            "a b/it's.csv",
+            "--weights",
+            "2:1,1:2",
+            "",
+        ];
+        assert_eq!(
+            command_line(arguments.into_iter().map(str::to_owned)),
+            "counterweight bench report --log 'a b/it'\\''s.csv' --weights 2:1,1:2 ''"
+        );
+    }
+}
