@@ -134,7 +134,7 @@ impl Report {
             &mut log,
             &question,
             &mut |rows| bar.set_position(rows),
-            &mut |asked, _, batch| {
+            &mut |asked, batch| {
                 gathered.add(batch);
                 off_policy.add(asked, &name, batch)
             },

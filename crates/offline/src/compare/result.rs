@@ -182,7 +182,7 @@ impl Comparison {
         }
         let each = found.iter().map(|level| {
             let (cost, change) = (level.cost, level.change.value);
-            format!("{change:+.4} at {:.4}", cost)
+            format!("{change:+.4} at {cost:.4}")
         });
         format!(
             "; but not at every {}: {}",

@@ -201,7 +201,7 @@ impl Chart {
     fn write_labels<'a>(
         &self,
         root: &DrawingArea<SVGBackend<'a>, Shift>,
-        place: &dyn Fn(&(f64, f64)) -> (i32, i32),
+        place: &Place<'_>,
     ) -> Result<(), Box<dyn std::error::Error + 'a>> {
         let mut taken: Vec<[i32; 4]> = Vec::new();
         for mark in &self.marks {
@@ -224,8 +224,8 @@ impl Chart {
                 let own = [*left, *top, left + width(label), top + LINE];
                 let inside = own[0] >= 60
                     && own[1] >= 26
-                    && own[2] <= WIDTH as i32
-                    && own[3] <= HEIGHT as i32 - 50;
+                    && own[2] <= WIDTH.cast_signed()
+                    && own[3] <= HEIGHT.cast_signed() - 50;
                 let apart = |other: &[i32; 4]| {
                     own[2] <= other[0]
                         || own[0] >= other[2]
@@ -286,8 +286,11 @@ impl Chart {
     }
 }
 
+/// From a point of the data to one of the drawing.
+type Place<'a> = dyn Fn(&(f64, f64)) -> (i32, i32) + 'a;
+
 fn width(label: &str) -> i32 {
-    label.chars().count() as i32 * CHARACTER
+    i32::try_from(label.chars().count()).unwrap_or(i32::MAX / CHARACTER) * CHARACTER
 }
 
 /// Decimals that tell the labels of an axis apart.
