@@ -148,7 +148,7 @@ mod tests {
             alpha,
             ..FitOptions::default()
         };
-        let once = fit(&[column.clone()], &labels, &options(5.0), None).unwrap();
+        let once = fit(std::slice::from_ref(&column), &labels, &options(5.0), None).unwrap();
         let copies = Targets::combined([&labels, &labels], [2, 3]).copies(&rows);
         let spread = copies.spread(&column);
         let five = fit(&[spread], &copies.labels, &options(25.0), None).unwrap();
