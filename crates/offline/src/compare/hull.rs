@@ -17,11 +17,15 @@ impl Hull {
         Self(Front::of_points(points).hull())
     }
 
-    /// The gain at a cost. Dearer than the dearest point nothing more is gained; cheaper than the cheapest the first line goes on.
+    /// The gain at a cost. Dearer than the dearest point nothing more is gained; cheaper than the cheapest nothing is known, which is NaN: the
+    /// first line may be as steep as a wall.
     pub(super) fn gain(&self, cost: f64) -> f64 {
         let [first, rest @ ..] = self.0.as_slice() else {
             return f64::NAN;
         };
+        if cost < first.cost {
+            return f64::NAN;
+        }
         let Some(last) = rest.last() else {
             return first.gain;
         };
@@ -46,6 +50,17 @@ impl Hull {
         at.windows(2)
             .map(|ends| 0.5 * (ends[1] - ends[0]) * (self.gain(ends[0]) + self.gain(ends[1])))
             .sum()
+    }
+
+    /// The mean of this hull's gain less another's, over those costs of a range that both reach; NaN where there are none.
+    pub(super) fn mean_lead(&self, other: &Self, (low, high): (f64, f64)) -> f64 {
+        let (from, to) = self.shared(other).unwrap_or((high, low));
+        let (from, to) = (from.max(low), to.min(high));
+        if from < to {
+            (self.area(from, to) - other.area(from, to)) / (to - from)
+        } else {
+            f64::NAN
+        }
     }
 
     /// Evenly spaced points of the hull over a range of costs.
@@ -85,7 +100,7 @@ mod tests {
         assert_eq!(hull.0.len(), 2);
         assert!((hull.gain(0.2) - 0.55).abs() < 1e-15);
         assert_eq!((hull.gain(0.3), hull.gain(0.9)), (0.7, 0.7));
-        assert!((hull.gain(0.0) - 0.25).abs() < 1e-15, "the line goes on");
+        assert!(hull.gain(0.0).is_nan(), "nothing is that cheap");
         assert!((hull.area(0.1, 0.3) - 0.11).abs() < 1e-15);
         assert!((hull.area(0.1, 0.5) - 0.25).abs() < 1e-15);
         assert!((hull.area(0.2, 0.3) - 0.0625).abs() < 1e-15);
@@ -100,6 +115,16 @@ mod tests {
         assert_eq!(a.shared(&b), Some((0.2, 0.3)));
         assert_eq!(a.shared(&hull(&[(0.3, 1.0)])), None);
         assert_eq!(a.shared(&hull(&[])), None);
+        // a: 0.55 to 0.7; b: 0.4 to 0.4 + 0.5/3.
+        let lead = a.mean_lead(&b, (0.0, 1.0));
+        assert!(
+            (lead - (0.625 - (0.4 + 0.25 / 3.0))).abs() < 1e-12,
+            "{lead}"
+        );
+        assert!(a.mean_lead(&b, (0.35, 1.0)).is_nan());
+        // A first line that is all but vertical leads nowhere.
+        let wall = hull(&[(0.1, 0.4), (0.1 + 1e-15, 0.5), (0.3, 0.7)]);
+        assert!(wall.mean_lead(&a, (0.0, 1.0)).abs() < 0.1);
         let levels = a.levels(0.2, 0.3);
         assert_eq!(
             (levels.len(), levels[0].cost, levels[100].cost),

@@ -19,8 +19,8 @@ use crate::{
     number::normal_quantile, ope::poisson, swept::wrong,
 };
 
-/// Levels of equal cost that are shown, from end to end of the shared range.
-const LEVELS: usize = 5;
+/// Where in the shared range the options are shown at equal cost; not at its very ends, which half of the replicates do not reach.
+const LEVELS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 /// Points of the sweep that are drawn.
 const DRAWN: usize = 200;
 
@@ -48,7 +48,9 @@ struct Drawn {
 impl Drawn {
     fn interval(&self, of: impl Fn(&[[f64; 2]]) -> f64) -> Interval {
         let value = of(&self.estimate);
-        let draws: Vec<f64> = self.replicates.iter().map(|all| of(all)).collect();
+        // A replicate that does not reach the cost that is asked about says nothing of it.
+        let draws = self.replicates.iter().map(|all| of(all));
+        let draws: Vec<f64> = draws.filter(|draw| draw.is_finite()).collect();
         let half = self.z * deviation(&draws);
         Interval {
             value,
@@ -261,27 +263,33 @@ fn share(
         option.hypervolume = Some(hull.area(low, high) - least * (high - low));
         option.igd = igd(&hull.levels(low, high), &best);
     }
-    let difference = |of: &dyn Fn(&Hull) -> f64| {
+    let compared = |of: &dyn Fn(&Hull, &Hull) -> f64| {
         drawn.interval(|all| {
             let [two, one] = hulls(all);
-            of(&two) - of(&one)
+            of(&two, &one)
         })
     };
-    let level = |i: usize| {
-        let cost = low + (high - low) * i as f64 / (LEVELS - 1) as f64;
+    let level = |at: &f64| {
+        let cost = low + (high - low) * at;
         Level {
             cost,
             two: two.gain(cost),
             one: one.gain(cost),
-            change: difference(&|hull| hull.gain(cost)),
+            change: compared(&|two, one| two.gain(cost) - one.gain(cost)),
         }
     };
+    let mean = compared(&|two, one| two.mean_lead(one, (low, high)));
+    let area = |mean: f64| mean * (high - low);
     Some(Shared {
         costs: [low, high],
         reference: [least, high],
-        hypervolume_change: difference(&|hull| hull.area(low, high)),
-        mean_change: difference(&|hull| hull.area(low, high) / (high - low)),
-        levels: (0..LEVELS).map(level).collect(),
+        hypervolume_change: Interval {
+            value: area(mean.value),
+            low: area(mean.low),
+            high: area(mean.high),
+        },
+        mean_change: mean,
+        levels: LEVELS.iter().map(level).collect(),
     })
 }
 

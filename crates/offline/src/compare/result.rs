@@ -57,9 +57,9 @@ pub struct Shared {
     pub costs: [f64; 2],
     /// The one reference point of both hypervolumes: the least gain of either hull in the range, and its upper end.
     pub reference: [f64; 2],
-    /// Hypervolume of two models less that of one, paired.
+    /// Hypervolume of two models less that of one, paired: the mean difference times the range.
     pub hypervolume_change: Interval,
-    /// The same per unit of cost: the mean difference of the gain at equal cost.
+    /// The mean difference of the gain at equal cost, paired; each replicate over the costs of the range that both its hulls reach.
     pub mean_change: Interval,
     /// The difference at some costs.
     pub levels: Vec<Level>,
