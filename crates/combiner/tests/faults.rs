@@ -370,18 +370,18 @@ async fn one_request_too_many_is_refused_at_once() {
     let mut client = combiner.ranking().await;
     let query = request(&[0.1], &[0.2]);
     client.rank(query.clone()).await.unwrap();
-    e.state.set(Mode::Slow(Duration::from_secs(2)));
+    e.state.set(Mode::Slow(Duration::from_millis(900)));
     let busy: Vec<_> = (0..4)
         .map(|_| {
             let (mut client, query) = (client.clone(), query.clone());
             tokio::spawn(async move { client.rank(query).await })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let started = Instant::now();
     let status = client.rank(query.clone()).await.unwrap_err();
     assert!(
-        started.elapsed() < Duration::from_secs(1),
+        started.elapsed() < Duration::from_millis(500),
         "{:?}",
         started.elapsed()
     );
