@@ -170,7 +170,7 @@ async fn killed_on_a_full_disk_it_keeps_what_it_acknowledged() {
     let mut random = Random(2);
     let mut acknowledged = Vec::new();
     let mut full = 0;
-    for _ in 0..60 {
+    for _ in 0..200 {
         let size = fs::metadata(&log).map_or(0, |log| log.len());
         // Room for none to about six more entries.
         let blocks = size.div_ceil(512) + random.below(8);
