@@ -268,19 +268,22 @@ fn combiner_config(listen: SocketAddr, objectives: &[String], addresses: &[Strin
             "\n[[objective]]\nname = {name}\n[objective.model]\nname = {name}\nendpoints = [\"http://{address}\"]\ntimeout_ms = 10000\n"
         ));
     }
-    text.push_str("\n[profile.default.weights]\n");
-    for (position, objective) in objectives.iter().enumerate() {
-        // α = 1 and β = −1 until somebody who knows better turns them; a third objective waits to be turned on.
-        let weight = match position {
-            0 => "1.0",
-            1 => "-1.0",
-            _ => "0.0",
-        };
-        text.push_str(&format!(
-            "{} = {weight} # {}\n",
-            Value::from(objective.as_str()),
-            symbol(position)
-        ));
+    // The kill switch takes the default profile back to where it began.
+    for set in ["weights", "safe"] {
+        text.push_str(&format!("\n[profile.default.{set}]\n"));
+        for (position, objective) in objectives.iter().enumerate() {
+            // α = 1 and β = −1 until somebody who knows better turns them; a third objective waits to be turned on.
+            let weight = match position {
+                0 => "1.0",
+                1 => "-1.0",
+                _ => "0.0",
+            };
+            text.push_str(&format!(
+                "{} = {weight} # {}\n",
+                Value::from(objective.as_str()),
+                symbol(position)
+            ));
+        }
     }
     text
 }

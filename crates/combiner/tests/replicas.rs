@@ -363,18 +363,21 @@ async fn one_combiner_may_be_cut_off() {
     let Some(fire) = Fire::start().await else {
         return;
     };
+    let other = async |at: usize| {
+        let told = get(&fire.combiners[at]).await;
+        told.replicas
+            .into_iter()
+            .find(|replica| replica.name == "c")
+    };
+    for at in [0, 1] {
+        until("c is known", async || other(at).await.is_some()).await;
+    }
     for wire in [Wire::Cut, Wire::Silent, Wire::Cut] {
         eprintln!("{wire:?}");
         fire.proxies[2].set(wire);
         fire.refusal(2).await;
         // The others go on, and see who does not.
         fire.progress(&[0, 1]).await;
-        let other = async |at: usize| {
-            let told = get(&fire.combiners[at]).await;
-            told.replicas
-                .into_iter()
-                .find(|replica| replica.name == "c")
-        };
         for at in [0, 1] {
             until("c is behind", async || {
                 let c = other(at).await;

@@ -145,12 +145,10 @@ fn the_weights_are_steered_from_the_command_line() {
         &"0a".repeat(32),
     ]);
     assert_eq!(output.status.code(), Some(1));
-    let output = up.run(&["weights", "kill"]);
-    assert!(
-        stderr(&output).contains("NO_SAFE_SET"),
-        "{}",
-        stderr(&output)
-    );
+    up.json(&["weights", "set", "beta=-4"]);
+    up.json(&["weights", "kill"]);
+    let told = up.json(&["weights", "get"]);
+    assert_eq!(told["profiles"][0]["weights"]["engagement_bait"], -1.0);
 }
 
 #[test]
