@@ -143,11 +143,15 @@ pub(super) fn comparison(material: Material<'_>) -> Result<Comparison, OfflineEr
 }
 
 fn verdict(shared: Option<&Shared>) -> Verdict {
-    match shared.map(|shared| shared.mean_change) {
-        None => Verdict::Incomparable,
-        Some(change) if change.low > 0.0 => Verdict::TwoBetter,
-        Some(change) if change.high < 0.0 => Verdict::TwoWorse,
-        Some(_) => Verdict::NoDifference,
+    let Some(shared) = shared else {
+        return Verdict::Incomparable;
+    };
+    let Interval { low, high, .. } = shared.mean_change;
+    match (low > 0.0, high < 0.0, shared.other_way().next()) {
+        (false, false, _) => Verdict::NoDifference,
+        (_, _, Some(_)) => Verdict::Mixed,
+        (true, _, None) => Verdict::TwoBetter,
+        (_, true, None) => Verdict::TwoWorse,
     }
 }
 
@@ -378,6 +382,13 @@ mod tests {
                 .all(|level| (level.change.value - 0.05).abs() < 1e-12)
         );
         assert_eq!(verdict(Some(&shared)), Verdict::TwoBetter);
+        let mut turned = shared.clone();
+        turned.levels[4].change = Interval {
+            value: -0.02,
+            low: -0.03,
+            high: -0.01,
+        };
+        assert_eq!(verdict(Some(&turned)), Verdict::Mixed);
         let width = shared.costs[1] - shared.costs[0];
         assert!((shared.hypervolume_change.value - 0.05 * width).abs() < 1e-12);
         let lead = two.hypervolume.unwrap() - one.hypervolume.unwrap();

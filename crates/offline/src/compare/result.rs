@@ -84,6 +84,8 @@ pub enum Verdict {
     TwoBetter,
     /// They gain less.
     TwoWorse,
+    /// The interval of the mean does not hold 0, but at some costs the other is ahead beyond its interval.
+    Mixed,
     /// The interval holds 0.
     NoDifference,
     /// The fronts have no cost in common.
@@ -141,6 +143,17 @@ pub struct Comparison {
     pub draws: Draws,
 }
 
+impl Shared {
+    /// The costs at which the difference goes the other way than the mean, beyond its interval: a mean would hide them.
+    pub(super) fn other_way(&self) -> impl Iterator<Item = &Level> {
+        let ahead = self.mean_change.value > 0.0;
+        self.levels.iter().filter(move |level| match ahead {
+            true => level.change.high < 0.0,
+            false => level.change.low > 0.0,
+        })
+    }
+}
+
 impl Comparison {
     /// The verdict in words.
     pub fn words(&self) -> String {
@@ -155,6 +168,7 @@ impl Comparison {
         let change = change.unwrap_or_default() + &self.but();
         match self.verdict {
             Verdict::TwoBetter => format!("Two models are better: {change}."),
+            Verdict::Mixed => format!("Neither is better throughout: {change}."),
             Verdict::TwoWorse => format!("Two models are WORSE than one: {change}."),
             Verdict::NoDifference => {
                 format!(
@@ -167,28 +181,21 @@ impl Comparison {
         }
     }
 
-    /// Where the difference at some cost goes the other way, beyond its interval: a mean over all costs would hide it.
+    /// Where the difference at some cost goes the other way than the mean.
     fn but(&self) -> String {
-        let Some(shared) = &self.shared else {
-            return String::new();
-        };
-        let other_way = |level: &&Level| match shared.mean_change.value > 0.0 {
-            true => level.change.high < 0.0,
-            false => level.change.low > 0.0,
-        };
-        let found: Vec<&Level> = shared.levels.iter().filter(other_way).collect();
-        if found.is_empty() {
-            return String::new();
+        let shared = self.shared.iter();
+        let found = shared.flat_map(Shared::other_way);
+        let each =
+            found.map(|Level { cost, change, .. }| format!("{:+.4} at {cost:.4}", change.value));
+        let each: Vec<String> = each.collect();
+        match each.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; but not at every {}: {}",
+                self.objectives[1],
+                each.join(", ")
+            ),
         }
-        let each = found.iter().map(|level| {
-            let (cost, change) = (level.cost, level.change.value);
-            format!("{change:+.4} at {cost:.4}")
-        });
-        format!(
-            "; but not at every {}: {}",
-            self.objectives[1],
-            each.collect::<Vec<_>>().join(", ")
-        )
     }
 
     /// Median seconds of training one model of the combined loss.
