@@ -1,7 +1,11 @@
-//! What the serving benches share: processes, and linear models made from random numbers, since serving costs the same whatever was learned.
+//! What the benches share: figures over runs, processes, and linear models made from random numbers, since serving costs the
+//! same whatever was learned.
 
+mod figure;
 mod linear;
 mod process;
+pub mod program;
 
+pub use figure::{Figure, median, p50_and_p99};
 pub use linear::{Linear, numeric_model, title_model};
 pub use process::{Process, spawn};

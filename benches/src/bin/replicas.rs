@@ -14,7 +14,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use counterweight_benches::{Process, spawn};
+use counterweight_benches::{
+    Figure, Process, p50_and_p99,
+    program::{self, print},
+    spawn,
+};
 use counterweight_proto::counterweight::v1::{
     ObjectiveWeight, ProfileChange, SetWeightsRequest, WatchWeightsRequest, WatchWeightsResponse,
     weights_service_client::WeightsServiceClient,
@@ -22,8 +26,8 @@ use counterweight_proto::counterweight::v1::{
 use tempfile::TempDir;
 use tonic::{Streaming, transport::Channel};
 
-/// What a change may take from its acknowledgement until a watcher has it, at the 99th percentile.
-const AIM: Duration = Duration::from_millis(10);
+/// What a change may take from its acknowledgement until a watcher has it, at the 99th percentile, in milliseconds.
+const AIM_MS: f64 = 10.0;
 const COMBINERS: usize = 3;
 
 /// Measures changes of weights.
@@ -44,21 +48,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let done = runtime
-        .context("no runtime")
-        .and_then(|runtime| runtime.block_on(bench(&args)));
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    program::run(bench(&Args::parse()))
 }
 
 /// Whether the aim is met.
@@ -71,34 +61,26 @@ async fn bench(args: &Args) -> Result<bool> {
     if let Some(server) = &args.nats_server {
         places.push(("NATS, three combiners", Place::nats(&binary, server)?));
     }
-    say(
+    print(
         "| store | acknowledged p50, ms | p99, ms | visible after that p50, ms | p99, ms |\n|---|---:|---:|---:|---:|",
     );
     let mut met = true;
     for (name, place) in &places {
         let mut line = Line::open(place).await?;
         line.run(args.changes / 10).await?;
-        let mut figures: [Vec<Duration>; 4] = Default::default();
+        let mut runs = Vec::new();
         for _ in 0..args.runs {
-            let (mut acknowledged, mut visible) = line.run(args.changes).await?;
-            let measured = [
-                quantile(&mut acknowledged, 0.5),
-                quantile(&mut acknowledged, 0.99),
-                quantile(&mut visible, 0.5),
-                quantile(&mut visible, 0.99),
-            ];
-            for (all, one) in figures.iter_mut().zip(measured) {
-                all.push(one);
-            }
+            let (acknowledged, visible) = line.run(args.changes).await?;
+            runs.push([p50_and_p99(acknowledged), p50_and_p99(visible)].concat());
         }
-        let cells: Vec<String> = figures.iter_mut().map(|all| cell(all)).collect();
-        say(&format!("| {name} | {} |", cells.join(" | ")));
-        met &= quantile(&mut figures[3], 0.5) <= AIM;
+        let figures = [0, 1, 2, 3].map(|at| Figure::of(runs.iter().map(|run| run[at])));
+        let cells = figures.map(|figure| figure.cell(3));
+        print(&format!("| {name} | {} |", cells.join(" | ")));
+        met &= figures[3].median <= AIM_MS;
     }
     if !met {
-        say(&format!(
-            "missed: a change is to be visible within {} ms at p99",
-            AIM.as_millis()
+        print(&format!(
+            "missed: a change is to be visible within {AIM_MS} ms at p99"
         ));
     }
     Ok(met)
@@ -254,28 +236,4 @@ fn request(number: u32) -> SetWeightsRequest {
         reason: "measures a change".to_owned(),
         ..SetWeightsRequest::default()
     }
-}
-
-/// By the nearest rank; there is at least one.
-fn quantile(times: &mut [Duration], share: f64) -> Duration {
-    times.sort_unstable();
-    let rank = (times.len() as f64 * share).ceil() as usize;
-    times[rank.max(1) - 1]
-}
-
-/// The median with the lowest and the highest, in milliseconds.
-fn cell(times: &mut [Duration]) -> String {
-    let median = quantile(times, 0.5);
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    format!(
-        "{:.3} ({:.3}–{:.3})",
-        ms(median),
-        ms(times[0]),
-        ms(times[times.len() - 1])
-    )
-}
-
-#[expect(clippy::print_stdout, reason = "the bench's result")]
-fn say(line: &str) {
-    println!("{line}");
 }

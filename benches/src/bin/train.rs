@@ -16,6 +16,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use counterweight_benches::median;
 use counterweight_trainer::fit::{FitOptions, fit};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -262,12 +263,6 @@ fn peak_bytes() -> Result<u64> {
         .context("no figure")?
         .parse()?;
     Ok(kib << 10)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }
 
 /// NumPy's format, version 1.0: doubles, little-endian.

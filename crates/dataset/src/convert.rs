@@ -40,6 +40,26 @@ impl<'a> Cells<'a> {
         })
     }
 
+    /// The numbers of a column; all missing (NaN) where the piece has no such column.
+    pub(crate) fn numbers_of(piece: &Piece, name: &str) -> Result<Vec<f64>, DatasetError> {
+        match Cells::of(piece, name) {
+            Some(cells) => cells.numbers(),
+            None => Ok(vec![f64::NAN; piece.len()]),
+        }
+    }
+
+    /// The first column over the second, row by row; NaN where either is missing or the second is 0.
+    pub(crate) fn ratio_of(
+        piece: &Piece,
+        [numerator, denominator]: &[String; 2],
+    ) -> Result<Vec<f64>, DatasetError> {
+        let numerators = Self::numbers_of(piece, numerator)?.into_iter();
+        let pairs = numerators.zip(Self::numbers_of(piece, denominator)?);
+        Ok(pairs
+            .map(|(n, d)| if d == 0.0 { f64::NAN } else { n / d })
+            .collect())
+    }
+
     /// The column as the model reads a value of that kind.
     pub(crate) fn column(&self, kind: Kind) -> Result<Column<'static>, DatasetError> {
         Ok(match kind {

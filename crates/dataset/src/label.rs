@@ -29,23 +29,16 @@ impl LabelSpec {
 
     /// The target of each row of the piece.
     pub(crate) fn targets(&self, piece: &Piece) -> Result<Vec<Target>, DatasetError> {
-        let numbers = |column: &str| match Cells::of(piece, column) {
-            Some(cells) => cells.numbers(),
-            None => Ok(vec![f64::NAN; piece.len()]),
-        };
         let values = match (&self.column, &self.ratio) {
-            (_, Some([numerator, denominator])) => {
-                let pairs = numbers(numerator)?.into_iter().zip(numbers(denominator)?);
-                pairs
-                    .map(|(n, d)| n / d)
-                    .map(|ratio| if ratio.is_finite() { ratio } else { f64::NAN })
-                    .collect()
-            }
+            (_, Some(ratio)) => Cells::ratio_of(piece, ratio)?
+                .into_iter()
+                .map(|ratio| if ratio.is_finite() { ratio } else { f64::NAN })
+                .collect(),
             (Some(column), None) if self.above.is_none() => match Cells::of(piece, column) {
                 Some(cells) => cells.booleans()?,
                 None => vec![f64::NAN; piece.len()],
             },
-            (Some(column), None) => numbers(column)?,
+            (Some(column), None) => Cells::numbers_of(piece, column)?,
             (None, None) => vec![f64::NAN; piece.len()],
         };
         Ok(values.into_iter().map(|value| self.target(value)).collect())

@@ -226,18 +226,9 @@ impl OutcomeSpec {
 
     /// The value of each row in [0, 1]; NaN where missing.
     fn values(&self, piece: &Piece) -> Result<Vec<f64>, DatasetError> {
-        let numbers = |column: &str| match Cells::of(piece, column) {
-            Some(cells) => cells.numbers(),
-            None => Ok(vec![f64::NAN; piece.len()]),
-        };
         let values = match (&self.column, &self.ratio) {
-            (_, Some([numerator, denominator])) => {
-                let pairs = numbers(numerator)?.into_iter().zip(numbers(denominator)?);
-                pairs
-                    .map(|(n, d)| if d == 0.0 { f64::NAN } else { n / d })
-                    .collect()
-            }
-            (Some(column), None) => numbers(column)?,
+            (_, Some(ratio)) => Cells::ratio_of(piece, ratio)?,
+            (Some(column), None) => Cells::numbers_of(piece, column)?,
             (None, None) => vec![f64::NAN; piece.len()],
         };
         let wrong = |value: &f64| !(value.is_nan() || (0.0..=1.0).contains(value));

@@ -3,8 +3,9 @@
 use std::{path::Path, time::Instant};
 
 use anyhow::Result;
+use counterweight_benches::median;
 
-use crate::{CANDIDATES, cases, log::Log, median, threads};
+use crate::{CANDIDATES, cases, log::Log, threads};
 
 /// Prints the table, and draws it where asked.
 #[expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]

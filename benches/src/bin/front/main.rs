@@ -22,6 +22,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use counterweight_benches::median;
 use counterweight_ranking::{
     front::Front,
     sweep::{Curves, Discount, Metric},
@@ -233,12 +234,6 @@ struct Answer {
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }
 
 fn list(values: &[f64]) -> String {

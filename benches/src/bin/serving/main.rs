@@ -11,7 +11,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use counterweight_benches::{Linear, numeric_model};
+use counterweight_benches::{
+    Linear, numeric_model,
+    program::{self, print},
+};
 use counterweight_load::{
     Contents, InferWorkload, Mode, Options, RankWorkload, TensorSpec, Workload,
 };
@@ -62,22 +65,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    // One thread: the generator shares the machine with three servers.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let done = runtime
-        .context("no runtime")
-        .and_then(|runtime| runtime.block_on(bench(&args)));
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            measure::note(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    program::run(bench(&Args::parse()))
 }
 
 /// False when a figure misses its aim.
@@ -110,7 +98,7 @@ async fn bench(args: &Args) -> Result<bool> {
     if let Some(address) = &args.mlserver {
         let difference =
             peer::compare(&servers.engagement, address, &args.mlserver_model, &linear).await?;
-        measure::print(&format!(
+        print(&format!(
             "Both servers answer alike: the largest difference over {ROWS} random rows is {difference:.1e}.\n"
         ));
     }
@@ -123,7 +111,7 @@ async fn bench(args: &Args) -> Result<bool> {
         std::fs::write(path, serde_json::to_string_pretty(&runs)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    measure::print(&measure::table(&measured));
+    print(&measure::table(&measured));
     Ok(aims(&measured))
 }
 
@@ -207,7 +195,7 @@ fn aims(measured: &[Measured]) -> bool {
     let mut judge = |what: String, holds: bool| {
         met &= holds;
         let verdict = if holds { "met" } else { "missed" };
-        measure::print(&format!("- {what}: {verdict}"));
+        print(&format!("- {what}: {verdict}"));
     };
     if let Some(rank) = find(&["Rank", "the best", " 1 in flight"]) {
         let (p50, p99) = (rank.p50().median, rank.p99().median);

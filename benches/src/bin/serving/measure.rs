@@ -1,8 +1,7 @@
 //! Runs every case in turn, several times over, so that what drifts on the machine falls on all of them; medians and extremes.
 
-use std::io::Write as _;
-
 use anyhow::{Context as _, Result, ensure};
+use counterweight_benches::{Figure, program::note};
 use counterweight_load::{Latency, Options, Report, run as load};
 
 /// Something to measure.
@@ -23,13 +22,6 @@ pub(crate) struct Measured {
     pub(crate) runs: Vec<Report>,
 }
 
-/// One figure over all runs.
-pub(crate) struct Figure {
-    pub(crate) median: f64,
-    lowest: f64,
-    highest: f64,
-}
-
 impl Measured {
     pub(crate) fn p50(&self) -> Figure {
         self.latency(|latency| latency.p50_ms)
@@ -46,34 +38,6 @@ impl Measured {
     fn latency(&self, of: impl Fn(&Latency) -> f64) -> Figure {
         let latencies = self.runs.iter().filter_map(|run| run.latency.as_ref());
         Figure::of(latencies.map(of))
-    }
-}
-
-impl Figure {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-        let half = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            at(half)
-        } else {
-            (at(half.wrapping_sub(1)) + at(half)) / 2.0
-        };
-        Self {
-            median,
-            lowest: at(0),
-            highest: at(values.len().wrapping_sub(1)),
-        }
-    }
-
-    fn cell(&self, digits: usize) -> String {
-        let Self {
-            median,
-            lowest,
-            highest,
-        } = self;
-        format!("{median:.digits$} ({lowest:.digits$}–{highest:.digits$})")
     }
 }
 
@@ -122,27 +86,4 @@ pub(crate) fn table(measured: &[Measured]) -> String {
         ));
     }
     text
-}
-
-/// One line to standard output.
-pub(crate) fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// One line to standard error.
-pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_medians_and_extremes() {
-        let figure = Figure::of([3.0, 1.0, 2.0].into_iter());
-        assert_eq!(figure.cell(1), "2.0 (1.0–3.0)");
-        let figure = Figure::of([4.0, 1.0].into_iter());
-        assert_eq!(figure.median, 2.5);
-    }
 }

@@ -1,6 +1,7 @@
 //! `counterweight bench recommend`: a weight for a goal, chosen on one part of a log and shown on the other.
 
-use clap::{Args, ValueEnum};
+use anyhow::Context as _;
+use clap::{ArgGroup, Args, ValueEnum};
 use counterweight_offline::{
     Basis, Goal, Interval, Log, OffPolicy, Outcome, Recommendation, Recommended, Swept,
 };
@@ -12,6 +13,7 @@ use crate::output::{Output, table};
 
 /// A weight for a goal, with what it costs and how sure that is; or why there is none.
 #[derive(Args)]
+#[command(group(ArgGroup::new("goal").required(true).args(["bait_budget", "min_engagement", "exchange_rate"])))]
 pub(crate) struct Recommend {
     #[command(flatten)]
     goal: GoalArgs,
@@ -26,24 +28,10 @@ pub(crate) struct Recommend {
     draws: DrawArgs,
 }
 
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct GoalArgs {
-    /// The most engagement with a bait exposure of at most this share of the page.
-    #[arg(long, env = "COUNTERWEIGHT_BAIT_BUDGET", value_name = "SHARE")]
-    bait_budget: Option<f64>,
-    /// The least bait exposure with an engagement of at least this share of the page.
-    #[arg(long, env = "COUNTERWEIGHT_MIN_ENGAGEMENT", value_name = "SHARE")]
-    min_engagement: Option<f64>,
-    /// The engagements that one bait avoided is worth.
-    #[arg(long, env = "COUNTERWEIGHT_EXCHANGE_RATE", value_name = "RATE")]
-    exchange_rate: Option<f64>,
-}
-
 /// A goal, if any.
 #[derive(Args)]
 #[group(multiple = false)]
-pub(crate) struct OptionalGoal {
+pub(crate) struct GoalArgs {
     /// Recommend the most engagement with a bait exposure of at most this share of the page.
     #[arg(long, env = "COUNTERWEIGHT_BAIT_BUDGET", value_name = "SHARE")]
     bait_budget: Option<f64>,
@@ -55,7 +43,7 @@ pub(crate) struct OptionalGoal {
     exchange_rate: Option<f64>,
 }
 
-impl OptionalGoal {
+impl GoalArgs {
     pub(crate) fn goal(&self) -> Option<Goal> {
         self.bait_budget
             .map(Goal::Budget)
@@ -75,16 +63,6 @@ pub(crate) enum BasisName {
     Predicted,
 }
 
-impl GoalArgs {
-    fn goal(&self) -> Goal {
-        match (self.bait_budget, self.min_engagement, self.exchange_rate) {
-            (Some(budget), _, _) => Goal::Budget(budget),
-            (_, Some(least), _) => Goal::AtLeast(least),
-            (_, _, rate) => Goal::Rate(rate.unwrap_or_default()),
-        }
-    }
-}
-
 impl BasisName {
     /// What was asked for, else outcomes where all are known, else off-policy estimates where λ was randomised.
     pub(crate) fn or_default(asked: Option<Self>, swept: &Swept, off_policy: &OffPolicy) -> Basis {
@@ -100,12 +78,15 @@ impl BasisName {
 
 impl Recommend {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        let goal = self
+            .goal
+            .goal()
+            .context("no goal; give --bait-budget, --min-engagement or --exchange-rate")?;
         let explored = matches!(self.basis, None | Some(BasisName::OffPolicy));
         let (log, swept, off_policy) = self.log.sweep(&self.question, explored)?;
         let basis = BasisName::or_default(self.basis, &swept, &off_policy);
         let draws = self.log.draws(&self.draws);
-        let answer =
-            Recommendation::new(&log, &swept, &off_policy, self.goal.goal(), basis, draws)?;
+        let answer = Recommendation::new(&log, &swept, &off_policy, goal, basis, draws)?;
         let value = json!({
             "log": log.name(),
             "read": swept.summary,

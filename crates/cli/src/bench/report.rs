@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{
     compare::{CompareArgs, Comparing},
     log::{DrawArgs, LogArgs, QuestionArgs},
-    recommend::{BasisName, OptionalGoal},
+    recommend::{BasisName, GoalArgs},
 };
 use crate::{
     WrongUse,
@@ -38,7 +38,7 @@ pub(crate) struct Report {
     #[arg(long, env = "COUNTERWEIGHT_PLOTS", value_name = "DIR")]
     plots: Option<PathBuf>,
     #[command(flatten)]
-    goal: OptionalGoal,
+    goal: GoalArgs,
     /// What gain and cost of the recommendation are counted in [default: as `bench recommend`].
     #[arg(long, env = "COUNTERWEIGHT_BASIS", value_enum)]
     basis: Option<BasisName>,
