@@ -72,6 +72,7 @@ fn response() -> RankResponse {
                 score: p[0] - p[1],
                 probabilities: p.to_vec(),
                 contributions: vec![p[0], -p[1]],
+                ..RankedCandidate::default()
             })
             .collect(),
         ..RankResponse::default()

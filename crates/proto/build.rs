@@ -9,6 +9,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={}", root.display());
     let files = [
         "inference/inference.proto",
+        "counterweight/v1/audience.proto",
+        "counterweight/v1/log.proto",
+        "counterweight/v1/preview.proto",
         "counterweight/v1/ranking.proto",
         "counterweight/v1/weights.proto",
     ];

@@ -7,7 +7,7 @@ use counterweight_proto::inference::model_infer_request::InferInputTensor;
 use counterweight_tensor::{Data, Datatype, TensorView, views};
 use foldhash::fast::RandomState;
 
-use crate::error::CombinerError;
+use crate::{error::CombinerError, weights::Attribute};
 
 /// Checked features of n candidates: every tensor has n rows, or one row that stands for all of them.
 #[derive(Debug)]
@@ -56,6 +56,11 @@ impl<'a> Batch<'a> {
             .iter()
             .map(|(view, _)| view)
             .find(|view| view.name == name)
+    }
+
+    /// What is known of the request beside its candidates.
+    pub(crate) fn attributes(&self) -> Vec<Attribute> {
+        Vec::new()
     }
 
     /// Refuses a tensor of one row where a row per candidate is needed.

@@ -16,7 +16,7 @@ use crate::{
     metrics::Metrics,
     served::Unconfirmed,
     source::{Answer, Model, Objective, Source, SourceError},
-    weights::{InForce, LiveWeights},
+    weights::{Attribute, Chosen, LiveWeights, Who},
 };
 
 /// Everything that ranking needs; shared by all requests.
@@ -40,6 +40,8 @@ pub(crate) struct Query {
     pub(crate) raw: Vec<Bytes>,
     /// k; 0 asks for the profile's own limit.
     pub(crate) limit: usize,
+    /// The unit of experiments; empty when it is not said.
+    pub(crate) unit_id: String,
 }
 
 /// All candidates with all that explains their order.
@@ -49,6 +51,12 @@ pub(crate) struct Ranking {
     pub(crate) profile: usize,
     /// The revision that set the weights.
     pub(crate) revision: u64,
+    /// The unit of experiments; empty when it is not said.
+    pub(crate) unit_id: String,
+    /// What is known of the request beside its candidates.
+    pub(crate) attributes: Vec<Attribute>,
+    /// Which weights applied.
+    pub(crate) chosen: Chosen,
     /// Whether the weights store is out of reach.
     pub(crate) weights_stale: bool,
     /// What was combined, in objective order.
@@ -101,6 +109,12 @@ pub(crate) async fn rank(
     call.check_time()?;
 
     let in_force = engine.weights.in_force(query.profile);
+    let attributes = batch.attributes();
+    let chosen = in_force.choose(Who {
+        attributes: &attributes,
+        unit_id: &query.unit_id,
+        request_id: &query.request_id,
+    });
     let answers = join_all(
         profile
             .objectives
@@ -116,7 +130,7 @@ pub(crate) async fn rank(
         // A model said only now what it takes.
         engine.check_features(&batch, call).await?;
     }
-    let (combined, degraded) = engine.apply_policy(profile, &in_force, answers)?;
+    let (combined, degraded) = engine.apply_policy(profile, &chosen.weights, answers)?;
     let unconfirmed = engine.check_binding(query.profile, &in_force, &combined)?;
 
     let weights: Vec<f64> = combined.iter().map(|objective| objective.weight).collect();
@@ -129,6 +143,9 @@ pub(crate) async fn rank(
     let order = top_k(&scores, &query.ids, limit);
     Ok(Ranking {
         request_id: query.request_id,
+        unit_id: query.unit_id,
+        attributes,
+        chosen,
         profile: query.profile,
         revision: in_force.revision,
         weights_stale: engine.weights.lost_since().is_some(),
@@ -229,12 +246,12 @@ impl Engine {
     fn apply_policy(
         &self,
         profile: &Profile,
-        in_force: &InForce,
+        weights: &[f64],
         answers: Vec<(usize, Result<Answer, SourceError>)>,
     ) -> Result<(Vec<Combined>, Vec<Degraded>), CombinerError> {
         let mut combined = Vec::with_capacity(answers.len());
         let mut degraded = Vec::new();
-        for ((objective, answer), &weight) in answers.into_iter().zip(in_force.weights.as_slice()) {
+        for ((objective, answer), &weight) in answers.into_iter().zip(weights) {
             match (answer, profile.on_model_failure) {
                 (Ok(answer), _) => combined.push(Combined {
                     objective,

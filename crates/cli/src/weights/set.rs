@@ -47,8 +47,8 @@ impl Set {
                 profile: self.profile,
                 weights: named(&self.weights, &before)?,
                 expected_revision: Some(self.expect.unwrap_or(before.revision)),
-                binding: Vec::new(),
                 confirm_models: self.confirm_models,
+                ..ProfileChange::default()
             }],
             author: cause.author,
             reason: cause.reason,

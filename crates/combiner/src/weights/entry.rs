@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::profile::{Action, ProfileState};
 
-/// The newest payload format that is read, and the one that is written. Format 1 knew weights only; what it lacks is
-/// read as "set, not forced, bound to nothing, no ramp".
-pub(super) const FORMAT: u64 = 2;
+/// The newest payload format that is read, and the one that is written. Format 1 knew weights only, format 2 no segments, experiments and
+/// exploration; what an entry lacks is read as "set, not forced, bound to nothing, no ramp, the same weights for all".
+pub(super) const FORMAT: u64 = 3;
 /// The hash that the first entry names as the one before it.
 pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -207,6 +207,9 @@ pub(super) mod tests {
                 }],
                 binding: vec![],
                 ramp: None,
+                segments: vec![],
+                experiments: vec![],
+                exploration: None,
             }],
         }
     }

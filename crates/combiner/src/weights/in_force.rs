@@ -3,6 +3,7 @@
 use counterweight_ranking::Weights;
 
 use super::{
+    audience::{Chosen, Experiment, Exploration, Segment, Who},
     log_state::LogState,
     profile::{Bound, ObjectiveWeight, ProfileState, Ramp},
 };
@@ -19,6 +20,10 @@ pub(crate) struct InForce {
     pub(crate) binding: Vec<Option<Bound>>,
     /// The ramp under way.
     pub(crate) ramp: Option<Ramp>,
+    /// As in [`ProfileState`].
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) experiments: Vec<Experiment>,
+    pub(crate) exploration: Option<Exploration>,
 }
 
 impl InForce {
@@ -38,6 +43,9 @@ impl InForce {
                 revision: 0,
                 binding: vec![None; configured.objectives.len()],
                 ramp: None,
+                segments: Vec::new(),
+                experiments: Vec::new(),
+                exploration: None,
             });
         };
         let named = |objective: &str| {
@@ -67,6 +75,9 @@ impl InForce {
                 })
                 .collect(),
             ramp: set.ramp.clone(),
+            segments: set.segments.clone(),
+            experiments: set.experiments.clone(),
+            exploration: set.exploration.clone(),
         })
     }
 
@@ -77,6 +88,19 @@ impl InForce {
             weights: named(config, profile, self.weights.as_slice()),
             binding: self.binding.iter().flatten().cloned().collect(),
             ramp: self.ramp.clone(),
+            segments: self.segments.clone(),
+            experiments: self.experiments.clone(),
+            exploration: self.exploration.clone(),
+        }
+    }
+
+    /// What applies to one request.
+    pub(crate) fn choose(&self, _who: Who<'_>) -> Chosen {
+        Chosen {
+            weights: self.weights.as_slice().to_vec(),
+            segment: None,
+            arm: None,
+            draw: None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod ramping;
 mod replicas;
 mod verify;
 
+mod audience;
 mod entry;
 mod in_force;
 mod profile;
@@ -18,6 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use audience::{Attribute, Chosen, Draw, Value, Who};
 pub(crate) use entry::{Cause, Change, Entry, digest};
 pub(crate) use history::Page;
 pub(crate) use in_force::InForce;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::audience::{Experiment, Exploration, Segment};
+
 /// The whole state of one profile as an entry sets it.
 ///
 /// A later part of a profile is a further field with a default, and a higher [`super::entry::FORMAT`].
@@ -17,6 +19,14 @@ pub(crate) struct ProfileState {
     /// The ramp under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ramp: Option<Ramp>,
+    /// In the order in which they are tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) segments: Vec<Segment>,
+    /// In the order in which they are tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) experiments: Vec<Experiment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exploration: Option<Exploration>,
 }
 
 /// The weight of one objective.

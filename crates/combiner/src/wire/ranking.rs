@@ -1,6 +1,7 @@
 //! RankingService: decodes, calls, encodes.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,10 +9,11 @@ use std::{
 use counterweight_proto::counterweight::v1::{
     Degradation, DescribeRankingRequest, DescribeRankingResponse, FeatureDescription,
     ObjectiveDescription, ObjectiveInEffect, RankRequest, RankResponse, RankedCandidate,
-    ranking_service_server::RankingService,
+    ReadLogRequest, ReadLogResponse, ranking_service_server::RankingService,
 };
 use counterweight_ranking::{contribution, symbol};
 use futures::future::join_all;
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -59,6 +61,16 @@ impl RankingService for Ranker {
         authorise(Permission::Rank, request.metadata())?;
         Ok(Response::new(describe(&self.0).await))
     }
+
+    type ReadLogStream = Pin<Box<dyn Stream<Item = Result<ReadLogResponse, Status>> + Send>>;
+
+    async fn read_log(
+        &self,
+        request: Request<ReadLogRequest>,
+    ) -> Result<Response<Self::ReadLogStream>, Status> {
+        authorise(Permission::ReadWeights, request.metadata())?;
+        Err(Status::unimplemented("not yet"))
+    }
 }
 
 impl Ranker {
@@ -100,6 +112,7 @@ fn decode(request: RankRequest, profile: usize) -> Query {
         inputs: request.inputs,
         raw: request.raw_input_contents,
         limit: usize::try_from(request.limit).unwrap_or(usize::MAX),
+        unit_id: request.unit_id,
     }
 }
 
@@ -120,6 +133,7 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
                 .iter()
                 .map(|combined| contribution(combined.weight, combined.answer.probabilities[at]))
                 .collect(),
+            stays: Vec::new(),
         })
         .collect();
     let name = |objective: usize| engine.objectives[objective].name.clone();
@@ -135,6 +149,7 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
                 weight: combined.weight,
                 model_version: combined.answer.model_version,
                 calibrator: combined.answer.calibrator,
+                stable: None,
             })
             .collect(),
         candidates,
@@ -146,11 +161,16 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
                 reason: degraded.failure.to_string(),
             })
             .collect(),
-        segment: String::new(),
-        arm: String::new(),
+        segment: text(ranking.chosen.segment.as_deref()),
+        arm: text(ranking.chosen.arm.as_deref()),
         weights_stale: ranking.weights_stale,
         unconfirmed: ranking.unconfirmed.into_iter().map(unconfirmed).collect(),
+        draw: None,
     }
+}
+
+fn text(name: Option<&str>) -> String {
+    name.unwrap_or_default().to_owned()
 }
 
 async fn describe(engine: &Engine) -> DescribeRankingResponse {

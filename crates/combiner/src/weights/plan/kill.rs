@@ -27,6 +27,9 @@ impl Planner {
                     weights: named(&self.config, position, safe.as_slice()),
                     binding: Vec::new(),
                     ramp: None,
+                    segments: Vec::new(),
+                    experiments: Vec::new(),
+                    exploration: None,
                 })
             })
             .collect();

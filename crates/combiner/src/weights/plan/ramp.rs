@@ -78,7 +78,6 @@ impl Planner {
             action: Action::RampStarted,
             forced: self.forced,
             profiles: vec![ProfileState {
-                profile: profile.name.clone(),
                 weights: from.clone(),
                 binding: self.bound(position, &current, &[])?,
                 ramp: Some(Ramp {
@@ -92,6 +91,7 @@ impl Planner {
                     author: plan.author.clone(),
                     reason: plan.reason.clone(),
                 }),
+                ..current.state(&self.config, position)
             }],
         })
     }

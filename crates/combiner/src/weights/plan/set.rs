@@ -42,7 +42,6 @@ impl Planner {
                 weights
             };
             profiles.push(ProfileState {
-                profile: self.config.profiles[position].name.clone(),
                 weights: named(&self.config, position, weights.as_slice()),
                 binding: if change.confirm_models {
                     self.confirmed(position, &change.binding)?
@@ -50,6 +49,7 @@ impl Planner {
                     self.bound(position, &current, &change.binding)?
                 },
                 ramp: None,
+                ..current.state(&self.config, position)
             });
         }
         Ok(Change {

@@ -155,6 +155,9 @@ fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
         binding: set.binding.iter().map(bound).collect(),
         ramp: set.ramp.as_ref().map(ramp),
         unconfirmed: Vec::new(),
+        segments: Vec::new(),
+        experiments: Vec::new(),
+        exploration: None,
     }
 }
 

@@ -166,6 +166,30 @@ impl WeightsService for WeightsApi {
         let stream = watch::watch(&self.engine, &self.draining, from)?;
         Ok(Response::new(Box::pin(stream)))
     }
+
+    async fn preview_weights(
+        &self,
+        request: Request<pb::PreviewWeightsRequest>,
+    ) -> Answer<pb::PreviewWeightsResponse> {
+        authorise(Permission::ReadWeights, request.metadata())?;
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn solve_weights(
+        &self,
+        request: Request<pb::SolveWeightsRequest>,
+    ) -> Answer<pb::SolveWeightsResponse> {
+        authorise(Permission::ReadWeights, request.metadata())?;
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn explain_weights(
+        &self,
+        request: Request<pb::ExplainWeightsRequest>,
+    ) -> Answer<pb::ExplainWeightsResponse> {
+        authorise(Permission::ReadWeights, request.metadata())?;
+        Err(Status::unimplemented("not yet"))
+    }
 }
 
 impl WeightsApi {
