@@ -18,7 +18,7 @@ use counterweight_load::{
 use counterweight_proto::{
     counterweight::v1::{
         DescribeRankingRequest, DescribeRankingResponse, FeatureDescription, RankRequest,
-        RankResponse, RankedCandidate,
+        RankResponse, RankedCandidate, ReadLogRequest, ReadLogResponse,
         ranking_service_server::{RankingService, RankingServiceServer},
     },
     inference::{
@@ -237,6 +237,15 @@ impl RankingService for Fake {
             features: vec![feature("score", "candidate"), feature("hour", "context")],
             ..DescribeRankingResponse::default()
         }))
+    }
+
+    type ReadLogStream = tokio_stream::Empty<Result<ReadLogResponse, Status>>;
+
+    async fn read_log(
+        &self,
+        _: Request<ReadLogRequest>,
+    ) -> Result<Response<Self::ReadLogStream>, Status> {
+        Err(Status::unimplemented(""))
     }
 }
 
