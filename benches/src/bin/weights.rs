@@ -1,7 +1,6 @@
 //! Live weights: what a thousand changes a second do to Rank.
 //!
-//! The combiner runs in this process with its embedded store, on loopback sockets; the objectives are probability columns, so
-//! that nothing but the combiner is measured. Cases take turns, so that drift falls on all.
+//! Cases take turns, so that drift falls on all.
 
 use std::{
     path::PathBuf,
@@ -12,25 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::ensure;
 use clap::Parser;
-use counterweight_benches::{Figure, p50_and_p99, program::print};
-use counterweight_combiner::{Config, Listeners, serve};
+use counterweight_benches::{Combiner, Figure, p50_and_p99, program::print};
 use counterweight_proto::counterweight::v1::{
-    ObjectiveWeight, ProfileChange, RankRequest, SetWeightsRequest,
-    ranking_service_client::RankingServiceClient, weights_service_client::WeightsServiceClient,
+    ObjectiveWeight, ProfileChange, SetWeightsRequest, weights_service_client::WeightsServiceClient,
 };
-use counterweight_tensor::{Datatype, encode_f32, tensor};
-use tokio::{net::TcpListener, time::MissedTickBehavior};
-use tonic::transport::{Channel, Endpoint};
+use tokio::time::MissedTickBehavior;
+use tonic::transport::Channel;
 
 // As in the servers.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const CONFIG: &str = "[[objective]]\nname = \"engagement\"\ncolumn = { name = \"e\" }\n\
-                      [[objective]]\nname = \"engagement_bait\"\ncolumn = { name = \"b\" }\n\
-                      [profile.default]\nweights = { engagement = 1.0, engagement_bait = -0.5 }\n";
 
 /// Measures live weights.
 #[derive(Parser)]
@@ -65,34 +56,17 @@ async fn run(options: Options) -> anyhow::Result<()> {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
-    let text = format!("{CONFIG}[store]\npath = \"weights.log\"\n");
-    let config = Config::parse(&text, "bench.toml", folder.path())?;
-    let grpc = TcpListener::bind("127.0.0.1:0").await?;
-    let address = format!("http://{}", grpc.local_addr()?);
-    let listeners = Listeners {
-        grpc,
-        metrics: None,
-    };
-    let server = tokio::spawn(serve(config, listeners, std::future::pending()));
+    let combiner = Combiner::start(folder.path(), "").await?;
     let (mut calm, mut busy, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.runs {
-        calm.push(p50_and_p99(
-            rankings(&address, options.rankings, options.candidates).await?,
-        ));
-        let publisher = Publisher::start(&address, options.rate).await?;
-        busy.push(p50_and_p99(
-            rankings(&address, options.rankings, options.candidates).await?,
-        ));
+        let rankings = || combiner.rankings("default", options.rankings, options.candidates);
+        calm.push(p50_and_p99(rankings().await?));
+        let publisher = Publisher::start(combiner.channel().await?, options.rate);
+        busy.push(p50_and_p99(rankings().await?));
         rates.push(publisher.stop().await?);
     }
-    server.abort();
     print(&table(&options, &calm, &busy, &rates));
     Ok(())
-}
-
-async fn channel(address: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(address.to_owned())?.tcp_nodelay(true);
-    Ok(endpoint.connect().await?)
 }
 
 fn change(number: u64) -> SetWeightsRequest {
@@ -111,40 +85,6 @@ fn change(number: u64) -> SetWeightsRequest {
     }
 }
 
-/// The time of so many rankings, one after another.
-async fn rankings(address: &str, count: usize, candidates: usize) -> anyhow::Result<Vec<Duration>> {
-    let mut client = RankingServiceClient::new(channel(address).await?);
-    let column = |seed: usize| {
-        let values: Vec<f32> = (0..candidates)
-            .map(|at| ((at * 7919 + seed) % 1000) as f32 / 1000.0)
-            .collect();
-        encode_f32(&values)
-    };
-    let request = RankRequest {
-        candidate_ids: (0..candidates).map(|at| format!("c{at:06}")).collect(),
-        inputs: vec![
-            tensor("e", Datatype::Fp32, &[candidates]),
-            tensor("b", Datatype::Fp32, &[candidates]),
-        ],
-        raw_input_contents: vec![column(1), column(77)],
-        ..RankRequest::default()
-    };
-    for _ in 0..count / 10 {
-        client.rank(request.clone()).await?;
-    }
-    let mut times = Vec::with_capacity(count);
-    let mut last = 0;
-    for _ in 0..count {
-        let request = request.clone();
-        let begun = Instant::now();
-        let answer = client.rank(request).await?.into_inner();
-        times.push(begun.elapsed());
-        ensure!(answer.revision >= last, "a revision went back");
-        last = answer.revision;
-    }
-    Ok(times)
-}
-
 /// Publishes at a rate until it is stopped.
 struct Publisher {
     stop: Arc<AtomicBool>,
@@ -154,8 +94,8 @@ struct Publisher {
 }
 
 impl Publisher {
-    async fn start(address: &str, rate: u64) -> anyhow::Result<Self> {
-        let mut client = WeightsServiceClient::new(channel(address).await?);
+    fn start(channel: Channel, rate: u64) -> Self {
+        let mut client = WeightsServiceClient::new(channel);
         let stop = Arc::new(AtomicBool::new(false));
         let published = Arc::new(AtomicU64::new(0));
         let (ends, counts) = (Arc::clone(&stop), Arc::clone(&published));
@@ -169,12 +109,12 @@ impl Publisher {
             }
             Ok(())
         });
-        Ok(Self {
+        Self {
             stop,
             published,
             begun: Instant::now(),
             task,
-        })
+        }
     }
 
     /// Publications a second that were reached.
