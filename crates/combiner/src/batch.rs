@@ -7,7 +7,10 @@ use counterweight_proto::inference::model_infer_request::InferInputTensor;
 use counterweight_tensor::{Data, Datatype, TensorView, views};
 use foldhash::fast::RandomState;
 
-use crate::{error::CombinerError, weights::Attribute};
+use crate::{
+    error::CombinerError,
+    weights::{Attribute, Value},
+};
 
 /// Checked features of n candidates: every tensor has n rows, or one row that stands for all of them.
 #[derive(Debug)]
@@ -58,9 +61,18 @@ impl<'a> Batch<'a> {
             .find(|view| view.name == name)
     }
 
-    /// What is known of the request beside its candidates.
+    /// What is known of the request beside its candidates: every tensor of one element that is not missing.
     pub(crate) fn attributes(&self) -> Vec<Attribute> {
-        Vec::new()
+        let views = self.tensors.iter().map(|(view, _)| view);
+        views
+            .filter(|view| view.rows == 1 && view.width == 1)
+            .filter_map(|view| {
+                Some(Attribute {
+                    name: view.name.to_owned(),
+                    value: value(view)?,
+                })
+            })
+            .collect()
     }
 
     /// Refuses a tensor of one row where a row per candidate is needed.
@@ -79,6 +91,27 @@ impl<'a> Batch<'a> {
             hint: format!(" ({why})"),
         })
     }
+}
+
+/// The value of a tensor of one element: text of BYTES, else a number; none for an empty text and NaN, which are missing.
+fn value(view: &TensorView<'_>) -> Option<Value> {
+    if view.datatype == Datatype::Bytes {
+        let text = view.to_strings().ok()?.pop()?;
+        return (!text.is_empty()).then(|| Value::Text(text.into_owned()));
+    }
+    let number = match view.datatype {
+        Datatype::Fp32 => decimal(view.to_f32().ok()?.pop()?),
+        _ => view.to_f64().ok()?.pop()?,
+    };
+    (!number.is_nan()).then_some(Value::Number(number))
+}
+
+/// The double that a person means who writes the number of a float: 0.1 and not 0.10000000149011612.
+fn decimal(single: f32) -> f64 {
+    if single.fract() == 0.0 {
+        return single.into();
+    }
+    single.to_string().parse().unwrap_or(f64::from(single))
 }
 
 fn check_ids(ids: &[String]) -> Result<(), CombinerError> {

@@ -210,6 +210,18 @@ pub enum CombinerError {
         /// The nearest known name, as a clause.
         suggestion: String,
     },
+    /// A configured attribute is more than one value.
+    #[error(
+        "attribute {attribute:?} has {rows} rows of {width} values; send one value for the whole request, shape [1]"
+    )]
+    WideAttribute {
+        /// The attribute.
+        attribute: String,
+        /// Its rows.
+        rows: usize,
+        /// Values in a row.
+        width: usize,
+    },
     /// An objective needs a feature that was not sent.
     #[error("objective {objective:?} needs feature {feature:?}, which was not sent")]
     MissingFeature {

@@ -53,7 +53,7 @@ pub(crate) struct Ranking {
     pub(crate) revision: u64,
     /// The unit of experiments; empty when it is not said.
     pub(crate) unit_id: String,
-    /// What is known of the request beside its candidates.
+    /// What is known of the request beside its candidates; empty where no segment asks.
     pub(crate) attributes: Vec<Attribute>,
     /// Which weights applied.
     pub(crate) chosen: Chosen,
@@ -106,10 +106,14 @@ pub(crate) async fn rank(
     let batch = Batch::check(&query.ids, &query.inputs, &query.raw)?;
     let told = engine.models().all(|model| model.told());
     engine.check_features(&batch, call).await?;
+    engine.check_attributes(&batch)?;
     call.check_time()?;
 
     let in_force = engine.weights.in_force(query.profile);
-    let attributes = batch.attributes();
+    let attributes = match in_force.segments.is_empty() {
+        true => Vec::new(),
+        false => batch.attributes(),
+    };
     let chosen = in_force.choose(Who {
         attributes: &attributes,
         unit_id: &query.unit_id,
@@ -196,12 +200,14 @@ impl Engine {
     /// The first feature that surely no objective takes.
     fn unknown_feature(&self, batch: &Batch<'_>) -> Option<String> {
         let surely_unknown = |name: &str| {
-            self.objectives
-                .iter()
-                .all(|objective| match &objective.source {
-                    Source::Model(model) => model.takes(name) == Some(false),
-                    Source::Column(column) => column != name,
-                })
+            !self.config.attributes.iter().any(|known| known == name)
+                && self
+                    .objectives
+                    .iter()
+                    .all(|objective| match &objective.source {
+                        Source::Model(model) => model.takes(name) == Some(false),
+                        Source::Column(column) => column != name,
+                    })
         };
         batch
             .tensors
@@ -210,8 +216,26 @@ impl Engine {
             .map(|(view, _)| view.name.to_owned())
     }
 
+    /// Refuses a configured attribute that is no single value, unless some model takes it.
+    fn check_attributes(&self, batch: &Batch<'_>) -> Result<(), CombinerError> {
+        for name in &self.config.attributes {
+            if let Some(view) = batch.get(name)
+                && (view.rows != 1 || view.width != 1)
+                && !self.models().any(|model| model.lists(name))
+            {
+                return Err(CombinerError::WideAttribute {
+                    attribute: name.clone(),
+                    rows: view.rows,
+                    width: view.width,
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn known_features(&self) -> Vec<String> {
-        self.objectives
+        let features = self
+            .objectives
             .iter()
             .flat_map(|objective| match &objective.source {
                 Source::Model(model) => model
@@ -219,7 +243,9 @@ impl Engine {
                     .map(|inputs| inputs.list.iter().map(|input| input.name.clone()).collect())
                     .unwrap_or_default(),
                 Source::Column(column) => vec![column.clone()],
-            })
+            });
+        features
+            .chain(self.config.attributes.iter().cloned())
             .collect()
     }
 

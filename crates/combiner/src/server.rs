@@ -130,7 +130,7 @@ impl Engine {
         let objectives = config
             .objectives
             .iter()
-            .map(|objective| Objective::new(objective, config.limits.max_message_bytes))
+            .map(|objective| Objective::new(objective, &config))
             .collect::<Result<_, _>>()?;
         let metrics = Metrics::new(&config)?;
         let weights = LiveWeights::open(Arc::clone(&config), metrics.clone()).await?;

@@ -56,6 +56,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         return problem("replica", "is empty; give each combiner a name of its own");
     }
     let objectives = objectives(raw.objective)?;
+    attributes(&raw.attributes, &objectives)?;
     let profiles = raw
         .profile
         .into_iter()
@@ -72,6 +73,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         metrics_listen: raw.metrics_listen,
         replica: raw.replica,
         store,
+        attributes: raw.attributes,
         limits: Limits {
             max_concurrent_requests: raw.max_concurrent_requests,
             max_message_bytes: raw.max_message_bytes,
@@ -80,6 +82,32 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         objectives,
         profiles,
     })
+}
+
+fn attributes(attributes: &[String], objectives: &[Objective]) -> Checked<()> {
+    let mut names = HashSet::new();
+    for (index, name) in attributes.iter().enumerate() {
+        let key = format!("attributes[{index}]");
+        if name.is_empty() {
+            return problem(key, "is empty; name a tensor of the request");
+        }
+        if !names.insert(name) {
+            return problem(key, format!("{name:?} stands there twice"));
+        }
+        let column = objectives.iter().find(
+            |objective| matches!(&objective.source, Source::Column { name: column } if column == name),
+        );
+        if let Some(objective) = column {
+            return problem(
+                key,
+                format!(
+                    "{name:?} is the column of objective {:?}, which is no attribute; leave it out",
+                    objective.name
+                ),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn store(raw: raw::Store, folder: &Path) -> Checked<Store> {

@@ -4,6 +4,7 @@
 //! listen = "127.0.0.1:7000"            # gRPC
 //! metrics_listen = "127.0.0.1:9100"    # /metrics and /healthz; none when left out
 //! replica = "a"                        # this combiner's name in answers
+//! attributes = ["user_tier"]           # tensors of one element that segments may ask for although no model takes them; they go to no model
 //!
 //! [store]
 //! path = "weights.log"                 # beside this file; with `nats` it is this combiner's copy of the log
@@ -74,6 +75,8 @@ pub struct Config {
     pub replica: String,
     /// Where the weights log is kept.
     pub store: Store,
+    /// Tensors of one element that segments may ask for although no model takes them. Names unique.
+    pub attributes: Vec<String>,
     /// What bounds the server.
     pub limits: Limits,
     /// The objectives, in order: the first is α, the second β. At least one, names unique.

@@ -23,6 +23,8 @@ pub(super) struct Config {
     pub(super) drain_seconds: u64,
     pub(super) store: Store,
     #[serde(default)]
+    pub(super) attributes: Vec<String>,
+    #[serde(default)]
     pub(super) objective: Vec<Objective>,
     #[serde(default)]
     pub(super) profile: BTreeMap<String, Profile>,

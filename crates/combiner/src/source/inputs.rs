@@ -24,8 +24,8 @@ pub(crate) struct Inputs {
     by_name: HashMap<String, usize, RandomState>,
     /// How many inputs must be sent.
     pub(crate) required: usize,
-    /// The model does not say what it takes, so it is sent everything.
-    anything: bool,
+    /// The model does not say what it takes, so it is sent everything but these.
+    anything_but: Option<Vec<String>>,
 }
 
 /// One input.
@@ -59,13 +59,14 @@ impl Side {
 }
 
 impl Inputs {
-    /// Reads a model's metadata.
-    pub(super) fn of_metadata(metadata: ModelMetadataResponse) -> Self {
+    /// Reads a model's metadata; a model that does not say what it takes is not sent these attributes.
+    pub(super) fn of_metadata(metadata: ModelMetadataResponse, attributes: &[String]) -> Self {
         let version = metadata.versions.into_iter().next().unwrap_or_default();
         let anything = metadata.inputs.is_empty();
+        let anything_but = anything.then(|| attributes.to_vec());
         let calibrator = calibrator(&metadata.parameters);
         Self {
-            anything,
+            anything_but,
             calibrator,
             ..Self::of_list(
                 version,
@@ -109,14 +110,17 @@ impl Inputs {
                 .iter()
                 .filter(|input| input.optional == Some(false))
                 .count(),
-            anything: false,
+            anything_but: None,
             list,
         }
     }
 
     /// Whether a tensor of that name is for this model.
     pub(super) fn takes(&self, name: &str) -> bool {
-        self.anything || self.by_name.contains_key(name)
+        match &self.anything_but {
+            Some(not_sent) => !not_sent.iter().any(|attribute| attribute == name),
+            None => self.by_name.contains_key(name),
+        }
     }
 
     /// The input of that name; none when it is not listed.
@@ -126,7 +130,7 @@ impl Inputs {
 
     /// Whether both take the same, whatever their versions.
     pub(super) fn same_inputs(&self, other: &Self) -> bool {
-        self.list == other.list && self.anything == other.anything
+        self.list == other.list && self.anything_but == other.anything_but
     }
 }
 

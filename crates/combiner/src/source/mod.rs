@@ -16,7 +16,7 @@ pub(crate) use self::{inputs::Input, model::Model};
 use crate::{
     batch::Batch,
     call::Call,
-    config,
+    config::{self, Config},
     error::{CombinerError, Failure},
 };
 
@@ -69,14 +69,12 @@ impl Objective {
     /// Prepares the objective; connects to nothing yet.
     pub(crate) fn new(
         objective: &config::Objective,
-        max_message_bytes: usize,
+        config: &Config,
     ) -> Result<Self, CombinerError> {
         let source = match &objective.source {
-            config::Source::Model(model) => Source::Model(Arc::new(Model::new(
-                &objective.name,
-                model,
-                max_message_bytes,
-            )?)),
+            config::Source::Model(model) => {
+                Source::Model(Arc::new(Model::new(&objective.name, model, config)?))
+            }
             config::Source::Column { name } => Source::Column(name.clone()),
         };
         let calibrator_version = match &objective.calibrator {

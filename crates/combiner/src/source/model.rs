@@ -27,7 +27,7 @@ use super::{
 use crate::{
     batch::Batch,
     call::Call,
-    config::ModelSource,
+    config::{Config, ModelSource},
     error::{CombinerError, Failure},
 };
 
@@ -39,6 +39,8 @@ const METADATA_REST: Duration = Duration::from_millis(100);
 pub(crate) struct Model {
     pub(super) objective: String,
     pub(super) config: ModelSource,
+    /// Configured attributes, which are for this model only if it lists them.
+    attributes: Vec<String>,
     endpoints: Endpoints,
     inputs: ArcSwapOption<Inputs>,
     /// What versions take that are asked for although they are not the default; one or two.
@@ -51,17 +53,22 @@ impl Model {
     /// Prepares the source; connects to nothing yet.
     pub(super) fn new(
         objective: &str,
-        config: &ModelSource,
-        max_message_bytes: usize,
+        source: &ModelSource,
+        config: &Config,
     ) -> Result<Self, CombinerError> {
-        let known = config
+        let known = source
             .packed
             .as_ref()
             .map(|packed| Arc::new(Inputs::of_packed(packed, String::new())));
         Ok(Self {
             objective: objective.to_owned(),
-            endpoints: Endpoints::new(&config.endpoints, config.timeout, max_message_bytes)?,
-            config: config.clone(),
+            endpoints: Endpoints::new(
+                &source.endpoints,
+                source.timeout,
+                config.limits.max_message_bytes,
+            )?,
+            config: source.clone(),
+            attributes: config.attributes.clone(),
             inputs: ArcSwapOption::new(known),
             held: ArcSwap::default(),
             asked: Mutex::new(None),
@@ -86,6 +93,13 @@ impl Model {
     /// Whether the model has said what it takes.
     pub(crate) fn told(&self) -> bool {
         self.inputs.load().is_some()
+    }
+
+    /// Whether the model lists an input of that name.
+    pub(crate) fn lists(&self, name: &str) -> bool {
+        let lists = |inputs: &Inputs| inputs.get(name).is_some();
+        self.inputs.load().as_deref().is_some_and(lists)
+            || self.held.load().iter().any(|held| lists(held))
     }
 
     /// Whether the model takes a tensor of that name; none when that is not known yet.
@@ -238,7 +252,7 @@ impl Model {
                 SourceError::Failed(failure) => failure,
                 SourceError::Request(error) => Failure::Unavailable(error.to_string()),
             })?;
-        let told = Inputs::of_metadata(metadata);
+        let told = Inputs::of_metadata(metadata, &self.attributes);
         let Some(packed) = &self.config.packed else {
             return Ok(told);
         };

@@ -3,7 +3,7 @@
 use counterweight_ranking::Weights;
 
 use super::{
-    audience::{Chosen, Experiment, Exploration, Segment, Who},
+    audience::{Chosen, Combination, Experiment, Exploration, Rules, Segment, Who},
     log_state::LogState,
     profile::{Bound, ObjectiveWeight, ProfileState, Ramp},
 };
@@ -24,13 +24,15 @@ pub(crate) struct InForce {
     pub(crate) segments: Vec<Segment>,
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) exploration: Option<Exploration>,
+    /// These three, ready to decide.
+    pub(crate) rules: Rules,
 }
 
 impl InForce {
     /// What the log says of the profile at that position, or the configured defaults where it says nothing.
     ///
     /// The configuration may have changed since an entry was written: an objective that the entry does not know has its
-    /// configured default, and one that is no longer configured is left out.
+    /// configured default, and one that is no longer configured is left out, in segments and arms too.
     pub(super) fn new(
         config: &Config,
         profile: usize,
@@ -46,6 +48,7 @@ impl InForce {
                 segments: Vec::new(),
                 experiments: Vec::new(),
                 exploration: None,
+                rules: Rules::default(),
             });
         };
         let named = |objective: &str| {
@@ -57,28 +60,44 @@ impl InForce {
             .zip(configured.weights.as_slice())
             .map(|(objective, &default)| named(objective).unwrap_or(default))
             .collect();
-        Ok(Self {
-            weights: Weights::new(weights).map_err(|_| CombinerError::StoreMismatch {
-                store: config.store.to_string(),
-                profile: configured.name.clone(),
-                revision: *revision,
-            })?,
+        let mismatch = || CombinerError::StoreMismatch {
+            store: config.store.to_string(),
+            profile: configured.name.clone(),
             revision: *revision,
-            binding: config
-                .objective_names(profile)
+        };
+        let objectives: Vec<&str> = config.objective_names(profile).collect();
+        let known = set.known_to(&objectives);
+        let in_force = Self {
+            weights: Weights::new(weights).map_err(|_| mismatch())?,
+            revision: *revision,
+            binding: objectives
+                .iter()
                 .map(|objective| {
                     let bound = set
                         .binding
                         .iter()
-                        .find(|bound| bound.objective == objective);
+                        .find(|bound| bound.objective == *objective);
                     bound.cloned()
                 })
                 .collect(),
             ramp: set.ramp.clone(),
-            segments: set.segments.clone(),
-            experiments: set.experiments.clone(),
-            exploration: set.exploration.clone(),
-        })
+            rules: Rules::new(&known, &objectives),
+            segments: known.segments,
+            experiments: known.experiments,
+            exploration: known.exploration,
+        };
+        match in_force.orders_nothing() {
+            true => Err(mismatch()),
+            false => Ok(in_force),
+        }
+    }
+
+    /// Whether the weights of some request would all be zero, or none is finite.
+    fn orders_nothing(&self) -> bool {
+        let own = self.weights.as_slice();
+        let sets =
+            |them: Combination<'_>| them.sets().any(|set| Weights::new(set.to_vec()).is_err());
+        self.rules.combinations(own).any(sets)
     }
 
     /// The whole state as an entry would hold it.
@@ -95,13 +114,8 @@ impl InForce {
     }
 
     /// What applies to one request.
-    pub(crate) fn choose(&self, _who: Who<'_>) -> Chosen {
-        Chosen {
-            weights: self.weights.as_slice().to_vec(),
-            segment: None,
-            arm: None,
-            draw: None,
-        }
+    pub(crate) fn choose(&self, who: Who<'_>) -> Chosen {
+        self.rules.choose(self.weights.as_slice(), who)
     }
 }
 

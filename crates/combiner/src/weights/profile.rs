@@ -29,6 +29,29 @@ pub(crate) struct ProfileState {
     pub(crate) exploration: Option<Exploration>,
 }
 
+impl ProfileState {
+    /// The state without what it says of other objectives in segments and arms, and without exploration where there is no second one.
+    pub(super) fn known_to(&self, objectives: &[&str]) -> Self {
+        let mut state = self.clone();
+        let weights = state
+            .segments
+            .iter_mut()
+            .map(|segment| &mut segment.weights)
+            .chain(
+                state
+                    .experiments
+                    .iter_mut()
+                    .flat_map(|experiment| &mut experiment.arms)
+                    .map(|arm| &mut arm.weights),
+            );
+        weights.for_each(|weights| {
+            weights.retain(|set| objectives.contains(&set.objective.as_str()));
+        });
+        state.exploration = state.exploration.filter(|_| objectives.len() > 1);
+        state
+    }
+}
+
 /// The weight of one objective.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

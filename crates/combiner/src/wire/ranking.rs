@@ -7,11 +7,11 @@ use std::{
 };
 
 use counterweight_proto::counterweight::v1::{
-    Degradation, DescribeRankingRequest, DescribeRankingResponse, FeatureDescription,
-    ObjectiveDescription, ObjectiveInEffect, RankRequest, RankResponse, RankedCandidate,
-    ReadLogRequest, ReadLogResponse, ranking_service_server::RankingService,
+    Degradation, Density, DescribeRankingRequest, DescribeRankingResponse, Draw,
+    FeatureDescription, ObjectiveDescription, ObjectiveInEffect, RankRequest, RankResponse,
+    RankedCandidate, ReadLogRequest, ReadLogResponse, ranking_service_server::RankingService,
 };
-use counterweight_ranking::{contribution, symbol};
+use counterweight_ranking::{contribution, ope, symbol};
 use futures::future::join_all;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -23,6 +23,7 @@ use crate::{
     error::CombinerError,
     rank::{Engine, Query, Ranking, rank},
     source::{Input, Objective, Source},
+    weights,
     wire::{
         authorise::{Permission, authorise},
         status::code,
@@ -165,7 +166,27 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
         arm: text(ranking.chosen.arm.as_deref()),
         weights_stale: ranking.weights_stale,
         unconfirmed: ranking.unconfirmed.into_iter().map(unconfirmed).collect(),
-        draw: None,
+        draw: ranking.chosen.draw.map(draw),
+    }
+}
+
+/// A draw as it is answered.
+pub(super) fn draw(draw: weights::Draw) -> Draw {
+    let (low, high) = draw.density.range();
+    Draw {
+        lambda: draw.lambda,
+        low,
+        high,
+        density: density(draw.density).into(),
+        seed: draw.seed,
+    }
+}
+
+/// The kind of a density.
+pub(super) fn density(density: ope::Density) -> Density {
+    match density {
+        ope::Density::Uniform { .. } => Density::Uniform,
+        ope::Density::LogUniform { .. } => Density::LogUniform,
     }
 }
 

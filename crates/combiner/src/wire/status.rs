@@ -84,6 +84,9 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
         E::UnknownFeature { feature: name, .. } => {
             (InvalidArgument, "UNKNOWN_FEATURE", feature(name))
         }
+        E::WideAttribute { attribute, .. } => {
+            (InvalidArgument, "WIDE_ATTRIBUTE", feature(attribute))
+        }
         E::MissingFeature { objective, feature } => {
             (InvalidArgument, "MISSING_FEATURE", both(objective, feature))
         }

@@ -1,11 +1,17 @@
 //! Who gets which weights of a profile: the first segment that fits, the first experiment that has an arm for the unit, and the λ that an
 //! exploring profile draws.
 
+mod assign;
+mod combinations;
+mod draw;
+mod rules;
+
 use std::sync::Arc;
 
 use counterweight_ranking::ope::Density;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{combinations::Combination, rules::Rules};
 use super::profile::ObjectiveWeight;
 
 /// Requests that get weights of their own.

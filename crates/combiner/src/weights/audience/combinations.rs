@@ -1,0 +1,83 @@
+//! Every weight set that some request can get, so that what is checked of a profile is checked of all its audience.
+
+use super::rules::{Rules, explore, replace};
+
+/// What requests of one segment and arm get; none is of no segment, or in no arm.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Combination<'a> {
+    pub(crate) segment: Option<&'a str>,
+    /// As `experiment/arm`.
+    pub(crate) arm: Option<&'a str>,
+    /// Before any λ is drawn.
+    pub(crate) weights: Vec<f64>,
+    /// The weights at either end of the range of λ; none where nothing is drawn.
+    pub(crate) explored: Option<[Vec<f64>; 2]>,
+}
+
+impl Combination<'_> {
+    /// All weight sets whose bounds are those of what is drawn.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &[f64]> {
+        let held = self.explored.is_none().then_some(&self.weights);
+        held.into_iter()
+            .chain(self.explored.iter().flatten())
+            .map(Vec::as_slice)
+    }
+}
+
+impl Rules {
+    /// Every combination, over the profile's own weights.
+    pub(crate) fn combinations<'a>(
+        &'a self,
+        own: &'a [f64],
+    ) -> impl Iterator<Item = Combination<'a>> {
+        let named = self.segments.iter().map(|segment| Some(&*segment.name));
+        std::iter::once(None).chain(named).flat_map(move |segment| {
+            let taking = self.experiments.iter().filter(move |experiment| {
+                let wanted = experiment.segment.as_deref();
+                wanted.is_none() || wanted == segment
+            });
+            let arms = taking.flat_map(|experiment| experiment.arms.iter().map(|arm| &*arm.label));
+            let arms = std::iter::once(None).chain(arms.map(Some));
+            arms.map(move |arm| self.combination(own, segment, arm))
+        })
+    }
+
+    /// What requests of a segment and arm get; one that is not there changes nothing.
+    pub(crate) fn combination<'a>(
+        &self,
+        own: &[f64],
+        segment: Option<&'a str>,
+        arm: Option<&'a str>,
+    ) -> Combination<'a> {
+        let mut weights = own.to_vec();
+        let segment_rule = self
+            .segments
+            .iter()
+            .find(|rule| Some(&*rule.name) == segment);
+        if let Some(rule) = segment_rule {
+            replace(&mut weights, &rule.weights);
+        }
+        let mut arms = self
+            .experiments
+            .iter()
+            .flat_map(|experiment| &experiment.arms);
+        if let Some(rule) = arms.find(|rule| Some(&*rule.label) == arm) {
+            replace(&mut weights, &rule.weights);
+        }
+        let exploration = self.exploration.as_ref().filter(|rule| rule.takes(arm));
+        let explored = exploration.map(|rule| {
+            let (low, high) = rule.density.range();
+            [low, high].map(|lambda| {
+                let mut weights = weights.clone();
+                explore(&mut weights, lambda);
+                weights
+            })
+        });
+        Combination {
+            segment,
+            arm,
+            weights,
+            explored,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The λ of one request: drawn from the profile's density by the seed and the request's id alone, before anything is known of the candidates.
+
+use counterweight_ranking::ope::Density;
+
+use super::{Draw, Exploration, assign::hash};
+
+impl Exploration {
+    /// From what λ is drawn.
+    pub(crate) fn density(&self) -> Density {
+        let (low, high) = (self.low, self.high);
+        if self.log_uniform {
+            Density::LogUniform { low, high }
+        } else {
+            Density::Uniform { low, high }
+        }
+    }
+}
+
+impl Draw {
+    /// The draw of one request.
+    pub(super) fn new(density: Density, seed: u64, request_id: &str) -> Self {
+        let seed = hash([&seed.to_be_bytes(), request_id.as_bytes(), &[]]) >> 1;
+        Self {
+            lambda: lambda(density, seed),
+            density,
+            seed,
+        }
+    }
+}
+
+/// The λ that a draw's own seed gives: the quantile of ((splitmix64(seed) >> 11) + 0.5) / 2^53.
+fn lambda(density: Density, seed: u64) -> f64 {
+    let u = ((splitmix64(seed) >> 11) as f64 + 0.5) * 0.5_f64.powi(53);
+    quantile(density, u)
+}
+
+/// Below what a draw falls with this probability.
+fn quantile(density: Density, u: f64) -> f64 {
+    let (low, high) = density.range();
+    let lambda = match density {
+        Density::Uniform { .. } => low + (high - low) * u,
+        Density::LogUniform { .. } => low * ((high / low).ln() * u).exp(),
+    };
+    lambda.clamp(low, high)
+}
+
+/// The first output of SplitMix64 (Steele, Lea and Flood, 2014) from this state.
+fn splitmix64(state: u64) -> u64 {
+    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
