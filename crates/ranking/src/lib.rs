@@ -2,12 +2,14 @@
 //! Pure: no I/O, no clock; the offline parts use the threads of a rayon pool, and no result depends on how many there are.
 
 mod bounds;
+mod candidates;
 mod combine;
 mod error;
 pub mod front;
 pub mod metrics;
 pub mod ope;
 mod order;
+pub mod preview;
 mod ramp;
 pub mod stability;
 mod steps;

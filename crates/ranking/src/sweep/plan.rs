@@ -1,6 +1,6 @@
 //! What is swept and what is measured, checked before anything is read.
 
-use crate::error::RankingError;
+use crate::{candidates, error::RankingError};
 
 /// How much a place of the page counts, from place 1 at the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,52 +164,19 @@ impl Request<'_> {
         objectives: usize,
         labels: bool,
     ) -> Result<usize, RankingError> {
-        let n = self.probabilities.first().map_or(0, |column| column.len());
-        let shape = |columns: &[&[f64]], whole: &'static str, one: &'static str| {
-            let lengths = columns.iter().map(|column| (one, column.len(), n));
-            let mut all = std::iter::once((whole, columns.len(), objectives)).chain(lengths);
-            match all.find(|(_, found, expected)| found != expected) {
-                Some((what, found, expected)) => Err(RankingError::Length {
-                    request,
-                    what,
-                    found,
-                    expected,
-                }),
-                None => Ok(()),
-            }
-        };
-        shape(
-            self.probabilities,
-            "`probabilities` (one column per objective)",
-            "a column of `probabilities`",
-        )?;
-        if n == 0 {
-            return Err(RankingError::NoCandidates { request });
-        }
-        if n >= u32::MAX as usize {
-            return Err(RankingError::TooManyCandidates {
-                request,
-                candidates: n,
-            });
-        }
-        let in_range = |p: f64| (0.0..=1.0).contains(&p);
-        if let Some((objective, candidate, value)) = first(self.probabilities, |p| !in_range(p)) {
-            return Err(RankingError::Probability {
-                request,
-                candidate,
-                objective,
-                value,
-            });
-        }
+        let n = candidates::check(request, self.probabilities, objectives)?;
         if labels {
-            shape(
+            candidates::shape(
+                request,
                 self.realised,
-                "`realised` (one column per objective)",
-                "a column of `realised`",
+                (objectives, n),
+                [
+                    "`realised` (one column per objective)",
+                    "a column of `realised`",
+                ],
             )?;
-            if let Some((objective, candidate, value)) =
-                first(self.realised, |y| !y.is_nan() && !in_range(y))
-            {
+            let label = |y: f64| y.is_nan() || candidates::in_range(y);
+            if let Some((objective, candidate, value)) = candidates::first(self.realised, label) {
                 return Err(RankingError::Label {
                     request,
                     candidate,
@@ -220,12 +187,4 @@ impl Request<'_> {
         }
         Ok(n)
     }
-}
-
-/// The first bad value, with its column and row.
-fn first(columns: &[&[f64]], bad: impl Fn(f64) -> bool) -> Option<(usize, usize, f64)> {
-    columns.iter().enumerate().find_map(|(objective, column)| {
-        let candidate = column.iter().position(|&value| bad(value))?;
-        Some((objective, candidate, column[candidate]))
-    })
 }
