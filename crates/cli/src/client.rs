@@ -11,6 +11,13 @@ use tonic::{
 };
 use tonic_types::StatusExt as _;
 
+/// Large enough for 100,000 candidates with a few dozen features.
+#[cfg(feature = "offline")]
+pub(crate) const MESSAGE_LIMIT: usize = 256 << 20;
+
+/// Where a combiner listens that was not told otherwise.
+pub(crate) const DEFAULT_ADDRESS: &str = "http://127.0.0.1:7000";
+
 /// Where the combiner is.
 #[derive(Args)]
 pub(crate) struct Combiner {
@@ -18,7 +25,7 @@ pub(crate) struct Combiner {
     #[arg(
         long,
         env = "COUNTERWEIGHT_ADDRESS",
-        default_value = "http://127.0.0.1:7000",
+        default_value = DEFAULT_ADDRESS,
         value_name = "URL"
     )]
     pub(crate) address: String,

@@ -10,6 +10,7 @@ mod bench;
 mod client;
 #[cfg(feature = "offline")]
 mod data;
+mod draw;
 mod output;
 #[cfg(feature = "offline")]
 mod progress;

@@ -12,22 +12,22 @@ use counterweight_config::did_you_mean;
 use counterweight_dataset::{Dataset, Role, Rows};
 use counterweight_model::{Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema, Side};
 use counterweight_proto::counterweight::v1::{
-    DescribeRankingRequest, FeatureDescription, RankRequest, RankResponse,
+    DescribeRankingRequest, FeatureDescription, RankRequest,
     ranking_service_client::RankingServiceClient,
 };
-use counterweight_ranking::symbol;
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, encode_strings, tensor};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     WrongUse,
-    client::{Combiner, explain},
-    output::{Output, table},
+    client::{Combiner, MESSAGE_LIMIT, explain},
+    output::Output,
     runtime,
 };
 
-/// Large enough for 100,000 candidates with a few dozen features.
-const MESSAGE_LIMIT: usize = 256 << 20;
+mod answer;
+
+use answer::{answer_json, answer_table};
 
 /// Rank the candidates of a file, or of standard input, over gRPC.
 #[derive(Args)]
@@ -66,11 +66,15 @@ pub(crate) struct Rank {
     /// The unit of randomisation for experiments, usually a user id.
     #[arg(
         long,
+        visible_alias = "unit",
         env = "COUNTERWEIGHT_UNIT_ID",
         default_value = "",
         hide_default_value = true
     )]
     unit_id: String,
+    /// Show how far each weight may move before this page changes, and before each candidate leaves it.
+    #[arg(long, env = "COUNTERWEIGHT_STABILITY")]
+    stability: bool,
     #[command(flatten)]
     combiner: Combiner,
 }
@@ -153,6 +157,7 @@ impl Rank {
             unit_id: self.unit_id.clone(),
             candidate_ids: candidates.ids().to_vec(),
             limit: self.limit,
+            stability: self.stability,
             ..RankRequest::default()
         };
         let columns = candidates
@@ -374,133 +379,4 @@ fn push(request: &mut RankRequest, input: &Input, column: &Column<'_>) -> anyhow
     request.inputs.push(tensor(&input.name, datatype, &shape));
     request.raw_input_contents.push(raw);
     Ok(())
-}
-
-type Shown<'a> = (&'a str, HashMap<&'a str, String>);
-
-fn answer_table(answer: &RankResponse, shown: Option<&Shown<'_>>) -> String {
-    let mut header = vec!["rank".to_owned(), "id".to_owned()];
-    header.extend(shown.map(|(name, _)| (*name).to_owned()));
-    let left = header.len();
-    header.push("score".to_owned());
-    for (position, objective) in answer.objectives.iter().enumerate() {
-        header.push(format!("P({})", objective.name));
-        header.push(format!("{}·P", symbol(position)));
-    }
-    let rows = answer
-        .candidates
-        .iter()
-        .enumerate()
-        .map(|(rank, candidate)| {
-            let mut row = vec![(rank + 1).to_string(), candidate.id.clone()];
-            row.extend(shown.map(|(_, text)| {
-                text.get(candidate.id.as_str())
-                    .map_or_else(String::new, |text| cut(text))
-            }));
-            row.push(format!("{:.6}", candidate.score));
-            for (probability, contribution) in
-                candidate.probabilities.iter().zip(&candidate.contributions)
-            {
-                row.push(format!("{probability:.4}"));
-                row.push(format!("{contribution:+.4}"));
-            }
-            row
-        });
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut text = table(&header, left, rows);
-    text.push('\n');
-    text.push_str(&footer(answer));
-    text
-}
-
-/// Under what the candidates were ranked.
-fn footer(answer: &RankResponse) -> String {
-    let sum: Vec<String> = answer
-        .objectives
-        .iter()
-        .enumerate()
-        .map(|(position, objective)| {
-            format!(
-                "{} = {} ({})",
-                symbol(position),
-                objective.weight,
-                objective.name
-            )
-        })
-        .collect();
-    let mut text = format!(
-        "{} · profile {} · revision {} · request {}",
-        sum.join(", "),
-        answer.profile,
-        answer.revision,
-        answer.request_id
-    );
-    for degraded in &answer.degraded {
-        text.push_str(&format!(
-            "\ndegraded: ranked without {}: {}",
-            degraded.objective, degraded.reason
-        ));
-    }
-    if answer.weights_stale {
-        text.push_str("\nthe weights store is out of reach; these are the last known good weights");
-    }
-    text
-}
-
-/// The head of a long text.
-fn cut(text: &str) -> String {
-    const WIDTH: usize = 48;
-    if text.chars().count() <= WIDTH {
-        return text.to_owned();
-    }
-    text.chars().take(WIDTH - 1).chain(['…']).collect()
-}
-
-fn answer_json(answer: &RankResponse, shown: Option<&Shown<'_>>) -> Value {
-    let candidates: Vec<Value> = answer
-        .candidates
-        .iter()
-        .enumerate()
-        .map(|(rank, candidate)| {
-            let mut value = json!({
-                "rank": rank + 1,
-                "id": candidate.id,
-                "score": candidate.score,
-                "probabilities": candidate.probabilities,
-                "contributions": candidate.contributions,
-            });
-            if let Some((name, text)) = shown {
-                value[*name] = json!(text.get(candidate.id.as_str()));
-            }
-            value
-        })
-        .collect();
-    let objectives: Vec<Value> = answer
-        .objectives
-        .iter()
-        .map(|objective| {
-            json!({
-                "name": objective.name,
-                "weight": objective.weight,
-                "model_version": objective.model_version,
-                "calibrator": objective.calibrator,
-            })
-        })
-        .collect();
-    let degraded: Vec<Value> = answer
-        .degraded
-        .iter()
-        .map(|degraded| json!({ "objective": degraded.objective, "reason": degraded.reason }))
-        .collect();
-    json!({
-        "request_id": answer.request_id,
-        "profile": answer.profile,
-        "revision": answer.revision,
-        "segment": answer.segment,
-        "arm": answer.arm,
-        "weights_stale": answer.weights_stale,
-        "objectives": objectives,
-        "degraded": degraded,
-        "candidates": candidates,
-    })
 }

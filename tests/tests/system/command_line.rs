@@ -20,6 +20,17 @@ fn every_command_has_help() {
         &["rank"],
         &["weights", "get"],
         &["weights", "set"],
+        &["weights", "preview"],
+        &["weights", "solve"],
+        &["weights", "explain"],
+        &["weights", "segment", "set"],
+        &["weights", "segment", "remove"],
+        &["weights", "segment", "list"],
+        &["weights", "experiment", "start"],
+        &["weights", "experiment", "shares"],
+        &["weights", "experiment", "stop"],
+        &["weights", "experiment", "list"],
+        &["weights", "explore"],
         &["weights", "history"],
         &["weights", "show"],
         &["weights", "rollback"],
@@ -46,6 +57,51 @@ fn wrong_use_is_2_and_failure_is_1() {
     assert_eq!(run(["train"]).status.code(), Some(2));
     assert_eq!(run(["weights", "set", "β"]).status.code(), Some(2));
     assert_eq!(run(["weights", "ramp", "β=-1"]).status.code(), Some(2));
+    for (arguments, wanted) in [
+        (&["preview"][..], "OBJECTIVE=WEIGHT"),
+        (&["solve"], "--bait-budget"),
+        (
+            &["solve", "--bait-budget", "0.1", "--exchange-rate", "1"],
+            "cannot be used with",
+        ),
+        (&["solve", "--bait-budget", "1.5"], "from 0 to 1"),
+        (&["segment", "set", "new"], "--when"),
+        (&["segment", "set", "new", "--when", "n>5"], "write >= or <"),
+        (
+            &["experiment", "start", "x", "--arm", "a=0.005%"],
+            "no multiple of 0.01 %",
+        ),
+        (
+            &[
+                "experiment",
+                "start",
+                "x",
+                "--arm",
+                "a=60%",
+                "--arm",
+                "b=50%",
+            ],
+            "110 % of the units",
+        ),
+        (&["explore", "--low", "2", "--high", "1"], "not below"),
+        (
+            &[
+                "explore",
+                "--low",
+                "0",
+                "--high",
+                "1",
+                "--density",
+                "log-uniform",
+            ],
+            "above 0",
+        ),
+    ] {
+        let output = run(["weights"].iter().chain(arguments));
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(wanted), "{arguments:?}: {told}");
+    }
     let output = run(["weights", "get", "--address", "http://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(

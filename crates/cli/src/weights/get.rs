@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     connect,
-    show::{profile_json, profiles_table, ramp_line, unconfirmed_line},
+    show::{notes, profile_json, profiles_table},
 };
 use crate::{
     client::{Combiner, explain},
@@ -45,10 +45,8 @@ impl Get {
         output.print(&value, |_| {
             let mut text = profiles_table(&answer.profiles);
             for profile in &answer.profiles {
-                let notes = profile.unconfirmed.iter().map(unconfirmed_line);
-                let notes = notes.chain(profile.ramp.as_ref().map(ramp_line));
-                for note in notes {
-                    text.push_str(&format!("\n{}: {note}", profile.profile));
+                for note in notes(profile) {
+                    text.push_str(&format!("\n{note}"));
                 }
             }
             text.push_str(&format!(

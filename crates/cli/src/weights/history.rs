@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     connect,
-    show::{action_text, entry_json, profiles_line, profiles_table, ramp_line, time},
+    show::{action_text, entry_json, notes, profiles_line, profiles_table, time},
 };
 use crate::{
     client::{Combiner, explain},
@@ -112,12 +112,8 @@ impl One {
                 entry.reason,
                 profiles_table(&entry.profiles)
             );
-            for ramp in entry
-                .profiles
-                .iter()
-                .filter_map(|profile| profile.ramp.as_ref())
-            {
-                text.push_str(&format!("\n{}", ramp_line(ramp)));
+            for note in entry.profiles.iter().flat_map(notes) {
+                text.push_str(&format!("\n{note}"));
             }
             text.push_str(&format!(
                 "\nhash {}\nafter {}\nkey {}",

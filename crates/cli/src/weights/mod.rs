@@ -1,12 +1,23 @@
 //! `counterweight weights`: reads, moves and watches the weights of a running system.
 
+mod audience;
+mod change;
+mod condition;
+mod experiment;
+mod explain;
+mod explore;
 mod get;
 mod history;
 mod kill;
+mod preview;
+mod previewed;
 mod ramp;
 mod rollback;
+mod segment;
 mod set;
+mod share;
 mod show;
+mod solve;
 mod verify;
 mod watch;
 
@@ -36,6 +47,28 @@ pub(crate) enum Weights {
     Get(get::Get),
     /// Replace weights; durable and applied when the command returns.
     Set(set::Set),
+    /// Show what new weights would do to the recent requests; nothing is changed.
+    Preview(preview::Preview),
+    /// Find the weight that meets a goal on the recent requests with the least loss; nothing is changed.
+    Solve(solve::Solve),
+    /// Tell which weights a request would get, and why.
+    Explain(explain::Explain),
+    /// Give requests weights of their own, by what is known of them.
+    ///
+    /// The first segment whose conditions all hold applies. Its weights stand in the place of the profile's; objectives that it does not name keep theirs.
+    #[command(subcommand)]
+    Segment(segment::Segment),
+    /// Divide units into arms that get weights of their own.
+    ///
+    /// A unit's arm follows from the hash of its id and the experiment's salt, and stays as long as the shares do. The first experiment that has an
+    /// arm for the unit applies, over the segment's weights; `weights explain --unit` tells which arm a unit has, and why.
+    #[command(subcommand)]
+    Experiment(experiment::Experiment),
+    /// Draw the second objective's weight anew for every request, so that a log tells what other weights bring.
+    ///
+    /// λ is drawn before the candidates are looked at, and the second objective's weight is −λ times the first's. The draw is in the answer and in
+    /// the log with its range and density, so that `bench ope` has exact propensities.
+    Explore(explore::Explore),
     /// List the revisions, newest first.
     History(history::History),
     /// Show one revision.
@@ -58,6 +91,12 @@ impl Weights {
         match self {
             Self::Get(get) => runtime.block_on(get.run(output)),
             Self::Set(set) => runtime.block_on(set.run(output)),
+            Self::Preview(preview) => runtime.block_on(preview.run(output)),
+            Self::Solve(solve) => runtime.block_on(solve.run(output)),
+            Self::Explain(explain) => runtime.block_on(explain.run(output)),
+            Self::Segment(segment) => runtime.block_on(segment.run(output)),
+            Self::Experiment(experiment) => runtime.block_on(experiment.run(output)),
+            Self::Explore(explore) => runtime.block_on(explore.run(output)),
             Self::History(history) => runtime.block_on(history.run(output)),
             Self::Show(one) => runtime.block_on(one.run(output)),
             Self::Rollback(rollback) => runtime.block_on(rollback.run(output)),
@@ -132,6 +171,34 @@ async fn current(client: &mut Client, profile: &str) -> anyhow::Result<ProfileWe
         .into_iter()
         .next()
         .ok_or_else(|| anyhow::anyhow!("the combiner knows no profile {profile:?}"))
+}
+
+/// One profile or all, as they are in force.
+async fn profiles(
+    combiner: &Combiner,
+    profile: Option<String>,
+) -> anyhow::Result<Vec<ProfileWeights>> {
+    let request = GetWeightsRequest {
+        profile: profile.unwrap_or_default(),
+    };
+    let mut client = connect(combiner).await?;
+    let answer = client.get_weights(request).await;
+    let answer = answer.map_err(|status| explain(&status))?;
+    Ok(answer.into_inner().profiles)
+}
+
+/// The place of a name among those that there are.
+fn position<'a>(
+    what: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<usize, WrongUse> {
+    names.clone().position(|own| own == name).ok_or_else(|| {
+        WrongUse(format!(
+            "there is no {what} {name:?}{}",
+            counterweight_config::did_you_mean(name, names)
+        ))
+    })
 }
 
 /// Named weights as the combiner wants them.

@@ -6,6 +6,7 @@ use counterweight_proto::counterweight::v1::{
 use counterweight_ranking::symbol;
 use serde_json::{Map, Value, json};
 
+use super::audience;
 use crate::output::table;
 
 pub(super) fn profiles_table(profiles: &[ProfileWeights]) -> String {
@@ -42,16 +43,12 @@ pub(super) fn profiles_table(profiles: &[ProfileWeights]) -> String {
     )
 }
 
-pub(super) fn changes(before: &ProfileWeights, after: &ProfileWeights) -> String {
+pub(super) fn changes(before: &[ObjectiveWeight], after: &[ObjectiveWeight]) -> String {
     after
-        .weights
         .iter()
         .enumerate()
         .map(|(position, new)| {
-            let old = before
-                .weights
-                .iter()
-                .find(|old| old.objective == new.objective);
+            let old = before.iter().find(|old| old.objective == new.objective);
             let label = format!("{} {}", symbol(position), new.objective);
             match old {
                 Some(old) if old.weight != new.weight => {
@@ -80,7 +77,7 @@ pub(super) fn weights_line(weights: &[ObjectiveWeight]) -> String {
         .join(", ")
 }
 
-pub(super) fn ramp_line(ramp: &Ramp) -> String {
+fn ramp_line(ramp: &Ramp) -> String {
     let duration = ramp.duration.unwrap_or_default();
     let start = ramp
         .start
@@ -93,7 +90,7 @@ pub(super) fn ramp_line(ramp: &Ramp) -> String {
     )
 }
 
-pub(super) fn unconfirmed_line(unconfirmed: &Unconfirmed) -> String {
+fn unconfirmed_line(unconfirmed: &Unconfirmed) -> String {
     let bound = unconfirmed.bound.clone().unwrap_or_default();
     format!(
         "the weight of {} was tuned for version {:?}{}, and {:?}{} is served; confirm it with `weights set --confirm-models`",
@@ -134,7 +131,14 @@ pub(super) fn action_text(entry: &WeightsEntry) -> String {
 pub(super) fn profiles_line(entry: &WeightsEntry) -> String {
     let profiles = entry.profiles.iter();
     profiles
-        .map(|profile| format!("{}: {}", profile.profile, weights_line(&profile.weights)))
+        .map(|profile| {
+            format!(
+                "{}: {}{}",
+                profile.profile,
+                weights_line(&profile.weights),
+                audience::summary(profile)
+            )
+        })
         .collect::<Vec<_>>()
         .join("; ")
 }
@@ -198,7 +202,20 @@ pub(super) fn profile_json(profile: &ProfileWeights) -> Value {
         "binding": binding,
         "ramp": profile.ramp.as_ref().map(ramp_json),
         "unconfirmed": unconfirmed,
+        "segments": profile.segments.iter().map(audience::segment_json).collect::<Vec<_>>(),
+        "experiments": profile.experiments.iter().map(audience::experiment_json).collect::<Vec<_>>(),
+        "exploration": profile.exploration.as_ref().map(audience::exploration_json),
     })
+}
+
+/// What a person should know of a profile beside its weights, a line each.
+pub(super) fn notes(profile: &ProfileWeights) -> Vec<String> {
+    let unconfirmed = profile.unconfirmed.iter().map(unconfirmed_line);
+    let ramp = profile.ramp.as_ref().map(ramp_line);
+    let notes = unconfirmed.chain(ramp).chain(audience::lines(profile));
+    notes
+        .map(|note| format!("{}: {note}", profile.profile))
+        .collect()
 }
 
 fn unconfirmed_json(unconfirmed: &Unconfirmed) -> Value {
@@ -212,7 +229,7 @@ fn unconfirmed_json(unconfirmed: &Unconfirmed) -> Value {
     })
 }
 
-fn weights_json(weights: &[ObjectiveWeight]) -> Map<String, Value> {
+pub(super) fn weights_json(weights: &[ObjectiveWeight]) -> Map<String, Value> {
     weights
         .iter()
         .map(|weight| (weight.objective.clone(), json!(weight.weight)))
