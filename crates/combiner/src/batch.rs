@@ -93,17 +93,14 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The value of a tensor of one element: text of BYTES, else a number; none for an empty text and NaN, which are missing.
+/// The value of a tensor of one element: text of BYTES, else a number; none where it is missing.
 fn value(view: &TensorView<'_>) -> Option<Value> {
-    if view.datatype == Datatype::Bytes {
-        let text = view.to_strings().ok()?.pop()?;
-        return (!text.is_empty()).then(|| Value::Text(text.into_owned()));
-    }
-    let number = match view.datatype {
-        Datatype::Fp32 => decimal(view.to_f32().ok()?.pop()?),
-        _ => view.to_f64().ok()?.pop()?,
+    let value = match view.datatype {
+        Datatype::Bytes => Value::Text(view.to_strings().ok()?.pop()?.into_owned()),
+        Datatype::Fp32 => Value::Number(decimal(view.to_f32().ok()?.pop()?)),
+        _ => Value::Number(view.to_f64().ok()?.pop()?),
     };
-    (!number.is_nan()).then_some(Value::Number(number))
+    (!value.is_missing()).then_some(value)
 }
 
 /// The double that a person means who writes the number of a float: 0.1 and not 0.10000000149011612.

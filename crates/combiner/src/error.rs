@@ -380,6 +380,30 @@ pub enum CombinerError {
         /// Which bound.
         error: BoundError,
     },
+    /// A segment, an experiment or exploration makes no sense.
+    #[error("profile {profile:?}, {rule}: {problem}")]
+    Rule {
+        /// The profile.
+        profile: String,
+        /// The segment, experiment, arm or exploration.
+        rule: String,
+        /// What is wrong and what to send.
+        problem: String,
+    },
+    /// A segment, an arm or exploration brings a weight out of its bounds, or moves it too far at once.
+    #[error(
+        "profile {profile:?}, {rule}, objective {objective:?}: {error}; go in smaller steps, change the rule, or go with force"
+    )]
+    RuleOutOfBounds {
+        /// The profile.
+        profile: String,
+        /// The segment, arm or exploration whose requests it is.
+        rule: String,
+        /// The objective.
+        objective: String,
+        /// Which bound.
+        error: BoundError,
+    },
     /// The writer names a model that is not served.
     #[error(
         "profile {profile:?}, objective {objective:?}: the weights are said to be tuned for {wanted}, and {served} is served; \

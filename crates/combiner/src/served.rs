@@ -8,8 +8,8 @@ use crate::{
     config::OnModelChange,
     error::{CombinerError, Failure},
     rank::{Combined, Engine},
-    source::Source,
-    weights::{Bound, InForce, ProfileState, Served},
+    source::{Side, Source},
+    weights::{Bound, InForce, KnownAttributes, ProfileState, Served},
 };
 
 /// How long a model may take to say which version it serves.
@@ -38,6 +38,30 @@ impl Engine {
                 })
             })
             .collect()
+    }
+
+    /// What segments may ask for, as far as the models have said what they take.
+    pub(crate) fn known_attributes(&self) -> KnownAttributes {
+        let mut known = KnownAttributes {
+            context: self.config.attributes.clone(),
+            candidate: Vec::new(),
+            complete: self.models().all(|model| model.says_all()),
+        };
+        for objective in &self.objectives {
+            match &objective.source {
+                Source::Column(column) => known.candidate.push(column.clone()),
+                Source::Model(model) => {
+                    for input in model.each_inputs().iter().flat_map(|inputs| &inputs.list) {
+                        let side = match input.side {
+                            Some(Side::Candidate) => &mut known.candidate,
+                            Some(Side::Context) | None => &mut known.context,
+                        };
+                        side.push(input.name.clone());
+                    }
+                }
+            }
+        }
+        known
     }
 
     /// The objectives of a profile whose weights are bound to something else than what is served.

@@ -115,6 +115,11 @@ impl Inputs {
         }
     }
 
+    /// Whether these are all that the model takes.
+    pub(super) fn says_all(&self) -> bool {
+        self.anything_but.is_none()
+    }
+
     /// Whether a tensor of that name is for this model.
     pub(super) fn takes(&self, name: &str) -> bool {
         match &self.anything_but {

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use counterweight_model::Calibrator;
 
-pub(crate) use self::{inputs::Input, model::Model};
+pub(crate) use self::{
+    inputs::{Input, Side},
+    model::Model,
+};
 use crate::{
     batch::Batch,
     call::Call,

@@ -95,11 +95,28 @@ impl Model {
         self.inputs.load().is_some()
     }
 
+    /// What the model takes, by default and in the versions that are held.
+    pub(crate) fn each_inputs(&self) -> Vec<Arc<Inputs>> {
+        let held = self.held.load();
+        self.inputs()
+            .into_iter()
+            .chain(held.iter().cloned())
+            .collect()
+    }
+
+    /// Whether the model has said all that it takes.
+    pub(crate) fn says_all(&self) -> bool {
+        self.inputs
+            .load()
+            .as_ref()
+            .is_some_and(|inputs| inputs.says_all())
+    }
+
     /// Whether the model lists an input of that name.
     pub(crate) fn lists(&self, name: &str) -> bool {
-        let lists = |inputs: &Inputs| inputs.get(name).is_some();
-        self.inputs.load().as_deref().is_some_and(lists)
-            || self.held.load().iter().any(|held| lists(held))
+        self.each_inputs()
+            .iter()
+            .any(|inputs| inputs.get(name).is_some())
     }
 
     /// Whether the model takes a tensor of that name; none when that is not known yet.

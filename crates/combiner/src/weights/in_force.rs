@@ -3,7 +3,7 @@
 use counterweight_ranking::Weights;
 
 use super::{
-    audience::{Chosen, Combination, Experiment, Exploration, Rules, Segment, Who},
+    audience::{Chosen, Combination, Experiment, Explained, Exploration, Rules, Segment, Who},
     log_state::LogState,
     profile::{Bound, ObjectiveWeight, ProfileState, Ramp},
 };
@@ -111,6 +111,11 @@ impl InForce {
             experiments: self.experiments.clone(),
             exploration: self.exploration.clone(),
         }
+    }
+
+    /// What applies to one request, and why; an empty request id draws nothing.
+    pub(crate) fn explain(&self, who: Who<'_>) -> Explained {
+        self.rules.explain(self.weights.as_slice(), who)
     }
 
     /// What applies to one request.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     entry::{Cause, Entry},
     live::LiveWeights,
-    plan::{Planner, due, next_due_ms},
+    plan::{KnownAttributes, Planner, due, next_due_ms},
     profile::Ramp,
 };
 use crate::error::CombinerError;
@@ -62,6 +62,7 @@ impl LiveWeights {
         let planner = Planner {
             config: Arc::clone(&self.config),
             served: Vec::new(),
+            attributes: KnownAttributes::default(),
             forced: false,
         };
         let cause = Cause {

@@ -9,7 +9,7 @@ use super::{
     entry::{Cause, Change, Entry},
     live::LiveWeights,
     log_state::LogState,
-    plan::{Planner, ProfileAt, ProfileChange, RampPlan, Served},
+    plan::{AudienceChange, KnownAttributes, Planner, ProfileAt, ProfileChange, RampPlan, Served},
     profile::{Action, ObjectiveWeight},
     store::{Reach, Store},
     verify_log,
@@ -84,6 +84,7 @@ impl Servers {
                 });
                 2
             ],
+            attributes: KnownAttributes::default(),
             forced: false,
         }
     }
@@ -102,6 +103,7 @@ impl Servers {
             weights: bait(weight),
             binding: vec![],
             confirm_models: false,
+            audience: AudienceChange::default(),
         };
         let plan = move |log: &LogState| planner.set(log, std::slice::from_ref(&change)).map(Some);
         self.commit(server, key, plan).await

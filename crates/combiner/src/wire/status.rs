@@ -174,15 +174,26 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
             profile,
             objective,
             error,
-        } => {
-            let code = match error {
-                BoundError::BelowMinimum { .. } | BoundError::AboveMaximum { .. } => {
-                    InvalidArgument
-                }
-                BoundError::StepTooLarge { .. } => FailedPrecondition,
-            };
-            (code, "OUT_OF_BOUNDS", in_profile(profile, objective))
-        }
+        } => (
+            out_of_bounds(error),
+            "OUT_OF_BOUNDS",
+            in_profile(profile, objective),
+        ),
+        E::Rule { profile, rule, .. } => (
+            InvalidArgument,
+            "WRONG_RULE",
+            in_rule(one("profile", profile), rule),
+        ),
+        E::RuleOutOfBounds {
+            profile,
+            rule,
+            objective,
+            error,
+        } => (
+            out_of_bounds(error),
+            "OUT_OF_BOUNDS",
+            in_rule(in_profile(profile, objective), rule),
+        ),
         E::NotServed {
             profile, objective, ..
         } => (
@@ -245,6 +256,19 @@ fn in_profile(profile: &str, objective: &str) -> Facts {
         ("profile", profile.to_owned()),
         ("objective", objective.to_owned()),
     ]
+}
+
+fn in_rule(mut facts: Facts, rule: &str) -> Facts {
+    facts.push(("rule", rule.to_owned()));
+    facts
+}
+
+fn out_of_bounds(error: &BoundError) -> Code {
+    match error {
+        BoundError::BelowMinimum { .. } | BoundError::AboveMaximum { .. } => Code::InvalidArgument,
+        // Smaller steps lead there.
+        BoundError::StepTooLarge { .. } => Code::FailedPrecondition,
+    }
 }
 
 fn field(name: impl Into<String>) -> Facts {

@@ -20,7 +20,7 @@ pub(super) fn hash(parts: [&[u8]; 3]) -> u64 {
 pub(super) fn bucket(salt: &str, unit_id: &str) -> u32 {
     let hash = hash([salt.as_bytes(), &[0], unit_id.as_bytes()]);
     // The high half of a product with a number below 2^32.
-    (u128::from(hash) * u128::from(BUCKETS) >> 64) as u32
+    ((u128::from(hash) * u128::from(BUCKETS)) >> 64) as u32
 }
 
 /// Runs of buckets from 0 on: the position of the arm, or none, and how many.

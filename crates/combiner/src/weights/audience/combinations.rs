@@ -1,5 +1,7 @@
 //! Every weight set that some request can get, so that what is checked of a profile is checked of all its audience.
 
+use std::fmt;
+
 use super::rules::{Rules, explore, replace};
 
 /// What requests of one segment and arm get; none is of no segment, or in no arm.
@@ -21,6 +23,23 @@ impl Combination<'_> {
         held.into_iter()
             .chain(self.explored.iter().flatten())
             .map(Vec::as_slice)
+    }
+}
+
+/// Names it within its profile.
+impl fmt::Display for Combination<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.segment, self.arm) {
+            (None, None) if self.explored.is_some() => f.write_str("exploration"),
+            (None, None) => f.write_str("the profile's own weights"),
+            (Some(segment), None) => write!(f, "segment {segment:?}"),
+            (None, Some(arm)) => write!(f, "arm {arm:?}"),
+            (Some(segment), Some(arm)) => write!(f, "arm {arm:?} in segment {segment:?}"),
+        }?;
+        match (self.segment, self.arm, &self.explored) {
+            (None, None, _) | (_, _, None) => Ok(()),
+            _ => f.write_str(" under exploration"),
+        }
     }
 }
 

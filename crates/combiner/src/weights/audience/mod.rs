@@ -4,6 +4,7 @@
 mod assign;
 mod combinations;
 mod draw;
+mod explain;
 mod rules;
 
 use std::sync::Arc;
@@ -11,7 +12,12 @@ use std::sync::Arc;
 use counterweight_ranking::ope::Density;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{combinations::Combination, rules::Rules};
+pub(crate) use self::{
+    assign::{BUCKETS, rearrange, shares},
+    combinations::Combination,
+    explain::{Explained, Verdict},
+    rules::Rules,
+};
 use super::profile::ObjectiveWeight;
 
 /// Requests that get weights of their own.
@@ -52,6 +58,16 @@ pub(crate) enum Test {
 pub(crate) enum Value {
     Number(f64),
     Text(String),
+}
+
+impl Value {
+    /// Whether it stands for none: an empty text, and NaN.
+    pub(crate) fn is_missing(&self) -> bool {
+        match self {
+            Self::Number(number) => number.is_nan(),
+            Self::Text(text) => text.is_empty(),
+        }
+    }
 }
 
 /// Units divided into arms.

@@ -50,6 +50,13 @@ pub(super) struct ExplorationRule {
     pub(super) seed: u64,
 }
 
+/// Whether a λ is drawn where the profile explores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Drawing {
+    Lambda,
+    Nothing,
+}
+
 /// Why a segment does not apply.
 #[derive(Debug)]
 pub(super) struct Misfit<'a> {
@@ -119,6 +126,10 @@ impl Rules {
 
     /// What applies to one request, over the profile's own weights.
     pub(crate) fn choose(&self, own: &[f64], who: Who<'_>) -> Chosen {
+        self.choose_with(own, who, Drawing::Lambda)
+    }
+
+    pub(super) fn choose_with(&self, own: &[f64], who: Who<'_>, drawing: Drawing) -> Chosen {
         let mut weights = own.to_vec();
         let segment = self
             .segments
@@ -138,7 +149,9 @@ impl Rules {
         let draw = self
             .exploration
             .as_ref()
-            .filter(|exploration| exploration.takes(arm.map(|arm| &*arm.label)))
+            .filter(|exploration| {
+                drawing == Drawing::Lambda && exploration.takes(arm.map(|arm| &*arm.label))
+            })
             .map(|exploration| Draw::new(exploration.density, exploration.seed, who.request_id));
         if let Some(draw) = draw {
             explore(&mut weights, draw.lambda);
@@ -163,6 +176,27 @@ impl SegmentRule {
             let holds = found.is_some_and(|value| condition.test.holds(value));
             (!holds).then_some(Misfit { condition, found })
         })
+    }
+}
+
+impl SegmentRule {
+    /// What of the request makes the segment fit.
+    pub(super) fn fit(&self, attributes: &[Attribute]) -> String {
+        let found = self.conditions.iter().filter_map(|condition| {
+            let mut known = attributes.iter();
+            let found = known.find(|attribute| attribute.name == condition.attribute)?;
+            Some(format!("{} is {}", found.name, found.value))
+        });
+        found.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl ArmRule {
+    /// Its name within the experiment.
+    pub(super) fn name(&self) -> &str {
+        self.label
+            .split_once('/')
+            .map_or(&*self.label, |(_, name)| name)
     }
 }
 

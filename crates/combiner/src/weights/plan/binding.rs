@@ -25,11 +25,9 @@ impl Planner {
         current: &InForce,
         named: &[Bound],
     ) -> Result<Vec<Bound>, CombinerError> {
-        let holds = self.config.profiles[profile].on_model_change == OnModelChange::Hold;
+        self.check_binding(profile, current, named)?;
+        let holds = self.holds(profile);
         let held = |at: usize| current.binding[at].clone().filter(|_| holds);
-        self.check_named(profile, named, |at| {
-            held(at).or_else(|| self.served_as(profile, at))
-        })?;
         let mut binding = Vec::new();
         for at in 0..current.binding.len() {
             let bound = held(at).or_else(|| self.served_as(profile, at));
@@ -47,6 +45,24 @@ impl Planner {
             }
         }
         Ok(binding)
+    }
+
+    /// Refuses what the writer names where the profile is ranked with something else.
+    pub(super) fn check_binding(
+        &self,
+        profile: usize,
+        current: &InForce,
+        named: &[Bound],
+    ) -> Result<(), CombinerError> {
+        let holds = self.holds(profile);
+        self.check_named(profile, named, |at| {
+            let held = current.binding[at].clone().filter(|_| holds);
+            held.or_else(|| self.served_as(profile, at))
+        })
+    }
+
+    fn holds(&self, profile: usize) -> bool {
+        self.config.profiles[profile].on_model_change == OnModelChange::Hold
     }
 
     /// The binding of weights that are confirmed: what is served now.

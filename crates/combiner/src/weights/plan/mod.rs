@@ -1,6 +1,8 @@
 //! What a change makes of the log's state: every check of a write that needs to know what is there.
 
+mod audience;
 mod binding;
+mod everybody;
 mod kill;
 mod ramp;
 mod rollback;
@@ -12,6 +14,7 @@ use counterweight_config::did_you_mean;
 use counterweight_ranking::{BoundError, Weights, WeightsError, check_range, check_step};
 
 pub(crate) use self::{
+    audience::{AudienceChange, ExperimentChange, KnownAttributes},
     binding::Served,
     ramp::{RampPlan, due, next_due_ms},
     rollback::Restored,
@@ -38,6 +41,8 @@ pub(crate) struct Planner {
     pub(crate) config: Arc<Config>,
     /// What each objective is served by, in the order of the configuration; none when that is not known.
     pub(crate) served: Vec<Option<Served>>,
+    /// What segments may ask for.
+    pub(crate) attributes: KnownAttributes,
     /// Whether bounds are passed.
     pub(crate) forced: bool,
 }

@@ -74,6 +74,12 @@ impl Planner {
             }
         };
         let from = named(&self.config, position, current.weights.as_slice());
+        let to = named(&self.config, position, target.as_slice());
+        let there = ProfileState {
+            weights: to.clone(),
+            ..current.state(&self.config, position)
+        };
+        self.check_everybody(position, &there, None)?;
         Ok(Change {
             action: Action::RampStarted,
             forced: self.forced,
@@ -82,7 +88,7 @@ impl Planner {
                 binding: self.bound(position, &current, &[])?,
                 ramp: Some(Ramp {
                     from,
-                    to: named(&self.config, position, target.as_slice()),
+                    to,
                     base_rates,
                     step: 0,
                     steps,
@@ -146,24 +152,31 @@ impl Planner {
             return Ok(Some(self.stopped(position, &current)));
         };
         let here = current.weights.as_slice();
+        let reached = |step: u32| ProfileState {
+            weights: named(&self.config, position, &way.at(step, ramp.steps)),
+            ramp: (step < ramp.steps).then(|| Ramp {
+                step,
+                ..ramp.clone()
+            }),
+            ..current.state(&self.config, position)
+        };
+        let orders = |step: &u32| self.orders_for_everybody(position, &reached(*step));
         let step = (ramp.step + 2..=due)
             .rev()
-            .find(|&step| check_step(&profile.bounds, here, &way.at(step, ramp.steps)).is_ok())
-            .unwrap_or(ramp.step + 1);
+            .filter(|&step| check_step(&profile.bounds, here, &way.at(step, ramp.steps)).is_ok())
+            .find(orders)
+            // A step that would leave a segment or arm without any weight is left out; the target does not.
+            .or_else(|| (ramp.step + 1..=due).find(orders));
+        let Some(step) = step else {
+            return Ok(None);
+        };
         Ok(Some(Change {
             action: Action::RampStep {
                 step,
                 steps: ramp.steps,
             },
             forced: false,
-            profiles: vec![ProfileState {
-                weights: named(&self.config, position, &way.at(step, ramp.steps)),
-                ramp: (step < ramp.steps).then(|| Ramp {
-                    step,
-                    ..ramp.clone()
-                }),
-                ..current.state(&self.config, position)
-            }],
+            profiles: vec![reached(step)],
         }))
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Restored {
 }
 
 impl Planner {
-    /// Restores weights and binding of some profiles as they were at a revision; a ramp that ran then stays stopped.
+    /// Restores some profiles as they were at a revision, with segments, experiments and exploration; a ramp that ran then stays stopped.
     pub(crate) fn rollback(
         &self,
         log: &LogState,
@@ -35,10 +35,12 @@ impl Planner {
             let weights: &Weights = &then.weights;
             self.check_range(position, weights)?;
             self.check_step(position, &current.weights, weights)?;
-            profiles.push(ProfileState {
+            let state = ProfileState {
                 ramp: None,
                 ..then.state(&self.config, position)
-            });
+            };
+            self.check_everybody(position, &state, Some(&current))?;
+            profiles.push(state);
         }
         Ok(Change {
             action: Action::Rollback { of: revision },

@@ -1,11 +1,11 @@
 //! Setting weights, and confirming them for models that were replaced.
 
-use super::{Planner, ProfileAt};
+use super::{AudienceChange, Planner, ProfileAt};
 use crate::{
     error::CombinerError,
     weights::{
         entry::Change,
-        in_force::named,
+        in_force::{InForce, named},
         log_state::LogState,
         profile::{Action, Bound, ObjectiveWeight, ProfileState},
     },
@@ -21,6 +21,8 @@ pub(crate) struct ProfileChange {
     pub(crate) binding: Vec<Bound>,
     /// Binds every weight to what is served now.
     pub(crate) confirm_models: bool,
+    /// What becomes of segments, experiments and exploration.
+    pub(crate) audience: AudienceChange,
 }
 
 impl Planner {
@@ -33,29 +35,44 @@ impl Planner {
         let mut profiles: Vec<ProfileState> = Vec::with_capacity(changes.len());
         for change in changes {
             let (position, current) = self.current(log, &change.at, &profiles)?;
-            let weights = if change.confirm_models && change.weights.is_empty() {
-                current.weights.clone()
-            } else {
-                let weights = self.merged(position, &current, &change.weights)?;
-                self.check_range(position, &weights)?;
-                self.check_step(position, &current.weights, &weights)?;
-                weights
-            };
-            profiles.push(ProfileState {
-                weights: named(&self.config, position, weights.as_slice()),
-                binding: if change.confirm_models {
-                    self.confirmed(position, &change.binding)?
-                } else {
-                    self.bound(position, &current, &change.binding)?
-                },
-                ramp: None,
-                ..current.state(&self.config, position)
-            });
+            profiles.push(self.changed(position, &current, change)?);
         }
         Ok(Change {
             action: Action::Set,
             forced: self.forced,
             profiles,
         })
+    }
+
+    fn changed(
+        &self,
+        position: usize,
+        current: &InForce,
+        change: &ProfileChange,
+    ) -> Result<ProfileState, CombinerError> {
+        let mut state = ProfileState {
+            ramp: None,
+            ..current.state(&self.config, position)
+        };
+        let moves = !change.weights.is_empty();
+        if moves || change.audience.is_empty() && !change.confirm_models {
+            let weights = self.merged(position, current, &change.weights)?;
+            self.check_range(position, &weights)?;
+            self.check_step(position, &current.weights, &weights)?;
+            state.weights = named(&self.config, position, weights.as_slice());
+        }
+        if change.confirm_models {
+            state.binding = self.confirmed(position, &change.binding)?;
+        } else if moves {
+            state.binding = self.bound(position, current, &change.binding)?;
+        } else {
+            // Weights that do not move stay bound to what they were tuned for.
+            self.check_binding(position, current, &change.binding)?;
+        }
+        if moves || !change.audience.is_empty() {
+            self.change_audience(position, current, &change.audience, &mut state)?;
+            self.check_everybody(position, &state, Some(current))?;
+        }
+        Ok(state)
     }
 }

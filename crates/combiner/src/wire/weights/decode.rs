@@ -4,6 +4,7 @@ use counterweight_proto::counterweight::v1 as pb;
 use prost::Message;
 use uuid::Uuid;
 
+use super::audience;
 use crate::{
     config::Config,
     error::CombinerError,
@@ -33,12 +34,13 @@ pub(super) fn set(
         idempotency_key: request.idempotency_key,
     };
     let cause = self::cause(Some(cause), request_digest)?;
-    let changes = request.changes.into_iter().map(change).collect();
-    Ok((cause, changes))
+    let changes = request.changes.into_iter().map(change);
+    Ok((cause, changes.collect::<Result<_, _>>()?))
 }
 
-fn change(change: pb::ProfileChange) -> ProfileChange {
-    ProfileChange {
+pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, CombinerError> {
+    Ok(ProfileChange {
+        audience: audience::change(&mut change)?,
         at: ProfileAt {
             profile: change.profile,
             expected_revision: change.expected_revision,
@@ -54,7 +56,7 @@ fn change(change: pb::ProfileChange) -> ProfileChange {
             })
             .collect(),
         confirm_models: change.confirm_models,
-    }
+    })
 }
 
 pub(super) fn rollback(
@@ -199,12 +201,13 @@ fn at(at: pb::ProfileAt) -> ProfileAt {
     }
 }
 
-fn weights(weights: Vec<pb::ObjectiveWeight>) -> Vec<ObjectiveWeight> {
+pub(super) fn weights(weights: Vec<pb::ObjectiveWeight>) -> Vec<ObjectiveWeight> {
     weights
         .into_iter()
         .map(|wanted| ObjectiveWeight {
             objective: wanted.objective,
-            weight: wanted.weight,
+            // −0 is 0.
+            weight: wanted.weight + 0.0,
         })
         .collect()
 }

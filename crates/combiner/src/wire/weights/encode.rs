@@ -2,6 +2,7 @@
 
 use counterweight_proto::counterweight::v1 as pb;
 
+use super::audience;
 use crate::{
     config::Config,
     error::CombinerError,
@@ -155,9 +156,9 @@ fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
         binding: set.binding.iter().map(bound).collect(),
         ramp: set.ramp.as_ref().map(ramp),
         unconfirmed: Vec::new(),
-        segments: Vec::new(),
-        experiments: Vec::new(),
-        exploration: None,
+        segments: set.segments.iter().map(audience::segment).collect(),
+        experiments: set.experiments.iter().map(audience::experiment).collect(),
+        exploration: set.exploration.as_ref().map(audience::exploration),
     }
 }
 
@@ -182,7 +183,7 @@ fn bound(bound: &Bound) -> pb::ModelBinding {
     }
 }
 
-fn weights_of(weights: &[ObjectiveWeight]) -> Vec<pb::ObjectiveWeight> {
+pub(super) fn weights_of(weights: &[ObjectiveWeight]) -> Vec<pb::ObjectiveWeight> {
     weights
         .iter()
         .map(|set| pb::ObjectiveWeight {

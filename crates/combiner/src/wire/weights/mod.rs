@@ -1,5 +1,6 @@
 //! WeightsService: authorises, decodes, calls, encodes.
 
+mod audience;
 mod decode;
 mod encode;
 mod watch;
@@ -17,7 +18,9 @@ use super::authorise::{Permission, authorise};
 use crate::{
     error::CombinerError,
     rank::Engine,
-    weights::{Cause, Change, Entry, LogState, Planner, ProfileAt, Restored, now_ms},
+    weights::{
+        Cause, Change, Entry, KnownAttributes, LogState, Planner, ProfileAt, Restored, Who, now_ms,
+    },
 };
 
 /// The live weights over gRPC.
@@ -188,7 +191,18 @@ impl WeightsService for WeightsApi {
         request: Request<pb::ExplainWeightsRequest>,
     ) -> Answer<pb::ExplainWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        Err(Status::unimplemented("not yet"))
+        let request = request.into_inner();
+        let config = &self.engine.config;
+        let profile = config.profile(&request.profile)?;
+        let in_force = self.engine.weights.in_force(profile);
+        let explained = in_force.explain(Who {
+            attributes: &audience::attributes(request.attributes)?,
+            unit_id: &request.unit_id,
+            request_id: &request.request_id,
+        });
+        Ok(Response::new(audience::explained(
+            config, profile, &in_force, explained,
+        )))
     }
 }
 
@@ -215,6 +229,7 @@ impl WeightsApi {
         Planner {
             config: Arc::clone(&self.engine.config),
             served: self.engine.served().await,
+            attributes: self.engine.known_attributes(),
             forced,
         }
     }
@@ -224,6 +239,7 @@ impl WeightsApi {
         Planner {
             config: Arc::clone(&self.engine.config),
             served: Vec::new(),
+            attributes: KnownAttributes::default(),
             forced: false,
         }
     }

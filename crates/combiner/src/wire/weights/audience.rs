@@ -1,0 +1,295 @@
+//! Segments, experiments and exploration as messages, both ways.
+
+use counterweight_proto::counterweight::v1::{self as pb, attribute_value, condition};
+use uuid::Uuid;
+
+use super::{decode, encode};
+use crate::{
+    config::Config,
+    error::CombinerError,
+    weights::{
+        Arm, Attribute, AudienceChange, Condition, Experiment, ExperimentChange, Explained,
+        Exploration, InForce, Segment, Test, Value, Verdict, shares,
+    },
+    wire::ranking::{density, draw},
+};
+
+/// What a change says of the audience. Salts and seeds that are not given are made here, once, however often the change is planned.
+pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, CombinerError> {
+    let profile = match change.profile.as_str() {
+        "" => "default",
+        name => name,
+    };
+    let segments = change.segments.take().map(|list| {
+        let segments = list.segments.into_iter();
+        segments
+            .map(|wanted| wanted_segment(profile, wanted))
+            .collect()
+    });
+    let experiments = change.experiments.take().map(|list| {
+        let experiments = list.experiments.into_iter();
+        experiments.map(wanted_experiment).collect()
+    });
+    let exploration = change.exploration.take().map(|wanted| {
+        let wanted = wanted.exploration;
+        wanted
+            .map(|wanted| wanted_exploration(profile, wanted))
+            .transpose()
+    });
+    Ok(AudienceChange {
+        segments: segments.transpose()?,
+        experiments,
+        exploration: exploration.transpose()?,
+    })
+}
+
+fn wanted_segment(profile: &str, segment: pb::Segment) -> Result<Segment, CombinerError> {
+    let name = segment.name;
+    let conditions = segment.conditions.into_iter().map(|condition| {
+        let attribute = condition.attribute;
+        let test = test(condition.test).ok_or_else(|| CombinerError::Rule {
+            profile: profile.to_owned(),
+            rule: format!("segment {name:?}, attribute {attribute:?}"),
+            problem: "has no test or a value that is neither text nor number; send any_of or range"
+                .to_owned(),
+        })?;
+        Ok(Condition { attribute, test })
+    });
+    Ok(Segment {
+        conditions: conditions.collect::<Result<_, CombinerError>>()?,
+        weights: decode::weights(segment.weights),
+        name,
+    })
+}
+
+fn test(test: Option<condition::Test>) -> Option<Test> {
+    Some(match test? {
+        condition::Test::AnyOf(any_of) => Test::AnyOf(
+            any_of
+                .values
+                .into_iter()
+                .map(value)
+                .collect::<Option<_>>()?,
+        ),
+        condition::Test::Range(range) => Test::Range {
+            at_least: range.at_least,
+            below: range.below,
+        },
+    })
+}
+
+fn value(value: pb::AttributeValue) -> Option<Value> {
+    Some(match value.value? {
+        attribute_value::Value::Text(text) => Value::Text(text),
+        attribute_value::Value::Number(number) => Value::Number(number),
+    })
+}
+
+fn wanted_experiment(experiment: pb::Experiment) -> ExperimentChange {
+    ExperimentChange {
+        name: experiment.name,
+        salt: some(experiment.salt),
+        new_salt: Uuid::now_v7().simple().to_string(),
+        segment: some(experiment.segment),
+        arms: experiment
+            .arms
+            .into_iter()
+            .map(|arm| {
+                let buckets = arm.buckets;
+                let weights = decode::weights(arm.weights);
+                (
+                    Arm {
+                        name: arm.name,
+                        weights,
+                    },
+                    buckets,
+                )
+            })
+            .collect(),
+    }
+}
+
+fn wanted_exploration(
+    profile: &str,
+    exploration: pb::Exploration,
+) -> Result<Exploration, CombinerError> {
+    let log_uniform = match pb::Density::try_from(exploration.density) {
+        Ok(pb::Density::Unspecified | pb::Density::Uniform) => false,
+        Ok(pb::Density::LogUniform) => true,
+        Err(_) => {
+            return Err(CombinerError::Rule {
+                profile: profile.to_owned(),
+                rule: "exploration".to_owned(),
+                problem: format!(
+                    "there is no density {}; send uniform or log-uniform",
+                    exploration.density
+                ),
+            });
+        }
+    };
+    Ok(Exploration {
+        low: exploration.low + 0.0,
+        high: exploration.high,
+        log_uniform,
+        arm: some(exploration.arm),
+        seed: match exploration.seed {
+            0 => Uuid::now_v7().as_u64_pair().1,
+            seed => seed,
+        },
+    })
+}
+
+/// The attributes of a request that is asked about; missing ones are left out.
+pub(super) fn attributes(attributes: Vec<pb::Attribute>) -> Result<Vec<Attribute>, CombinerError> {
+    let refused = |problem: String| CombinerError::Field {
+        field: "attributes",
+        problem,
+    };
+    let mut known: Vec<Attribute> = Vec::with_capacity(attributes.len());
+    for attribute in attributes {
+        let name = attribute.name;
+        if known.iter().any(|known| known.name == name) {
+            return Err(refused(format!(
+                "{name:?} is sent twice; send each attribute once"
+            )));
+        }
+        match attribute.value.and_then(value) {
+            None => {
+                return Err(refused(format!(
+                    "{name:?} has no value; send text or a number, or leave it out"
+                )));
+            }
+            Some(Value::Number(number)) if number.is_infinite() => {
+                return Err(refused(format!(
+                    "{name:?} is {number}; send a finite number, or leave it out"
+                )));
+            }
+            Some(value) if value.is_missing() => {}
+            Some(value) => known.push(Attribute { name, value }),
+        }
+    }
+    Ok(known)
+}
+
+/// A segment as it is answered.
+pub(super) fn segment(segment: &Segment) -> pb::Segment {
+    pb::Segment {
+        name: segment.name.clone(),
+        conditions: segment
+            .conditions
+            .iter()
+            .map(|condition| pb::Condition {
+                attribute: condition.attribute.clone(),
+                test: Some(told_test(&condition.test)),
+            })
+            .collect(),
+        weights: encode::weights_of(&segment.weights),
+    }
+}
+
+fn told_test(test: &Test) -> condition::Test {
+    match test {
+        Test::AnyOf(values) => condition::Test::AnyOf(pb::AttributeValues {
+            values: values.iter().map(told_value).collect(),
+        }),
+        Test::Range { at_least, below } => condition::Test::Range(pb::AttributeRange {
+            at_least: *at_least,
+            below: *below,
+        }),
+    }
+}
+
+fn told_value(value: &Value) -> pb::AttributeValue {
+    let value = match value {
+        Value::Text(text) => attribute_value::Value::Text(text.clone()),
+        Value::Number(number) => attribute_value::Value::Number(*number),
+    };
+    pb::AttributeValue { value: Some(value) }
+}
+
+/// An experiment as it is answered, with its table.
+pub(super) fn experiment(experiment: &Experiment) -> pb::Experiment {
+    let shares = shares(&experiment.buckets, experiment.arms.len());
+    let name = |arm: Option<usize>| {
+        arm.and_then(|arm| experiment.arms.get(arm))
+            .map(|arm| arm.name.clone())
+    };
+    pb::Experiment {
+        name: experiment.name.clone(),
+        salt: experiment.salt.clone(),
+        segment: experiment.segment.clone().unwrap_or_default(),
+        arms: experiment
+            .arms
+            .iter()
+            .zip(shares)
+            .map(|(arm, buckets)| pb::Arm {
+                name: arm.name.clone(),
+                buckets,
+                weights: encode::weights_of(&arm.weights),
+            })
+            .collect(),
+        buckets: experiment
+            .buckets
+            .iter()
+            .map(|&(arm, count)| pb::BucketRun {
+                arm: name(arm).unwrap_or_default(),
+                count,
+            })
+            .collect(),
+    }
+}
+
+/// Exploration as it is answered.
+pub(super) fn exploration(exploration: &Exploration) -> pb::Exploration {
+    pb::Exploration {
+        low: exploration.low,
+        high: exploration.high,
+        density: density(exploration.density()).into(),
+        arm: exploration.arm.clone().unwrap_or_default(),
+        seed: exploration.seed,
+    }
+}
+
+/// What a request would get, and why.
+pub(super) fn explained(
+    config: &Config,
+    profile: usize,
+    in_force: &InForce,
+    explained: Explained,
+) -> pb::ExplainWeightsResponse {
+    let named = |weights: &[f64]| -> Vec<pb::ObjectiveWeight> {
+        let objectives = config.objective_names(profile).zip(weights);
+        objectives
+            .map(|(objective, &weight)| pb::ObjectiveWeight {
+                objective: objective.to_owned(),
+                weight,
+            })
+            .collect()
+    };
+    let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
+    pb::ExplainWeightsResponse {
+        profile: config.profiles[profile].name.clone(),
+        revision: in_force.revision,
+        profile_weights: named(in_force.weights.as_slice()),
+        weights: named(&explained.chosen.weights),
+        segment: text(explained.chosen.segment.as_deref()),
+        arm: text(explained.chosen.arm.as_deref()),
+        draw: explained.chosen.draw.map(draw),
+        segments: explained.segments.into_iter().map(verdict).collect(),
+        experiments: explained.experiments.into_iter().map(verdict).collect(),
+        exploration: explained.exploration,
+    }
+}
+
+fn verdict(verdict: Verdict) -> pb::Verdict {
+    pb::Verdict {
+        name: verdict.name,
+        applies: verdict.applies,
+        reason: verdict.reason,
+        bucket: verdict.bucket,
+    }
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
