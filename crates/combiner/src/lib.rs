@@ -16,6 +16,7 @@ mod call;
 mod rank;
 mod served;
 mod source;
+mod stability;
 mod weights;
 
 pub mod config;

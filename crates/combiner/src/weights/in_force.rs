@@ -160,18 +160,26 @@ pub(super) fn warn_of_differences(config: &Config, log: &LogState) {
                 );
             }
         }
-        for gone in &set.weights {
+        for (rule, gone) in set.all_weights() {
             if !config
                 .objective_names(profile)
                 .any(|objective| objective == gone.objective)
             {
                 tracing::warn!(
                     profile = name,
+                    rule,
                     objective = gone.objective,
                     revision,
                     "the weights log sets an objective that the profile no longer has"
                 );
             }
+        }
+        if set.exploration.is_some() && config.profiles[profile].objectives.len() < 2 {
+            tracing::warn!(
+                profile = name,
+                revision,
+                "the weights log explores, and the profile no longer has a second objective"
+            );
         }
     }
 }

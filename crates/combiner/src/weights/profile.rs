@@ -30,6 +30,16 @@ pub(crate) struct ProfileState {
 }
 
 impl ProfileState {
+    /// Every weight with the segment or arm that sets it, or "" for the profile's own.
+    pub(super) fn all_weights(&self) -> impl Iterator<Item = (&str, &ObjectiveWeight)> {
+        let segments = self.segments.iter();
+        let arms = self.experiments.iter().flat_map(|one| &one.arms);
+        let own = std::iter::once(("", &self.weights));
+        own.chain(segments.map(|segment| (segment.name.as_str(), &segment.weights)))
+            .chain(arms.map(|arm| (arm.name.as_str(), &arm.weights)))
+            .flat_map(|(rule, weights)| weights.iter().map(move |set| (rule, set)))
+    }
+
     /// The state without what it says of other objectives in segments and arms, and without exploration where there is no second one.
     pub(super) fn known_to(&self, objectives: &[&str]) -> Self {
         let mut state = self.clone();

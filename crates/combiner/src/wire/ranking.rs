@@ -9,9 +9,10 @@ use std::{
 use counterweight_proto::counterweight::v1::{
     Degradation, Density, DescribeRankingRequest, DescribeRankingResponse, Draw,
     FeatureDescription, ObjectiveDescription, ObjectiveInEffect, RankRequest, RankResponse,
-    RankedCandidate, ReadLogRequest, ReadLogResponse, ranking_service_server::RankingService,
+    RankedCandidate, ReadLogRequest, ReadLogResponse, WeightRange,
+    ranking_service_server::RankingService,
 };
-use counterweight_ranking::{contribution, ope, symbol};
+use counterweight_ranking::{contribution, ope, stability::Range, symbol};
 use futures::future::join_all;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -23,6 +24,7 @@ use crate::{
     error::CombinerError,
     rank::{Engine, Query, Ranking, rank},
     source::{Input, Objective, Source},
+    stability::Stability,
     weights,
     wire::{
         authorise::{Permission, authorise},
@@ -91,10 +93,17 @@ impl Ranker {
             .config
             .profile(&request.profile)
             .inspect_err(|error| refused("", error))?;
-        let outcome = rank(engine, decode(request, profile), call).await;
-        let ranking =
+        let stability = request.stability;
+        let ranking = rank(engine, decode(request, profile), call).await;
+        let outcome = match ranking {
+            Ok(ranking) if stability => Stability::of(ranking)
+                .await
+                .map(|(ranking, stability)| (ranking, Some(stability))),
+            ranking => ranking.map(|ranking| (ranking, None)),
+        };
+        let (ranking, stability) =
             outcome.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
-        let response = encode(engine, ranking);
+        let response = encode(engine, ranking, stability.as_ref());
         engine.metrics.ranked(profile, arrival.elapsed());
         Ok(response)
     }
@@ -117,11 +126,12 @@ fn decode(request: RankRequest, profile: usize) -> Query {
     }
 }
 
-fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
+fn encode(engine: &Engine, mut ranking: Ranking, stability: Option<&Stability>) -> RankResponse {
     let candidates = ranking
         .order
         .iter()
-        .map(|&at| RankedCandidate {
+        .enumerate()
+        .map(|(place, &at)| RankedCandidate {
             id: std::mem::take(&mut ranking.ids[at]),
             score: ranking.scores[at],
             probabilities: ranking
@@ -134,7 +144,10 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
                 .iter()
                 .map(|combined| contribution(combined.weight, combined.answer.probabilities[at]))
                 .collect(),
-            stays: Vec::new(),
+            stays: stability.map_or_else(Vec::new, |stability| {
+                let objectives = stability.candidates.iter();
+                objectives.map(|stays| range(stays[place])).collect()
+            }),
         })
         .collect();
     let name = |objective: usize| engine.objectives[objective].name.clone();
@@ -145,12 +158,13 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
         objectives: ranking
             .objectives
             .into_iter()
-            .map(|combined| ObjectiveInEffect {
+            .enumerate()
+            .map(|(at, combined)| ObjectiveInEffect {
                 name: name(combined.objective),
                 weight: combined.weight,
                 model_version: combined.answer.model_version,
                 calibrator: combined.answer.calibrator,
-                stable: None,
+                stable: stability.map(|stability| range(stability.page[at])),
             })
             .collect(),
         candidates,
@@ -167,6 +181,13 @@ fn encode(engine: &Engine, mut ranking: Ranking) -> RankResponse {
         weights_stale: ranking.weights_stale,
         unconfirmed: ranking.unconfirmed.into_iter().map(unconfirmed).collect(),
         draw: ranking.chosen.draw.map(draw),
+    }
+}
+
+fn range(range: Range) -> WeightRange {
+    WeightRange {
+        low: range.low,
+        high: range.high,
     }
 }
 

@@ -6,6 +6,7 @@ mod combinations;
 mod draw;
 mod explain;
 mod rules;
+mod words;
 
 use std::sync::Arc;
 

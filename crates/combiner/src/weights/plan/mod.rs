@@ -2,6 +2,7 @@
 
 mod audience;
 mod binding;
+mod check_audience;
 mod everybody;
 mod kill;
 mod ramp;

@@ -1,0 +1,78 @@
+//! How far each weight may move before an answer's page changes, and before each of its candidates leaves it.
+
+use counterweight_ranking::stability::{Range, ranges, staying};
+
+use crate::{error::CombinerError, rank::Ranking};
+
+/// The most candidates times places of the page: the cost grows with both.
+const MOST: usize = 4_000_000;
+const EVERYWHERE: Range = Range {
+    low: f64::NEG_INFINITY,
+    high: f64::INFINITY,
+};
+
+/// Ranges of the weights of one answer, each while the others are held; rounded inward.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Stability {
+    /// For each objective, where the page stays as it is.
+    pub(crate) page: Vec<Range>,
+    /// For each objective, where each candidate of the page stays on it, best first.
+    pub(crate) candidates: Vec<Vec<Range>>,
+}
+
+impl Stability {
+    /// Of a ranking; it is computed on a thread where it keeps nobody waiting.
+    pub(crate) async fn of(ranking: Ranking) -> Result<(Ranking, Self), CombinerError> {
+        let (places, candidates) = (ranking.order.len(), ranking.ids.len());
+        if places < candidates && places.saturating_mul(candidates) > MOST {
+            return Err(CombinerError::Field {
+                field: "stability",
+                problem: format!(
+                    "is asked for {places} places of {candidates} candidates; ask for a smaller page, so that their product is at most {MOST}"
+                ),
+            });
+        }
+        let computing = tokio::task::spawn_blocking(|| {
+            let stability = Self::new(&ranking);
+            (ranking, stability)
+        });
+        computing.await.map_err(|error| CombinerError::Internal {
+            what: error.to_string(),
+        })
+    }
+
+    fn new(ranking: &Ranking) -> Self {
+        // Ties break on the id, so the candidates are looked at in that order.
+        let mut by_id: Vec<usize> = (0..ranking.ids.len()).collect();
+        by_id.sort_unstable_by_key(|&at| &ranking.ids[at]);
+        let mut place = vec![0; by_id.len()];
+        by_id
+            .iter()
+            .enumerate()
+            .for_each(|(to, &from)| place[from] = to);
+        let page: Vec<usize> = ranking.order.iter().map(|&at| place[at]).collect();
+        let objectives = &ranking.objectives;
+        let weights: Vec<f64> = objectives
+            .iter()
+            .map(|objective| objective.weight)
+            .collect();
+        let columns: Vec<Vec<f64>> = objectives
+            .iter()
+            .map(|objective| {
+                let probabilities = &objective.answer.probabilities;
+                by_id.iter().map(|&at| probabilities[at]).collect()
+            })
+            .collect();
+        let candidates = (0..weights.len()).map(|objective| {
+            if page.len() == by_id.len() {
+                // Nobody can leave a page that shows all.
+                return vec![EVERYWHERE; page.len()];
+            }
+            staying(&weights, &columns, objective, &page)
+        });
+        Self {
+            candidates: candidates.collect(),
+            page: ranges(&weights, &columns, &page),
+        }
+    }
+}
