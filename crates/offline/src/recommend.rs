@@ -1,14 +1,17 @@
 //! A recommendation: chosen on the tune part by a stated rule, shown on the test part, bound to the models it was made for; or the
 //! reason why there is none.
 
-use counterweight_ranking::sweep::{Replicates, Sweep};
+use counterweight_ranking::{
+    shortest,
+    sweep::{Replicates, Sweep},
+};
 use serde::Serialize;
 
 use crate::{
     Log, Objective, OfflineError, Part,
     decide::{Decision, Drawn, Evidence, Goal, decide, deviation},
     front::{Basis, Draws, MIN_WIDTH},
-    number::{normal_quantile, shortest},
+    number::normal_quantile,
     ope::OffPolicy,
     swept::{Swept, wrong},
 };

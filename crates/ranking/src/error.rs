@@ -120,6 +120,64 @@ pub enum RankingError {
         /// The lowest upper end.
         high: f64,
     },
+    /// Gain and cost of one objective.
+    #[error(
+        "the gain and the sought weight are both of objective {objective}; name two objectives"
+    )]
+    GainIsCost {
+        /// The objective.
+        objective: usize,
+    },
+    /// A request that does not want the gain.
+    #[error(
+        "request {request}: the weight of the gain is {weight}; it must be above 0 for a weight to be solved for"
+    )]
+    GainWeight {
+        /// The request.
+        request: usize,
+        /// Its weight.
+        weight: f64,
+    },
+    /// No request that the sought weight applies to.
+    #[error(
+        "no request depends on the sought weight of objective {objective}: all have another one in its place"
+    )]
+    NothingFree {
+        /// The objective.
+        objective: usize,
+    },
+    /// Bounds without a weight that could be the answer.
+    #[error("no weight of at most 0 lies well within {low} to {high}; widen the bounds")]
+    NoWeight {
+        /// The least weight.
+        low: f64,
+        /// The most.
+        high: f64,
+    },
+    /// A budget below all that can be had.
+    #[error(
+        "no weight within the bounds keeps the cost to {budget}: the lowest is {lowest}, at weight {weight}"
+    )]
+    BudgetOutOfReach {
+        /// What was asked.
+        budget: f64,
+        /// The lowest cost.
+        lowest: f64,
+        /// A weight that gives it.
+        weight: f64,
+    },
+    /// A gain above all that can be had.
+    #[error(
+        "no weight within the bounds reaches a gain of {gain}: the highest is {highest}, at weight {weight}"
+    )]
+    GainOutOfReach {
+        /// What was asked.
+        gain: f64,
+        /// The highest gain.
+        highest: f64,
+        /// A weight that gives it.
+        weight: f64,
+    },
     /// Nothing was fed.
     #[error("there is no request; feed at least one")]
     NoRequests,

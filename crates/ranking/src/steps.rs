@@ -123,18 +123,15 @@ where
     D: Copy + Default + PartialEq + Into<i128> + Sync,
     F: Fn(&[i128], &mut [f64]) + Sync,
 {
-    let keys = sorted_keys(blocks, start);
+    let mut keys = keys(blocks, start);
+    keys.par_sort_unstable_by_key(|key| key.x);
     let chunks = chunks(&keys);
     // What each chunk adds, and how many breakpoints it has: so every chunk knows with which sums, and where, it begins.
     let totals: Vec<(Vec<i128>, usize)> = chunks
         .par_iter()
         .map(|keys| total(blocks, keys, row))
         .collect();
-    let mut sums = vec![0_i128; row];
-    for block in blocks {
-        let starts = block.starts.chunks_exact(row.max(1));
-        starts.for_each(|start| add(&mut sums, start));
-    }
+    let mut sums = starts(blocks, row);
     let mut merged = Merged::zeros(totals.iter().map(|total| total.1).sum(), outputs);
     let mut first = vec![0.0; outputs];
     finish(&sums, &mut first);
@@ -161,6 +158,31 @@ where
             }
         });
     merged
+}
+
+/// The same one step after the other, on this thread: `visit` gets the ends of each, of which the first is the point `start`, and its sums.
+pub(crate) fn scan<D>(
+    blocks: &[Block<D>],
+    start: f64,
+    row: usize,
+    mut visit: impl FnMut((f64, f64), &[i128]),
+) where
+    D: Copy + Default + PartialEq + Into<i128>,
+{
+    let mut keys = keys(blocks, start);
+    keys.sort_unstable_by_key(|key| key.x);
+    let mut sums = starts(blocks, row);
+    visit((start, start), &sums);
+    let mut groups = keys.chunk_by(|a, b| a.x == b.x).peekable();
+    while let Some(group) = groups.next() {
+        for &key in group {
+            apply(&mut sums, blocks, key);
+        }
+        let end = groups
+            .peek()
+            .map_or(f64::INFINITY, |next| position(blocks, next[0], start));
+        visit((position(blocks, group[0], start), end), &sums);
+    }
 }
 
 impl Merged {
@@ -212,7 +234,18 @@ impl<'a> Piece<'a> {
     }
 }
 
-fn sorted_keys<D: Sync>(blocks: &[Block<D>], start: f64) -> Vec<Key> {
+/// What all requests start with.
+fn starts<D: Copy + Into<i128>>(blocks: &[Block<D>], row: usize) -> Vec<i128> {
+    let mut sums = vec![0_i128; row];
+    for block in blocks {
+        let starts = block.starts.chunks_exact(row.max(1));
+        starts.for_each(|start| add(&mut sums, start));
+    }
+    sums
+}
+
+/// All steps, and the mark at the start.
+fn keys<D>(blocks: &[Block<D>], start: f64) -> Vec<Key> {
     let mut keys: Vec<Key> =
         Vec::with_capacity(1 + blocks.iter().map(|block| block.x.len()).sum::<usize>());
     keys.push(Key {
@@ -228,7 +261,6 @@ fn sorted_keys<D: Sync>(blocks: &[Block<D>], start: f64) -> Vec<Key> {
         };
         keys.extend(block.x.iter().zip(0..).map(key));
     }
-    keys.par_sort_unstable_by_key(|key| key.x);
     keys
 }
 

@@ -5,7 +5,7 @@ use super::{
     plan::{Discount, Plan, Request},
     walk::{Step, Walk},
 };
-use crate::{order::page_at, steps::Block};
+use crate::{combine::contribution, order::page_at, steps::Block};
 
 /// 1 in fixed point. A sum of one request stays within ±1, so that an i64 holds it with bits to spare.
 pub(super) const ONE: f64 = (1_u64 << 60) as f64;
@@ -58,6 +58,31 @@ impl Meter {
 
         self.walk_on(columns, &page, block);
         block.end(request.unit, &start);
+        self.page = page;
+    }
+
+    /// Adds one checked request that is ranked by these weights wherever the swept one stands.
+    pub(super) fn measure_constant(
+        &mut self,
+        (k, weights): (usize, &[f64]),
+        columns: &Columns,
+        request: &Request<'_>,
+        n: usize,
+        block: &mut Block<i64>,
+    ) {
+        self.held.clear();
+        self.held.resize(n, 0.0);
+        for (&weight, column) in weights.iter().zip(request.probabilities) {
+            for (score, &probability) in self.held.iter_mut().zip(*column) {
+                *score += contribution(weight, probability);
+            }
+        }
+        self.slopes.clear();
+        self.slopes.resize(n, 0.0);
+        self.fill_gains(columns, request, n, k.min(n));
+        let mut page = std::mem::take(&mut self.page);
+        page_at(&self.held, &self.slopes, 0.0, k, &mut page);
+        block.end(request.unit, &self.row_at(columns, &page, request));
         self.page = page;
     }
 

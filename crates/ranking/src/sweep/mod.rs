@@ -45,6 +45,9 @@ pub use walk::{Step, Walk};
 
 type Block = steps::Block<i64>;
 
+/// Steps after which pushed requests get a new block.
+const FULL: usize = 1 << 16;
+
 /// Requests that one thread takes at a time.
 const CHUNK: usize = 128;
 
@@ -95,20 +98,56 @@ impl Sweep {
     /// [`RankingError`] names the request by its number, the candidate and the objective; the request is not added.
     pub fn push(&mut self, request: &Request<'_>) -> Result<(), RankingError> {
         let n = self.check(self.requests, request)?;
-        let block = match self.blocks.pop() {
-            Some(block) if block.steps() < 1 << 16 => block,
-            full => {
-                self.blocks.extend(full);
-                Block::new(self.columns.moving())
-            }
-        };
-        self.blocks.push(block);
+        if self.blocks.last().is_none_or(|block| block.steps() >= FULL) {
+            self.blocks.push(Block::new(self.columns.moving()));
+        }
         if let Some(block) = self.blocks.last_mut() {
             self.meter
                 .measure(&self.plan, &self.columns, request, n, block);
         }
         self.requests += 1;
         Ok(())
+    }
+
+    /// Adds one request with held weights of its own, one per objective, of which the swept one is not read.
+    pub(crate) fn push_under(
+        &mut self,
+        weights: &[f64],
+        request: &Request<'_>,
+    ) -> Result<(), RankingError> {
+        self.plan.weights.copy_from_slice(weights);
+        self.push(request)
+    }
+
+    /// Adds one request that is ranked by these weights for every x.
+    pub(crate) fn push_constant(
+        &mut self,
+        weights: &[f64],
+        request: &Request<'_>,
+    ) -> Result<(), RankingError> {
+        let n = self.check(self.requests, request)?;
+        if self.blocks.is_empty() {
+            self.blocks.push(Block::new(self.columns.moving()));
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            let (k, columns) = (self.plan.k, &self.columns);
+            self.meter
+                .measure_constant((k, weights), columns, request, n, block);
+        }
+        self.requests += 1;
+        Ok(())
+    }
+
+    /// Each step in turn, on this thread: its ends and the value of each metric. Steps as in [`Curves`].
+    pub(crate) fn each_step(&self, mut visit: impl FnMut((f64, f64), &[f64])) {
+        let ratios = &self.columns.ratios;
+        let mut values = vec![0.0; ratios.len()];
+        steps::scan(&self.blocks, 0.0, self.columns.all(), |ends, sums| {
+            for (value, ratio) in values.iter_mut().zip(ratios) {
+                *value = sums[ratio.above] as f64 / sums[ratio.below] as f64;
+            }
+            visit(ends, &values);
+        });
     }
 
     /// Adds many requests on all threads of the current rayon pool. The curves are the same to the bit for any number of threads, and as if
