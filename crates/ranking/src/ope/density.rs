@@ -44,7 +44,26 @@ impl Density {
         }
     }
 
-    pub(super) fn check(self) -> Result<(), RankingError> {
+    /// Where `below` is u: what a uniform number u in [0, 1] draws. The lower end for u at most 0 (or no number), the upper end for u at least 1.
+    pub fn quantile(self, u: f64) -> f64 {
+        let (low, high) = self.range();
+        if u >= 1.0 {
+            return high;
+        }
+        let u = u.max(0.0);
+        let x = match self {
+            Self::Uniform { .. } => low + u * (high - low),
+            Self::LogUniform { .. } => low * (u * (high / low).ln()).exp(),
+        };
+        x.max(low).min(high)
+    }
+
+    /// Whether it is a density.
+    ///
+    /// # Errors
+    /// [`RankingError::OutOfRange`] for an end that is not finite or below 0 (for a log-uniform range: 0), and for ends that are not in
+    /// ascending order.
+    pub fn check(self) -> Result<(), RankingError> {
         let (low, high) = self.range();
         let refuse = |what, value, range| Err(RankingError::OutOfRange { what, value, range });
         if !(low.is_finite() && low >= 0.0) {
@@ -70,6 +89,8 @@ impl Density {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -94,6 +115,25 @@ mod tests {
             .map(|i| width / (middle(i) * 100.0_f64.ln()))
             .sum();
         assert!((log.below(1.0) - integral).abs() < 1e-8);
+    }
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_where_the_mass_below_is_u(
+            ends in (1e-6..1e3f64, 1e-6..1e3f64), u in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0f64], further in 0.0..1.0f64,
+        ) {
+            let (low, high) = (ends.0, ends.0 + ends.1);
+            for density in [Density::Uniform { low, high }, Density::LogUniform { low, high }] {
+                let x = density.quantile(u);
+                prop_assert!((low..=high).contains(&x), "{x}");
+                // As sharp as x can be told from its neighbours.
+                let sharp = 4.0 * f64::EPSILON * (high / (high - low)) * 4.0;
+                prop_assert!((density.below(x) - u).abs() <= sharp.max(1e-14), "{} against {u}", density.below(x));
+                prop_assert!(density.quantile(u + (1.0 - u) * further) >= x);
+                prop_assert_eq!((density.quantile(-0.5), density.quantile(0.0)), (low, low));
+                prop_assert_eq!((density.quantile(1.0), density.quantile(1.5)), (high, high));
+            }
+        }
     }
 
     #[test]
