@@ -494,6 +494,31 @@ pub enum CombinerError {
         /// Where it was used.
         revision: u64,
     },
+
+    // ---- the recent requests ----
+    /// The recent requests are not kept.
+    #[error(
+        "this combiner keeps no recent requests; set `candidates` in [ring] of its configuration above 0 and start it again"
+    )]
+    RingOff,
+    /// No request is kept yet.
+    #[error(
+        "no recent request of profile {profile:?} is kept{left_out}; rank some under it and try again"
+    )]
+    RingEmpty {
+        /// The profile.
+        profile: String,
+        /// How many were left out and why, as a clause.
+        left_out: String,
+    },
+    /// Too much is asked about the recent requests at once.
+    #[error(
+        "{limit} callers are being told about the recent requests, the most this server takes; try again in a moment"
+    )]
+    RingBusy {
+        /// The limit.
+        limit: usize,
+    },
     /// A task of this server died.
     #[error("internal error: {what}")]
     Internal {

@@ -14,6 +14,7 @@ mod admission;
 mod batch;
 mod call;
 mod rank;
+mod ring;
 mod served;
 mod source;
 mod stability;

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Policy, Profile},
     error::{CombinerError, Failure},
     metrics::Metrics,
+    ring::Ring,
     served::Unconfirmed,
     source::{Answer, Model, Objective, Source, SourceError},
     weights::{Attribute, Chosen, LiveWeights, Who},
@@ -27,6 +28,8 @@ pub(crate) struct Engine {
     pub(crate) objectives: Vec<Objective>,
     pub(crate) weights: Arc<LiveWeights>,
     pub(crate) metrics: Metrics,
+    /// None when the configuration keeps no recent requests.
+    pub(crate) ring: Option<Ring>,
 }
 
 /// What to rank, and for which profile.
@@ -69,6 +72,8 @@ pub(crate) struct Ranking {
     pub(crate) ids: Vec<String>,
     /// One per candidate.
     pub(crate) scores: Vec<f64>,
+    /// k; 0 is all.
+    pub(crate) limit: usize,
     /// Positions of the best candidates, best first.
     pub(crate) order: Vec<usize>,
 }
@@ -158,6 +163,7 @@ pub(crate) async fn rank(
         unconfirmed,
         ids: query.ids,
         scores,
+        limit,
         order,
     })
 }
@@ -185,6 +191,11 @@ impl Engine {
             }),
             None => Ok(()),
         }
+    }
+
+    /// The recent requests.
+    pub(crate) fn ring(&self) -> Result<&Ring, CombinerError> {
+        self.ring.as_ref().ok_or(CombinerError::RingOff)
     }
 
     /// The models among the sources.

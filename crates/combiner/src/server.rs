@@ -30,6 +30,7 @@ use crate::{
     error::CombinerError,
     metrics::Metrics,
     rank::Engine,
+    ring::Ring,
     source::Objective,
     weights::LiveWeights,
     wire::{ranking::Ranker, weights::WeightsApi},
@@ -113,6 +114,9 @@ pub async fn serve(
     following.abort();
     watching.abort();
     engine.weights.close().await;
+    if let Some(ring) = &engine.ring {
+        ring.close().await;
+    }
     draining.cancel();
     stopped.cancel();
     if let Some(metrics) = metrics {
@@ -133,11 +137,13 @@ impl Engine {
             .map(|objective| Objective::new(objective, &config))
             .collect::<Result<_, _>>()?;
         let metrics = Metrics::new(&config)?;
+        let ring = Ring::start(&config, &metrics)?;
         let weights = LiveWeights::open(Arc::clone(&config), metrics.clone()).await?;
         Ok(Self {
             objectives,
             weights: Arc::new(weights),
             metrics,
+            ring,
             config,
         })
     }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path, time::Duration};
 use counterweight_model::Calibrator;
 
 use super::{
-    Config, Limits, ModelSource, Nats, Objective, Packed, Source, Store, check_profile, raw,
+    Config, Limits, ModelSource, Nats, Objective, Packed, Ring, Source, Store, check_profile, raw,
 };
 use crate::error::CombinerError;
 
@@ -13,6 +13,8 @@ use crate::error::CombinerError;
 pub(super) const LATEST: &str = "latest";
 const DEFAULT_STREAM: &str = "counterweight";
 const STREAM_MAX_BYTES: usize = 64;
+/// A year.
+const RING_MAX_MINUTES: u64 = 365 * 24 * 60;
 
 /// A refused key, before it is known which file it stands in.
 pub(super) struct Problem {
@@ -51,6 +53,15 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             format!("is {}; write at least 1024", raw.max_message_bytes),
         );
     }
+    if !(1..=RING_MAX_MINUTES).contains(&raw.ring.minutes) {
+        return problem(
+            "ring.minutes",
+            format!(
+                "is {}; write from 1 to {RING_MAX_MINUTES}, or candidates = 0 to keep nothing",
+                raw.ring.minutes
+            ),
+        );
+    }
     let store = store(raw.store, folder)?;
     if raw.replica.is_empty() {
         return problem("replica", "is empty; give each combiner a name of its own");
@@ -78,6 +89,10 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             max_concurrent_requests: raw.max_concurrent_requests,
             max_message_bytes: raw.max_message_bytes,
             drain: Duration::from_secs(raw.drain_seconds),
+        },
+        ring: Ring {
+            candidates: raw.ring.candidates,
+            window: Duration::from_secs(60 * raw.ring.minutes),
         },
         objectives,
         profiles,
@@ -377,6 +392,10 @@ mod tests {
         let config = parse(BASE).unwrap();
         assert_eq!(config.store.to_string(), "/etc/counterweight/weights.log");
         assert_eq!(config.limits.max_concurrent_requests, 512);
+        assert_eq!(
+            (config.ring.candidates, config.ring.window),
+            (1_000_000, Duration::from_secs(3600))
+        );
         let Source::Model(model) = &config.objectives[0].source else {
             panic!("a model was configured")
         };
@@ -506,6 +525,21 @@ mod tests {
                 "store.path: is empty",
             ),
             ("[store]", "replica = \"\"\n[store]", "replica: is empty"),
+            (
+                "[store]",
+                "[ring]\nminutes = 0\n[store]",
+                "ring.minutes: is 0; write from 1 to 525600",
+            ),
+            (
+                "[store]",
+                "[ring]\ncandidates = -1\n[store]",
+                ":4: invalid value: integer `-1`",
+            ),
+            (
+                "[store]",
+                "[ring]\nminuts = 5\n[store]",
+                "(did you mean \"minutes\"?)",
+            ),
             (
                 "name = \"engagement_bait\"",
                 "name = \"engagement_bait\"\nbase_rate = 0.0",

@@ -11,6 +11,10 @@
 //! nats = "nats://127.0.0.1:4222"       # for many combiners: the log is a stream in NATS JetStream; comma separated for a cluster
 //! stream = "counterweight"             # its name
 //!
+//! [ring]                               # the recent requests, for previews, solving and the log
+//! candidates = 1000000                 # kept of each profile, about 256 bytes each at most; 0 keeps nothing
+//! minutes = 60                         # and no longer than this
+//!
 //! [[objective]]                        # α
 //! name = "engagement"
 //! base_rate = 0.2                      # its usual probability: what a ramp scales the weight by to turn evenly; 1 when left out
@@ -79,6 +83,8 @@ pub struct Config {
     pub attributes: Vec<String>,
     /// What bounds the server.
     pub limits: Limits,
+    /// How much is kept of what was ranked.
+    pub ring: Ring,
     /// The objectives, in order: the first is α, the second β. At least one, names unique.
     pub objectives: Vec<Objective>,
     /// The profiles, by name. At least one.
@@ -94,6 +100,15 @@ pub struct Limits {
     pub max_message_bytes: usize,
     /// How long requests in flight may take once the server is told to stop. Default 10 s.
     pub drain: Duration,
+}
+
+/// How much is kept of what was ranked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ring {
+    /// Candidates of each profile; 0 keeps nothing. One that takes more than 256 bytes counts as several. Default 1,000,000.
+    pub candidates: usize,
+    /// How old a request may become. Default 60 minutes.
+    pub window: Duration,
 }
 
 /// Where the weights log is kept.

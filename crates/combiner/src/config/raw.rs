@@ -25,6 +25,8 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) attributes: Vec<String>,
     #[serde(default)]
+    pub(super) ring: Ring,
+    #[serde(default)]
     pub(super) objective: Vec<Objective>,
     #[serde(default)]
     pub(super) profile: BTreeMap<String, Profile>,
@@ -36,6 +38,22 @@ pub(super) struct Store {
     pub(super) path: PathBuf,
     pub(super) nats: Option<String>,
     pub(super) stream: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Ring {
+    pub(super) candidates: usize,
+    pub(super) minutes: u64,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self {
+            candidates: 1_000_000,
+            minutes: 60,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -47,6 +47,8 @@ pub(crate) enum Source {
 pub(crate) struct Answer {
     /// Finite, in [0, 1], one per candidate.
     pub(crate) probabilities: Vec<f64>,
+    /// What the model answered, where a calibrator of the combiner stands on top of it.
+    pub(crate) raw: Option<Vec<f64>>,
     /// Empty for a column.
     pub(crate) model_version: String,
     /// Name and version of each calibrator that was applied, comma separated; empty for none.
@@ -104,6 +106,9 @@ impl Objective {
             Source::Column(column) => self.column(column, batch)?,
         };
         if self.calibrator != Calibrator::None {
+            if let Source::Model(_) = self.source {
+                answer.raw = Some(answer.probabilities.clone());
+            }
             for probability in &mut answer.probabilities {
                 *probability = self.calibrator.apply(logit(*probability));
             }
@@ -164,6 +169,7 @@ impl Objective {
         }
         Ok(Answer {
             probabilities,
+            raw: None,
             model_version: String::new(),
             calibrator: String::new(),
         })

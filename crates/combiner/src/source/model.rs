@@ -225,6 +225,7 @@ impl Model {
         }
         Ok(Answer {
             probabilities,
+            raw: None,
             model_version: version,
             calibrator,
         })

@@ -28,6 +28,7 @@ use crate::{
     weights,
     wire::{
         authorise::{Permission, authorise},
+        log,
         status::code,
         weights::unconfirmed,
     },
@@ -72,7 +73,8 @@ impl RankingService for Ranker {
         request: Request<ReadLogRequest>,
     ) -> Result<Response<Self::ReadLogStream>, Status> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        Err(Status::unimplemented("not yet"))
+        let stream = log::read(&self.0, &request.into_inner().profile).await?;
+        Ok(Response::new(Box::pin(stream)))
     }
 }
 
@@ -101,10 +103,17 @@ impl Ranker {
                 .map(|(ranking, stability)| (ranking, Some(stability))),
             ranking => ranking.map(|ranking| (ranking, None)),
         };
-        let (ranking, stability) =
+        let (mut ranking, stability) =
             outcome.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
-        let response = encode(engine, ranking, stability.as_ref());
+        let kept = engine
+            .ring
+            .as_ref()
+            .and_then(|ring| Some((ring, ring.sample(&ranking)?)));
+        let response = encode(engine, &mut ranking, stability.as_ref());
         engine.metrics.ranked(profile, arrival.elapsed());
+        if let Some((ring, sampled)) = kept {
+            ring.keep(sampled, ranking);
+        }
         Ok(response)
     }
 }
@@ -126,7 +135,8 @@ fn decode(request: RankRequest, profile: usize) -> Query {
     }
 }
 
-fn encode(engine: &Engine, mut ranking: Ranking, stability: Option<&Stability>) -> RankResponse {
+/// The answer; the ids of its candidates are taken out of the ranking.
+fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>) -> RankResponse {
     let candidates = ranking
         .order
         .iter()
@@ -152,18 +162,18 @@ fn encode(engine: &Engine, mut ranking: Ranking, stability: Option<&Stability>) 
         .collect();
     let name = |objective: usize| engine.objectives[objective].name.clone();
     RankResponse {
-        request_id: ranking.request_id,
+        request_id: ranking.request_id.clone(),
         profile: engine.config.profiles[ranking.profile].name.clone(),
         revision: ranking.revision,
         objectives: ranking
             .objectives
-            .into_iter()
+            .iter()
             .enumerate()
             .map(|(at, combined)| ObjectiveInEffect {
                 name: name(combined.objective),
                 weight: combined.weight,
-                model_version: combined.answer.model_version,
-                calibrator: combined.answer.calibrator,
+                model_version: combined.answer.model_version.clone(),
+                calibrator: combined.answer.calibrator.clone(),
                 stable: stability.map(|stability| range(stability.page[at])),
             })
             .collect(),
@@ -179,7 +189,10 @@ fn encode(engine: &Engine, mut ranking: Ranking, stability: Option<&Stability>) 
         segment: text(ranking.chosen.segment.as_deref()),
         arm: text(ranking.chosen.arm.as_deref()),
         weights_stale: ranking.weights_stale,
-        unconfirmed: ranking.unconfirmed.into_iter().map(unconfirmed).collect(),
+        unconfirmed: std::mem::take(&mut ranking.unconfirmed)
+            .into_iter()
+            .map(unconfirmed)
+            .collect(),
         draw: ranking.chosen.draw.map(draw),
     }
 }

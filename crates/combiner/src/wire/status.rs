@@ -244,6 +244,16 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
             facts.push(("revision", revision.to_string()));
             (InvalidArgument, "IDEMPOTENCY_KEY_REUSED", facts)
         }
+
+        E::RingOff => (FailedPrecondition, "RING_OFF", vec![]),
+        E::RingEmpty { profile, .. } => {
+            (FailedPrecondition, "NO_REQUESTS", one("profile", profile))
+        }
+        E::RingBusy { limit } => (
+            ResourceExhausted,
+            "RING_BUSY",
+            vec![("limit", limit.to_string())],
+        ),
     }
 }
 

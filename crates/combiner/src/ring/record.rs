@@ -1,0 +1,217 @@
+//! A request as it is kept: packed, candidates by id, so that it can be weighed again without a model and exported as it was ranked.
+
+use std::sync::Arc;
+
+use crate::{
+    rank::Ranking,
+    weights::{Attribute, Draw, Value, Who},
+};
+
+/// Longer texts are not kept: a segment that asks for one does not fit when the request is weighed again.
+const LONGEST_TEXT: usize = 256;
+/// What a candidate may take before it counts as several.
+const BYTES_PER_CANDIDATE: usize = 256;
+
+/// One request that was ranked.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) request_id: Box<str>,
+    /// Empty when it was not said.
+    pub(crate) unit_id: Box<str>,
+    pub(crate) attributes: Box<[Attribute]>,
+    /// Milliseconds since 1970.
+    pub(crate) time_ms: u64,
+    /// The profile's position in the configuration.
+    pub(crate) profile: usize,
+    pub(crate) revision: u64,
+    /// How many were to be shown at most; at least 1.
+    pub(crate) k: usize,
+    pub(crate) segment: Option<Arc<str>>,
+    pub(crate) arm: Option<Arc<str>>,
+    pub(crate) draw: Option<Draw>,
+    /// Ascending.
+    pub(crate) ids: Ids,
+    /// The candidates that were shown, best first.
+    pub(crate) page: Box<[u32]>,
+    /// What was combined, in objective order.
+    pub(crate) objectives: Box<[Column]>,
+}
+
+/// One objective of a request.
+#[derive(Debug)]
+pub(crate) struct Column {
+    /// Position in the configuration.
+    pub(crate) objective: usize,
+    pub(crate) weight: f64,
+    pub(crate) model_version: Box<str>,
+    pub(crate) calibrator: Box<str>,
+    /// One per candidate.
+    pub(crate) probabilities: Box<[f64]>,
+    /// What the model answered, where the combiner has a calibrator on top of it.
+    pub(crate) raw: Option<Box<[f64]>>,
+}
+
+impl AsRef<[f64]> for Column {
+    fn as_ref(&self) -> &[f64] {
+        &self.probabilities
+    }
+}
+
+impl Record {
+    /// The record of a ranking whose ids were packed before they went into its answer. None beyond 2^32 candidates.
+    pub(super) fn new(ranking: Ranking, ids: &Ids, time_ms: u64) -> Option<Self> {
+        let order = ids.ascending()?;
+        let mut place = vec![0_u32; order.len()];
+        for (to, &from) in (0..).zip(&order) {
+            place[from as usize] = to;
+        }
+        let n = order.len();
+        let kept = |attribute: &Attribute| match &attribute.value {
+            Value::Text(text) => text.len() <= LONGEST_TEXT,
+            Value::Number(_) => true,
+        };
+        let mut attributes = ranking.attributes;
+        attributes.retain(kept);
+        Some(Self {
+            request_id: ranking.request_id.into(),
+            unit_id: ranking.unit_id.into(),
+            attributes: attributes.into(),
+            time_ms,
+            profile: ranking.profile,
+            revision: ranking.revision,
+            k: if ranking.limit == 0 { n } else { ranking.limit },
+            segment: ranking.chosen.segment,
+            arm: ranking.chosen.arm,
+            draw: ranking.chosen.draw,
+            ids: ids.permuted(&order),
+            page: ranking.order.iter().map(|&at| place[at]).collect(),
+            objectives: ranking
+                .objectives
+                .into_iter()
+                .map(|combined| Column {
+                    objective: combined.objective,
+                    weight: combined.weight,
+                    model_version: combined.answer.model_version.into(),
+                    calibrator: combined.answer.calibrator.into(),
+                    probabilities: permuted(&combined.answer.probabilities, &order),
+                    raw: combined.answer.raw.map(|raw| permuted(&raw, &order)),
+                })
+                .collect(),
+        })
+    }
+
+    /// Candidates, n.
+    pub(crate) fn candidates(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// What the weights of this request depend on.
+    pub(crate) fn who(&self) -> Who<'_> {
+        Who {
+            attributes: &self.attributes,
+            unit_id: &self.unit_id,
+            request_id: &self.request_id,
+        }
+    }
+}
+
+/// As many candidates as a ranking counts for: its own, and more where they are few or their ids are long, so that a bound in candidates bounds
+/// the memory too.
+pub(super) fn size(ranking: &Ranking, ids: &Ids) -> usize {
+    let text = |attribute: &Attribute| {
+        let value = match &attribute.value {
+            Value::Text(text) => text.len(),
+            Value::Number(_) => 0,
+        };
+        size_of::<Attribute>() + attribute.name.len() + value
+    };
+    let objective = |combined: &crate::rank::Combined| {
+        let answer = &combined.answer;
+        let numbers = answer.probabilities.len() + answer.raw.as_ref().map_or(0, Vec::len);
+        size_of::<Column>() + answer.model_version.len() + answer.calibrator.len() + 8 * numbers
+    };
+    let bytes = size_of::<Record>()
+        + ranking.request_id.len()
+        + ranking.unit_id.len()
+        + ranking.attributes.iter().map(text).sum::<usize>()
+        + ids.bytes()
+        + 4 * ranking.order.len()
+        + ranking.objectives.iter().map(objective).sum::<usize>();
+    bytes.div_ceil(BYTES_PER_CANDIDATE).max(ids.len())
+}
+
+/// Ids in one piece of text.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    text: Box<str>,
+    /// Where each ends.
+    ends: Box<[u32]>,
+}
+
+impl Ids {
+    /// Packs ids; none when they have 2^32 bytes or more.
+    pub(super) fn pack(ids: &[String]) -> Option<Self> {
+        let mut ends = Vec::with_capacity(ids.len());
+        let mut end = 0_u32;
+        for id in ids {
+            end = end.checked_add(u32::try_from(id.len()).ok()?)?;
+            ends.push(end);
+        }
+        Some(Self {
+            text: ids.concat().into(),
+            ends: ends.into(),
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The id at a place below [`Ids::len`].
+    pub(crate) fn get(&self, at: usize) -> &str {
+        let start = match at {
+            0 => 0,
+            at => self.ends[at - 1] as usize,
+        };
+        &self.text[start..self.ends[at] as usize]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|at| self.get(at))
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + size_of_val(&*self.ends)
+    }
+
+    /// The places of the ids from the smallest on; none beyond 2^32.
+    fn ascending(&self) -> Option<Vec<u32>> {
+        let mut order: Vec<u32> = (0..u32::try_from(self.len()).ok()?).collect();
+        order.sort_unstable_by(|&a, &b| self.get(a as usize).cmp(self.get(b as usize)));
+        Some(order)
+    }
+
+    fn permuted(&self, order: &[u32]) -> Self {
+        let mut text = String::with_capacity(self.text.len());
+        let ends = order
+            .iter()
+            .map(|&at| {
+                text.push_str(self.get(at as usize));
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the same text was packed before"
+                )]
+                let end = text.len() as u32;
+                end
+            })
+            .collect();
+        Self {
+            text: text.into(),
+            ends,
+        }
+    }
+}
+
+fn permuted(values: &[f64], order: &[u32]) -> Box<[f64]> {
+    order.iter().map(|&at| values[at as usize]).collect()
+}
