@@ -11,6 +11,8 @@ mod client;
 #[cfg(feature = "offline")]
 mod data;
 mod draw;
+#[cfg(feature = "offline")]
+mod log;
 mod output;
 #[cfg(feature = "offline")]
 mod progress;
@@ -28,6 +30,12 @@ use output::Output;
 /// Ranks candidates by α·P(engagement) + β·P(engagement bait), with weights that are changed live.
 #[derive(Parser)]
 #[command(name = "counterweight", version, propagate_version = true)]
+#[cfg_attr(
+    not(feature = "offline"),
+    command(
+        after_help = "This is the lean binary, which only serves: it has no up, data, train, evaluate, predict, rank, log and offline benchmarks. The binary built with the feature `offline` has them."
+    )
+)]
 struct Cli {
     /// Print JSON for programs instead of tables for people.
     #[arg(long, global = true, env = "COUNTERWEIGHT_JSON")]
@@ -64,6 +72,10 @@ enum Command {
     /// Read, change and watch the weights of a running system.
     #[command(subcommand)]
     Weights(weights::Weights),
+    /// Take the recent requests out of a running combiner, as an impression log.
+    #[cfg(feature = "offline")]
+    #[command(subcommand)]
+    Log(log::Log),
     /// Measure: load on a server, models over folds, weights on a log.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -100,6 +112,8 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         #[cfg(feature = "offline")]
         Command::Rank(rank) => rank.run(output),
         Command::Weights(weights) => weights.run(output),
+        #[cfg(feature = "offline")]
+        Command::Log(log) => log.run(output),
         Command::Bench(bench) => bench.run(output),
     }
 }

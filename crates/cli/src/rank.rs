@@ -12,8 +12,8 @@ use counterweight_config::did_you_mean;
 use counterweight_dataset::{Dataset, Role, Rows};
 use counterweight_model::{Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema, Side};
 use counterweight_proto::counterweight::v1::{
-    DescribeRankingRequest, FeatureDescription, RankRequest,
-    ranking_service_client::RankingServiceClient,
+    Attribute, DescribeRankingRequest, FeatureDescription, RankRequest,
+    attribute_value::Value as AttributeKind, ranking_service_client::RankingServiceClient,
 };
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, encode_strings, tensor};
 use serde_json::Value;
@@ -23,6 +23,7 @@ use crate::{
     client::{Combiner, MESSAGE_LIMIT, explain},
     output::Output,
     runtime,
+    weights::attribute,
 };
 
 mod answer;
@@ -46,6 +47,9 @@ pub(crate) struct Rank {
     /// A feature of the request, instead of a column of the file; lists and vectors as JSON arrays.
     #[arg(long, value_name = "FEATURE=VALUE", value_parser = assignment)]
     context: Vec<(String, String)>,
+    /// What segments may ask for although no model takes it, as user_tier=gold. A value that reads as a number is one, true and false are 1 and 0, and "1" in double quotes is text.
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = attribute)]
+    attribute: Vec<Attribute>,
     /// The surface to rank for.
     #[arg(long, env = "COUNTERWEIGHT_PROFILE", default_value = "default")]
     profile: String,
@@ -173,6 +177,9 @@ impl Rank {
         }
         for (input, value) in &candidates.context {
             push(&mut request, input, &one(input, value)?)?;
+        }
+        for attribute in &self.attribute {
+            push_attribute(&mut request, attribute);
         }
         Ok(request)
     }
@@ -327,6 +334,18 @@ fn one(input: &Input, value: &str) -> anyhow::Result<Column<'static>> {
             Column::Vector { dim, values }
         }
     })
+}
+
+/// Adds an attribute to the request: one element, of the datatype that segments compare it as.
+fn push_attribute(request: &mut RankRequest, attribute: &Attribute) {
+    let value = attribute.value.as_ref().and_then(|one| one.value.as_ref());
+    let (datatype, raw) = match value {
+        Some(AttributeKind::Number(number)) => (Datatype::Fp64, encode_f64(&[*number])),
+        Some(AttributeKind::Text(text)) => (Datatype::Bytes, encode_strings([text.as_bytes()])),
+        None => return,
+    };
+    request.inputs.push(tensor(&attribute.name, datatype, &[1]));
+    request.raw_input_contents.push(raw);
 }
 
 /// Adds a column to the request; one of a context feature must hold one value throughout, and is sent once.

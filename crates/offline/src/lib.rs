@@ -9,6 +9,7 @@ mod curve_file;
 mod deal;
 mod decide;
 mod error;
+mod export;
 mod front;
 mod gathering;
 mod log;
@@ -29,6 +30,7 @@ pub use compare::{
 pub use curve_file::write_curves;
 pub use decide::Goal;
 pub use error::OfflineError;
+pub use export::{DrawnLambda, LogWriter, RankedObjective, RankedRequest, WrittenLog};
 pub use front::{Banded, BaselineRow, Basis, Draws, FrontPoint, FrontReport, GridPoint};
 pub use log::{Log, LogOptions, Objective, Source};
 pub use number::normal_quantile;

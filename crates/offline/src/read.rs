@@ -212,7 +212,11 @@ impl Reading<'_> {
                 let Some(texts) = self.log.columns.versions[at][column] else {
                     continue;
                 };
-                for version in &piece.texts[texts] {
+                // Who ranked without an objective has no version of it to say.
+                let logged = self.log.columns.probability[at].map(|at| &piece.numbers[at]);
+                let ranked = |row: usize| logged.is_none_or(|column| !column[row].is_nan());
+                let versions = piece.texts[texts].iter().enumerate();
+                for (_, version) in versions.filter(|&(row, _)| ranked(row)) {
                     match &self.versions[at][column] {
                         None => self.versions[at][column] = Some(version.clone()),
                         Some(first) if first == version => {}

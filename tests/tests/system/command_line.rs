@@ -38,6 +38,7 @@ fn every_command_has_help() {
         &["weights", "kill"],
         &["weights", "watch"],
         &["weights", "verify"],
+        &["log", "export"],
         &["bench", "load", "rank"],
         &["bench", "load", "infer"],
         &["bench", "folds"],

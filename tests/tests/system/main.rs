@@ -14,4 +14,5 @@ mod foreign;
 mod offline;
 mod parity;
 mod report;
+mod steering;
 mod up;

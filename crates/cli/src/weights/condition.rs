@@ -90,7 +90,7 @@ fn narrow(range: &mut AttributeRange, end: AttributeRange) -> Result<(), String>
 }
 
 /// Reads what is known of a request, ATTRIBUTE=VALUE.
-pub(super) fn attribute(text: &str) -> Result<Attribute, String> {
+pub(crate) fn attribute(text: &str) -> Result<Attribute, String> {
     let (name, written) = text
         .split_once('=')
         .filter(|(name, _)| !name.trim().is_empty())

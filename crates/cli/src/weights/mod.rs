@@ -38,6 +38,9 @@ use crate::{
     runtime,
 };
 
+#[cfg(feature = "offline")]
+pub(crate) use condition::attribute;
+
 type Client = WeightsServiceClient<Channel>;
 
 /// Read, move and watch the weights of a running system.

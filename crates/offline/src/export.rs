@@ -1,0 +1,252 @@
+//! Writing an impression log: requests as they were ranked, in the columns of `data/SCHEMA.md`, so that the benchmark and everyone else can read them.
+
+mod frame;
+
+use std::{collections::HashSet, fs::File, path::Path, path::PathBuf};
+
+use counterweight_ranking::ope::Density;
+use polars::{
+    io::parquet::write::BatchedWriter,
+    prelude::{ParquetCompression, ParquetWriter, PolarsError},
+};
+use serde::Serialize;
+use tempfile::NamedTempFile;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::OfflineError;
+
+/// Rows of a row group, but for the last request in it; all that is held in memory.
+const ROW_GROUP_ROWS: usize = 65_536;
+
+/// A request as it was ranked, with all of its candidates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedRequest {
+    /// Its id. A log has each id once.
+    pub id: String,
+    /// The user, where known.
+    pub user: Option<String>,
+    /// When it was ranked, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// How many were to be shown at most; at least 1.
+    pub k: u32,
+    /// The profile that applied.
+    pub profile: String,
+    /// The revision that set its weights.
+    pub revision: u64,
+    /// The segment that applied.
+    pub segment: Option<String>,
+    /// The experiment and arm that applied, as `experiment/arm`.
+    pub arm: Option<String>,
+    /// The λ that was drawn.
+    pub draw: Option<DrawnLambda>,
+    /// The n candidates, each once.
+    pub candidates: Vec<String>,
+    /// Those that were shown, as positions in `candidates`, best first.
+    pub page: Vec<usize>,
+    /// What was combined. An objective of the log that is not here was ranked without.
+    pub objectives: Vec<RankedObjective>,
+}
+
+/// One objective of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedObjective {
+    /// Its name; one of those that the log was made for.
+    pub name: String,
+    /// Its effective weight.
+    pub weight: f64,
+    /// Version of the model that answered.
+    pub model: Option<String>,
+    /// Name and version of what calibrated it.
+    pub calibrator: Option<String>,
+    /// The n doubles that entered the sum, in [0, 1].
+    pub probabilities: Vec<f64>,
+    /// The n answers of the model before a calibrator on top of it; empty where there is none.
+    pub raw: Vec<f64>,
+}
+
+/// The λ of one request and what it was drawn from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DrawnLambda {
+    /// λ.
+    pub lambda: f64,
+    /// Its density on its range.
+    pub density: Density,
+    /// Seed of this draw, below 2^63.
+    pub seed: u64,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct WrittenLog {
+    /// Requests.
+    pub requests: u64,
+    /// Rows: candidates of them.
+    pub candidates: u64,
+    /// Requests whose λ was drawn.
+    pub explored: u64,
+    /// Requests left out because one of the same id is there already.
+    pub repeated: u64,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+}
+
+/// A Parquet file that takes its name when it is complete; dropped before, it leaves nothing behind.
+pub struct LogWriter {
+    path: PathBuf,
+    objectives: Vec<String>,
+    unfinished: NamedTempFile,
+    writer: BatchedWriter<File>,
+    /// Hashes of the ids that were taken.
+    seen: HashSet<u64>,
+    group: Vec<RankedRequest>,
+    group_rows: usize,
+    written: WrittenLog,
+}
+
+impl LogWriter {
+    /// Begins a log of these objectives, in the order of their weights.
+    ///
+    /// # Errors
+    /// [`OfflineError::Write`], also for an ending other than `.parquet`.
+    pub fn create(path: &Path, objectives: &[String]) -> Result<Self, OfflineError> {
+        let refuse = |problem: &str| Err(wrong(path, problem));
+        if path.extension().is_none_or(|ending| ending != "parquet") {
+            return refuse("the ending must be .parquet");
+        }
+        if path.is_dir() {
+            return refuse("it is a folder; name a file in it");
+        }
+        if objectives.is_empty() {
+            return refuse("a log has at least one objective");
+        }
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let unfinished = NamedTempFile::new_in(folder).map_err(|error| wrong(path, error))?;
+        let file = unfinished.reopen().map_err(|error| wrong(path, error))?;
+        let empty = frame::rows(&[], objectives).map_err(|error| wrong(path, error))?;
+        let writer = ParquetWriter::new(file)
+            .with_compression(ParquetCompression::Zstd(None))
+            .batched(empty.schema())
+            .map_err(|error| wrong(path, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            objectives: objectives.to_vec(),
+            unfinished,
+            writer,
+            seen: HashSet::new(),
+            group: Vec::new(),
+            group_rows: 0,
+            written: WrittenLog::default(),
+        })
+    }
+
+    /// Adds a request, or counts it where one of its id was added before: a log has each id once.
+    ///
+    /// # Errors
+    /// [`OfflineError::Request`] where it does not fit the schema, and [`OfflineError::Write`].
+    pub fn push(&mut self, request: RankedRequest) -> Result<(), OfflineError> {
+        self.check(&request)?;
+        if !self
+            .seen
+            .insert(xxh3_64_with_seed(request.id.as_bytes(), 0))
+        {
+            self.written.repeated += 1;
+            return Ok(());
+        }
+        self.written.requests += 1;
+        self.written.candidates += request.candidates.len() as u64;
+        self.written.explored += u64::from(request.draw.is_some());
+        self.group_rows += request.candidates.len();
+        self.group.push(request);
+        if self.group_rows >= ROW_GROUP_ROWS {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Whether no request was added.
+    pub fn is_empty(&self) -> bool {
+        self.written.requests == 0
+    }
+
+    /// Writes the rest, and gives the file its name once all of it is on disk.
+    ///
+    /// # Errors
+    /// [`OfflineError::Write`].
+    pub fn finish(mut self) -> Result<WrittenLog, OfflineError> {
+        if self.group_rows > 0 {
+            self.flush()?;
+        }
+        let finished = self.writer.finish();
+        self.written.bytes = finished.map_err(|error| wrong(&self.path, error))?;
+        let synced = self.unfinished.as_file().sync_all();
+        synced.map_err(|error| wrong(&self.path, error))?;
+        let named = self.unfinished.persist(&self.path);
+        named.map_err(|error| wrong(&self.path, error.error))?;
+        Ok(self.written)
+    }
+
+    /// Writes one row group.
+    fn flush(&mut self) -> Result<(), OfflineError> {
+        let group = std::mem::take(&mut self.group);
+        self.group_rows = 0;
+        let rows = frame::rows(&group, &self.objectives);
+        rows.and_then(|rows| self.writer.write_batch(&rows))
+            .map_err(|error: PolarsError| wrong(&self.path, error))
+    }
+
+    /// Whether the request has a row per candidate and a place for all that it says.
+    fn check(&self, request: &RankedRequest) -> Result<(), OfflineError> {
+        let refuse = |problem: String| {
+            Err(OfflineError::Request {
+                log: self.path.display().to_string(),
+                request: request.id.clone(),
+                problem,
+            })
+        };
+        let n = request.candidates.len();
+        if request.id.is_empty() || n == 0 {
+            return refuse("a request has an id and at least one candidate".to_owned());
+        }
+        let shown: HashSet<usize> = request.page.iter().copied().collect();
+        if shown.len() < request.page.len() || shown.iter().any(|&at| at >= n) {
+            return refuse(format!("its page is no choice of its {n} candidates"));
+        }
+        let whole = [
+            ("k", i32::try_from(request.k).is_ok_and(|k| k > 0)),
+            ("revision", i64::try_from(request.revision).is_ok()),
+            (
+                "the seed of its draw",
+                request
+                    .draw
+                    .is_none_or(|draw| i64::try_from(draw.seed).is_ok()),
+            ),
+        ];
+        if let Some((what, _)) = whole.into_iter().find(|(_, fits)| !fits) {
+            return refuse(format!("{what} is out of the range of its column"));
+        }
+        for objective in &request.objectives {
+            let name = &objective.name;
+            if !self.objectives.contains(name) {
+                return refuse(format!(
+                    "it was ranked by `{name}`, and the log is of {}",
+                    self.objectives.join(", ")
+                ));
+            }
+            let raw = objective.raw.len();
+            if objective.probabilities.len() != n || (raw != 0 && raw != n) {
+                return refuse(format!("`{name}` has not one probability per candidate"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(path: &Path, problem: impl ToString) -> OfflineError {
+    OfflineError::Write {
+        path: path.to_owned(),
+        problem: problem.to_string(),
+    }
+}
