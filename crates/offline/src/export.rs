@@ -109,7 +109,7 @@ impl LogWriter {
     /// # Errors
     /// [`OfflineError::Write`], also for an ending other than `.parquet`.
     pub fn create(path: &Path, objectives: &[String]) -> Result<Self, OfflineError> {
-        let refuse = |problem: &str| Err(wrong(path, problem));
+        let refuse = |problem: &str| Err(wrong(path, &problem));
         if path.extension().is_none_or(|ending| ending != "parquet") {
             return refuse("the ending must be .parquet");
         }
@@ -123,13 +123,13 @@ impl LogWriter {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let unfinished = NamedTempFile::new_in(folder).map_err(|error| wrong(path, error))?;
-        let file = unfinished.reopen().map_err(|error| wrong(path, error))?;
-        let empty = frame::rows(&[], objectives).map_err(|error| wrong(path, error))?;
+        let unfinished = NamedTempFile::new_in(folder).map_err(|error| wrong(path, &error))?;
+        let file = unfinished.reopen().map_err(|error| wrong(path, &error))?;
+        let empty = frame::rows(&[], objectives).map_err(|error| wrong(path, &error))?;
         let writer = ParquetWriter::new(file)
             .with_compression(ParquetCompression::Zstd(None))
             .batched(empty.schema())
-            .map_err(|error| wrong(path, error))?;
+            .map_err(|error| wrong(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
             objectives: objectives.to_vec(),
@@ -180,11 +180,11 @@ impl LogWriter {
             self.flush()?;
         }
         let finished = self.writer.finish();
-        self.written.bytes = finished.map_err(|error| wrong(&self.path, error))?;
+        self.written.bytes = finished.map_err(|error| wrong(&self.path, &error))?;
         let synced = self.unfinished.as_file().sync_all();
-        synced.map_err(|error| wrong(&self.path, error))?;
+        synced.map_err(|error| wrong(&self.path, &error))?;
         let named = self.unfinished.persist(&self.path);
-        named.map_err(|error| wrong(&self.path, error.error))?;
+        named.map_err(|error| wrong(&self.path, &error.error))?;
         Ok(self.written)
     }
 
@@ -194,7 +194,7 @@ impl LogWriter {
         self.group_rows = 0;
         let rows = frame::rows(&group, &self.objectives);
         rows.and_then(|rows| self.writer.write_batch(&rows))
-            .map_err(|error: PolarsError| wrong(&self.path, error))
+            .map_err(|error: PolarsError| wrong(&self.path, &error))
     }
 
     /// Whether the request has a row per candidate and a place for all that it says.
@@ -244,7 +244,7 @@ impl LogWriter {
     }
 }
 
-fn wrong(path: &Path, problem: impl ToString) -> OfflineError {
+fn wrong(path: &Path, problem: &dyn std::fmt::Display) -> OfflineError {
     OfflineError::Write {
         path: path.to_owned(),
         problem: problem.to_string(),

@@ -52,12 +52,12 @@ fn request(number: u64, n: usize) -> RankedRequest {
     page.truncate(3);
     RankedRequest {
         id: format!("r{number}"),
-        user: (number % 5 > 0).then(|| format!("u{}", number % 90)),
-        time_ms: 1_767_323_045_678 + number as i64,
+        user: (!number.is_multiple_of(5)).then(|| format!("u{}", number % 90)),
+        time_ms: 1_767_323_045_678 + number.cast_signed(),
         k: 3,
         profile: "home".to_owned(),
         revision: 4,
-        segment: (number % 2 > 0).then(|| "odd".to_owned()),
+        segment: (!number.is_multiple_of(2)).then(|| "odd".to_owned()),
         arm: None,
         draw: Some(DrawnLambda {
             lambda,

@@ -1,8 +1,9 @@
 //! Clients and servers that others wrote, and the examples as they stand in the documents.
 
-use std::{fs, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::support::{Server, Up, counterweight, python, root, skip, stderr, stdout};
 
@@ -21,28 +22,38 @@ fn the_rust_example_ranks_and_moves_beta() {
     );
 }
 
-#[test]
-fn the_python_example_ranks_and_moves_beta() {
-    let Some(python) = python("grpc_tools.protoc") else {
-        return;
-    };
-    let up = Up::start();
+/// Python's stubs of the protocols, made as the examples say, and the Python that has what they need.
+fn stubs() -> Option<(String, TempDir)> {
+    let python = python("grpc_tools.protoc, pyarrow")?;
     let stubs = tempfile::tempdir().unwrap();
     let proto = root().join("proto");
-    let files = [
-        "inference/inference.proto",
-        "counterweight/v1/ranking.proto",
-        "counterweight/v1/weights.proto",
-    ];
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in ["inference", "counterweight/v1"] {
+        let entries = fs::read_dir(proto.join(folder)).unwrap();
+        files.extend(entries.map(|entry| entry.unwrap().path()));
+    }
     let made = Command::new(&python)
         .args(["-m", "grpc_tools.protoc", "-I", proto.to_str().unwrap()])
         .arg(format!("--python_out={}", stubs.path().display()))
         .arg(format!("--grpc_python_out={}", stubs.path().display()))
-        .args(files)
+        .args(
+            files
+                .iter()
+                .filter(|file| file.extension().is_some_and(|ending| ending == "proto")),
+        )
         .current_dir(&proto)
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", stderr(&made));
+    Some((python, stubs))
+}
+
+#[test]
+fn the_python_example_ranks_and_moves_beta() {
+    let Some((python, stubs)) = stubs() else {
+        return;
+    };
+    let up = Up::start();
     let output = Command::new(&python)
         .arg(root().join("examples/python/rank_and_move_beta.py"))
         .args(["--address", up.combiner()])
@@ -54,6 +65,33 @@ fn the_python_example_ranks_and_moves_beta() {
         stdout(&output).contains("The order changed."),
         "{}",
         stdout(&output)
+    );
+}
+
+/// A log is ranked once more, and its export holds the same candidates.
+#[test]
+fn the_python_example_replays_a_log_that_is_exported_again() {
+    let Some((python, stubs)) = stubs() else {
+        return;
+    };
+    let up = Up::start();
+    let output = Command::new(&python)
+        .arg(root().join("examples/python/replay_log.py"))
+        .arg(root().join("data/sample/impressions.parquet"))
+        .args(["--requests", "40", "--address", up.combiner()])
+        .env("PYTHONPATH", stubs.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output).trim(), "40 requests ranked");
+    let log = stubs.path().join("log.parquet");
+    let log = log.to_str().unwrap();
+    let exported = up.json(&["log", "export", "--out", log]);
+    assert_eq!(exported["written"]["requests"], 40);
+    let front = crate::support::json(["bench", "front", "--log", log, "--replicates", "20"]);
+    assert_eq!(
+        front["read"]["candidates"],
+        exported["written"]["candidates"]
     );
 }
 

@@ -111,7 +111,7 @@ fn request(number: u64) -> RankRequest {
             .map(|at| noise(7919 * number + 2 * at + m))
             .collect()
     };
-    let country = if number % 4 == 0 { "DE" } else { "FR" };
+    let country = if number.is_multiple_of(4) { "DE" } else { "FR" };
     RankRequest {
         request_id: format!("r{number}"),
         unit_id: format!("u{}", number % 50),

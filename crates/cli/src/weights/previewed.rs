@@ -19,7 +19,7 @@ pub(super) fn preview_text(preview: &Preview) -> String {
             changes(&preview.before, &preview.after),
             preview.profile,
             preview.revision,
-            replayed_text(&preview.replayed.clone().unwrap_or_default(), preview.k)
+            replayed_text(&preview.replayed.unwrap_or_default(), preview.k)
         ),
         format!("{}\n{COVERED}", exposures_table(&preview.exposures)),
         format!(
@@ -139,7 +139,7 @@ pub(super) fn preview_json(preview: &Preview) -> Value {
         "before": weights_json(&preview.before),
         "after": weights_json(&preview.after),
         "k": preview.k,
-        "replayed": replayed_json(&preview.replayed.clone().unwrap_or_default()),
+        "replayed": replayed_json(&preview.replayed.unwrap_or_default()),
         "exposures": preview.exposures.iter().map(exposure_json).collect::<Vec<_>>(),
         "intervals_cover": "the sampling of requests only",
         "changed_set": preview.changed_set,

@@ -88,7 +88,7 @@ async fn segments_and_experiments_decide_who_gets_what() {
     for answer in &answers {
         let number: u64 = answer.request_id[1..].parse().unwrap();
         let (unit, sessions) = (format!("u{}", number % 50), number % 10);
-        let country = if number % 4 == 0 { "DE" } else { "FR" };
+        let country = if number.is_multiple_of(4) { "DE" } else { "FR" };
         let told = combiner.json(&[
             "weights",
             "explain",
