@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use counterweight_config::ConfigError;
-use counterweight_ranking::{BoundError, RampError};
+use counterweight_ranking::{BoundError, RampError, RankingError};
 use counterweight_tensor::TensorError;
 
 /// Why the combiner can not start, or why it refuses or fails a request.
@@ -511,6 +511,18 @@ pub enum CombinerError {
         /// How many were left out and why, as a clause.
         left_out: String,
     },
+    /// No weight does what is asked.
+    #[error("profile {profile:?}: {}", unsolved(objective, gain, error))]
+    Unsolved {
+        /// The profile.
+        profile: String,
+        /// The objective whose weight is sought.
+        objective: String,
+        /// The objective whose exposure is the gain.
+        gain: String,
+        /// Why not.
+        error: RankingError,
+    },
     /// Too much is asked about the recent requests at once.
     #[error(
         "{limit} callers are being told about the recent requests, the most this server takes; try again in a moment"
@@ -525,6 +537,40 @@ pub enum CombinerError {
         /// What happened.
         what: String,
     },
+}
+
+/// Why no weight does what is asked, and what to do.
+fn unsolved(objective: &str, gain: &str, error: &RankingError) -> String {
+    match error {
+        RankingError::BudgetOutOfReach {
+            budget,
+            lowest,
+            weight,
+        } => format!(
+            "no weight of {objective:?} within the bounds brings its exposure down to {budget}; the lowest is {lowest}, at weight {weight}; \
+             allow that much, or widen the bounds"
+        ),
+        RankingError::GainOutOfReach {
+            gain: asked,
+            highest,
+            weight,
+        } => format!(
+            "no weight of {objective:?} within the bounds gives an exposure of {asked} to {gain:?}; the highest is {highest}, at weight {weight}; \
+             ask for that much, or widen the bounds"
+        ),
+        RankingError::NoWeight { low, high } => format!(
+            "no weight of {objective:?} of at most 0 lies well within its bounds, {low} to {high}; widen them"
+        ),
+        RankingError::NothingFree { .. } => format!(
+            "no recent request is ranked by the profile's own weight of {objective:?}: segments, arms or exploration put another one in its place; \
+             change it there"
+        ),
+        RankingError::GainWeight { weight, .. } => format!(
+            "the weight of {gain:?} is {weight} for some recent requests, so that nothing is lost by less of {objective:?}; \
+             set it above 0, in segments and arms too"
+        ),
+        other => other.to_string(),
+    }
 }
 
 /// How an objective's model failed; what the caller did wrong is no failure.

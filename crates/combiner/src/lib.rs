@@ -13,6 +13,7 @@ mod wire;
 mod admission;
 mod batch;
 mod call;
+mod preview;
 mod rank;
 mod ring;
 mod served;

@@ -115,7 +115,8 @@ pub(crate) async fn rank(
     call.check_time()?;
 
     let in_force = engine.weights.in_force(query.profile);
-    let attributes = match in_force.segments.is_empty() {
+    // A request that is kept is weighed again under segments that are not there yet.
+    let attributes = match engine.ring.is_none() && in_force.segments.is_empty() {
         true => Vec::new(),
         false => batch.attributes(),
     };

@@ -100,11 +100,6 @@ impl Record {
         })
     }
 
-    /// Candidates, n.
-    pub(crate) fn candidates(&self) -> usize {
-        self.ids.len()
-    }
-
     /// What the weights of this request depend on.
     pub(crate) fn who(&self) -> Who<'_> {
         Who {

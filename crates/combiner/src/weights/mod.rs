@@ -9,6 +9,7 @@ mod plan;
 mod ramping;
 mod replicas;
 mod verify;
+mod what_if;
 
 mod audience;
 mod entry;
@@ -36,3 +37,4 @@ pub(crate) use profile::{Action, Bound, ObjectiveWeight, ProfileState, Ramp};
 pub(crate) use ramping::now_ms;
 pub(crate) use replicas::Replica;
 pub use verify::{Verified, verify_log};
+pub(crate) use what_if::WhatIf;

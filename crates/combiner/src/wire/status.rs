@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use counterweight_ranking::{BoundError, RampError};
+use counterweight_ranking::{BoundError, RampError, RankingError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -248,6 +248,31 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
         E::RingOff => (FailedPrecondition, "RING_OFF", vec![]),
         E::RingEmpty { profile, .. } => {
             (FailedPrecondition, "NO_REQUESTS", one("profile", profile))
+        }
+        E::Unsolved {
+            profile,
+            objective,
+            error,
+            ..
+        } => {
+            let mut facts = in_profile(profile, objective);
+            match error {
+                RankingError::BudgetOutOfReach {
+                    lowest: reachable,
+                    weight,
+                    ..
+                }
+                | RankingError::GainOutOfReach {
+                    highest: reachable,
+                    weight,
+                    ..
+                } => {
+                    facts.push(("reachable", reachable.to_string()));
+                    facts.push(("weight", weight.to_string()));
+                }
+                _ => {}
+            }
+            (FailedPrecondition, "OUT_OF_REACH", facts)
         }
         E::RingBusy { limit } => (
             ResourceExhausted,

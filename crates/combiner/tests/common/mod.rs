@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+pub mod log;
 pub mod nats;
+pub mod replay;
 pub mod weights;
 
 use std::{
@@ -18,8 +20,8 @@ use bytes::Bytes;
 use counterweight_combiner::{CombinerError, Config, Listeners, serve};
 use counterweight_proto::{
     counterweight::v1::{
-        LoggedRequest, RankRequest, RankResponse, ReadLogRequest,
-        ranking_service_client::RankingServiceClient, weights_service_client::WeightsServiceClient,
+        RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
+        weights_service_client::WeightsServiceClient,
     },
     inference::{
         InferParameter, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
@@ -503,22 +505,6 @@ pub fn request(engagement: &[f32], bait: &[f32]) -> RankRequest {
 pub fn push(request: &mut RankRequest, input: InferInputTensor, raw: Bytes) {
     request.inputs.push(input);
     request.raw_input_contents.push(raw);
-}
-
-/// The recent requests that a combiner keeps.
-pub async fn read_log(
-    client: &mut RankingServiceClient<Channel>,
-    profile: &str,
-) -> Result<Vec<LoggedRequest>, Status> {
-    let request = ReadLogRequest {
-        profile: profile.into(),
-    };
-    let mut stream = client.read_log(request).await?.into_inner();
-    let mut requests = Vec::new();
-    while let Some(message) = stream.message().await? {
-        requests.push(message.request.unwrap());
-    }
-    Ok(requests)
 }
 
 /// Recomputes every score from weights and probabilities, and the order from the scores.

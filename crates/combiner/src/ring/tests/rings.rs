@@ -162,7 +162,7 @@ async fn one_profile_pushes_out_nothing_of_another_and_neither_grows() {
     }
     let (share, busy) = kept(&ring, 0).await;
     assert!(share < 0.1, "{share}");
-    let candidates: usize = busy.iter().map(|record| record.candidates()).sum();
+    let candidates: usize = busy.iter().map(|record| record.ids.len()).sum();
     assert!(!busy.is_empty() && candidates <= 2_000, "{candidates}");
     let (share, quiet) = kept(&ring, 1).await;
     assert_eq!((share, quiet.len()), (1.0, 1));

@@ -3,6 +3,7 @@
 mod audience;
 mod decode;
 mod encode;
+mod preview;
 mod watch;
 
 use std::{pin::Pin, sync::Arc};
@@ -175,7 +176,11 @@ impl WeightsService for WeightsApi {
         request: Request<pb::PreviewWeightsRequest>,
     ) -> Answer<pb::PreviewWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        Err(Status::unimplemented("not yet"))
+        let (change, k) = preview::asked(request.into_inner())?;
+        let planner = self.planner(false).await;
+        let previewed = crate::preview::preview(&self.engine, planner, change, k).await?;
+        let preview = Some(preview::told(&self.engine.config, previewed));
+        Ok(Response::new(pb::PreviewWeightsResponse { preview }))
     }
 
     async fn solve_weights(
@@ -183,7 +188,13 @@ impl WeightsService for WeightsApi {
         request: Request<pb::SolveWeightsRequest>,
     ) -> Answer<pb::SolveWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        Err(Status::unimplemented("not yet"))
+        let asked = preview::goal(&self.engine.config, request.into_inner())?;
+        let planner = self.planner(false).await;
+        let answered = crate::preview::solve(&self.engine, planner, asked).await?;
+        Ok(Response::new(preview::solved(
+            &self.engine.config,
+            answered,
+        )))
     }
 
     async fn explain_weights(

@@ -1,0 +1,122 @@
+//! What a change of weights would do to the recent requests, and which weight does what is asked: on the ring's thread, with no model call.
+//!
+//! A request is weighed as Rank would weigh it now and under the change, by [`crate::weights::InForce::choose`] and nothing else, and ranked again by
+//! [`counterweight_ranking::preview`]. A preview binds nothing and writes nothing.
+
+mod replay;
+mod solve;
+
+use counterweight_ranking::{
+    RankingError,
+    preview::{Move, Preview, Replay, Summary},
+};
+
+use self::replay::{Replayable, columns};
+pub(crate) use self::solve::{Answered, Asked, solve};
+use crate::{
+    error::CombinerError,
+    rank::Engine,
+    ring::Recent,
+    weights::{Planner, ProfileChange, WhatIf},
+};
+
+/// What a change would do.
+#[derive(Debug)]
+pub(crate) struct Previewed {
+    pub(crate) what_if: WhatIf,
+    pub(crate) k: usize,
+    pub(crate) replayed: Replayed,
+    pub(crate) summary: Summary,
+    /// Those of the summary, with names.
+    pub(crate) moves: Vec<Moved>,
+}
+
+/// What was replayed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Replayed {
+    /// When the oldest and the newest were ranked, in milliseconds since 1970.
+    pub(crate) from_ms: u64,
+    pub(crate) to_ms: u64,
+    /// The share of the profile's requests that is kept, each with the same chance.
+    pub(crate) share: f64,
+    /// Requests left out since other models had ranked them.
+    pub(crate) other_models: usize,
+    /// Requests left out since they were ranked without an objective.
+    pub(crate) incomplete: usize,
+}
+
+/// One candidate that moves.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) request_id: String,
+    pub(crate) candidate_id: String,
+    /// Places from 1.
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// In objective order.
+    pub(crate) probabilities: Vec<f64>,
+}
+
+/// Previews a change of a profile; k = 0 takes the k of most requests.
+pub(crate) async fn preview(
+    engine: &Engine,
+    planner: Planner,
+    change: ProfileChange,
+    k: usize,
+) -> Result<Previewed, CombinerError> {
+    let (config, weights) = (engine.config.clone(), engine.weights.clone());
+    let work = move |recent: &[Recent]| {
+        let what_if = weights.what_if(&planner, &change)?;
+        let replayable = Replayable::new(&config, what_if.profile, recent)?;
+        replayable.preview(what_if, k)
+    };
+    engine.ring()?.work(work).await?.0
+}
+
+impl Replayable<'_> {
+    /// Ranks all again under both.
+    fn preview(&self, what_if: WhatIf, k: usize) -> Result<Previewed, CombinerError> {
+        let k = self.places(k);
+        let summary = self.summary(&what_if, k).map_err(|error| broken(&error))?;
+        let moves = summary.moves.iter().map(|moved| self.moved(moved));
+        Ok(Previewed {
+            moves: moves.collect(),
+            k,
+            replayed: self.replayed(),
+            summary,
+            what_if,
+        })
+    }
+
+    fn summary(&self, what_if: &WhatIf, k: usize) -> Result<Summary, RankingError> {
+        let mut preview = Preview::new(k, what_if.after.weights.as_slice().len())?;
+        for (record, unit) in self.records.iter().zip(self.units()) {
+            preview.push(&Replay {
+                unit,
+                probabilities: &columns(record),
+                before: &what_if.before.choose(record.who()).weights,
+                after: &what_if.after.choose(record.who()).weights,
+            })?;
+        }
+        preview.finish()
+    }
+
+    fn moved(&self, moved: &Move) -> Moved {
+        let record = self.records[moved.request];
+        let probability = |column: &[f64]| column[moved.candidate];
+        Moved {
+            request_id: record.request_id.to_string(),
+            candidate_id: record.ids.get(moved.candidate).to_owned(),
+            from: moved.from,
+            to: moved.to,
+            probabilities: columns(record).into_iter().map(probability).collect(),
+        }
+    }
+}
+
+/// What is kept was checked when it was ranked: this can not happen.
+fn broken(error: &RankingError) -> CombinerError {
+    CombinerError::Internal {
+        what: format!("recent requests: {error}"),
+    }
+}

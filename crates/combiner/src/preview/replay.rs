@@ -1,0 +1,110 @@
+//! Which of the recent requests are replayed: those that all objectives ranked, by the models and calibrators of the newest of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use super::Replayed;
+use crate::{
+    config::Config,
+    error::CombinerError,
+    ring::{Recent, Record},
+};
+
+/// The requests of one profile that can be replayed.
+#[derive(Debug)]
+pub(super) struct Replayable<'a> {
+    /// Oldest first; at least one.
+    pub(super) records: Vec<&'a Record>,
+    share: f64,
+    other_models: usize,
+    incomplete: usize,
+}
+
+impl<'a> Replayable<'a> {
+    /// Those of the profile at that position.
+    ///
+    /// # Errors
+    /// [`CombinerError::RingEmpty`].
+    pub(super) fn new(
+        config: &Config,
+        profile: usize,
+        recent: &'a [Recent],
+    ) -> Result<Self, CombinerError> {
+        let configured = &config.profiles[profile];
+        let (share, kept) = recent[profile].read();
+        let all: Vec<&Record> = kept.map(AsRef::as_ref).collect();
+        let whole = |record: &&Record| record.objectives.len() == configured.objectives.len();
+        let complete: Vec<&Record> = all.iter().copied().filter(whole).collect();
+        let incomplete = all.len() - complete.len();
+        let Some(&newest) = complete.last() else {
+            return Err(CombinerError::RingEmpty {
+                profile: configured.name.clone(),
+                left_out: match incomplete {
+                    0 => String::new(),
+                    some => format!(" that all objectives ranked ({some} were ranked without one)"),
+                },
+            });
+        };
+        let mut records = complete;
+        let before = records.len();
+        records.retain(|record| same_models(record, newest));
+        Ok(Self {
+            share,
+            other_models: before - records.len(),
+            incomplete,
+            records,
+        })
+    }
+
+    /// Places of the page: what was asked, or for 0 the k of most requests, the largest of equals.
+    pub(super) fn places(&self, asked: usize) -> usize {
+        if asked > 0 {
+            return asked;
+        }
+        let mut counts = BTreeMap::new();
+        for record in &self.records {
+            *counts.entry(record.k).or_insert(0_usize) += 1;
+        }
+        let most = counts.into_iter().max_by_key(|&(k, count)| (count, k));
+        most.map_or(1, |(k, _)| k)
+    }
+
+    /// A number per request that is its unit's own; a request without a unit has one of its own.
+    pub(super) fn units(&self) -> impl Iterator<Item = u64> {
+        let mut known: HashMap<&str, u64, RandomState> = HashMap::default();
+        let mut next = 0;
+        self.records.iter().map(move |record| {
+            let unit = match &*record.unit_id {
+                "" => next,
+                unit => *known.entry(unit).or_insert(next),
+            };
+            next += u64::from(unit == next);
+            unit
+        })
+    }
+
+    pub(super) fn replayed(&self) -> Replayed {
+        let times = || self.records.iter().map(|record| record.time_ms);
+        Replayed {
+            from_ms: times().min().unwrap_or(0),
+            to_ms: times().max().unwrap_or(0),
+            share: self.share,
+            other_models: self.other_models,
+            incomplete: self.incomplete,
+        }
+    }
+}
+
+/// Per objective, the probabilities of all candidates.
+pub(super) fn columns(record: &Record) -> Vec<&[f64]> {
+    let columns = record.objectives.iter();
+    columns.map(|column| &*column.probabilities).collect()
+}
+
+fn same_models(one: &Record, other: &Record) -> bool {
+    let mut pairs = one.objectives.iter().zip(&other.objectives);
+    pairs.all(|(one, other)| {
+        one.model_version == other.model_version && one.calibrator == other.calibrator
+    })
+}

@@ -1,0 +1,156 @@
+//! Inverse control: the weight of one objective that does what is asked on the recent requests, and the preview of exactly that weight.
+
+use counterweight_config::did_you_mean;
+use counterweight_ranking::{
+    RankingError,
+    solve::{Goal, Solved, Solver},
+};
+
+use super::{
+    Previewed,
+    replay::{Replayable, columns},
+};
+use crate::{
+    config::{Config, Profile},
+    error::CombinerError,
+    rank::Engine,
+    ring::Recent,
+    weights::{AudienceChange, InForce, ObjectiveWeight, Planner, ProfileAt, ProfileChange},
+};
+
+/// The position of the objective whose exposure is the gain.
+const GAIN: usize = 0;
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The profile's position in the configuration.
+    pub(crate) profile: usize,
+    pub(crate) goal: Goal,
+    /// The objective whose weight is sought; empty means the second.
+    pub(crate) objective: String,
+    /// Places of the page; 0 takes the k of most requests.
+    pub(crate) k: usize,
+}
+
+/// The weight, and what it would do.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) objective: String,
+    pub(crate) solved: Solved,
+    pub(crate) previewed: Previewed,
+}
+
+/// Solves for a weight within the profile's bounds.
+///
+/// # Errors
+/// [`CombinerError::Unsolved`] says what can be reached.
+pub(crate) async fn solve(
+    engine: &Engine,
+    planner: Planner,
+    asked: Asked,
+) -> Result<Answered, CombinerError> {
+    let swept = sought(&engine.config, &asked)?;
+    let (config, weights) = (engine.config.clone(), engine.weights.clone());
+    let work = move |recent: &[Recent]| {
+        let in_force = weights.in_force(asked.profile);
+        let replayable = Replayable::new(&config, asked.profile, recent)?;
+        let k = replayable.places(asked.k);
+        let bound = config.profiles[asked.profile].bounds[swept];
+        let name = |at: usize| config.objective_names(asked.profile).nth(at);
+        let objective = name(swept).unwrap_or_default().to_owned();
+        let solved = replayable
+            .solve(&in_force, swept, k, asked.goal, (bound.min, bound.max))
+            .map_err(|error| CombinerError::Unsolved {
+                profile: config.profiles[asked.profile].name.clone(),
+                objective: objective.clone(),
+                gain: name(GAIN).unwrap_or_default().to_owned(),
+                error,
+            })?;
+        let change = change(
+            &config.profiles[asked.profile],
+            &objective,
+            &solved,
+            &in_force,
+        );
+        let what_if = weights.what_if(&planner, &change)?;
+        let previewed = replayable.preview(what_if, k)?;
+        Ok(Answered {
+            objective,
+            solved,
+            previewed,
+        })
+    };
+    engine.ring()?.work(work).await?.0
+}
+
+/// The position within the profile of the objective whose weight is sought.
+fn sought(config: &Config, asked: &Asked) -> Result<usize, CombinerError> {
+    let names: Vec<&str> = config.objective_names(asked.profile).collect();
+    let refused = |problem: String| CombinerError::Field {
+        field: "objective",
+        problem,
+    };
+    let profile = &config.profiles[asked.profile].name;
+    match asked.objective.as_str() {
+        "" if names.len() < 2 => Err(refused(format!(
+            "profile {profile:?} has one objective; a weight is sought against that of the first"
+        ))),
+        "" => Ok(1),
+        name if names.first() == Some(&name) => Err(refused(format!(
+            "{name:?} is the first of profile {profile:?}, whose exposure is the engagement; name another one"
+        ))),
+        name => names
+            .iter()
+            .position(|known| *known == name)
+            .ok_or_else(|| CombinerError::UnknownObjective {
+                profile: profile.clone(),
+                objective: name.to_owned(),
+                suggestion: did_you_mean(name, names.iter().copied()),
+                known: names.join(", "),
+            }),
+    }
+}
+
+impl Replayable<'_> {
+    fn solve(
+        &self,
+        in_force: &InForce,
+        swept: usize,
+        k: usize,
+        goal: Goal,
+        within: (f64, f64),
+    ) -> Result<Solved, RankingError> {
+        // Where the profile's own weight comes out again, no segment, arm or draw has put another in its place.
+        let mut own = in_force.weights.as_slice().to_vec();
+        own[swept] = f64::NAN;
+        let mut solver = Solver::new(k, own.len(), swept, GAIN)?;
+        for record in &self.records {
+            let weights = in_force.rules.choose(&own, record.who()).weights;
+            solver.push(&columns(record), &weights, weights[swept].is_nan())?;
+        }
+        solver.solve(goal, within)
+    }
+}
+
+/// The change that sets the weight, of the weights that it was solved under.
+fn change(
+    profile: &Profile,
+    objective: &str,
+    solved: &Solved,
+    in_force: &InForce,
+) -> ProfileChange {
+    ProfileChange {
+        at: ProfileAt {
+            profile: profile.name.clone(),
+            expected_revision: Some(in_force.revision),
+        },
+        weights: vec![ObjectiveWeight {
+            objective: objective.to_owned(),
+            weight: solved.weight,
+        }],
+        binding: Vec::new(),
+        confirm_models: false,
+        audience: AudienceChange::default(),
+    }
+}
