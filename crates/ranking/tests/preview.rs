@@ -204,7 +204,7 @@ fn request(
     objectives: usize,
     most: usize,
 ) -> impl Strategy<Value = Owned> {
-    let weights = || prop::collection::vec(weight.clone(), objectives);
+    let weights = move || prop::collection::vec(weight.clone(), objectives);
     let columns = (1..=most).prop_flat_map(move |n| {
         prop::collection::vec(prop::collection::vec(probability.clone(), n), objectives)
     });

@@ -4,6 +4,11 @@
 //! rest of the scores: a half-line in w. Served scores are rounded sums, so that near the crossing the order is decided by rounding; each half-line
 //! is therefore cut short by what rounding can be at most. Inside a range the very doubles that are served give the same order.
 
+mod lines;
+mod stays;
+
+use self::{lines::Lines, stays::Events};
+
 /// Closed; ends may be infinite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
@@ -31,16 +36,14 @@ impl Range {
 /// positions of the top k, best first, as these weights give them (the result of [`crate::top_k`]). Where a tie decides the page at these weights and not at
 /// others, the range ends at the weight itself. O(n) per objective.
 pub fn ranges<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P], page: &[usize]) -> Vec<Range> {
+    let shown = Shown::new(probabilities, page);
     (0..weights.len())
         .map(|objective| {
             let lines = Lines::new(weights, probabilities, objective);
-            let neighbours = page.windows(2).map(|pair| (pair[0], pair[1]));
-            let outside = lines.outside(page);
-            let last = page
-                .last()
-                .into_iter()
-                .flat_map(|&last| outside.iter().map(move |&other| (last, other)));
             let now = weights[objective];
+            let neighbours = page.windows(2).map(|pair| (pair[0], pair[1]));
+            let last = page.last().into_iter();
+            let last = last.flat_map(|&last| shown.outside().map(move |other| (last, other)));
             let mut range = Range::ALL;
             for (upper, lower) in neighbours.chain(last) {
                 match lines
@@ -67,7 +70,8 @@ pub fn ranges<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P], page: &[usi
 }
 
 /// For each candidate of the page, the range of one weight in which it stays on the page (at whatever place) while the other weights are
-/// held, rounded inward. Arguments as in [`ranges`]. O(k · n log n).
+/// held, rounded inward. Where three candidates meet in one point, so that one comes to stand above it as another goes, the range may end there.
+/// Arguments as in [`ranges`]. O(k · (n + k log k)) for a page of k.
 pub fn staying<P: AsRef<[f64]>>(
     weights: &[f64],
     probabilities: &[P],
@@ -75,161 +79,35 @@ pub fn staying<P: AsRef<[f64]>>(
     page: &[usize],
 ) -> Vec<Range> {
     let lines = Lines::new(weights, probabilities, objective);
-    let now = weights[objective];
+    let shown = Shown::new(probabilities, page);
+    let mut events = Events::default();
     (0..page.len())
-        .map(|place| lines.stays(page, place, now))
+        .map(|place| lines.stays(&shown, page, place, &mut events))
         .collect()
 }
 
-/// Above 0, where a tie would be, by something that products of it survive.
-const TINY: f64 = 1e-250;
-
-/// The scores as lines in one weight.
-struct Lines {
-    /// What the other weights give.
-    held: Vec<f64>,
-    /// The sum of the sizes of what was added there.
-    size: Vec<f64>,
-    /// Each of these contributions, candidate by candidate: equal ones are rounded alike.
-    contributions: Vec<Vec<f64>>,
-    swept: Vec<f64>,
-    /// How far a sum can be off, per unit of its terms' sizes.
-    rounding: f64,
+/// Who stands where on the page.
+struct Shown {
+    /// By candidate, its place from 0; `usize::MAX` for those off the page.
+    places: Vec<usize>,
 }
 
-impl Lines {
-    fn new<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P], objective: usize) -> Self {
-        let swept = probabilities[objective].as_ref().to_vec();
-        let mut contributions = vec![Vec::new(); swept.len()];
-        for (other, (&weight, column)) in weights.iter().zip(probabilities).enumerate() {
-            if other != objective {
-                for (row, &p) in contributions.iter_mut().zip(column.as_ref()) {
-                    row.push(crate::contribution(weight, p));
-                }
-            }
+impl Shown {
+    fn new<P: AsRef<[f64]>>(probabilities: &[P], page: &[usize]) -> Self {
+        let n = probabilities
+            .first()
+            .map_or(0, |column| column.as_ref().len());
+        let mut places = vec![usize::MAX; n];
+        for (place, &candidate) in page.iter().enumerate() {
+            places[candidate] = place;
         }
-        Self {
-            held: contributions.iter().map(|row| row.iter().sum()).collect(),
-            size: contributions
-                .iter()
-                .map(|row| row.iter().map(|c| c.abs()).sum())
-                .collect(),
-            contributions,
-            swept,
-            // Twice the bound for one product and one addition per objective, for either candidate, and as much for this computation.
-            rounding: 4.0 * (weights.len() as f64 + 2.0) * f64::EPSILON,
-        }
+        Self { places }
     }
 
     /// Who is not on the page.
-    fn outside(&self, page: &[usize]) -> Vec<usize> {
-        let mut shown = vec![false; self.swept.len()];
-        page.iter().for_each(|&candidate| shown[candidate] = true);
-        (0..shown.len())
-            .filter(|&candidate| !shown[candidate])
-            .collect()
-    }
-
-    /// The weights for which a certainly stands above b; `None` where there are none.
-    fn above(&self, a: usize, b: usize) -> Option<Range> {
-        let slope = self.swept[a] - self.swept[b];
-        if self.contributions[a] == self.contributions[b] && a < b {
-            // Rounded alike: a scores at least as much wherever w·p does, and wins the tie.
-            return Some(if slope > 0.0 {
-                Range {
-                    low: 0.0,
-                    ..Range::ALL
-                }
-            } else if slope < 0.0 {
-                Range {
-                    high: 0.0,
-                    ..Range::ALL
-                }
-            } else {
-                Range::ALL
-            });
-        }
-        // Where (vₐ − v_b) + w·slope ≥ rounding · (size + |w|·spread): at 0, and with its slopes right and left of it.
-        let spread = self.rounding * (self.swept[a].abs() + self.swept[b].abs());
-        let at_zero =
-            self.held[a] - self.held[b] - self.rounding * (self.size[a] + self.size[b]) - TINY;
-        let (right, left) = (slope - spread, slope + spread);
-        if at_zero >= 0.0 {
-            Some(Range {
-                low: if left > 0.0 {
-                    -at_zero / left
-                } else {
-                    f64::NEG_INFINITY
-                },
-                high: if right < 0.0 {
-                    -at_zero / right
-                } else {
-                    f64::INFINITY
-                },
-            })
-        } else if right > 0.0 {
-            Some(Range {
-                low: -at_zero / right,
-                ..Range::ALL
-            })
-        } else if left < 0.0 {
-            Some(Range {
-                high: -at_zero / left,
-                ..Range::ALL
-            })
-        } else {
-            None
-        }
-    }
-
-    /// Where fewer than k others can stand above the candidate on this place, k being the length of the page, around `now`.
-    fn stays(&self, page: &[usize], place: usize, now: f64) -> Range {
-        let candidate = page[place];
-        // At `now` those on the places before are above, and no one else.
-        let mut above_now = vec![false; self.swept.len()];
-        page[..place]
-            .iter()
-            .for_each(|&better| above_now[better] = true);
-        // Where others come to stand above it (true), and where they certainly do no more (false), by distance from `now` on either side.
-        let (mut up, mut down) = (Vec::new(), Vec::new());
-        for other in (0..self.swept.len()).filter(|&other| other != candidate) {
-            let below = self.above(candidate, other);
-            if above_now[other] {
-                if let Some(below) = below {
-                    if below.low > now {
-                        up.push((below.low - now, false, below.low));
-                        up.push((below.high - now, true, below.high));
-                    } else if below.high < now {
-                        down.push((now - below.high, false, below.high));
-                        down.push((now - below.low, true, below.low));
-                    }
-                }
-            } else {
-                let below = below.filter(|below| below.contains(now)).unwrap_or(Range {
-                    low: now,
-                    high: now,
-                });
-                up.push((below.high - now, true, below.high));
-                down.push((now - below.low, true, below.low));
-            }
-        }
-        let end = |mut events: Vec<(f64, bool, f64)>, never: f64| {
-            // At the same distance who comes counts before who goes.
-            events.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-            let mut room = page.len() - 1 - place;
-            for (_, rises, at) in events {
-                match (rises, room) {
-                    (true, 0) => return at,
-                    (true, _) => room -= 1,
-                    (false, _) => room += 1,
-                }
-            }
-            never
-        };
-        Range {
-            low: end(down, f64::NEG_INFINITY),
-            high: end(up, f64::INFINITY),
-        }
+    fn outside(&self) -> impl Iterator<Item = usize> {
+        let places = self.places.iter().enumerate();
+        places.filter_map(|(candidate, &place)| (place == usize::MAX).then_some(candidate))
     }
 }
 
@@ -327,6 +205,120 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    /// Beyond an end by this share of it and of 1: all that rounding inward takes off, for [`exact`] numbers.
+    const OUTSIDE: f64 = 1.0 / (1_u64 << 38) as f64;
+
+    /// A weight right outside an end, on a grid so coarse that scores of [`exact`] numbers under it are not rounded.
+    fn right_outside(end: f64, side: f64) -> f64 {
+        let grid = (1_u64 << 40) as f64;
+        let beyond = (end + side * OUTSIDE * (1.0 + end.abs())) * grid;
+        (if side > 0.0 {
+            beyond.ceil()
+        } else {
+            beyond.floor()
+        }) / grid
+    }
+
+    /// Both ends are where the page changes: at each end, to the bit, it is what it was, and right outside each it is another.
+    fn check_pages(weights: &[f64], columns: &[Vec<f64>], k: usize) -> Result<(), TestCaseError> {
+        let served = page(weights, columns, k);
+        for (objective, range) in ranges(weights, columns, &served).into_iter().enumerate() {
+            prop_assert!(range.contains(weights[objective]));
+            let at = |w| page(&with(weights, objective, w), columns, k);
+            for (end, outside) in ends(range) {
+                prop_assert_eq!(
+                    &at(end),
+                    &served,
+                    "another at the end {} of {:?}",
+                    end,
+                    range
+                );
+                prop_assert_ne!(
+                    &at(outside),
+                    &served,
+                    "the same at {}, outside of {:?}",
+                    outside,
+                    range
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for each candidate's stay, unless three meet in one point, so that one goes as another comes: there rounding decides.
+    fn check_stays(weights: &[f64], columns: &[Vec<f64>], k: usize) -> Result<(), TestCaseError> {
+        let served = page(weights, columns, k);
+        for objective in 0..weights.len() {
+            let stays = staying(weights, columns, objective, &served);
+            for (range, &candidate) in stays.into_iter().zip(&served) {
+                prop_assert!(range.contains(weights[objective]));
+                // Who stands above the candidate.
+                let above = |w| {
+                    let all = page(&with(weights, objective, w), columns, 0);
+                    let place = all.iter().position(|&c| c == candidate);
+                    all[..place.unwrap_or(all.len())].to_vec()
+                };
+                for (end, outside) in ends(range) {
+                    prop_assert!(
+                        above(end).len() < k,
+                        "{candidate} gone at the end {end} of {range:?}"
+                    );
+                    // As far inside: at the end itself, those that meet there may tie.
+                    let (inside, outside) = (above(2.0 * end - outside), above(outside));
+                    let one_goes = inside.iter().any(|c| !outside.contains(c));
+                    prop_assert!(
+                        one_goes || outside.len() >= k,
+                        "{candidate} still there outside of {range:?}"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The ends, each with a weight right outside. Those so far out that sums swallow what is held are no crossings.
+    fn ends(range: Range) -> impl Iterator<Item = (f64, f64)> {
+        let both = [(range.low, -1.0), (range.high, 1.0)].into_iter();
+        both.filter(|(end, _)| end.abs() < 1e9)
+            .map(|(end, side)| (end, right_outside(end, side)))
+    }
+
+    /// Sixteenths and eighths: every score, and every difference of scores, is exact.
+    fn exact(objectives: usize) -> impl Strategy<Value = (Vec<Vec<f64>>, Vec<f64>)> {
+        let columns = (1_usize..25).prop_flat_map(move |n| {
+            let column = prop::collection::vec((0_u8..=16).prop_map(|p| f64::from(p) / 16.0), n);
+            prop::collection::vec(column, objectives)
+        });
+        let weights =
+            prop::collection::vec((-16_i8..=16).prop_map(|w| f64::from(w) / 8.0), objectives);
+        (columns, weights)
+    }
+
+    /// Whether no two candidates tie that cross or are not the same: a tie at the weights themselves has its range end there, on both sides.
+    fn tells_all_apart(weights: &[f64], columns: &[Vec<f64>]) -> bool {
+        let mut scores = combine(weights, columns);
+        scores.sort_unstable_by(f64::total_cmp);
+        scores.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn both_ends_are_exact_with_two_objectives((columns, weights) in exact(2), k in 1usize..8) {
+            prop_assume!(tells_all_apart(&weights, &columns));
+            check_pages(&weights, &columns, k)?;
+            check_stays(&weights, &columns, k)?;
+        }
+
+        #[test]
+        fn both_ends_are_exact_with_three_objectives((columns, weights) in exact(3), k in 1usize..8) {
+            prop_assume!(tells_all_apart(&weights, &columns));
+            check_pages(&weights, &columns, k)?;
+            check_stays(&weights, &columns, k)?;
+        }
     }
 
     proptest! {
