@@ -204,15 +204,15 @@ fn request(
     objectives: usize,
     most: usize,
 ) -> impl Strategy<Value = Owned> {
-    let weights = move || prop::collection::vec(weight.clone(), objectives);
+    let weights = prop::collection::vec(weight, objectives);
     let columns = (1..=most).prop_flat_map(move |n| {
         prop::collection::vec(prop::collection::vec(probability.clone(), n), objectives)
     });
     (
         0_u64..5,
         columns,
-        weights(),
-        weights(),
+        weights.clone(),
+        weights,
         prop::bool::weighted(0.2),
     )
         .prop_map(|(unit, columns, before, after, same)| Owned {

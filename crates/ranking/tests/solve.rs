@@ -3,10 +3,13 @@
 
 use counterweight_ranking::{
     RankingError, combine,
+    preview::{Preview, Replay},
     solve::{Goal, MIN_WIDTH, Solved, Solver},
     top_k,
 };
 use proptest::prelude::*;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 
 /// One request with its weights; the sought one applies where `free`.
 #[derive(Debug, Clone)]
@@ -144,6 +147,67 @@ fn problem(probability: BoxedStrategy<f64>) -> impl Strategy<Value = Problem> {
                 }
             })
     })
+}
+
+/// Many requests under three sets of held weights, a tenth of them with a weight of their own.
+fn large(objectives: usize, seed: u64) -> Problem {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let request = |number: usize| {
+        let n = rng.random_range(1..80);
+        let column = |_| (0..n).map(|_| rng.random()).collect();
+        let mut weights = vec![0.25; objectives];
+        weights[0] = [1.0, 2.0, 0.7][number % 3];
+        weights[1] = -0.3;
+        Owned {
+            columns: (0..objectives).map(column).collect(),
+            weights,
+            free: !number.is_multiple_of(10),
+        }
+    };
+    Problem {
+        k: 10,
+        swept: 1,
+        gain: 0,
+        requests: (0..400).map(request).collect(),
+    }
+}
+
+#[test]
+fn a_solved_weight_does_to_a_preview_what_it_promises() {
+    for objectives in [2, 3] {
+        let problem = large(objectives, 3);
+        let solver = problem.solver();
+        for budget in [0.25, 0.3, 0.35, 0.4, 0.45, 0.5] {
+            let solved = solver
+                .solve(Goal::Budget(budget), (-50.0, 0.0))
+                .expect("within reach");
+            let mut preview = Preview::new(problem.k, objectives).expect("places");
+            for (request, unit) in problem.requests.iter().zip(0..) {
+                let columns: Vec<&[f64]> = request.columns.iter().map(Vec::as_slice).collect();
+                let mut after = request.weights.clone();
+                if request.free {
+                    after[problem.swept] = solved.weight;
+                }
+                let replay = Replay {
+                    unit,
+                    probabilities: &columns,
+                    before: &request.weights,
+                    after: &after,
+                };
+                preview.push(&replay).expect("a good request");
+            }
+            let exposures = preview.finish().expect("requests").exposures;
+            let (gain, cost) = (exposures[0].after.value, exposures[1].after.value);
+            assert!((gain - solved.gain).abs() < 1e-12 && (cost - solved.cost).abs() < 1e-12);
+            // Of two objectives the budget is used up but for one change of one page, or no weight is needed. Of three, less cost may go
+            // with more gain.
+            assert!(cost <= budget, "{cost} of {budget}");
+            assert!(
+                cost > budget - 1e-3 || solved.weight == 0.0 || objectives > 2,
+                "{cost} of {budget}"
+            );
+        }
+    }
 }
 
 fn worth(goal: Goal, (gain, cost): (f64, f64), slack: f64) -> Option<f64> {
