@@ -146,7 +146,6 @@ pub(crate) struct Draw {
 
 /// Cases that `tests/reference/audience.py` makes.
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "helper of tests")]
 fn reference(of: &str) -> Vec<serde_json::Value> {
     let text = include_str!("../../../tests/reference/audience.json");
     let all: serde_json::Value = serde_json::from_str(text).unwrap();

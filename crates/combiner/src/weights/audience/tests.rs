@@ -1,5 +1,4 @@
 //! Who gets which weights: order, missing attributes, draws, and that what is explained is what is chosen.
-#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use counterweight_ranking::ope::Density;
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
 //! Changes of segments, experiments and exploration: what is refused and how that is said, and what stays as it is.
-#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::{path::Path, sync::Arc};
 
