@@ -199,7 +199,7 @@ fn text_form(name: &'static str, value: &str) -> Form {
     Form {
         name,
         datatype: Datatype::Bytes,
-        raw: encode_strings(&[value]),
+        raw: encode_strings([value]),
         typed: InferTensorContents {
             bytes_contents: vec![Bytes::copy_from_slice(value.as_bytes())],
             ..Default::default()
@@ -274,7 +274,7 @@ async fn segments_ask_for_values_of_every_datatype_in_either_form() {
     push(
         &mut both,
         tensor("user_country", Datatype::Bytes, &[1]),
-        encode_strings(&["DE"]),
+        encode_strings(["DE"]),
     );
     assert_eq!(
         ranked(&mut ranking, both).await.segment,
