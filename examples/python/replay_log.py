@@ -56,14 +56,16 @@ def main():
     parser.add_argument("log", help="impression log (Parquet, data/SCHEMA.md) with the features that the models take")
     parser.add_argument("--address", default="127.0.0.1:7000", help="host:port of the combiner")
     parser.add_argument("--profile", default="default")
-    parser.add_argument("--requests", type=int, help="only the first so many")
+    parser.add_argument("--skip", type=int, default=0, help="requests at the beginning to leave out")
+    parser.add_argument("--requests", type=int, help="how many to rank [default: all that follow]")
     options = parser.parse_args()
     with grpc.insecure_channel(options.address) as channel:
         ranking = ranking_pb2_grpc.RankingServiceStub(channel)
         features = ranking.DescribeRanking(ranking_pb2.DescribeRankingRequest(), timeout=10).features
         groups = itertools.groupby(rows(options.log), key=lambda row: row["request_id"])
+        last = None if options.requests is None else options.skip + options.requests
         ranked = 0
-        for _, candidates in itertools.islice(groups, options.requests):
+        for _, candidates in itertools.islice(groups, options.skip, last):
             ranking.Rank(request(list(candidates), features, options.profile), timeout=10)
             ranked += 1
     print(f"{ranked} requests ranked")

@@ -12,11 +12,20 @@ pub(crate) fn density_name(density: Density) -> &'static str {
     }
 }
 
+/// How a density draws, for people.
+pub(crate) fn density_words(density: Density) -> &'static str {
+    match density {
+        Density::Unspecified => "somehow",
+        Density::Uniform => "uniformly",
+        Density::LogUniform => "log-uniformly",
+    }
+}
+
 pub(crate) fn draw_text(draw: &Draw) -> String {
     format!(
         "λ = {}, drawn {} from {} to {}",
         draw.lambda,
-        density_name(draw.density()),
+        density_words(draw.density()),
         draw.low,
         draw.high
     )

@@ -135,11 +135,12 @@ impl Export {
                 written.repeated
             ));
         }
-        let next = match written.explored {
-            0 => "counterweight bench front",
-            _ => "counterweight bench ope",
-        };
-        text.push_str(&format!("\n{next} --log {out}"));
+        text.push_str(&format!("\ncounterweight bench front --log {out}"));
+        if written.explored > 0 {
+            text.push_str(&format!(
+                "\nand once outcomes are joined as the columns label_<objective>: counterweight bench ope --log {out}"
+            ));
+        }
         text
     }
 }

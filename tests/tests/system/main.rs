@@ -10,7 +10,6 @@
 mod support;
 
 mod command_line;
-mod explored;
 mod foreign;
 mod offline;
 mod parity;

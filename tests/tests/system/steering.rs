@@ -17,6 +17,7 @@ use crate::support::{Server, counterweight, json, run};
 
 mod audience;
 mod export;
+mod preview;
 
 const CONFIG: &str = r#"
 listen = "127.0.0.1:0"

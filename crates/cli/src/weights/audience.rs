@@ -8,7 +8,7 @@ use counterweight_ranking::symbol;
 use serde_json::{Value, json};
 
 use super::{condition::condition, share::percent, show::weights_json};
-use crate::draw::density_name;
+use crate::draw::{density_name, density_words};
 
 /// What depends on who asks, a line each; empty where nothing does.
 pub(super) fn lines(profile: &ProfileWeights) -> Vec<String> {
@@ -106,7 +106,7 @@ pub(super) fn value_text(value: &AttributeValue) -> String {
 }
 
 pub(super) fn exploration_text(exploration: &Exploration) -> String {
-    let density = density_name(exploration.density());
+    let density = density_words(exploration.density());
     let (low, high, seed) = (exploration.low, exploration.high, exploration.seed);
     let on = match exploration.arm.as_str() {
         "" => "on all requests".to_owned(),

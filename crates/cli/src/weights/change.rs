@@ -111,8 +111,12 @@ impl Changed {
             value.extend(more);
         }
         output.print(&value, |_| {
+            let stopped = match (&self.before.ramp, &self.after.ramp) {
+                (Some(_), None) => "\nthe ramp that ran here is stopped where it was",
+                _ => "",
+            };
             format!(
-                "revision {} is applied: {words}\nhash {}",
+                "revision {} is applied: {words}{stopped}\nhash {}",
                 self.revision, self.hash
             )
         })

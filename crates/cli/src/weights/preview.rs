@@ -50,7 +50,6 @@ impl Preview {
             change: Some(ProfileChange {
                 weights: named(&self.weights, &before)?,
                 profile: self.profile,
-                expected_revision: Some(before.revision),
                 ..ProfileChange::default()
             }),
             k: self.page.places(),

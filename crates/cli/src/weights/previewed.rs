@@ -84,7 +84,8 @@ fn interval(estimate: Estimate) -> String {
         return "–".to_owned();
     }
     if !(estimate.low.is_finite() && estimate.high.is_finite()) {
-        return format!("{:.4}", estimate.value);
+        // One unit alone tells nothing of what others would bring.
+        return format!("{:.4} (−∞ … ∞)", estimate.value);
     }
     format!(
         "{:.4} ({:.4} … {:.4})",

@@ -1,17 +1,18 @@
 //! The one thread that owns the recent requests of all profiles: it takes them out of the inboxes and does what is asked about them.
 
 use std::{
+    mem::take,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::Ordering,
-        mpsc::{Receiver, TryRecvError},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread::{Builder, JoinHandle, park_timeout},
+    thread::{Builder, JoinHandle},
     time::Duration,
 };
 
-use super::{Job, Recent, Sample, Shared, door::Waiting, millis, record::Record};
+use super::{Door, Job, Recent, Sample, Shared, Waiting, millis, record::Record};
 use crate::error::CombinerError;
 
 /// What is in the inboxes waits no longer than this, and what is too old stays no longer.
@@ -20,25 +21,22 @@ const TICK: Duration = Duration::from_secs(1);
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
 
-/// Starts the worker; it ends when told so or when nobody can ask any more. Whoever sends it a job unparks it.
+/// Starts the worker; it ends when told so or when nobody can ask any more.
 pub(super) fn start(
     shared: Arc<Shared>,
-    inboxes: Vec<Receiver<Waiting>>,
-    jobs: Receiver<Job>,
+    queue: Receiver<Job>,
     window: Duration,
 ) -> Result<JoinHandle<()>, CombinerError> {
-    let empty = |_: &Receiver<Waiting>| Sample::new(shared.bound, millis(window));
-    let recent = inboxes.iter().map(empty).collect();
-    let worker = Worker {
-        shared,
-        inboxes,
-        recent,
-    };
+    let recent = shared
+        .doors
+        .iter()
+        .map(|_| Sample::new(shared.bound, millis(window)))
+        .collect();
     Builder::new()
         .name("ring".to_owned())
         .spawn(move || {
             yield_to_all();
-            worker.run(&jobs);
+            Worker { shared, recent }.run(&queue);
         })
         .map_err(|error| CombinerError::Internal {
             what: format!("the ring's thread: {error}"),
@@ -53,28 +51,27 @@ fn yield_to_all() {
     }
 }
 
-/// By profile.
 struct Worker {
     shared: Arc<Shared>,
-    inboxes: Vec<Receiver<Waiting>>,
+    /// By profile.
     recent: Vec<Recent>,
 }
 
 impl Worker {
-    fn run(mut self, jobs: &Receiver<Job>) {
+    fn run(mut self, queue: &Receiver<Job>) {
+        self.absorb();
         loop {
-            let job = jobs.try_recv();
-            // After a job has come, so that it sees all that was kept before it was sent.
+            let job = match queue.recv_timeout(TICK) {
+                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Job::Work(work)) => Some(work),
+                Ok(Job::Absorb) | Err(RecvTimeoutError::Timeout) => None,
+            };
             self.absorb();
-            match job {
-                Ok(Job::Stop) | Err(TryRecvError::Disconnected) => return,
-                Ok(Job::Work(work)) => {
-                    if catch_unwind(AssertUnwindSafe(|| work(&self.recent))).is_err() {
-                        // Who asked is told by the answer that never comes; what is kept is as it was.
-                        tracing::error!("work on the recent requests panicked");
-                    }
-                }
-                Err(TryRecvError::Empty) => park_timeout(TICK),
+            if let Some(work) = job
+                && catch_unwind(AssertUnwindSafe(|| work(&self.recent))).is_err()
+            {
+                // Who asked is told by the answer that never comes; what is kept is as it was.
+                tracing::error!("work on the recent requests panicked");
             }
         }
     }
@@ -82,13 +79,17 @@ impl Worker {
     fn absorb(&mut self) {
         self.shared.told.store(false, Ordering::Relaxed);
         let now_ms = self.shared.at_ms();
-        let profiles = self.shared.doors.iter().zip(&self.inboxes);
-        for ((door, inbox), recent) in profiles.zip(&mut self.recent) {
-            for waiting in door.take(inbox) {
+        for (door, recent) in self.shared.doors.iter().zip(&mut self.recent) {
+            let waiting = {
+                let mut inbox = door.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+                inbox.size = 0;
+                take(&mut inbox.waiting)
+            };
+            for waiting in waiting {
                 add(recent, waiting);
             }
             recent.pass(now_ms);
-            door.set_halvings(recent.halvings());
+            door.halvings.store(recent.halvings(), Ordering::Relaxed);
             door.measure(recent);
         }
     }
@@ -100,5 +101,14 @@ fn add(recent: &mut Recent, Waiting { sampled, ranking }: Waiting) {
     }
     if let Some(record) = Record::new(ranking, &sampled.ids, sampled.time_ms) {
         recent.add(sampled.at_ms, sampled.key, sampled.size, Arc::new(record));
+    }
+}
+
+impl Door {
+    fn measure(&self, recent: &Recent) {
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.requests.set(gauge(recent.len()));
+        self.metrics.candidates.set(gauge(recent.size()));
+        self.metrics.share.set(recent.share());
     }
 }

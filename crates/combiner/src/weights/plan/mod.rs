@@ -9,9 +9,6 @@ mod ramp;
 mod rollback;
 mod set;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use counterweight_config::did_you_mean;
