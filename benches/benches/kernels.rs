@@ -12,7 +12,13 @@ use bytes::Bytes;
 use counterweight_benches::{numeric_model, title_model};
 use counterweight_model::{Batch, Column, Model};
 use counterweight_proto::counterweight::v1::{RankRequest, RankResponse, RankedCandidate};
-use counterweight_ranking::{Weights, combine, top_k};
+use counterweight_ranking::{
+    Weights, combine,
+    preview::{Preview, Replay, Summary},
+    solve::{Goal, Solved, Solver},
+    stability::{ranges, staying},
+    top_k,
+};
 use counterweight_tensor::{Datatype, encode_f32, tensor, views};
 use divan::{Bencher, black_box, counter::ItemsCount};
 use prost::Message as _;
@@ -141,6 +147,75 @@ fn combine_and_top_k_of_500(bencher: Bencher<'_, '_>, k: usize) {
         let scores = combine(black_box(&[1.0, -0.5]), black_box(&probabilities));
         top_k(&scores, &ids, k)
     });
+}
+
+/// The ranges of both weights for a page, and of the second one for each candidate on it.
+#[divan::bench(args = [10, LIMIT])]
+fn stability_of_500(bencher: Bencher<'_, '_>, k: usize) {
+    let probabilities: Vec<Vec<f64>> = random(2 * CANDIDATES)
+        .chunks(CANDIDATES)
+        .map(<[f64]>::to_vec)
+        .collect();
+    let weights = [1.0, -0.5];
+    let page = top_k(&combine(&weights, &probabilities), &ids(), k);
+    bencher.bench(|| {
+        let page = black_box(&page);
+        let ranges = ranges(&weights, &probabilities, page);
+        (ranges, staying(&weights, &probabilities, 1, page))
+    });
+}
+
+/// Recent requests as they are replayed: 10,000 of 100 candidates, two objectives, one after the other.
+fn recent() -> Vec<f64> {
+    random(RECENT * PER_REQUEST * 2)
+}
+
+const RECENT: usize = 10_000;
+const PER_REQUEST: usize = 100;
+
+fn replayed(recent: &[f64]) -> impl Iterator<Item = [&[f64]; 2]> {
+    let requests = recent.chunks_exact(2 * PER_REQUEST);
+    requests.map(|request| {
+        let (engagement, bait) = request.split_at(PER_REQUEST);
+        [engagement, bait]
+    })
+}
+
+/// What a change of the second weight does to a million candidates, on one thread, k = 10.
+#[divan::bench(args = [-0.55, -2.0], sample_count = 20, sample_size = 1)]
+fn preview_of_a_million(bencher: Bencher<'_, '_>, after: f64) {
+    let recent = recent();
+    let preview = || -> Result<Summary, counterweight_ranking::RankingError> {
+        let mut preview = Preview::new(10, 2)?;
+        for (probabilities, unit) in replayed(&recent).zip(0..) {
+            preview.push(&Replay {
+                unit,
+                probabilities: &probabilities,
+                before: &[1.0, -0.5],
+                after: &[1.0, after],
+            })?;
+        }
+        preview.finish()
+    };
+    bencher
+        .counter(ItemsCount::new(RECENT * PER_REQUEST))
+        .bench(|| preview().expect("good requests"));
+}
+
+/// The second weight that keeps a budget on a million candidates, on one thread, k = 10.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn solve_on_a_million(bencher: Bencher<'_, '_>) {
+    let recent = recent();
+    let solve = || -> Result<Solved, counterweight_ranking::RankingError> {
+        let mut solver = Solver::new(10, 2, 1, 0)?;
+        for probabilities in replayed(&recent) {
+            solver.push(&probabilities, &[1.0, -0.5], true)?;
+        }
+        solver.solve(Goal::Budget(0.3), (-10.0, 0.0))
+    };
+    bencher
+        .counter(ItemsCount::new(RECENT * PER_REQUEST))
+        .bench(|| solve().expect("a budget within reach"));
 }
 
 /// From the bytes of a request to its message; tensor bytes are not copied.
