@@ -13,6 +13,7 @@ mod wire;
 mod admission;
 mod batch;
 mod call;
+mod features;
 mod preview;
 mod rank;
 mod ring;

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use counterweight_config::did_you_mean;
 use counterweight_proto::inference::model_infer_request::InferInputTensor;
 use counterweight_ranking::{combine, top_k};
 use futures::future::join_all;
@@ -170,30 +169,6 @@ pub(crate) async fn rank(
 }
 
 impl Engine {
-    /// Refuses a feature that no objective takes, as far as the objectives have said what they take.
-    ///
-    /// A model may have been replaced by one that takes more, so each is asked again before a refusal.
-    async fn check_features(&self, batch: &Batch<'_>, call: &Call) -> Result<(), CombinerError> {
-        if self.unknown_feature(batch).is_none() {
-            return Ok(());
-        }
-        join_all(
-            self.models()
-                .map(|model| model.refresh(call.until(model.timeout()))),
-        )
-        .await;
-        match self.unknown_feature(batch) {
-            Some(feature) => Err(CombinerError::UnknownFeature {
-                suggestion: did_you_mean(
-                    &feature,
-                    self.known_features().iter().map(String::as_str),
-                ),
-                feature,
-            }),
-            None => Ok(()),
-        }
-    }
-
     /// The recent requests.
     pub(crate) fn ring(&self) -> Result<&Ring, CombinerError> {
         self.ring.as_ref().ok_or(CombinerError::RingOff)
@@ -207,58 +182,6 @@ impl Engine {
                 Source::Model(model) => Some(model),
                 Source::Column(_) => None,
             })
-    }
-
-    /// The first feature that surely no objective takes.
-    fn unknown_feature(&self, batch: &Batch<'_>) -> Option<String> {
-        let surely_unknown = |name: &str| {
-            !self.config.attributes.iter().any(|known| known == name)
-                && self
-                    .objectives
-                    .iter()
-                    .all(|objective| match &objective.source {
-                        Source::Model(model) => model.takes(name) == Some(false),
-                        Source::Column(column) => column != name,
-                    })
-        };
-        batch
-            .tensors
-            .iter()
-            .find(|(view, _)| surely_unknown(view.name))
-            .map(|(view, _)| view.name.to_owned())
-    }
-
-    /// Refuses a configured attribute that is no single value, unless some model takes it.
-    fn check_attributes(&self, batch: &Batch<'_>) -> Result<(), CombinerError> {
-        for name in &self.config.attributes {
-            if let Some(view) = batch.get(name)
-                && (view.rows != 1 || view.width != 1)
-                && !self.models().any(|model| model.lists(name))
-            {
-                return Err(CombinerError::WideAttribute {
-                    attribute: name.clone(),
-                    rows: view.rows,
-                    width: view.width,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn known_features(&self) -> Vec<String> {
-        let features = self
-            .objectives
-            .iter()
-            .flat_map(|objective| match &objective.source {
-                Source::Model(model) => model
-                    .inputs()
-                    .map(|inputs| inputs.list.iter().map(|input| input.name.clone()).collect())
-                    .unwrap_or_default(),
-                Source::Column(column) => vec![column.clone()],
-            });
-        features
-            .chain(self.config.attributes.iter().cloned())
-            .collect()
     }
 
     /// One objective's probabilities, with what becomes of it in the metrics.

@@ -469,6 +469,26 @@ mod tests {
         let cases = [
             ("listen =", "lisen =", "(did you mean \"listen\"?)"),
             (
+                "listen =",
+                "atributes = []\nlisten =",
+                "(did you mean \"attributes\"?)",
+            ),
+            (
+                "listen =",
+                "attributes = [\"a\", \"\"]\nlisten =",
+                "attributes[1]: is empty; name a tensor",
+            ),
+            (
+                "listen =",
+                "attributes = [\"a\", \"b\", \"a\"]\nlisten =",
+                "attributes[2]: \"a\" stands there twice",
+            ),
+            (
+                "listen =",
+                "attributes = [\"p_bait\"]\nlisten =",
+                "attributes[0]: \"p_bait\" is the column of objective \"engagement_bait\"",
+            ),
+            (
                 "weights = { engagement = 1",
                 "weights = { engagment = 1",
                 "profile.default.weights.engagment: there is no such objective (did you mean \"engagement\"?)",
