@@ -132,7 +132,7 @@ fn human(answer: &SolveWeightsResponse, words: &str, command: &str) -> String {
         .first()
         .map_or("engagement", |own| own.objective.as_str());
     format!(
-        "{} = {} ({}): {words}\nWith a weight between {} and {} no page of the recent requests changes, and on all of them {gained} is {:.6} and {} {:.6}.\n\n{}\n\n{command}",
+        "{} = {} ({}): {words}\nWith a weight between {} and {} the pages of the recent requests keep their candidates, and on all of them {gained} is {:.6} and {} {:.6}.\n\n{}\n\n{command}",
         at.map(symbol).unwrap_or_default(),
         solved.weight,
         solved.objective,
