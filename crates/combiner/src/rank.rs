@@ -55,7 +55,7 @@ pub(crate) struct Ranking {
     pub(crate) revision: u64,
     /// The unit of experiments; empty when it is not said.
     pub(crate) unit_id: String,
-    /// What is known of the request beside its candidates; empty where no segment asks.
+    /// What is known of the request beside its candidates; empty where neither a segment nor the ring asks.
     pub(crate) attributes: Vec<Attribute>,
     /// Which weights applied.
     pub(crate) chosen: Chosen,

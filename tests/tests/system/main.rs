@@ -10,6 +10,7 @@
 mod support;
 
 mod command_line;
+mod explored;
 mod foreign;
 mod offline;
 mod parity;

@@ -64,16 +64,19 @@ pub(crate) async fn preview(
     change: ProfileChange,
     k: usize,
 ) -> Result<Previewed, CombinerError> {
-    let (config, weights) = (engine.config.clone(), engine.weights.clone());
+    let ring = engine.ring()?;
+    let place = ring.place()?;
+    // Here and not on the worker: a thread of lowest priority takes no lock that others wait for.
+    let what_if = engine.weights.what_if(&planner, &change)?;
+    let config = engine.config.clone();
     let work = move |recent: &[Recent]| {
-        let what_if = weights.what_if(&planner, &change)?;
         let replayable = Replayable::new(&config, what_if.profile, recent)?;
         replayable.preview(what_if, k)
     };
-    engine.ring()?.work(work).await?.0
+    ring.work(&place, work).await?
 }
 
-impl Replayable<'_> {
+impl Replayable {
     /// Ranks all again under both.
     fn preview(&self, what_if: WhatIf, k: usize) -> Result<Previewed, CombinerError> {
         let k = self.places(k);
@@ -102,7 +105,7 @@ impl Replayable<'_> {
     }
 
     fn moved(&self, moved: &Move) -> Moved {
-        let record = self.records[moved.request];
+        let record = &self.records[moved.request];
         let probability = |column: &[f64]| column[moved.candidate];
         Moved {
             request_id: record.request_id.to_string(),

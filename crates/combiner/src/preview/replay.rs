@@ -1,6 +1,9 @@
 //! Which of the recent requests are replayed: those that all objectives ranked, by the models and calibrators of the newest of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 
@@ -13,15 +16,15 @@ use crate::{
 
 /// The requests of one profile that can be replayed.
 #[derive(Debug)]
-pub(super) struct Replayable<'a> {
+pub(super) struct Replayable {
     /// Oldest first; at least one.
-    pub(super) records: Vec<&'a Record>,
+    pub(super) records: Vec<Arc<Record>>,
     share: f64,
     other_models: usize,
     incomplete: usize,
 }
 
-impl<'a> Replayable<'a> {
+impl Replayable {
     /// Those of the profile at that position.
     ///
     /// # Errors
@@ -29,15 +32,15 @@ impl<'a> Replayable<'a> {
     pub(super) fn new(
         config: &Config,
         profile: usize,
-        recent: &'a [Recent],
+        recent: &[Recent],
     ) -> Result<Self, CombinerError> {
         let configured = &config.profiles[profile];
         let (share, kept) = recent[profile].read();
-        let all: Vec<&Record> = kept.map(AsRef::as_ref).collect();
-        let whole = |record: &&Record| record.objectives.len() == configured.objectives.len();
-        let complete: Vec<&Record> = all.iter().copied().filter(whole).collect();
-        let incomplete = all.len() - complete.len();
-        let Some(&newest) = complete.last() else {
+        let mut records: Vec<Arc<Record>> = kept.cloned().collect();
+        let all = records.len();
+        records.retain(|record| record.objectives.len() == configured.objectives.len());
+        let incomplete = all - records.len();
+        let Some(newest) = records.last().cloned() else {
             return Err(CombinerError::RingEmpty {
                 profile: configured.name.clone(),
                 left_out: match incomplete {
@@ -46,12 +49,10 @@ impl<'a> Replayable<'a> {
                 },
             });
         };
-        let mut records = complete;
-        let before = records.len();
-        records.retain(|record| same_models(record, newest));
+        records.retain(|record| same_models(record, &newest));
         Ok(Self {
             share,
-            other_models: before - records.len(),
+            other_models: all - incomplete - records.len(),
             incomplete,
             records,
         })

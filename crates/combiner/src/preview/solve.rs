@@ -51,37 +51,38 @@ pub(crate) async fn solve(
     asked: Asked,
 ) -> Result<Answered, CombinerError> {
     let swept = sought(&engine.config, &asked)?;
-    let (config, weights) = (engine.config.clone(), engine.weights.clone());
+    let ring = engine.ring()?;
+    let place = ring.place()?;
+    let configured = &engine.config.profiles[asked.profile];
+    let in_force = engine.weights.in_force(asked.profile);
+    let (config, held) = (engine.config.clone(), in_force.clone());
+    let bound = configured.bounds[swept];
     let work = move |recent: &[Recent]| {
-        let in_force = weights.in_force(asked.profile);
-        let replayable = Replayable::new(&config, asked.profile, recent)?;
-        let k = replayable.places(asked.k);
-        let bound = config.profiles[asked.profile].bounds[swept];
-        let name = |at: usize| config.objective_names(asked.profile).nth(at);
-        let objective = name(swept).unwrap_or_default().to_owned();
-        let solved = replayable
-            .solve(&in_force, swept, k, asked.goal, (bound.min, bound.max))
-            .map_err(|error| CombinerError::Unsolved {
-                profile: config.profiles[asked.profile].name.clone(),
-                objective: objective.clone(),
-                gain: name(GAIN).unwrap_or_default().to_owned(),
-                error,
-            })?;
-        let change = change(
-            &config.profiles[asked.profile],
-            &objective,
-            &solved,
-            &in_force,
-        );
-        let what_if = weights.what_if(&planner, &change)?;
-        let previewed = replayable.preview(what_if, k)?;
-        Ok(Answered {
-            objective,
-            solved,
-            previewed,
+        Replayable::new(&config, asked.profile, recent).map(|replayable| {
+            let k = replayable.places(asked.k);
+            let within = (bound.min, bound.max);
+            let solved = replayable.solve(&held, swept, k, asked.goal, within);
+            (replayable, k, solved)
         })
     };
-    engine.ring()?.work(work).await?.0
+    let (replayable, k, solved) = ring.work(&place, work).await??;
+    let name = |at: usize| engine.config.objective_names(asked.profile).nth(at);
+    let objective = name(swept).unwrap_or_default().to_owned();
+    let solved = solved.map_err(|error| CombinerError::Unsolved {
+        profile: configured.name.clone(),
+        objective: objective.clone(),
+        gain: name(GAIN).unwrap_or_default().to_owned(),
+        error,
+    })?;
+    let change = change(configured, &objective, &solved, &in_force);
+    let what_if = engine.weights.what_if(&planner, &change)?;
+    // Of the very requests that it was solved on.
+    let work = move |_: &[Recent]| replayable.preview(what_if, k);
+    Ok(Answered {
+        objective,
+        solved,
+        previewed: ring.work(&place, work).await??,
+    })
 }
 
 /// The position within the profile of the objective whose weight is sought.
@@ -112,7 +113,7 @@ fn sought(config: &Config, asked: &Asked) -> Result<usize, CombinerError> {
     }
 }
 
-impl Replayable<'_> {
+impl Replayable {
     fn solve(
         &self,
         in_force: &InForce,

@@ -3,6 +3,7 @@
 //! Rank only asks an atomic whether a request is kept, and if so pushes it into an inbox. One thread of lowest priority owns the sample of every
 //! profile and does all work on them, one job after another, so that none of it slows Rank.
 
+mod door;
 mod record;
 mod sample;
 mod worker;
@@ -13,10 +14,10 @@ mod tests;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread::JoinHandle,
+    thread::{JoinHandle, Thread},
     time::{Duration, Instant},
 };
 
@@ -24,19 +25,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub(crate) use self::record::{Column, Record};
 use self::{
+    door::{Door, Waiting},
     record::Ids,
     sample::{Key, Sample},
 };
 use crate::{
-    config::Config,
-    error::CombinerError,
-    metrics::{Metrics, RingMetrics},
-    rank::Ranking,
-    weights::now_ms,
+    config::Config, error::CombinerError, metrics::Metrics, rank::Ranking, weights::now_ms,
 };
 
-/// Requests in an inbox before the worker is woken.
-const WAKE: usize = 256;
 /// Callers whose work waits or is done; one more is answered RESOURCE_EXHAUSTED at once.
 const PLACES: usize = 16;
 
@@ -49,6 +45,8 @@ pub(crate) struct Ring {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
     places: Arc<Semaphore>,
+    thread: Thread,
+    /// None once the ring is closed.
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -64,28 +62,6 @@ struct Shared {
     told: AtomicBool,
 }
 
-/// Where the requests of one profile come in.
-#[derive(Debug)]
-struct Door {
-    /// How many halvings of the rate a request has to survive.
-    halvings: AtomicU32,
-    inbox: Mutex<Inbox>,
-    metrics: RingMetrics,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    waiting: Vec<Waiting>,
-    size: usize,
-}
-
-/// A request that is to be kept.
-#[derive(Debug)]
-struct Waiting {
-    sampled: Sampled,
-    ranking: Ranking,
-}
-
 /// What is taken of a request before its answer is made.
 #[derive(Debug)]
 pub(crate) struct Sampled {
@@ -98,12 +74,16 @@ pub(crate) struct Sampled {
     ids: Ids,
 }
 
+/// A place among those who ask about the recent requests.
+#[derive(Debug)]
+pub(crate) struct Place(
+    #[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit,
+);
+
 /// Work on the recent requests, by profile.
 type Work = Box<dyn FnOnce(&[Recent]) + Send>;
 
 enum Job {
-    /// There is something in the inboxes.
-    Absorb,
     Work(Work),
     Stop,
 }
@@ -115,23 +95,22 @@ impl Ring {
         if bound == 0 {
             return Ok(None);
         }
-        let doors = config.profiles.iter().map(|profile| Door {
-            halvings: AtomicU32::new(0),
-            inbox: Mutex::default(),
-            metrics: metrics.ring(&profile.name),
-        });
+        let doors = config.profiles.iter();
+        let doors = doors.map(|profile| Door::new(bound, metrics.ring(&profile.name)));
+        let (doors, inboxes) = doors.unzip();
         let shared = Arc::new(Shared {
             started: Instant::now(),
             bound,
-            doors: doors.collect(),
+            doors,
             told: AtomicBool::new(false),
         });
         let (jobs, queue) = mpsc::channel();
-        let worker = worker::start(Arc::clone(&shared), queue, config.ring.window)?;
+        let worker = worker::start(Arc::clone(&shared), inboxes, queue, config.ring.window)?;
         Ok(Some(Self {
             shared,
             jobs,
             places: Arc::new(Semaphore::new(PLACES)),
+            thread: worker.thread().clone(),
             worker: Mutex::new(Some(worker)),
         }))
     }
@@ -140,7 +119,7 @@ impl Ring {
     pub(crate) fn sample(&self, ranking: &Ranking) -> Option<Sampled> {
         let door = &self.shared.doors[ranking.profile];
         let key = Key::new(rand::random());
-        if !key.survives(door.halvings.load(Ordering::Relaxed)) {
+        if !key.survives(door.halvings()) {
             return None;
         }
         let at_ms = self.shared.at_ms();
@@ -162,43 +141,42 @@ impl Ring {
         // Packed already, and not kept.
         (ranking.ids, ranking.scores) = (Vec::new(), Vec::new());
         let door = &self.shared.doors[ranking.profile];
-        let size = sampled.size;
-        let mut inbox = door.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        if inbox.size.saturating_add(size) > self.shared.bound {
-            drop(inbox);
-            door.metrics.dropped.inc();
-            return;
-        }
-        inbox.size += size;
-        inbox.waiting.push(Waiting { sampled, ranking });
-        let full = inbox.waiting.len() >= WAKE || inbox.size >= self.shared.bound / 8;
-        drop(inbox);
+        let full = door.put(Waiting { sampled, ranking });
         if full && !self.shared.told.swap(true, Ordering::Relaxed) {
-            let _ = self.jobs.send(Job::Absorb);
+            self.thread.unpark();
         }
     }
 
-    /// Does work on the recent requests, by profile in the order of the configuration, after the work of those who asked before. It is not begun
-    /// when the caller has gone away by then. The place is the caller's until it is dropped.
+    /// A place among those who ask, kept until it is dropped.
     ///
     /// # Errors
-    /// [`CombinerError::RingBusy`]; [`CombinerError::Draining`] when the server stops before the work is done.
+    /// [`CombinerError::RingBusy`].
+    pub(crate) fn place(&self) -> Result<Place, CombinerError> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place
+            .map(Place)
+            .map_err(|_| CombinerError::RingBusy { limit: PLACES })
+    }
+
+    /// Does work on the recent requests, by profile in the order of the configuration, after the work of those who asked before. It is not begun
+    /// when the caller has gone away by then.
+    ///
+    /// # Errors
+    /// [`CombinerError::Draining`] when the server stops before the work is done.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
+        _: &Place,
         work: impl FnOnce(&[Recent]) -> T + Send + 'static,
-    ) -> Result<(T, OwnedSemaphorePermit), CombinerError> {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| CombinerError::RingBusy { limit: PLACES })?;
+    ) -> Result<T, CombinerError> {
         let (sender, answer) = oneshot::channel();
         let job = Job::Work(Box::new(move |recent: &[Recent]| {
             if !sender.is_closed() {
                 let _ = sender.send(work(recent));
             }
         }));
-        self.jobs.send(job).map_err(|_| CombinerError::Draining)?;
+        self.send(job).map_err(|_| CombinerError::Draining)?;
         match answer.await {
-            Ok(done) => Ok((done, place)),
+            Ok(done) => Ok(done),
             Err(_) if self.worker().is_none() => Err(CombinerError::Draining),
             Err(_) => Err(CombinerError::Internal {
                 what: "work on the recent requests died".to_owned(),
@@ -206,16 +184,21 @@ impl Ring {
         }
     }
 
+    fn send(&self, job: Job) -> Result<(), mpsc::SendError<Job>> {
+        self.jobs.send(job)?;
+        self.thread.unpark();
+        Ok(())
+    }
+
     /// Ends the worker, after the job that it is at.
     pub(crate) async fn close(&self) {
-        let _ = self.jobs.send(Job::Stop);
+        let _ = self.send(Job::Stop);
         let worker = self.worker().take();
         if let Some(worker) = worker {
             let _ = tokio::task::spawn_blocking(move || worker.join()).await;
         }
     }
 
-    /// None once the ring is closed.
     fn worker(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }

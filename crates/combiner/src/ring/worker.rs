@@ -1,18 +1,17 @@
 //! The one thread that owns the recent requests of all profiles: it takes them out of the inboxes and does what is asked about them.
 
 use std::{
-    mem::take,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{Receiver, TryRecvError},
     },
-    thread::{Builder, JoinHandle},
+    thread::{Builder, JoinHandle, park_timeout},
     time::Duration,
 };
 
-use super::{Door, Job, Recent, Sample, Shared, Waiting, millis, record::Record};
+use super::{Job, Recent, Sample, Shared, door::Waiting, millis, record::Record};
 use crate::error::CombinerError;
 
 /// What is in the inboxes waits no longer than this, and what is too old stays no longer.
@@ -21,22 +20,25 @@ const TICK: Duration = Duration::from_secs(1);
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
 
-/// Starts the worker; it ends when told so or when nobody can ask any more.
+/// Starts the worker; it ends when told so or when nobody can ask any more. Whoever sends it a job unparks it.
 pub(super) fn start(
     shared: Arc<Shared>,
-    queue: Receiver<Job>,
+    inboxes: Vec<Receiver<Waiting>>,
+    jobs: Receiver<Job>,
     window: Duration,
 ) -> Result<JoinHandle<()>, CombinerError> {
-    let recent = shared
-        .doors
-        .iter()
-        .map(|_| Sample::new(shared.bound, millis(window)))
-        .collect();
+    let empty = |_: &Receiver<Waiting>| Sample::new(shared.bound, millis(window));
+    let recent = inboxes.iter().map(empty).collect();
+    let worker = Worker {
+        shared,
+        inboxes,
+        recent,
+    };
     Builder::new()
         .name("ring".to_owned())
         .spawn(move || {
             yield_to_all();
-            Worker { shared, recent }.run(&queue);
+            worker.run(&jobs);
         })
         .map_err(|error| CombinerError::Internal {
             what: format!("the ring's thread: {error}"),
@@ -51,27 +53,28 @@ fn yield_to_all() {
     }
 }
 
+/// By profile.
 struct Worker {
     shared: Arc<Shared>,
-    /// By profile.
+    inboxes: Vec<Receiver<Waiting>>,
     recent: Vec<Recent>,
 }
 
 impl Worker {
-    fn run(mut self, queue: &Receiver<Job>) {
-        self.absorb();
+    fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let job = match queue.recv_timeout(TICK) {
-                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Job::Work(work)) => Some(work),
-                Ok(Job::Absorb) | Err(RecvTimeoutError::Timeout) => None,
-            };
+            let job = jobs.try_recv();
+            // After a job has come, so that it sees all that was kept before it was sent.
             self.absorb();
-            if let Some(work) = job
-                && catch_unwind(AssertUnwindSafe(|| work(&self.recent))).is_err()
-            {
-                // Who asked is told by the answer that never comes; what is kept is as it was.
-                tracing::error!("work on the recent requests panicked");
+            match job {
+                Ok(Job::Stop) | Err(TryRecvError::Disconnected) => return,
+                Ok(Job::Work(work)) => {
+                    if catch_unwind(AssertUnwindSafe(|| work(&self.recent))).is_err() {
+                        // Who asked is told by the answer that never comes; what is kept is as it was.
+                        tracing::error!("work on the recent requests panicked");
+                    }
+                }
+                Err(TryRecvError::Empty) => park_timeout(TICK),
             }
         }
     }
@@ -79,17 +82,13 @@ impl Worker {
     fn absorb(&mut self) {
         self.shared.told.store(false, Ordering::Relaxed);
         let now_ms = self.shared.at_ms();
-        for (door, recent) in self.shared.doors.iter().zip(&mut self.recent) {
-            let waiting = {
-                let mut inbox = door.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-                inbox.size = 0;
-                take(&mut inbox.waiting)
-            };
-            for waiting in waiting {
+        let profiles = self.shared.doors.iter().zip(&self.inboxes);
+        for ((door, inbox), recent) in profiles.zip(&mut self.recent) {
+            for waiting in door.take(inbox) {
                 add(recent, waiting);
             }
             recent.pass(now_ms);
-            door.halvings.store(recent.halvings(), Ordering::Relaxed);
+            door.set_halvings(recent.halvings());
             door.measure(recent);
         }
     }
@@ -101,14 +100,5 @@ fn add(recent: &mut Recent, Waiting { sampled, ranking }: Waiting) {
     }
     if let Some(record) = Record::new(ranking, &sampled.ids, sampled.time_ms) {
         recent.add(sampled.at_ms, sampled.key, sampled.size, Arc::new(record));
-    }
-}
-
-impl Door {
-    fn measure(&self, recent: &Recent) {
-        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.metrics.requests.set(gauge(recent.len()));
-        self.metrics.candidates.set(gauge(recent.size()));
-        self.metrics.share.set(recent.share());
     }
 }

@@ -192,7 +192,10 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::weights::profile::{Bound, ObjectiveWeight, Ramp};
+    use crate::weights::{
+        audience::{Arm, Condition, Experiment, Exploration, Segment, Test, Value},
+        profile::{Bound, ObjectiveWeight, Ramp},
+    };
 
     /// A change of the profile "default" to one weight.
     pub(crate) fn change(weight: f64) -> Change {
@@ -285,6 +288,40 @@ pub(super) mod tests {
                 author: "ana".into(),
                 reason: "slowly".into(),
             });
+            change.profiles[0].segments = vec![Segment {
+                name: "new".into(),
+                conditions: vec![
+                    Condition {
+                        attribute: "user_tier".into(),
+                        test: Test::AnyOf(vec![Value::Text("3".into()), Value::Number(3.0)]),
+                    },
+                    Condition {
+                        attribute: "user_age".into(),
+                        test: Test::Range {
+                            at_least: None,
+                            below: Some(0.1 + 0.2),
+                        },
+                    },
+                ],
+                weights: weight(0.25),
+            }];
+            change.profiles[0].experiments = vec![Experiment {
+                name: "layout".into(),
+                salt: "\u{0}ü".into(),
+                segment: Some("new".into()),
+                arms: vec![Arm {
+                    name: "b".into(),
+                    weights: weight(0.5),
+                }],
+                buckets: vec![(Some(0), 1), (None, 9_999)],
+            }];
+            change.profiles[0].exploration = Some(Exploration {
+                low: 0.1,
+                high: 1e9,
+                log_uniform: true,
+                arm: Some("layout/b".into()),
+                seed: u64::MAX,
+            });
             let sealed = sealed(change, cause());
             let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes());
             assert_eq!(opened.unwrap(), sealed.entry);
@@ -299,6 +336,17 @@ pub(super) mod tests {
         assert_eq!((change.action, change.forced), (Action::Set, false));
         assert_eq!(change.profiles[0].weights[0].weight, -0.5);
         assert!(change.profiles[0].binding.is_empty() && change.profiles[0].ramp.is_none());
+    }
+
+    #[test]
+    fn a_payload_of_the_second_format_still_opens() {
+        let payload = r#"{"format":2,"revision":7,"action":{"rollback":{"of":3}},"forced":true,"profiles":[{"profile":"default","weights":[{"objective":"engagement","weight":-0.5}],"binding":[{"objective":"engagement","model_version":"v1","calibrator":""}],"ramp":{"from":[{"objective":"engagement","weight":-0.5}],"to":[{"objective":"engagement","weight":-1.0}],"base_rates":[1.0],"step":0,"steps":2,"started_ms":5,"duration_ms":10,"author":"ana","reason":"r"}}],"author":"ana","reason":"r","time":"2023-11-14T22:13:20Z","idempotency_key":"k","request_digest":"d","previous":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
+        let entry = Entry::open(payload.as_bytes(), digest(payload.as_bytes()).as_bytes()).unwrap();
+        let profile = &entry.change.profiles[0];
+        assert_eq!(entry.change.action, Action::Rollback { of: 3 });
+        assert_eq!(profile.binding[0].model_version, "v1");
+        assert!(profile.ramp.is_some() && profile.segments.is_empty());
+        assert!(profile.experiments.is_empty() && profile.exploration.is_none());
     }
 
     #[test]

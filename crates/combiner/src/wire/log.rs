@@ -26,10 +26,10 @@ pub(super) async fn read(
         "" => None,
         name => Some(engine.config.profile(name)?),
     };
-    let (records, place) = engine
-        .ring()?
-        .work(move |recent: &[Recent]| oldest_first(recent, only))
-        .await?;
+    let ring = engine.ring()?;
+    let place = ring.place()?;
+    let work = move |recent: &[Recent]| oldest_first(recent, only);
+    let records = ring.work(&place, work).await?;
     let config = Arc::clone(&engine.config);
     let messages = records.into_iter().map(move |(share, record)| {
         // The place is given back when the stream ends or the caller goes away.

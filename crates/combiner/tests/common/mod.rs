@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+pub mod audience;
 pub mod log;
 pub mod nats;
 pub mod replay;

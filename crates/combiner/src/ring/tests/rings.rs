@@ -114,12 +114,20 @@ fn pass(ring: &Ring, ranking: Ranking) {
     }
 }
 
+async fn asked<T: Send + 'static>(
+    ring: &Ring,
+    work: impl FnOnce(&[Recent]) -> T + Send + 'static,
+) -> Result<T, CombinerError> {
+    let place = ring.place()?;
+    ring.work(&place, work).await
+}
+
 async fn kept(ring: &Ring, profile: usize) -> (f64, Vec<Arc<Record>>) {
     let work = move |recent: &[Recent]| {
         let (share, records) = recent[profile].read();
         (share, records.cloned().collect())
     };
-    ring.work(work).await.unwrap().0
+    asked(ring, work).await.unwrap()
 }
 
 #[tokio::test]
@@ -221,42 +229,41 @@ async fn callers_take_turns_in_bounded_numbers_and_who_goes_away_frees_his_place
     let first = tokio::spawn({
         let ring = Arc::clone(&ring);
         async move {
-            ring.work(move |_: &[Recent]| {
+            let work = move |_: &[Recent]| {
                 begun.send(()).unwrap();
                 held.recv().unwrap();
-            })
-            .await
-            .map(drop)
+            };
+            asked(&ring, work).await
         }
     });
     running.await.unwrap();
     // Fifteen wait behind it, the sixteenth is turned away.
     let mut waiting = Vec::new();
     for i in 0..15 {
-        let mut one = Box::pin(ring.work(move |_: &[Recent]| i));
+        let mut one = Box::pin(asked(&ring, move |_: &[Recent]| i));
         assert!(futures::poll!(&mut one).is_pending());
         waiting.push(one);
     }
     assert!(matches!(
-        ring.work(|_: &[Recent]| ()).await,
+        asked(&ring, |_: &[Recent]| ()).await,
         Err(CombinerError::RingBusy { limit: 16 })
     ));
     drop(waiting.pop());
-    let mut next = Box::pin(ring.work(|_: &[Recent]| 99));
+    let mut next = Box::pin(asked(&ring, |_: &[Recent]| 99));
     assert!(futures::poll!(&mut next).is_pending());
     release.send(()).unwrap();
     first.await.unwrap().unwrap();
     for (i, one) in waiting.into_iter().enumerate() {
-        assert_eq!(one.await.unwrap().0, i);
+        assert_eq!(one.await.unwrap(), i);
     }
-    assert_eq!(next.await.unwrap().0, 99);
+    assert_eq!(next.await.unwrap(), 99);
 }
 
 #[tokio::test]
 async fn work_that_panics_takes_nothing_with_it_and_a_closed_ring_says_so() {
     let ring = ring(1_000);
     pass(&ring, ranking(0, "r", &["a", "b"]));
-    let died = ring.work(|_: &[Recent]| panic!("told to")).await;
+    let died = asked(&ring, |_: &[Recent]| panic!("told to")).await;
     assert!(
         matches!(died, Err(CombinerError::Internal { .. })),
         "{died:?}"
@@ -265,7 +272,7 @@ async fn work_that_panics_takes_nothing_with_it_and_a_closed_ring_says_so() {
     let alive = Arc::new(());
     let gone = Arc::downgrade(&alive);
     ring.close().await;
-    let late = ring.work(move |_: &[Recent]| drop(alive)).await;
+    let late = asked(&ring, move |_: &[Recent]| drop(alive)).await;
     assert!(matches!(late, Err(CombinerError::Draining)), "{late:?}");
     assert!(gone.upgrade().is_none());
 }

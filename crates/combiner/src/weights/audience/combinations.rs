@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::rules::{Rules, explore, replace};
+use super::rules::{ArmRule, Rules, explore, replace};
 
 /// What requests of one segment and arm get; none is of no segment, or in no arm.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,14 +51,19 @@ impl Rules {
     ) -> impl Iterator<Item = Combination<'a>> {
         let named = self.segments.iter().map(|segment| Some(&*segment.name));
         std::iter::once(None).chain(named).flat_map(move |segment| {
-            let taking = self.experiments.iter().filter(move |experiment| {
-                let wanted = experiment.segment.as_deref();
-                wanted.is_none() || wanted == segment
-            });
-            let arms = taking.flat_map(|experiment| experiment.arms.iter().map(|arm| &*arm.label));
-            let arms = std::iter::once(None).chain(arms.map(Some));
+            let arms = self.arms(segment).map(|arm| Some(&*arm.label));
+            let arms = std::iter::once(None).chain(arms);
             arms.map(move |arm| self.combination(own, segment, arm))
         })
+    }
+
+    /// The arms that requests of a segment, or of none, can be in.
+    fn arms(&self, segment: Option<&str>) -> impl Iterator<Item = &ArmRule> {
+        let taking = self.experiments.iter().filter(move |experiment| {
+            let wanted = experiment.segment.as_deref();
+            wanted.is_none() || wanted == segment
+        });
+        taking.flat_map(|experiment| &experiment.arms)
     }
 
     /// What requests of a segment and arm get; one that is not there changes nothing.
@@ -76,11 +81,7 @@ impl Rules {
         if let Some(rule) = segment_rule {
             replace(&mut weights, &rule.weights);
         }
-        let mut arms = self
-            .experiments
-            .iter()
-            .flat_map(|experiment| &experiment.arms);
-        if let Some(rule) = arms.find(|rule| Some(&*rule.label) == arm) {
+        if let Some(rule) = self.arms(segment).find(|rule| Some(&*rule.label) == arm) {
             replace(&mut weights, &rule.weights);
         }
         let exploration = self.exploration.as_ref().filter(|rule| rule.takes(arm));

@@ -31,17 +31,7 @@ impl Draw {
 /// The λ that a draw's own seed gives: the quantile of ((splitmix64(seed) >> 11) + 0.5) / 2^53.
 fn lambda(density: Density, seed: u64) -> f64 {
     let u = ((splitmix64(seed) >> 11) as f64 + 0.5) * 0.5_f64.powi(53);
-    quantile(density, u)
-}
-
-/// Below what a draw falls with this probability.
-fn quantile(density: Density, u: f64) -> f64 {
-    let (low, high) = density.range();
-    let lambda = match density {
-        Density::Uniform { .. } => low + (high - low) * u,
-        Density::LogUniform { .. } => low * ((high / low).ln() * u).exp(),
-    };
-    lambda.clamp(low, high)
+    density.quantile(u)
 }
 
 /// The first output of SplitMix64 (Steele, Lea and Flood, 2014) from this state.

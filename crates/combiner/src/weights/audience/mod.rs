@@ -8,6 +8,9 @@ mod explain;
 mod rules;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use counterweight_ranking::ope::Density;
@@ -139,4 +142,12 @@ pub(crate) struct Draw {
     pub(crate) density: Density,
     /// Below 2^63.
     pub(crate) seed: u64,
+}
+
+/// Cases that `tests/reference/audience.py` makes.
+#[cfg(test)]
+fn reference(of: &str) -> Vec<serde_json::Value> {
+    let text = include_str!("../../../tests/reference/audience.json");
+    let all: serde_json::Value = serde_json::from_str(text).unwrap();
+    all[of].as_array().unwrap().clone()
 }

@@ -8,7 +8,7 @@ use super::{ExperimentChange, Planner};
 use crate::{
     error::CombinerError,
     weights::{
-        audience::{BUCKETS, Condition, Exploration, Segment, Test, Value},
+        audience::{BUCKETS, Condition, Segment, Test, Value},
         profile::{ObjectiveWeight, ProfileState},
     },
 };
@@ -242,8 +242,8 @@ impl Of<'_> {
                 "needs a second objective, whose weight it draws",
             );
         }
-        if let Some(problem) = wrong_range(exploration) {
-            return self.refused("exploration", problem);
+        if let Err(error) = exploration.density().check() {
+            return self.refused("exploration", error.to_string());
         }
         let arms: Vec<String> = state
             .experiments
@@ -263,17 +263,4 @@ impl Of<'_> {
             _ => Ok(()),
         }
     }
-}
-
-fn wrong_range(exploration: &Exploration) -> Option<&'static str> {
-    let &Exploration {
-        low,
-        high,
-        log_uniform,
-        ..
-    } = exploration;
-    if !(low.is_finite() && low >= 0.0) || log_uniform && low == 0.0 {
-        return Some("the lower end");
-    }
-    (!high.is_finite() || high <= low).then_some("the upper end")
 }

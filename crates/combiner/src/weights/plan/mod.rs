@@ -9,6 +9,9 @@ mod ramp;
 mod rollback;
 mod set;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use counterweight_config::did_you_mean;

@@ -1,17 +1,21 @@
 //! The combiner's Prometheus metrics. Labels come from the configuration only, so that no caller can make new series.
 
+mod ring;
+
 use std::time::Duration;
 
 use counterweight_proto::code_name;
 use counterweight_telemetry::{
     prometheus::{
-        self, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-        IntGauge, IntGaugeVec, Opts, Registry,
+        self, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+        IntGaugeVec, Opts, Registry,
     },
     register,
 };
 use tonic::Code;
 
+pub(crate) use self::ring::RingMetrics;
+use self::ring::Rings;
 use crate::{
     config::Config,
     error::{CombinerError, Failure},
@@ -158,13 +162,7 @@ impl Metrics {
 
     /// What is kept of a profile's recent requests.
     pub(crate) fn ring(&self, profile: &str) -> RingMetrics {
-        let labels = &[profile];
-        RingMetrics {
-            requests: self.ring.requests.with_label_values(labels),
-            candidates: self.ring.candidates.with_label_values(labels),
-            share: self.ring.share.with_label_values(labels),
-            dropped: self.ring.dropped.with_label_values(labels),
-        }
+        self.ring.of(profile)
     }
 
     /// A Rank for the profile at that position was answered.
@@ -211,73 +209,6 @@ impl Metrics {
                 .with_label_values(&[profile])
                 .set(revision.cast_signed());
         }
-    }
-}
-
-/// What is kept of the recent requests, by profile.
-#[derive(Debug, Clone)]
-struct Rings {
-    requests: IntGaugeVec,
-    candidates: IntGaugeVec,
-    share: GaugeVec,
-    dropped: IntCounterVec,
-}
-
-/// What is kept of one profile's recent requests.
-#[derive(Debug, Clone)]
-pub(crate) struct RingMetrics {
-    pub(crate) requests: IntGauge,
-    pub(crate) candidates: IntGauge,
-    pub(crate) share: Gauge,
-    pub(crate) dropped: IntCounter,
-}
-
-impl Rings {
-    fn registered(registry: &Registry) -> prometheus::Result<Self> {
-        let opts = |name: &str, help: &str| Opts::new(name, help);
-        let profile = &["profile"];
-        Ok(Self {
-            requests: register(
-                registry,
-                IntGaugeVec::new(
-                    opts(
-                        "counterweight_ring_requests",
-                        "Recent requests that are kept.",
-                    ),
-                    profile,
-                )?,
-            )?,
-            candidates: register(
-                registry,
-                IntGaugeVec::new(
-                    opts(
-                        "counterweight_ring_candidates",
-                        "Candidates of the recent requests that are kept; one that takes more than 256 bytes counts as several.",
-                    ),
-                    profile,
-                )?,
-            )?,
-            share: register(
-                registry,
-                GaugeVec::new(
-                    opts(
-                        "counterweight_ring_share",
-                        "The share of the recent requests that previews and the log see.",
-                    ),
-                    profile,
-                )?,
-            )?,
-            dropped: register(
-                registry,
-                IntCounterVec::new(
-                    opts(
-                        "counterweight_ring_dropped_total",
-                        "Requests that were to be kept and were not: larger than all that is kept, or faster than they are taken in.",
-                    ),
-                    profile,
-                )?,
-            )?,
-        })
     }
 }
 
