@@ -17,9 +17,9 @@ use common::{
 };
 use counterweight_proto::{
     counterweight::v1::{
-        Density, ExplainWeightsRequest, Exploration, GetRevisionRequest, KillWeightsRequest,
-        ProfileAt, ProfileChange, RankRequest, RankResponse, RollbackWeightsRequest,
-        ranking_service_client::RankingServiceClient,
+        Density, DescribeRankingRequest, ExplainWeightsRequest, Exploration, GetRevisionRequest,
+        KillWeightsRequest, ProfileAt, ProfileChange, RankRequest, RankResponse,
+        RollbackWeightsRequest, ranking_service_client::RankingServiceClient,
     },
     inference::{InferTensorContents, model_infer_request::InferInputTensor},
 };
@@ -325,6 +325,8 @@ async fn a_model_that_takes_anything_is_not_sent_what_is_for_segments_only() {
     );
     let combiner = Combiner::start(&config).await;
     let mut ranking = combiner.ranking().await;
+    let described = ranking.describe_ranking(DescribeRankingRequest {}).await;
+    assert_eq!(described.unwrap().into_inner().attributes, ["tier"]);
     for _ in 0..2 {
         ranked(&mut ranking, text_form("tier", "gold").raw(&[1])).await;
         let (sent, _) = e.state.last();

@@ -7,14 +7,14 @@ use counterweight_proto::counterweight::v1::{
 use serde_json::{Value, json};
 
 use super::{
+    Shown,
     audience::{differing, experiment_json},
     change::{Begun, Change, Changed},
-    named, position, profiles,
+    named, position,
     share::{BUCKETS, WrittenArm, arm, moved, percent, share},
 };
 use crate::{
     WrongUse,
-    client::Combiner,
     output::{Output, table},
 };
 
@@ -73,11 +73,8 @@ pub(crate) struct Stop {
 /// List the experiments in the order in which they are tried.
 #[derive(Args)]
 pub(crate) struct List {
-    /// Only this profile.
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE")]
-    profile: Option<String>,
     #[command(flatten)]
-    combiner: Combiner,
+    shown: Shown,
 }
 
 impl Experiment {
@@ -174,7 +171,7 @@ impl Stop {
 
 impl List {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let profiles = profiles(&self.combiner, self.profile).await?;
+        let profiles = self.shown.read().await?.profiles;
         let value: Vec<Value> = profiles
             .iter()
             .map(|profile| {

@@ -1,39 +1,25 @@
 //! `weights get`: what is in force, on which replica, and what it is bound to.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::{GetWeightsRequest, Replica};
+use counterweight_proto::counterweight::v1::Replica;
 use serde_json::{Value, json};
 
 use super::{
-    connect,
+    Shown,
     show::{notes, profile_json, profiles_table},
 };
-use crate::{
-    client::{Combiner, explain},
-    output::{Output, table},
-};
+use crate::output::{Output, table};
 
 /// Show the weights as they are applied now.
 #[derive(Args)]
 pub(crate) struct Get {
-    /// Only this profile.
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE")]
-    profile: Option<String>,
     #[command(flatten)]
-    combiner: Combiner,
+    shown: Shown,
 }
 
 impl Get {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
-        let mut client = connect(&self.combiner).await?;
-        let request = GetWeightsRequest {
-            profile: self.profile.unwrap_or_default(),
-        };
-        let answer = client
-            .get_weights(request)
-            .await
-            .map_err(|status| explain(&status))?
-            .into_inner();
+        let answer = self.shown.read().await?;
         let value = json!({
             "replica": answer.replica,
             "applied_revision": answer.applied_revision,

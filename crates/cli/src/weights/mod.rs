@@ -25,7 +25,7 @@ use std::env;
 
 use clap::{Args, Subcommand};
 use counterweight_proto::counterweight::v1::{
-    Cause, GetWeightsRequest, ObjectiveWeight, ProfileWeights,
+    Cause, GetWeightsRequest, GetWeightsResponse, ObjectiveWeight, ProfileWeights,
     weights_service_client::WeightsServiceClient,
 };
 use counterweight_ranking::symbol;
@@ -161,14 +161,7 @@ fn assignment(text: &str) -> Result<(String, f64), String> {
 }
 
 async fn current(client: &mut Client, profile: &str) -> anyhow::Result<ProfileWeights> {
-    let request = GetWeightsRequest {
-        profile: profile.to_owned(),
-    };
-    let answer = client
-        .get_weights(request)
-        .await
-        .map_err(|status| explain(&status))?
-        .into_inner();
+    let answer = in_force(client, profile.to_owned()).await?;
     answer
         .profiles
         .into_iter()
@@ -176,18 +169,28 @@ async fn current(client: &mut Client, profile: &str) -> anyhow::Result<ProfileWe
         .ok_or_else(|| anyhow::anyhow!("the combiner knows no profile {profile:?}"))
 }
 
-/// One profile or all, as they are in force.
-async fn profiles(
-    combiner: &Combiner,
+/// The weights of a profile, or of all for an empty name.
+async fn in_force(client: &mut Client, profile: String) -> anyhow::Result<GetWeightsResponse> {
+    let answer = client.get_weights(GetWeightsRequest { profile }).await;
+    Ok(answer.map_err(|status| explain(&status))?.into_inner())
+}
+
+/// Which profiles to show.
+#[derive(Args)]
+struct Shown {
+    /// Only this profile.
+    #[arg(long, env = "COUNTERWEIGHT_PROFILE")]
     profile: Option<String>,
-) -> anyhow::Result<Vec<ProfileWeights>> {
-    let request = GetWeightsRequest {
-        profile: profile.unwrap_or_default(),
-    };
-    let mut client = connect(combiner).await?;
-    let answer = client.get_weights(request).await;
-    let answer = answer.map_err(|status| explain(&status))?;
-    Ok(answer.into_inner().profiles)
+    #[command(flatten)]
+    combiner: Combiner,
+}
+
+impl Shown {
+    /// The weights that are in force.
+    async fn read(self) -> anyhow::Result<GetWeightsResponse> {
+        let mut client = connect(&self.combiner).await?;
+        in_force(&mut client, self.profile.unwrap_or_default()).await
+    }
 }
 
 /// The place of a name among those that there are.

@@ -7,15 +7,14 @@ use counterweight_proto::counterweight::v1::{
 use serde_json::{Value, json};
 
 use super::{
-    assignment,
+    Shown, assignment,
     audience::{conditions_text, differing, segment_json},
     change::Change,
     condition::{condition, merged},
-    named, position, profiles,
+    named, position,
 };
 use crate::{
     WrongUse,
-    client::Combiner,
     output::{Output, table},
 };
 
@@ -63,11 +62,8 @@ pub(crate) struct Remove {
 /// List the segments in the order in which they are tried.
 #[derive(Args)]
 pub(crate) struct List {
-    /// Only this profile.
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE")]
-    profile: Option<String>,
     #[command(flatten)]
-    combiner: Combiner,
+    shown: Shown,
 }
 
 impl Segment {
@@ -118,7 +114,7 @@ impl Remove {
 
 impl List {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let profiles = profiles(&self.combiner, self.profile).await?;
+        let profiles = self.shown.read().await?.profiles;
         let value: Vec<Value> = profiles
             .iter()
             .map(|profile| {

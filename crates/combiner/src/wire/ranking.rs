@@ -251,6 +251,7 @@ async fn describe(engine: &Engine) -> DescribeRankingResponse {
             .iter()
             .map(|profile| profile.name.clone())
             .collect(),
+        attributes: engine.config.attributes.clone(),
     }
 }
 
