@@ -4,16 +4,17 @@
 mod common;
 
 use common::{
-    Combiner, Mode, info,
+    Combiner, Mode,
+    audience::{any_of, arm, experiment, range, segment, segments, text},
+    info,
     log::{assert_same, read_log},
     replay::{Compared, THREE_COLUMNS, compare, rank_all, requests, wide},
     request, two_models,
-    weights::{Weights, at, bait, cause, change, get, set, weights},
+    weights::{Weights, at, bait, cause, change, get, set},
 };
 use counterweight_proto::counterweight::v1::{
-    Arm, AttributeRange, AttributeValue, AttributeValues, Condition, Density, Experiment,
-    ExperimentList, Exploration, ExplorationChange, Preview, PreviewWeightsRequest, ProfileChange,
-    RollbackWeightsRequest, Segment, SegmentList, attribute_value, condition,
+    Arm, Density, Experiment, ExperimentList, Exploration, ExplorationChange, Preview,
+    PreviewWeightsRequest, ProfileChange, RollbackWeightsRequest, Segment, SegmentList,
 };
 use tonic::{Code, Status};
 
@@ -24,37 +25,6 @@ async fn preview(client: &mut Weights, change: ProfileChange, k: u32) -> Result<
     };
     let response = client.preview_weights(request).await?.into_inner();
     Ok(response.preview.unwrap())
-}
-
-fn condition(attribute: &str, test: condition::Test) -> Vec<Condition> {
-    vec![Condition {
-        attribute: attribute.into(),
-        test: Some(test),
-    }]
-}
-
-fn tier(text: &str) -> condition::Test {
-    condition::Test::AnyOf(AttributeValues {
-        values: vec![AttributeValue {
-            value: Some(attribute_value::Value::Text(text.into())),
-        }],
-    })
-}
-
-fn segment(name: &str, conditions: Vec<Condition>, sets: &[(&str, f64)]) -> Segment {
-    Segment {
-        name: name.into(),
-        conditions,
-        weights: weights(sets),
-    }
-}
-
-fn arm(name: &str, buckets: u32, sets: &[(&str, f64)]) -> Arm {
-    Arm {
-        name: name.into(),
-        buckets,
-        weights: weights(sets),
-    }
 }
 
 /// Everything at once: weights, segments, an experiment, and exploration in one of its arms.
@@ -68,10 +38,8 @@ fn everything(
         segments: Some(SegmentList { segments }),
         experiments: Some(ExperimentList {
             experiments: vec![Experiment {
-                name: "stricter".into(),
                 salt: "salt".into(),
-                arms,
-                ..Default::default()
+                ..experiment("stricter", "", arms)
             }],
         }),
         exploration: Some(ExplorationChange {
@@ -92,7 +60,7 @@ fn first_change() -> ProfileChange {
         &[("engagement_bait", -0.6)],
         vec![segment(
             "newcomers",
-            condition("tier", tier("new")),
+            vec![any_of("tier", vec![text("new")])],
             &[("engagement_bait", -1.5)],
         )],
         vec![
@@ -104,17 +72,17 @@ fn first_change() -> ProfileChange {
 }
 
 fn second_change() -> ProfileChange {
-    let young = condition::Test::Range(AttributeRange {
-        at_least: None,
-        below: Some(2.5),
-    });
     everything(
         &[("engagement_bait", -1.1), ("engagement", 0.9)],
         vec![
-            segment("young", condition("age", young), &[("engagement", 1.4)]),
+            segment(
+                "young",
+                vec![range("age", None, Some(2.5))],
+                &[("engagement", 1.4)],
+            ),
             segment(
                 "newcomers",
-                condition("tier", tier("new")),
+                vec![any_of("tier", vec![text("new")])],
                 &[("engagement_bait", -2.0)],
             ),
         ],
@@ -213,17 +181,11 @@ async fn a_change_of_segments_alone_moves_only_whom_they_take() {
         request.limit = 5;
     }
     rank_all(&mut ranking, &asked).await;
-    let only = ProfileChange {
-        profile: "default".into(),
-        segments: Some(SegmentList {
-            segments: vec![segment(
-                "newcomers",
-                condition("tier", tier("new")),
-                &[("engagement_bait", -1.2)],
-            )],
-        }),
-        ..Default::default()
-    };
+    let only = segments(vec![segment(
+        "newcomers",
+        vec![any_of("tier", vec![text("new")])],
+        &[("engagement_bait", -1.2)],
+    )]);
     let told = preview(&mut weights, only.clone(), 0).await.unwrap();
     assert_eq!(told.k, 5, "the k of most");
     assert_eq!(told.before, told.after, "the profile's own weights stay");

@@ -4,15 +4,15 @@
 mod common;
 
 use common::{
-    Combiner, info,
+    Combiner,
+    audience::{any_of, exploration, segment, segments, text},
+    info,
     replay::{THREE_COLUMNS, exposures, rank_all, requests},
-    weights::{Weights, bait, change, set, weights},
+    weights::{Weights, bait, change, set},
 };
 use counterweight_proto::counterweight::v1::{
-    AttributeValue, AttributeValues, Condition, Exploration, ExplorationChange, Preview,
-    PreviewWeightsRequest, ProfileChange, Segment, SegmentList, SetWeightsRequest,
-    SolveWeightsRequest, SolveWeightsResponse, attribute_value, condition,
-    solve_weights_request::Goal,
+    Exploration, Preview, PreviewWeightsRequest, ProfileChange, SetWeightsRequest,
+    SolveWeightsRequest, SolveWeightsResponse, solve_weights_request::Goal,
 };
 use tonic::{Code, Status};
 
@@ -47,25 +47,8 @@ fn after(preview: &Preview) -> (f64, f64) {
 }
 
 fn newcomers(sets: &[(&str, f64)]) -> ProfileChange {
-    let any_of = AttributeValues {
-        values: vec![AttributeValue {
-            value: Some(attribute_value::Value::Text("new".into())),
-        }],
-    };
-    ProfileChange {
-        profile: "default".into(),
-        segments: Some(SegmentList {
-            segments: vec![Segment {
-                name: "newcomers".into(),
-                conditions: vec![Condition {
-                    attribute: "tier".into(),
-                    test: Some(condition::Test::AnyOf(any_of)),
-                }],
-                weights: weights(sets),
-            }],
-        }),
-        ..Default::default()
-    }
+    let conditions = vec![any_of("tier", vec![text("new")])];
+    segments(vec![segment("newcomers", conditions, sets)])
 }
 
 fn forced(changes: Vec<ProfileChange>) -> SetWeightsRequest {
@@ -162,18 +145,12 @@ async fn requests_with_another_weight_in_its_place_count_as_they_are() {
     assert_kept(&combiner, Goal::BaitBudget(bait * 0.8)).await;
 
     // Nobody is left to whom the sought weight applies.
-    let explores = ProfileChange {
-        profile: "default".into(),
-        exploration: Some(ExplorationChange {
-            exploration: Some(Exploration {
-                low: 0.1,
-                high: 2.0,
-                seed: 5,
-                ..Default::default()
-            }),
-        }),
+    let explores = exploration(Some(Exploration {
+        low: 0.1,
+        high: 2.0,
+        seed: 5,
         ..Default::default()
-    };
+    }));
     weights.set_weights(set(vec![explores])).await.unwrap();
     let status = solve(&mut weights, Goal::BaitBudget(0.3))
         .await
