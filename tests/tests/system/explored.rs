@@ -387,6 +387,7 @@ fn estimates_on_exported_logs_hold_the_truth() {
         "two objectives, two targets, three estimators: {held:?}"
     );
     for (key, &(given, holds)) in judged {
+        eprintln!("{key:?}: {holds} of {given} intervals hold the truth");
         let fewest = FEWEST.saturating_sub(LOGS as usize - given);
         assert!(given > 0 && holds >= fewest, "{key:?}: {holds} of {given}");
     }
