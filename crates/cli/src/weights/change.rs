@@ -1,10 +1,10 @@
-//! What every change of one profile takes on the command line, and how it is sent: read, change, write under compare-and-set.
+//! What every change of one profile takes on the command line, and how it is sent: read, change, write under compare-and-set; or only previewed.
 
 use clap::Args;
 use counterweight_proto::counterweight::v1::{ProfileChange, ProfileWeights, SetWeightsRequest};
 use serde_json::{Value, json};
 
-use super::{Client, Writer, connect, current, show::profile_json};
+use super::{Client, Writer, connect, current, previewed::preview, show::profile_json};
 use crate::{
     client::{Combiner, explain},
     output::Output,
@@ -22,6 +22,9 @@ pub(super) struct Change {
     /// Pass the bounds; the history says so.
     #[arg(long)]
     force: bool,
+    /// Only show what it would do to the recent requests, as `weights preview` does; nothing is changed.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     writer: Writer,
     #[command(flatten)]
@@ -59,15 +62,25 @@ impl Change {
 }
 
 impl Begun {
-    /// Sends the change. A change by someone else since the profile was read is ABORTED.
-    pub(super) async fn send(mut self, change: ProfileChange) -> anyhow::Result<Changed> {
+    /// Makes the change and prints what was done, as `say` tells it: in words for people, and as further keys of the JSON. A change by someone
+    /// else since the profile was read is ABORTED.
+    pub(super) async fn apply(
+        mut self,
+        change: ProfileChange,
+        output: Output,
+        say: impl FnOnce(&Changed) -> anyhow::Result<(String, Value)>,
+    ) -> anyhow::Result<()> {
+        let change = ProfileChange {
+            profile: self.change.profile,
+            expected_revision: Some(self.change.expect.unwrap_or(self.before.revision)),
+            ..change
+        };
+        if self.change.dry_run {
+            return preview(&mut self.client, change, 0, output).await;
+        }
         let cause = self.change.writer.cause();
         let request = SetWeightsRequest {
-            changes: vec![ProfileChange {
-                profile: self.change.profile,
-                expected_revision: Some(self.change.expect.unwrap_or(self.before.revision)),
-                ..change
-            }],
+            changes: vec![change],
             author: cause.author,
             reason: cause.reason,
             idempotency_key: cause.idempotency_key,
@@ -79,28 +92,19 @@ impl Begun {
             .await
             .map_err(|status| explain(&status))?
             .into_inner();
-        Ok(Changed {
+        let changed = Changed {
             revision: answer.revision,
             hash: answer.hash,
             before: self.before,
             after: answer.profiles.into_iter().next().unwrap_or_default(),
-        })
+        };
+        let (words, more) = say(&changed)?;
+        changed.print(output, &words, more)
     }
 }
 
 impl Changed {
-    /// Prints what was done, in `words` for people.
-    pub(super) fn print(&self, output: Output, words: &str) -> anyhow::Result<()> {
-        self.print_with(output, json!({}), words)
-    }
-
-    /// As [`Self::print`], with the keys of `more` in the JSON.
-    pub(super) fn print_with(
-        &self,
-        output: Output,
-        more: Value,
-        words: &str,
-    ) -> anyhow::Result<()> {
+    fn print(&self, output: Output, words: &str, more: Value) -> anyhow::Result<()> {
         let mut value = json!({
             "revision": self.revision,
             "hash": self.hash,

@@ -118,13 +118,11 @@ impl Start {
             arms: arms?,
             buckets: Vec::new(),
         });
-        let changed = begun.send(replaced(experiments)).await?;
-        let words = format!(
-            "experiment {} runs: {}",
-            self.name,
-            arms_text(&changed, &self.name)?
-        );
-        changed.print(output, &words)
+        let say = |changed: &Changed| {
+            let arms = arms_text(changed, &self.name)?;
+            Ok((format!("experiment {} runs: {arms}", self.name), json!({})))
+        };
+        begun.apply(replaced(experiments), output, say).await
     }
 }
 
@@ -142,20 +140,22 @@ impl Shares {
             arms[own].buckets = *buckets;
         }
         fits(arms.iter().map(|arm| arm.buckets))?;
-        let changed = begun.send(replaced(experiments)).await?;
-        let of = |experiments: &[Running]| {
-            find(experiments, &self.name).map(|at| experiments[at].clone())
+        let say = |changed: &Changed| {
+            let of = |experiments: &[Running]| {
+                find(experiments, &self.name).map(|at| experiments[at].clone())
+            };
+            let moved = moved(
+                &of(&changed.before.experiments)?,
+                &of(&changed.after.experiments)?,
+            );
+            let words = format!(
+                "experiment {}: {}\n{moved} of {BUCKETS} buckets of units have another arm than before, all others the one they had",
+                self.name,
+                arms_text(changed, &self.name)?
+            );
+            Ok((words, json!({ "moved_buckets": moved })))
         };
-        let moved = moved(
-            &of(&changed.before.experiments)?,
-            &of(&changed.after.experiments)?,
-        );
-        let words = format!(
-            "experiment {}: {}\n{moved} of {BUCKETS} buckets of units have another arm than before, all others the one they had",
-            self.name,
-            arms_text(&changed, &self.name)?
-        );
-        changed.print_with(output, json!({ "moved_buckets": moved }), &words)
+        begun.apply(replaced(experiments), output, say).await
     }
 }
 
@@ -164,8 +164,9 @@ impl Stop {
         let begun = self.change.begin().await?;
         let mut experiments = running(&begun);
         experiments.remove(find(&experiments, &self.name)?);
-        let changed = begun.send(replaced(experiments)).await?;
-        changed.print(output, &format!("experiment {} is stopped", self.name))
+        let words = format!("experiment {} is stopped", self.name);
+        let say = |_: &Changed| Ok((words, json!({})));
+        begun.apply(replaced(experiments), output, say).await
     }
 }
 

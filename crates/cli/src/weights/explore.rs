@@ -5,7 +5,12 @@ use counterweight_proto::counterweight::v1::{
     Density as Wire, Exploration, ExplorationChange, ProfileChange,
 };
 
-use super::{audience::exploration_text, change::Change};
+use serde_json::json;
+
+use super::{
+    audience::exploration_text,
+    change::{Change, Changed},
+};
 use crate::{WrongUse, output::Output};
 
 /// Draw the second objective's weight anew for every request; or stop drawing.
@@ -62,13 +67,13 @@ impl Explore {
             exploration: Some(ExplorationChange { exploration }),
             ..ProfileChange::default()
         };
-        let changed = begun.send(change).await?;
-        let words = changed
-            .after
-            .exploration
-            .as_ref()
-            .map_or_else(|| "λ is no longer drawn".to_owned(), exploration_text);
-        changed.print(output, &words)
+        let say = |changed: &Changed| {
+            let exploration = changed.after.exploration.as_ref();
+            let words =
+                exploration.map_or_else(|| "λ is no longer drawn".to_owned(), exploration_text);
+            Ok((words, json!({})))
+        };
+        begun.apply(change, output, say).await
     }
 
     /// What is asked for; none ends it.

@@ -1,16 +1,10 @@
 //! `weights preview`: what new weights would do to the recent requests.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::{PreviewWeightsRequest, ProfileChange};
+use counterweight_proto::counterweight::v1::ProfileChange;
 
-use super::{
-    assignment, connect, current, named,
-    previewed::{preview_json, preview_text},
-};
-use crate::{
-    client::{Combiner, explain},
-    output::Output,
-};
+use super::{assignment, connect, current, named, previewed};
+use crate::{client::Combiner, output::Output};
 
 /// Show what new weights would do to the recent requests that the combiner keeps; no model is called and nothing is changed.
 #[derive(Args)]
@@ -46,20 +40,11 @@ impl Preview {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
         let mut client = connect(&self.combiner).await?;
         let before = current(&mut client, &self.profile).await?;
-        let request = PreviewWeightsRequest {
-            change: Some(ProfileChange {
-                weights: named(&self.weights, &before)?,
-                profile: self.profile,
-                ..ProfileChange::default()
-            }),
-            k: self.page.places(),
+        let change = ProfileChange {
+            weights: named(&self.weights, &before)?,
+            profile: self.profile,
+            ..ProfileChange::default()
         };
-        let answer = client
-            .preview_weights(request)
-            .await
-            .map_err(|status| explain(&status))?
-            .into_inner();
-        let preview = answer.preview.unwrap_or_default();
-        output.print(&preview_json(&preview), |_| preview_text(&preview))
+        previewed::preview(&mut client, change, self.page.places(), output).await
     }
 }

@@ -1,16 +1,39 @@
 //! How a preview is shown, of given weights and of weights that were solved for.
 
 use counterweight_proto::counterweight::v1::{
-    Estimate, ExposureChange, Preview, Replayed, Sensitivity,
+    Estimate, ExposureChange, Preview, PreviewWeightsRequest, ProfileChange, Replayed, Sensitivity,
 };
 use counterweight_ranking::symbol;
 use serde_json::{Value, json};
 
-use super::show::{changes, weights_json};
-use crate::output::table;
+use super::{
+    Client,
+    show::{changes, weights_json},
+};
+use crate::{
+    client::explain,
+    output::{Output, table},
+};
 
 /// What the intervals cover, and what they do not.
 const COVERED: &str = "Exposure is the mean predicted probability on the page. The 95 % intervals cover the sampling of requests only: not errors of the models, and not how users respond.";
+
+/// Asks what a change would do, and prints it; k = 0 takes the k of most of the recent requests.
+pub(super) async fn preview(
+    client: &mut Client,
+    change: ProfileChange,
+    k: u32,
+    output: Output,
+) -> anyhow::Result<()> {
+    let change = Some(change);
+    let answer = client
+        .preview_weights(PreviewWeightsRequest { change, k })
+        .await
+        .map_err(|status| explain(&status))?
+        .into_inner();
+    let preview = answer.preview.unwrap_or_default();
+    output.print(&preview_json(&preview), |_| preview_text(&preview))
+}
 
 pub(super) fn preview_text(preview: &Preview) -> String {
     let mut parts = vec![

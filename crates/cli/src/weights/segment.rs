@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Shown, assignment,
     audience::{conditions_text, differing, segment_json},
-    change::Change,
+    change::{Change, Changed},
     condition::{condition, merged},
     named, position,
 };
@@ -87,18 +87,20 @@ impl Set {
         };
         let mut segments = begun.before.segments.clone();
         place(&mut segments, rule, self.before.as_deref(), self.first)?;
-        let changed = begun.send(replaced(segments)).await?;
-        let segments = &changed.after.segments;
-        let at = find(segments, &self.name)?;
-        let words = format!(
-            "segment {}, tried as number {} of {}: {} → {}",
-            self.name,
-            at + 1,
-            segments.len(),
-            conditions_text(&segments[at].conditions),
-            differing(&segments[at].weights, &changed.after)
-        );
-        changed.print(output, &words)
+        let say = |changed: &Changed| {
+            let segments = &changed.after.segments;
+            let at = find(segments, &self.name)?;
+            let words = format!(
+                "segment {}, tried as number {} of {}: {} → {}",
+                self.name,
+                at + 1,
+                segments.len(),
+                conditions_text(&segments[at].conditions),
+                differing(&segments[at].weights, &changed.after)
+            );
+            Ok((words, json!({})))
+        };
+        begun.apply(replaced(segments), output, say).await
     }
 }
 
@@ -107,8 +109,9 @@ impl Remove {
         let begun = self.change.begin().await?;
         let mut segments = begun.before.segments.clone();
         segments.remove(find(&segments, &self.name)?);
-        let changed = begun.send(replaced(segments)).await?;
-        changed.print(output, &format!("segment {} is removed", self.name))
+        let words = format!("segment {} is removed", self.name);
+        let say = |_: &Changed| Ok((words, json!({})));
+        begun.apply(replaced(segments), output, say).await
     }
 }
 

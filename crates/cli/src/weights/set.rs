@@ -3,7 +3,14 @@
 use clap::Args;
 use counterweight_proto::counterweight::v1::ProfileChange;
 
-use super::{assignment, change::Change, named, show::changes};
+use serde_json::json;
+
+use super::{
+    assignment,
+    change::{Change, Changed},
+    named,
+    show::changes,
+};
 use crate::output::Output;
 
 /// Replace weights; durable and applied when the command returns. A ramp that runs there is stopped by it.
@@ -27,10 +34,10 @@ impl Set {
             confirm_models: self.confirm_models,
             ..ProfileChange::default()
         };
-        let changed = begun.send(change).await?;
-        changed.print(
-            output,
-            &changes(&changed.before.weights, &changed.after.weights),
-        )
+        let say = |changed: &Changed| {
+            let words = changes(&changed.before.weights, &changed.after.weights);
+            Ok((words, json!({})))
+        };
+        begun.apply(change, output, say).await
     }
 }

@@ -83,3 +83,31 @@ async fn a_change_is_previewed_solved_for_and_applied_as_printed() {
     assert!((exposed - bait).abs() < 1e-12, "{exposed} for {bait}");
     assert_eq!(same["changed_order"], 0.0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_change_can_be_seen_first() {
+    let combiner = Combiner::start(CONFIG);
+    combiner.rank(200).await;
+    let plain = combiner.json(&["weights", "preview", "β=-2"]);
+    let dry = combiner.json(&["weights", "set", "β=-2", "--dry-run"]);
+    assert_eq!(dry, plain);
+
+    let rule = ["--when", "user_country=DE", "β=-3"];
+    let segment = [&["weights", "segment", "set", "german"][..], &rule].concat();
+    let seen = combiner.json(&[&segment[..], &["--dry-run"]].concat());
+    assert_eq!(
+        seen["before"], seen["after"],
+        "the profile's own weights stay"
+    );
+    assert!(value(&seen, 1, "change").as_f64().unwrap() < 0.0, "{seen}");
+    let told = combiner.json(&["weights", "get"]);
+    assert_eq!(told["applied_revision"], 0, "nothing is changed");
+
+    combiner.json(&segment);
+    let back = combiner.json(&["weights", "segment", "remove", "german", "--dry-run"]);
+    assert_eq!(value(&back, 1, "before"), value(&seen, 1, "after"));
+    assert_eq!(value(&back, 1, "after"), value(&seen, 1, "before"));
+    assert_eq!(back["changed_order"], seen["changed_order"]);
+    let late = ["weights", "set", "β=-2", "--dry-run", "--expect", "0"];
+    assert!(stderr(&combiner.run(&late)).contains("ABORTED"));
+}
