@@ -67,7 +67,7 @@ async fn what_is_read_is_what_rank_answered() {
             weights.set_weights(bait(-0.9, None)).await.unwrap();
         }
         let mut request = candidates(&format!("r{i:03}"), 1 + i % 40);
-        request.limit = [0, 1, 10][i % 3];
+        request.limit = [0, 1, 10, u32::MAX][i % 4];
         request.unit_id = format!("u{}", i % 7);
         let answer = client.rank(request).await.unwrap().into_inner();
         answers.insert(answer.request_id.clone(), answer);
@@ -81,7 +81,7 @@ async fn what_is_read_is_what_rank_answered() {
         assert_eq!(logged.unit_id, format!("u{}", i % 7));
         assert_eq!(logged.share, 1.0);
         assert_eq!(logged.revision, if i < 150 { 0 } else { revision });
-        assert!(logged.k >= 1);
+        assert!(logged.k >= 1 && i32::try_from(logged.k).is_ok());
         // Only a model under a calibrator of the combiner has an answer of its own.
         let n = logged.candidate_ids.len();
         let raw: Vec<usize> = logged.objectives.iter().map(|o| o.raw.len()).collect();

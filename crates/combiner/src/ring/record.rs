@@ -9,6 +9,8 @@ use crate::{
 
 /// Longer texts are not kept: a segment that asks for one does not fit when the request is weighed again.
 const LONGEST_TEXT: usize = 256;
+/// More places than this are as good as this many: the column of the log holds no more.
+const MOST_PLACES: usize = i32::MAX as usize;
 /// What a candidate may take before it counts as several.
 const BYTES_PER_CANDIDATE: usize = 256;
 
@@ -79,7 +81,11 @@ impl Record {
             time_ms,
             profile: ranking.profile,
             revision: ranking.revision,
-            k: if ranking.limit == 0 { n } else { ranking.limit },
+            k: if ranking.limit == 0 {
+                n
+            } else {
+                ranking.limit.min(MOST_PLACES)
+            },
             segment: ranking.chosen.segment,
             arm: ranking.chosen.arm,
             draw: ranking.chosen.draw,
