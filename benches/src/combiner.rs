@@ -11,6 +11,7 @@ use counterweight_combiner::{Config, Listeners, serve};
 use counterweight_proto::counterweight::v1::{
     RankRequest, ranking_service_client::RankingServiceClient,
 };
+use counterweight_ranking::splitmix64;
 use counterweight_tensor::{Datatype, encode_f32, tensor};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
@@ -96,7 +97,9 @@ impl Drop for Combiner {
 pub fn rank_request(candidates: usize, number: u64) -> RankRequest {
     let column = |objective: u64| {
         let values: Vec<f32> = (0..candidates as u64)
-            .map(|at| (mixed(number << 32 | at << 1 | objective) >> 40) as f32 / (1 << 24) as f32)
+            .map(|at| {
+                (splitmix64(number << 32 | at << 1 | objective) >> 40) as f32 / (1 << 24) as f32
+            })
             .collect();
         encode_f32(&values)
     };
@@ -109,12 +112,4 @@ pub fn rank_request(candidates: usize, number: u64) -> RankRequest {
         raw_input_contents: vec![column(0), column(1)],
         ..RankRequest::default()
     }
-}
-
-/// SplitMix64 of Steele, Lea and Flood (2014): neighbouring numbers give unrelated bits.
-fn mixed(number: u64) -> u64 {
-    let z = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

@@ -53,15 +53,9 @@ struct Options {
     rankings: usize,
 }
 
-fn main() -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(options))
-}
-
-async fn run(options: Options) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let candidates = options.requests * options.candidates as u64;
     let ring = format!("[ring]\ncandidates = {candidates}\n");

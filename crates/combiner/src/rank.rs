@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Policy, Profile},
     error::{CombinerError, Failure},
     metrics::Metrics,
-    ring::Ring,
+    ring::{Key, Ring},
     served::Unconfirmed,
     source::{Answer, Model, Objective, Source, SourceError},
     weights::{Attribute, Chosen, LiveWeights, Who},
@@ -57,6 +57,8 @@ pub(crate) struct Ranking {
     pub(crate) unit_id: String,
     /// What is known of the request beside its candidates; empty where neither a segment nor the ring asks.
     pub(crate) attributes: Vec<Attribute>,
+    /// Whether it is kept among the recent requests: while this survives.
+    pub(crate) key: Option<Key>,
     /// Which weights applied.
     pub(crate) chosen: Chosen,
     /// Whether the weights store is out of reach.
@@ -114,8 +116,12 @@ pub(crate) async fn rank(
     call.check_time()?;
 
     let in_force = engine.weights.in_force(query.profile);
+    let key = engine
+        .ring
+        .as_ref()
+        .and_then(|ring| ring.draw(query.profile));
     // A request that is kept is weighed again under segments that are not there yet.
-    let attributes = match engine.ring.is_none() && in_force.segments.is_empty() {
+    let attributes = match key.is_none() && in_force.segments.is_empty() {
         true => Vec::new(),
         false => batch.attributes(),
     };
@@ -154,6 +160,7 @@ pub(crate) async fn rank(
         request_id: query.request_id,
         unit_id: query.unit_id,
         attributes,
+        key,
         chosen,
         profile: query.profile,
         revision: in_force.revision,

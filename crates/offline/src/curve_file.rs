@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use counterweight_ranking::sweep::Curves;
+use counterweight_ranking::{solve::MIN_WIDTH, sweep::Curves};
 use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, PolarsResult, SerWriter};
 use tempfile::NamedTempFile;
 
-use crate::{OfflineError, front::MIN_WIDTH};
+use crate::OfflineError;
 
 /// Writes the curves to a CSV or Parquet file, by its ending: `lambda_low`, `lambda_high` (∞ in the last row), `lambda` (a point to
 /// choose; missing where the interval is too narrow to rest a weight on) and one column per curve. The first row is λ = 0 itself. The file

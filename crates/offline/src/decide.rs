@@ -4,19 +4,7 @@
 //! of those within one paired standard error of the best the cautious one is taken: the lowest cost (of a limit on the gain, the highest
 //! gain). An argmax over 10⁵ intervals would pick noise.
 
-use serde::Serialize;
-
-/// What a recommendation is to achieve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goal {
-    /// The most gain with a cost of at most this.
-    Budget(f64),
-    /// The least cost with a gain of at least this.
-    AtLeast(f64),
-    /// The most gain − rate · cost.
-    Rate(f64),
-}
+use counterweight_ranking::solve::Goal;
 
 /// One curve at the points of a grid, with its replicates.
 #[derive(Debug, Clone)]

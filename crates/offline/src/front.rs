@@ -2,6 +2,7 @@
 
 use counterweight_ranking::{
     front::{self, Front, Point},
+    solve::MIN_WIDTH,
     sweep::{Curves, Replicates, Sweep},
 };
 use serde::Serialize;
@@ -13,8 +14,6 @@ use crate::{
     swept::{Swept, wrong},
 };
 
-/// Relative width below which no weight rests on an interval.
-pub(crate) const MIN_WIDTH: f64 = 1e-9;
 /// Points of the grid on which bands are drawn.
 const GRID: usize = 200;
 

@@ -27,8 +27,8 @@ pub use compare::{
     Baseline, CompareOptions, ComparedPoint, Comparison, DEFAULT_WEIGHTS, Level, OptionFront,
     Retraining, SetWeights, Shared, Verdict, compare,
 };
+pub use counterweight_ranking::solve::Goal;
 pub use curve_file::write_curves;
-pub use decide::Goal;
 pub use error::OfflineError;
 pub use export::{DrawnLambda, LogWriter, RankedObjective, RankedRequest, WrittenLog};
 pub use front::{Banded, BaselineRow, Basis, Draws, FrontPoint, FrontReport, GridPoint};

@@ -3,14 +3,15 @@
 
 use counterweight_ranking::{
     shortest,
+    solve::{Goal, MIN_WIDTH},
     sweep::{Replicates, Sweep},
 };
 use serde::Serialize;
 
 use crate::{
     Log, Objective, OfflineError, Part,
-    decide::{Decision, Drawn, Evidence, Goal, decide, deviation},
-    front::{Basis, Draws, MIN_WIDTH},
+    decide::{Decision, Drawn, Evidence, decide, deviation},
+    front::{Basis, Draws},
     number::normal_quantile,
     ope::OffPolicy,
     swept::{Swept, wrong},

@@ -16,6 +16,8 @@
 //! # Ok::<(), counterweight_ranking::RankingError>(())
 //! ```
 
+use serde::Serialize;
+
 use crate::{
     error::RankingError,
     number::shortest,
@@ -24,7 +26,8 @@ use crate::{
 
 /// What is asked. Gain and cost are the exposures of two objectives: means over all requests of the mean probability on the page. A limit
 /// counts as kept within 1e-12, which is more than the sums are rounded by.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// The most gain with a cost of at most this, in [0, 1].
     Budget(f64),

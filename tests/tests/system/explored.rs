@@ -20,7 +20,7 @@ use counterweight_tensor::{Datatype, encode_f64, tensor};
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use tonic::transport::Channel;
 
-use crate::support::{Server, counterweight, json, root, run, stderr};
+use crate::support::{Server, combiner, json, root, run, stderr};
 
 /// Logs; each explores with a seed of its own.
 const LOGS: u64 = 12;
@@ -279,7 +279,7 @@ async fn rank(channel: &Channel, profile: &str, requests: &[Request]) {
     }
 }
 
-fn serve(folder: &Path) -> Server {
+fn serve(folder: &Path) -> (Server, String) {
     let mut config = "[store]\npath = \"weights.log\"\n\
         [[objective]]\nname = \"engagement\"\ncolumn = { name = \"e\" }\n\
         [[objective]]\nname = \"engagement_bait\"\ncolumn = { name = \"b\" }\n"
@@ -291,13 +291,7 @@ fn serve(folder: &Path) -> Server {
         )
         .unwrap();
     }
-    let path = folder.join("combiner.toml");
-    fs::write(&path, config).unwrap();
-    Server::start(
-        counterweight()
-            .args(["serve-combiner", "--listen", "127.0.0.1:0", "--config"])
-            .arg(path),
-    )
+    combiner(folder, &config)
 }
 
 #[test]
@@ -308,8 +302,8 @@ fn estimates_on_exported_logs_hold_the_truth() {
         .map(|request| (request.id.as_str(), request))
         .collect();
     let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path());
-    let address = server.hello.trim().rsplit(' ').next().unwrap();
+    let (_server, address) = serve(folder.path());
+    let address = address.as_str();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let channel = runtime
         .block_on(

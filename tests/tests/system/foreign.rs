@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Server, Up, counterweight, python, root, skip, stderr, stdout};
+use crate::support::{Server, Up, combiner, counterweight, python, root, skip, stderr, stdout};
 
 #[test]
 fn the_rust_example_ranks_and_moves_beta() {
@@ -166,15 +166,7 @@ engagement = 1.0
 engagement_bait = -2.0
 "#
     );
-    fs::write(at("combiner.toml"), config).unwrap();
-    let combiner = Server::start(counterweight().args([
-        "serve-combiner",
-        "--config",
-        &at("combiner.toml"),
-        "--listen",
-        "127.0.0.1:0",
-    ]));
-    let combiner_address = combiner.hello.trim().rsplit(' ').next().unwrap();
+    let (_combiner, combiner_address) = combiner(folder.path(), &config);
     // `age` is a feature of the moment: it is sent once and repeated for a server that does not broadcast.
     let rows = [
         ("a", 0.9, [0.5, 2.0]),
@@ -191,7 +183,7 @@ engagement_bait = -2.0
     let ranked = crate::parity::ranked_when_ready(
         &at("candidates.ndjson"),
         "candidate_id",
-        combiner_address,
+        &combiner_address,
     );
     assert_eq!(ranked["candidates"].as_array().unwrap().len(), 3);
     for candidate in ranked["candidates"].as_array().unwrap() {

@@ -8,7 +8,7 @@ use counterweight_proto::inference::{
 use counterweight_tensor::{Datatype, encode_strings, tensor};
 use serde_json::json as value;
 
-use crate::support::{Server, counterweight, json};
+use crate::support::{Server, combiner, counterweight, json};
 
 const DATASET: &str = r#"
 name = "texts"
@@ -153,15 +153,7 @@ async fn evaluate_predict_model_server_and_combiner_agree() {
     let config = format!(
         "[store]\npath = \"weights.log\"\n[[objective]]\nname = \"engagement_bait\"\n[objective.model]\nname = \"engagement_bait\"\nendpoints = [\"http://{address}\"]\n[profile.default.weights]\nengagement_bait = -1.0\n"
     );
-    fs::write(at("combiner.toml"), config).unwrap();
-    let combiner = Server::start(counterweight().args([
-        "serve-combiner",
-        "--config",
-        &at("combiner.toml"),
-        "--listen",
-        "127.0.0.1:0",
-    ]));
-    let combiner_address = combiner.hello.trim().rsplit(' ').next().unwrap().to_owned();
+    let (_combiner, combiner_address) = combiner(folder.path(), &config);
     let candidates: String = rows
         .iter()
         .enumerate()

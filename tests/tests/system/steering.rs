@@ -1,7 +1,6 @@
 //! Steering on recent traffic, as it is called: preview, solve, segments, experiments, exploration, and the log of it all.
 
 use std::{
-    fs,
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -13,14 +12,13 @@ use counterweight_tensor::{Datatype, encode_f64, encode_strings, tensor};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Server, counterweight, json, run};
+use crate::support::{Server, combiner, json, run};
 
 mod audience;
 mod export;
 mod preview;
 
 const CONFIG: &str = r#"
-listen = "127.0.0.1:0"
 attributes = ["user_country", "user_sessions_7d"]
 [store]
 path = "weights.log"
@@ -53,12 +51,7 @@ struct Combiner {
 impl Combiner {
     fn start(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("combiner.toml");
-        fs::write(&path, config).unwrap();
-        let mut command = counterweight();
-        command.args(["serve-combiner", "--config"]).arg(path);
-        let server = Server::start(&mut command);
-        let address = server.hello.trim().rsplit(' ').next().unwrap();
+        let (server, address) = combiner(folder.path(), config);
         Self {
             address: format!("http://{address}"),
             _server: server,

@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
+    fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -146,6 +147,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A combiner on a free port with this configuration, which is put into a folder; and its `host:port`.
+pub(crate) fn combiner(folder: &Path, config: &str) -> (Server, String) {
+    let path = folder.join("combiner.toml");
+    fs::write(&path, config).unwrap();
+    let mut command = counterweight();
+    command.args(["serve-combiner", "--listen", "127.0.0.1:0", "--config"]);
+    let server = Server::start(command.arg(path));
+    let address = server.hello.trim().rsplit(' ').next().unwrap().to_owned();
+    (server, address)
 }
 
 /// `up` on free ports with the shared models.

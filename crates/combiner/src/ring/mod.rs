@@ -23,11 +23,14 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-pub(crate) use self::record::{Column, Record};
 use self::{
     door::{Door, Waiting},
     record::Ids,
-    sample::{Key, Sample},
+    sample::Sample,
+};
+pub(crate) use self::{
+    record::{Column, Record},
+    sample::Key,
 };
 use crate::{
     config::Config, error::CombinerError, metrics::Metrics, rank::Ranking, weights::now_ms,
@@ -115,13 +118,17 @@ impl Ring {
         }))
     }
 
-    /// Draws whether a request is kept; if so, packs what its answer takes away.
-    pub(crate) fn sample(&self, ranking: &Ranking) -> Option<Sampled> {
-        let door = &self.shared.doors[ranking.profile];
+    /// Draws whether a request of the profile at that position is kept.
+    pub(crate) fn draw(&self, profile: usize) -> Option<Key> {
         let key = Key::new(rand::random());
-        if !key.survives(door.halvings()) {
-            return None;
-        }
+        let halvings = self.shared.doors[profile].halvings();
+        key.survives(halvings).then_some(key)
+    }
+
+    /// Packs what the answer to a request that is kept takes away.
+    pub(crate) fn sample(&self, ranking: &Ranking) -> Option<Sampled> {
+        let key = ranking.key?;
+        let door = &self.shared.doors[ranking.profile];
         let at_ms = self.shared.at_ms();
         let Some(ids) = Ids::pack(&ranking.ids) else {
             door.metrics.dropped.inc();

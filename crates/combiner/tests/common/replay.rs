@@ -4,6 +4,7 @@
 use counterweight_proto::counterweight::v1::{
     Move, RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
 };
+use counterweight_ranking::splitmix64;
 use counterweight_tensor::{Datatype, encode_f64, encode_strings, tensor};
 use tonic::transport::Channel;
 
@@ -27,16 +28,14 @@ weights = { engagement = 1.0, engagement_bait = -0.5, hide = -0.25 }
 engagement_bait = { sign = "non_positive", min = -20.0, max_step = 1.0 }
 "#;
 
-/// Numbers that are the same in every run (splitmix64).
+/// Numbers that are the same in every run (SplitMix64).
 pub struct Random(pub u64);
 
 impl Random {
     pub fn below(&mut self, n: u64) -> u64 {
+        let bits = splitmix64(self.0);
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % n
+        bits % n
     }
 
     /// Probabilities in steps of `1 / steps`: few steps make ties.

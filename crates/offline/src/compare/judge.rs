@@ -2,6 +2,7 @@
 
 use counterweight_ranking::{
     front::{Point, igd},
+    solve::MIN_WIDTH,
     sweep::Discount,
 };
 use rayon::prelude::*;
@@ -15,7 +16,7 @@ use super::{
     result::{Baseline, ComparedPoint, Comparison, Level, OptionFront, Shared, Verdict},
 };
 use crate::{
-    Draws, FrontPoint, Interval, Log, OfflineError, Summary, decide::deviation, front::MIN_WIDTH,
+    Draws, FrontPoint, Interval, Log, OfflineError, Summary, decide::deviation,
     number::normal_quantile, ope::poisson, swept::wrong,
 };
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::{Sweep, columns::Columns, plan::Metric};
-use crate::{error::RankingError, steps::Track};
+use crate::{error::RankingError, random::splitmix64, steps::Track};
 
 /// Values of every metric at some points, for the log as it is and for each replicate.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +76,7 @@ impl Sweep {
         // One number for the set of units, whatever their order.
         let units = units
             .keys()
-            .fold(0, |sum, &unit| mix(unit).wrapping_add(sum));
+            .fold(0, |sum, &unit| splitmix64(unit).wrapping_add(sum));
         Ok(Replicates {
             metrics: self.plan.metrics.clone(),
             at: at.to_vec(),
@@ -281,7 +281,8 @@ fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// The Poisson(1) count of a unit in a replicate, by inversion.
 fn poisson(seed: u64, replicate: u64, unit: u64) -> u32 {
-    let random = mix(mix(mix(seed).wrapping_add(replicate)).wrapping_add(unit));
+    let random =
+        splitmix64(splitmix64(splitmix64(seed).wrapping_add(replicate)).wrapping_add(unit));
     let uniform = (random >> 11) as f64 * (0.5_f64).powi(53);
     let (mut count, mut mass) = (0, (-1.0_f64).exp());
     let mut below = mass;
@@ -291,14 +292,6 @@ fn poisson(seed: u64, replicate: u64, unit: u64) -> u32 {
         below += mass;
     }
     count
-}
-
-/// The finaliser of SplitMix64 on the next state (Steele, Lea and Flood, 2014).
-fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ fn ranking(profile: usize, request: &str, ids: &[&str]) -> Ranking {
                 seed: 3,
             }),
         },
+        key: None,
         weights_stale: false,
         objectives: vec![
             Combined {
@@ -108,7 +109,8 @@ fn ranking(profile: usize, request: &str, ids: &[&str]) -> Ranking {
     }
 }
 
-fn pass(ring: &Ring, ranking: Ranking) {
+fn pass(ring: &Ring, mut ranking: Ranking) {
+    ranking.key = ring.draw(ranking.profile);
     if let Some(sampled) = ring.sample(&ranking) {
         ring.keep(sampled, ranking);
     }

@@ -1,6 +1,6 @@
 //! The λ of one request: drawn from the profile's density by the seed and the request's id alone, before anything is known of the candidates.
 
-use counterweight_ranking::ope::Density;
+use counterweight_ranking::{ope::Density, splitmix64};
 
 use super::{Draw, Exploration, assign::hash};
 
@@ -32,12 +32,4 @@ impl Draw {
 fn lambda(density: Density, seed: u64) -> f64 {
     let u = ((splitmix64(seed) >> 11) as f64 + 0.5) * 0.5_f64.powi(53);
     density.quantile(u)
-}
-
-/// The first output of SplitMix64 (Steele, Lea and Flood, 2014) from this state.
-fn splitmix64(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
