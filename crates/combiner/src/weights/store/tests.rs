@@ -13,7 +13,7 @@ use crate::weights::entry::{
     tests::{cause, change},
 };
 
-#[path = "../../../tests/common/nats.rs"]
+#[path = "../../../tests/it/common/nats.rs"]
 mod nats_server;
 use nats_server::{LONG, NatsServer};
 

@@ -1,0 +1,18 @@
+//! Every integration test of this crate, in one binary: one link instead of 14.
+
+mod common;
+
+mod audience;
+mod binding;
+mod crash;
+mod faults;
+mod fire;
+mod history;
+mod log;
+mod preview;
+mod ranking;
+mod replicas;
+mod solve;
+mod stability;
+mod steering;
+mod weights;

@@ -1,0 +1,363 @@
+//! Start, overload, health, reflection, metrics, Unix socket, and a stop that drops nothing.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use crate::support;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use counterweight_model_server::{Listener, Listeners, ModelServerError, ServerConfig, serve};
+use counterweight_proto::inference::{ModelInferRequest, ModelInferResponse, ServerReadyRequest};
+use counterweight_tensor::{Datatype, encode_strings};
+use tokio::sync::mpsc;
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Code, Request, Response, Status, client::Grpc, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use support::{Client, MODEL, Running, eventually, info, model, put, request, save};
+
+async fn health(channel: &Channel, service: &str) -> ServingStatus {
+    let request = HealthCheckRequest {
+        service: service.to_owned(),
+    };
+    HealthClient::new(channel.clone())
+        .check(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .status()
+}
+
+/// A ModelInfer whose headers have been sent and whose body comes when it is told to.
+async fn held(
+    channel: Channel,
+    body: mpsc::Receiver<ModelInferRequest>,
+) -> Result<Response<ModelInferResponse>, Status> {
+    let mut grpc = Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let path = "/inference.GRPCInferenceService/ModelInfer"
+        .parse()
+        .unwrap();
+    let codec = tonic_prost::ProstCodec::<ModelInferRequest, ModelInferResponse>::default();
+    grpc.client_streaming(Request::new(ReceiverStream::new(body)), path, codec)
+        .await
+}
+
+#[tokio::test]
+async fn overload_is_refused_at_once_while_health_answers() {
+    let repository = tempfile::tempdir().unwrap();
+    save(repository.path(), MODEL, model(0.3));
+    let server = Running::start(repository, |config| config.max_in_flight = 1).await;
+    let channel = server.channel().await;
+    let (send, body) = mpsc::channel(1);
+    let held = tokio::spawn(held(channel.clone(), body));
+    let client = Client::new(channel.clone());
+    eventually("overload", || {
+        let mut client = client.clone();
+        async move { matches!(client.model_infer(request()).await, Err(status) if status.code() == Code::ResourceExhausted) }
+    })
+    .await;
+    let started = Instant::now();
+    let status = client.clone().model_infer(request()).await.unwrap_err();
+    assert!(
+        info(&status).0 == "OVERLOADED" && started.elapsed() < Duration::from_secs(1),
+        "{status:?}"
+    );
+    assert_eq!(health(&channel, "").await, ServingStatus::Serving);
+    assert!(
+        server
+            .http("/metrics")
+            .await
+            .contains("counterweight_model_requests_in_flight 1")
+    );
+    send.send(request()).await.unwrap();
+    drop(send);
+    held.await.unwrap().unwrap();
+    client.clone().model_infer(request()).await.unwrap();
+    let metrics = server.http("/metrics").await;
+    assert!(
+        metrics.contains("code=\"RESOURCE_EXHAUSTED\"") && metrics.contains("code=\"OK\""),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn health_is_answered_while_a_large_batch_is_scored() {
+    let (server, _) = Running::with_model(model(0.3)).await;
+    let rows = 300;
+    let text = "what do you think, vote and tag a friend ".repeat(390);
+    let mut large = ModelInferRequest {
+        model_name: MODEL.to_owned(),
+        ..Default::default()
+    };
+    put(
+        &mut large,
+        "views",
+        Datatype::Fp64,
+        &[rows],
+        counterweight_tensor::encode_f64(&vec![1.0; rows]),
+    );
+    put(
+        &mut large,
+        "title",
+        Datatype::Bytes,
+        &[rows],
+        encode_strings((0..rows).map(|_| &text)),
+    );
+    put(
+        &mut large,
+        "category",
+        Datatype::Bytes,
+        &[rows],
+        encode_strings((0..rows).map(|_| "news")),
+    );
+    put(
+        &mut large,
+        "embedding",
+        Datatype::Fp32,
+        &[rows, 3],
+        counterweight_tensor::encode_f32(&vec![0.5; rows * 3]),
+    );
+    put(
+        &mut large,
+        "hour",
+        Datatype::Fp64,
+        &[1],
+        counterweight_tensor::encode_f64(&[3.0]),
+    );
+    put(
+        &mut large,
+        "favourite",
+        Datatype::Bytes,
+        &[1],
+        encode_strings(["news"]),
+    );
+    let mut client = server.client().await;
+    let scoring = tokio::spawn(async move { client.model_infer(large).await });
+    // One thread runs client and server here, so that inline scoring would leave no check answered before its end.
+    let channel = server.channel().await;
+    let mut answered = 0;
+    while !scoring.is_finished() {
+        assert_eq!(health(&channel, "").await, ServingStatus::Serving);
+        answered += 1;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let answer = scoring.await.unwrap().unwrap().into_inner();
+    assert_eq!(answer.outputs[0].shape, [300]);
+    assert!(answered > 3, "only {answered} health checks were answered");
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit_is_refused() {
+    let repository = tempfile::tempdir().unwrap();
+    save(repository.path(), MODEL, model(0.3));
+    let server = Running::start(repository, |config| config.max_message_bytes = 10_000).await;
+    let mut large = request();
+    put(
+        &mut large,
+        "title",
+        Datatype::Bytes,
+        &[5],
+        encode_strings([&"x".repeat(4000); 5]),
+    );
+    let status = server.client().await.model_infer(large).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+}
+
+#[tokio::test]
+async fn reflection_names_the_services_that_are_served() {
+    let (server, _) = Running::with_model(model(0.3)).await;
+    let ask = |message| ServerReflectionRequest {
+        message_request: Some(message),
+        ..Default::default()
+    };
+    let questions = [
+        ask(MessageRequest::ListServices(String::new())),
+        ask(MessageRequest::FileContainingSymbol(
+            "inference.GRPCInferenceService".to_owned(),
+        )),
+    ];
+    let mut client = ServerReflectionClient::new(server.channel().await);
+    let mut answers = client
+        .server_reflection_info(tokio_stream::iter(questions))
+        .await
+        .unwrap()
+        .into_inner();
+    let Some(MessageResponse::ListServicesResponse(services)) =
+        answers.next().await.unwrap().unwrap().message_response
+    else {
+        panic!("no list of services")
+    };
+    let mut names: Vec<_> = services
+        .service
+        .into_iter()
+        .map(|service| service.name)
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["grpc.health.v1.Health", "inference.GRPCInferenceService"]
+    );
+    let Some(MessageResponse::FileDescriptorResponse(files)) =
+        answers.next().await.unwrap().unwrap().message_response
+    else {
+        panic!("no descriptor")
+    };
+    assert!(!files.file_descriptor_proto.is_empty());
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_in_flight_end_and_waits_for_no_watcher() {
+    let repository = tempfile::tempdir().unwrap();
+    save(repository.path(), MODEL, model(0.3));
+    let mut server = Running::start(repository, |config| {
+        config.drain_grace = Duration::from_millis(300);
+    })
+    .await;
+    let channel = server.channel().await;
+    let mut watcher = HealthClient::new(channel.clone());
+    let mut states = watcher
+        .watch(HealthCheckRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        states.next().await.unwrap().unwrap().status(),
+        ServingStatus::Serving
+    );
+    let (send, body) = mpsc::channel(1);
+    let in_flight = tokio::spawn(held(server.channel().await, body));
+    eventually("the request in flight", || async {
+        server.http("/metrics").await.contains("in_flight 1")
+    })
+    .await;
+
+    server.stop.take().unwrap().send(()).unwrap();
+    assert_eq!(
+        states.next().await.unwrap().unwrap().status(),
+        ServingStatus::NotServing
+    );
+    assert_eq!(
+        health(&channel, "inference.GRPCInferenceService").await,
+        ServingStatus::NotServing
+    );
+    assert!(server.http("/healthz").await.starts_with("HTTP/1.1 503"));
+    let mut client = Client::new(channel);
+    assert!(
+        !client
+            .server_ready(ServerReadyRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+            .ready
+    );
+    client.model_infer(request()).await.unwrap(); // within the grace nothing is refused
+
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(
+        tokio::net::TcpStream::connect(&server.address)
+            .await
+            .is_err(),
+        "no new connection after the grace"
+    );
+    assert!(!server.task.is_finished());
+    send.send(request()).await.unwrap();
+    drop(send);
+    in_flight.await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(2), &mut server.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_keep_the_server_up() {
+    let repository = tempfile::tempdir().unwrap();
+    save(repository.path(), MODEL, model(0.3));
+    let mut server = Running::start(repository, |config| {
+        config.drain_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let (_send, body) = mpsc::channel(1);
+    let _in_flight = tokio::spawn(held(server.channel().await, body));
+    eventually("the request in flight", || async {
+        server.http("/metrics").await.contains("in_flight 1")
+    })
+    .await;
+    server.stop.take().unwrap().send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), &mut server.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_unix_socket_serves_the_same() {
+    let repository = tempfile::tempdir().unwrap();
+    save(repository.path(), MODEL, model(0.3));
+    let socket = repository.path().join(".model.sock");
+    let grpc = Listener::bind(&format!("unix:{}", socket.display()))
+        .await
+        .unwrap();
+    assert_eq!(
+        grpc.address().unwrap(),
+        format!("unix:{}", socket.display())
+    );
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let listeners = Listeners {
+        grpc,
+        metrics: None,
+    };
+    let config = ServerConfig::new(repository.path());
+    let task = tokio::spawn(serve(config, listeners, async { drop(stopped.await) }));
+    let uri = format!("unix://{}", socket.display());
+    let mut client = Client::connect(uri).await.unwrap();
+    client.model_infer(request()).await.unwrap();
+    stop.send(()).unwrap();
+    task.await.unwrap().unwrap();
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn a_server_that_can_not_work_does_not_start() {
+    let start = |adjust: fn(&mut ServerConfig)| async move {
+        let mut config = ServerConfig::new(std::env::temp_dir());
+        adjust(&mut config);
+        let listeners = Listeners {
+            grpc: Listener::bind("127.0.0.1:0").await.unwrap(),
+            metrics: None,
+        };
+        serve(config, listeners, std::future::pending())
+            .await
+            .unwrap_err()
+    };
+    let error = start(|config| config.repository = PathBuf::from("/no/such/folder")).await;
+    assert!(
+        matches!(error, ModelServerError::Repository { .. })
+            && error.to_string().contains("/no/such/folder"),
+        "{error}"
+    );
+    assert!(
+        start(|config| config.max_in_flight = 0)
+            .await
+            .to_string()
+            .contains("max_in_flight")
+    );
+    assert!(
+        start(|config| config.poll_interval = Duration::ZERO)
+            .await
+            .to_string()
+            .contains("poll_interval")
+    );
+}

@@ -1,0 +1,308 @@
+//! What a schema and a batch refuse, and that they name the input at fault.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use crate::common;
+
+use std::borrow::Cow;
+
+use counterweight_model::{
+    Batch, Column, Expression, Feature, Input, Kind, ModelError, Schema, fit_encoders,
+};
+
+fn schema(kind: Kind) -> Schema {
+    Schema::new(
+        vec![Input::candidate("x", kind)],
+        vec![Feature::of_input("x")],
+        8,
+    )
+    .unwrap()
+}
+
+fn refusal(kind: Kind, rows: usize, column: Column<'_>) -> String {
+    Batch::new(&schema(kind), rows, vec![Some(column)])
+        .unwrap_err()
+        .to_string()
+}
+
+fn text<'t>(values: &[&'t str]) -> Column<'t> {
+    Column::Text(values.iter().map(|value| Cow::Borrowed(*value)).collect())
+}
+
+#[test]
+fn a_batch_names_the_input_and_the_row_at_fault() {
+    let infinite = refusal(
+        Kind::Numeric,
+        3,
+        Column::Numeric(vec![0.0, f64::NAN, f64::INFINITY]),
+    );
+    assert_eq!(
+        infinite,
+        "input `x` is infinite in row 2; use NaN for a missing value"
+    );
+    let infinite = refusal(
+        Kind::Vector { dim: 2 },
+        2,
+        Column::Vector {
+            dim: 2,
+            values: vec![0.0, 0.0, 0.0, f32::NEG_INFINITY],
+        },
+    );
+    assert_eq!(
+        infinite,
+        "input `x` is infinite in row 1; use NaN for a missing value"
+    );
+    let boolean = refusal(Kind::Boolean, 2, Column::Numeric(vec![1.0, 0.5]));
+    assert_eq!(
+        boolean,
+        "input `x` is boolean, but row 1 holds 0.5; use 0, 1 or NaN for missing"
+    );
+    let length = refusal(Kind::Numeric, 3, Column::Numeric(vec![0.0, 1.0]));
+    assert_eq!(length, "input `x` has 2 rows, expected 3");
+    let length = refusal(Kind::Text, 3, text(&["one"]));
+    assert_eq!(length, "input `x` has 1 rows, expected 3");
+    let kind = refusal(Kind::Categorical, 1, Column::Numeric(vec![1.0]));
+    assert_eq!(
+        kind,
+        "input `x` is categorical and cannot be read from a numeric column"
+    );
+    let dim = refusal(
+        Kind::Vector { dim: 3 },
+        1,
+        Column::Vector {
+            dim: 2,
+            values: vec![0.0; 2],
+        },
+    );
+    assert_eq!(dim, "input `x` has vectors of 2 values, expected 3");
+    let ragged = Column::Vector {
+        dim: 3,
+        values: vec![0.0; 4],
+    };
+    assert!(matches!(
+        Batch::new(&schema(Kind::Vector { dim: 3 }), 1, vec![Some(ragged)]),
+        Err(ModelError::WrongDimension { .. })
+    ));
+    let absent = Batch::new(&schema(Kind::Numeric), 1, vec![None])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        absent,
+        "input `x` is missing; it is required, since the schema does not mark it optional"
+    );
+    let count = Batch::new(&schema(Kind::Numeric), 1, vec![])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(count, "the batch has 0 columns, the schema has 1 inputs");
+}
+
+#[test]
+fn only_the_context_broadcasts_and_only_what_may_be_absent_is() {
+    let inputs = vec![
+        Input::context("hour", Kind::Numeric),
+        Input {
+            optional: true,
+            ..Input::candidate("age", Kind::Numeric)
+        },
+        Input {
+            served: Some(1.0),
+            ..Input::candidate("position", Kind::Numeric)
+        },
+    ];
+    let schema = Schema::new(inputs, vec![Feature::of_input("hour")], 8).unwrap();
+    assert!(
+        Batch::new(
+            &schema,
+            3,
+            vec![Some(Column::Numeric(vec![5.0])), None, None]
+        )
+        .is_ok()
+    );
+    assert!(
+        Batch::new(
+            &schema,
+            3,
+            vec![Some(Column::Numeric(vec![5.0; 3])), None, None]
+        )
+        .is_ok()
+    );
+    let error = Batch::new(
+        &schema,
+        3,
+        vec![Some(Column::Numeric(vec![5.0; 2])), None, None],
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "input `hour` has 2 rows, expected 3 (or 1, since it is of the context)"
+    );
+}
+
+#[test]
+fn long_texts_are_cut_at_a_character_and_missing_values_counted() {
+    let schema = schema(Kind::Text);
+    let batch = Batch::new(
+        &schema,
+        4,
+        vec![Some(text(&["1234567ü9", "12345678", "", "123456789"]))],
+    )
+    .unwrap();
+    let Some(Column::Text(values)) = &batch.columns()[0] else {
+        panic!()
+    };
+    assert_eq!(*values, ["1234567", "12345678", "", "12345678"]);
+    assert_eq!(
+        (batch.missing()[0].missing, batch.missing()[0].values),
+        (1, 4)
+    );
+    let owned = Column::Text(vec![Cow::Owned("🙂🙂🙂".into())]);
+    let batch = Batch::new(&schema, 1, vec![Some(owned)]).unwrap();
+    assert_eq!(batch.columns()[0], Some(text(&["🙂🙂"])));
+}
+
+#[test]
+fn a_schema_names_what_does_not_fit() {
+    let error = |inputs: Vec<Input>, features: Vec<Feature>| {
+        Schema::new(inputs, features, 8).unwrap_err().to_string()
+    };
+    let number = || Input::candidate("n", Kind::Numeric);
+    let feature = |of: Expression| {
+        vec![Feature {
+            name: "f".into(),
+            of,
+        }]
+    };
+    assert_eq!(
+        error(vec![number()], vec![]),
+        "schema: features: there is none; a model needs at least one"
+    );
+    assert_eq!(
+        error(vec![number(), number()], vec![Feature::of_input("n")]),
+        "schema: input `n`: is there twice"
+    );
+    assert_eq!(
+        error(vec![number()], vec![Feature::of_input("m")]),
+        "schema: feature `m`: there is no input `m`"
+    );
+    assert_eq!(
+        error(
+            vec![number()],
+            vec![Feature::of_input("n"), Feature::of_input("n")]
+        ),
+        "schema: feature `n`: is there twice"
+    );
+    let title = Input::candidate("t", Kind::Text);
+    let pair = Expression::Pair {
+        left: "t".into(),
+        right: "t".into(),
+    };
+    assert_eq!(
+        error(vec![title], feature(pair)),
+        "schema: feature `f`: needs a categorical input, but `t` is text"
+    );
+    let vectors = vec![
+        Input::candidate("a", Kind::Vector { dim: 2 }),
+        Input::candidate("b", Kind::Vector { dim: 3 }),
+    ];
+    let dot = Expression::Dot {
+        left: "a".into(),
+        right: "b".into(),
+    };
+    assert_eq!(
+        error(vectors, feature(dot)),
+        "schema: feature `f`: `a` is a vector of 2, `b` a vector of 3"
+    );
+    let served = Input {
+        served: Some(f64::NAN),
+        ..number()
+    };
+    assert_eq!(
+        error(vec![served], vec![Feature::of_input("n")]),
+        "schema: input `n`: has a served value that is not finite"
+    );
+    let flat = Input::candidate("v", Kind::Vector { dim: 0 });
+    assert_eq!(
+        error(vec![flat], vec![Feature::of_input("v")]),
+        "schema: input `v`: is a vector of 0 values"
+    );
+    assert!(
+        Schema::new(vec![number()], vec![Feature::of_input("n")], 0)
+            .unwrap_err()
+            .to_string()
+            .contains("max_text_bytes")
+    );
+}
+
+#[test]
+fn a_batch_serves_other_features_over_the_same_inputs_but_no_other_inputs() {
+    let batch = Batch::new(
+        &schema(Kind::Numeric),
+        1,
+        vec![Some(Column::Numeric(vec![1.0]))],
+    )
+    .unwrap();
+    let log = Feature {
+        name: "log".into(),
+        of: Expression::Log1p { input: "x".into() },
+    };
+    let sibling = Schema::new(vec![Input::candidate("x", Kind::Numeric)], vec![log], 8).unwrap();
+    let fit = |schema: &Schema| fit_encoders(schema, &batch, &[true], &[0]).unwrap_err();
+    assert!(
+        matches!(fit(&sibling), ModelError::Fit { .. }),
+        "one class only, but the inputs fit"
+    );
+    assert!(matches!(
+        fit(&schema(Kind::Boolean)),
+        ModelError::OtherSchema
+    ));
+}
+
+#[test]
+fn fitting_refuses_what_cannot_be_learnt_from() {
+    let column = || {
+        Some(Column::Text(
+            (0..200).map(|row| format!("{row}").into()).collect(),
+        ))
+    };
+    let schema = schema(Kind::Categorical);
+    let batch = Batch::new(&schema, 200, vec![column()]).unwrap();
+    let labels = common::random_labels(1, 200);
+    let error = |labels: &[bool], folds: &[u32]| {
+        fit_encoders(&schema, &batch, labels, folds)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(error(&[true], &[0]), "labels: 1 values, expected 200");
+    assert_eq!(error(&labels, &[0]), "folds: 1 values, expected 200");
+    assert_eq!(
+        error(&[true; 200], &[0; 200]),
+        "cannot fit: all 200 labels are positive; a model needs both classes"
+    );
+    assert_eq!(
+        error(&[false; 200], &[0; 200]),
+        "cannot fit: all 200 labels are negative; a model needs both classes"
+    );
+    let repeated = Column::Text((0..200).map(|row| format!("{}", row % 50).into()).collect());
+    let batch = Batch::new(&schema, 200, vec![Some(repeated)]).unwrap();
+    let one_fold = fit_encoders(&schema, &batch, &labels, &[3; 200])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        one_fold,
+        "cannot fit: feature `x` is encoded with the help of the label, which needs at least 2 folds"
+    );
+    let empty = Batch::new(&schema, 0, vec![Some(text(&[]))]).unwrap();
+    assert!(
+        fit_encoders(&schema, &empty, &[], &[])
+            .unwrap_err()
+            .to_string()
+            .contains("no rows")
+    );
+    let position = Input {
+        served: Some(1.0),
+        ..Input::candidate("position", Kind::Numeric)
+    };
+    let schema = Schema::new(vec![position], vec![Feature::of_input("position")], 8).unwrap();
+    let batch = Batch::new(&schema, 2, vec![None]).unwrap();
+    let absent = fit_encoders(&schema, &batch, &[true, false], &[0, 1]).unwrap_err();
+    assert!(matches!(absent, ModelError::MissingInput { input } if input == "position"));
+}
