@@ -9,6 +9,7 @@
 
 mod support;
 
+mod architecture;
 mod command_line;
 mod explored;
 mod foreign;

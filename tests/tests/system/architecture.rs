@@ -1,5 +1,7 @@
 //! Holds the invariants of ARCHITECTURE.md that a test can hold.
-#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
+mod imports;
+mod shape;
 
 use std::{
     fs,
@@ -103,4 +105,68 @@ fn every_source_file_opens_with_why_it_exists() {
             file.display()
         );
     }
+}
+
+/// The folders of the source of all crates: what is shipped, tests aside.
+fn crate_sources() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|item| item.unwrap().path().join("src"))
+        .filter(|source| source.is_dir())
+        .collect();
+    folders.sort();
+    assert!(folders.len() > 10, "{folders:?}");
+    folders
+}
+
+#[test]
+#[ignore = "becomes a rule when the last circle and the last long function are gone"]
+fn no_two_files_of_a_crate_import_each_other() {
+    let mut found = String::new();
+    for source in crate_sources() {
+        let imports = imports::read_crate(&source.join("lib.rs"));
+        for circle in imports::circles(&imports) {
+            let names: Vec<String> = circle
+                .iter()
+                .map(|file| file.strip_prefix(root()).unwrap().display().to_string())
+                .collect();
+            found += &format!("{}\n", names.join(" <-> "));
+        }
+    }
+    assert!(found.is_empty(), "these files import each other:\n{found}");
+}
+
+#[test]
+#[ignore = "becomes a rule when the last circle and the last long function are gone"]
+fn files_and_functions_stay_short_enough_to_read() {
+    const LONGEST_FILE: usize = 400;
+    const LONGEST_FUNCTION: usize = 80;
+    let mut found = String::new();
+    for source in crate_sources() {
+        let mut files = Vec::new();
+        sources(&source, &mut files);
+        // Unit tests in files of their own are not read top to bottom.
+        files.retain(|file| !file.components().any(|part| part.as_os_str() == "tests"));
+        files.retain(|file| {
+            !file
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .ends_with("tests")
+        });
+        for file in files {
+            let shape = shape::read_shape(&file);
+            let name = file.strip_prefix(root()).unwrap().display().to_string();
+            if shape.lines > LONGEST_FILE {
+                found += &format!("{name} has {} lines\n", shape.lines);
+            }
+            for (function, lines) in shape.functions {
+                if lines > LONGEST_FUNCTION {
+                    found += &format!("{name}: {function} has {lines} lines\n");
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "split these:\n{found}");
 }
