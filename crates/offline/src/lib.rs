@@ -18,7 +18,7 @@ mod ope;
 mod question;
 mod read;
 mod recommend;
-mod report;
+mod report_inputs;
 mod request;
 mod swept;
 
@@ -40,8 +40,6 @@ pub use ope::{
 pub use question::{Asked, Curve, Question};
 pub use read::{MOST_CANDIDATES, Summary};
 pub use recommend::{Interval, Outcome, Recommendation, Recommended};
-pub use report::{
-    Asking, Bin, Calibrated, Calibrating, Candidates, Example, ExampleRow, Gathered, Report,
-};
+pub use report_inputs::{Bin, Calibrated, Calibrating, Candidates, Example, ExampleRow, Gathered};
 pub use request::{Exploration, Logged, Part, Request};
 pub use swept::{Also, Swept};

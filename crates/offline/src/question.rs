@@ -52,8 +52,9 @@ pub struct Asked {
     pub(crate) outcomes: Vec<bool>,
     #[serde(skip)]
     pub(crate) discount: Discount,
+    /// The λ in force now, which changes are counted from.
     #[serde(skip)]
-    pub(crate) reference: f64,
+    pub reference: f64,
 }
 
 /// One curve of a sweep.

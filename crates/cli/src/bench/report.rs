@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use counterweight_offline::{
-    Asking, Comparison, FrontReport, Gathered, Log, OffPolicy, OpeOptions, OpeReport, Part, Policy,
-    Recommendation, Report as Finished, Source, Summary, Swept, estimate,
+    Comparison, FrontReport, Gathered, Log, OffPolicy, OpeOptions, OpeReport, Part, Policy,
+    Recommendation, Source, Summary, Swept, estimate,
 };
+use counterweight_report::{Asking, Report as Finished};
 use serde_json::json;
 
 use super::{

@@ -1,9 +1,10 @@
 //! The section of one request before and after.
 
+use counterweight_offline::Example;
 use counterweight_ranking::symbol;
 
-use crate::report::{
-    Example, Report,
+use crate::{
+    Report,
     document::{Block, Table},
     plots::{said, short},
 };

@@ -1,9 +1,10 @@
 //! A finished report of one log: what a product owner reads, what a data scientist checks, what a program parses, all from the same values.
+//!
+//! This crate renders values; whoever reads logs and models gathers them (`counterweight-offline`).
 
-mod calibration;
 mod chart;
 mod document;
-mod example;
+mod error;
 mod html;
 mod markdown;
 mod plots;
@@ -11,32 +12,13 @@ mod sections;
 
 use std::{fs, path::Path};
 
+use counterweight_offline::{
+    Asked, Basis, Calibrated, Comparison, Example, FrontReport, Gathered, Log, Objective,
+    OpeReport, Recommendation, Recommended, Summary, Swept,
+};
 use serde::Serialize;
 
-use crate::{
-    Basis, Comparison, FrontReport, Log, Objective, OfflineError, OpeReport, Recommendation,
-    Recommended, Request, Summary, Swept, question::Asked,
-};
-
-pub use calibration::{Bin, Calibrated, Calibrating};
-pub use example::{Candidates, Example, ExampleRow};
-
-/// What is gathered for a report while the log is read.
-#[derive(Debug, Clone, Default)]
-pub struct Gathered {
-    /// Of the probabilities.
-    pub calibrating: Calibrating,
-    /// Requests to show one of.
-    pub examples: Candidates,
-}
-
-impl Gathered {
-    /// Adds a batch of requests.
-    pub fn add(&mut self, batch: &[Request]) {
-        self.calibrating.add(batch);
-        self.examples.add(batch);
-    }
-}
+pub use error::ReportError;
 
 /// What a log was asked, beside its front.
 #[derive(Debug, Default)]
@@ -168,8 +150,8 @@ impl Report {
     /// One HTML file that needs nothing but itself.
     ///
     /// # Errors
-    /// [`OfflineError::Write`] for a plot that cannot be drawn.
-    pub fn html(&self) -> Result<String, OfflineError> {
+    /// [`ReportError::Write`] for a plot that cannot be drawn.
+    pub fn html(&self) -> Result<String, ReportError> {
         Ok(html::html(&sections::document(self)?))
     }
 
@@ -177,16 +159,16 @@ impl Report {
     ///
     /// # Errors
     /// As [`Report::html`].
-    pub fn markdown(&self, plots: Option<&str>) -> Result<String, OfflineError> {
+    pub fn markdown(&self, plots: Option<&str>) -> Result<String, ReportError> {
         Ok(markdown::markdown(&sections::document(self)?, plots))
     }
 
     /// Writes every plot as an SVG file into a folder, which is made if need be; returns their names.
     ///
     /// # Errors
-    /// [`OfflineError::Write`] names the file.
-    pub fn write_plots(&self, folder: &Path) -> Result<Vec<String>, OfflineError> {
-        let failed = |path: &Path, problem: std::io::Error| OfflineError::Write {
+    /// [`ReportError::Write`] names the file.
+    pub fn write_plots(&self, folder: &Path) -> Result<Vec<String>, ReportError> {
+        let failed = |path: &Path, problem: std::io::Error| ReportError::Write {
             path: path.to_owned(),
             problem: problem.to_string(),
         };

@@ -7,14 +7,16 @@ mod front;
 mod method;
 mod recommended;
 
+use counterweight_offline::{Basis, Interval};
+
 use super::{
     Report,
     document::{Block, Document, Section},
     plots::{self, said},
 };
-use crate::{Basis, Interval, OfflineError};
+use crate::ReportError;
 
-pub(super) fn document(report: &Report) -> Result<Document, OfflineError> {
+pub(super) fn document(report: &Report) -> Result<Document, ReportError> {
     let mut sections = Vec::new();
     let mut add = |id, title, blocks: Vec<Block>| {
         if !blocks.is_empty() {

@@ -1,15 +1,18 @@
 //! The plots of a report.
 
+use counterweight_offline::{
+    Calibrated, Comparison, FrontReport, GridPoint, OptionFront, PolicyRow,
+};
+
 use super::{
-    Calibrated, Report,
+    Report, ReportError,
     chart::{Chart, Ink, Line, Mark},
     document::Plot,
 };
-use crate::{Comparison, FrontReport, GridPoint, OfflineError, OptionFront, ope::PolicyRow};
 
 const INKS: [Ink; 4] = [Ink::Blue, Ink::Orange, Ink::Green, Ink::Purple];
 
-fn plot(name: &str, caption: String, chart: &Chart) -> Result<Plot, OfflineError> {
+fn plot(name: &str, caption: String, chart: &Chart) -> Result<Plot, ReportError> {
     Ok(Plot {
         name: name.to_owned(),
         caption,
@@ -45,7 +48,7 @@ pub(super) fn said(name: &str) -> String {
 }
 
 /// The front with its band, the weights now, those recommended, and a random order.
-pub(super) fn front(report: &Report, front: &FrontReport) -> Result<Plot, OfflineError> {
+pub(super) fn front(report: &Report, front: &FrontReport) -> Result<Plot, ReportError> {
     let [gain, cost] = report.gain_and_cost();
     let usable = |point: &&GridPoint| {
         point.values[front.gain].value.is_finite() && point.values[front.cost].value.is_finite()
@@ -116,8 +119,8 @@ pub(super) fn front(report: &Report, front: &FrontReport) -> Result<Plot, Offlin
 
 fn part(front: &FrontReport) -> &'static str {
     match front.part {
-        crate::Part::Tune => "tune part",
-        crate::Part::Test => "test part",
+        counterweight_offline::Part::Tune => "tune part",
+        counterweight_offline::Part::Test => "test part",
     }
 }
 
@@ -140,7 +143,7 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// Gain and cost over λ, and what changes.
-pub(super) fn curves(report: &Report, front: &FrontReport) -> Result<Vec<Plot>, OfflineError> {
+pub(super) fn curves(report: &Report, front: &FrontReport) -> Result<Vec<Plot>, ReportError> {
     let [gain, cost] = report.gain_and_cost();
     let end = last_lambda(report, front);
     let shown: Vec<&GridPoint> = front
@@ -225,7 +228,7 @@ fn last_lambda(report: &Report, front: &FrontReport) -> f64 {
 }
 
 /// What came true against what was foretold.
-pub(super) fn calibration(own: &Calibrated, number: usize) -> Result<Plot, OfflineError> {
+pub(super) fn calibration(own: &Calibrated, number: usize) -> Result<Plot, ReportError> {
     let most = own.bins.iter().map(|bin| bin.predicted.max(bin.realised));
     let most = (1.1 * most.fold(0.0, f64::max)).clamp(0.05, 1.0);
     let points = own.bins.iter().map(|bin| {
@@ -270,7 +273,7 @@ pub(super) fn calibration(own: &Calibrated, number: usize) -> Result<Plot, Offli
 }
 
 /// The fronts of two models, of one, and of the truth.
-pub(super) fn comparison(own: &Comparison) -> Result<Plot, OfflineError> {
+pub(super) fn comparison(own: &Comparison) -> Result<Plot, ReportError> {
     let [gain, cost] = &own.objectives;
     let mut lines = vec![Line {
         width: 1,
@@ -325,7 +328,7 @@ pub(super) fn comparison(own: &Comparison) -> Result<Plot, OfflineError> {
 }
 
 /// Off-policy estimates over λ, a line per objective: of the estimator that is refused least, DR where it serves.
-pub(super) fn off_policy(rows: &[PolicyRow]) -> Result<Option<Plot>, OfflineError> {
+pub(super) fn off_policy(rows: &[PolicyRow]) -> Result<Option<Plot>, ReportError> {
     let mut lines = Vec::new();
     for (own, ink) in rows.chunk_by(|a, b| a.objective == b.objective).zip(INKS) {
         let at = |row: &PolicyRow| {

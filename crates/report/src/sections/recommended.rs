@@ -1,15 +1,13 @@
 //! The section of the recommendation, and its one sentence at the top.
 
+use counterweight_offline::{Outcome, Recommendation, Recommended};
 use counterweight_ranking::symbol;
 
 use super::{basis, change, interval};
 use crate::{
-    Outcome, Recommendation, Recommended,
-    report::{
-        Report,
-        document::{Block, Table},
-        plots::{said, short},
-    },
+    Report,
+    document::{Block, Table},
+    plots::{said, short},
 };
 
 pub(super) fn blocks(report: &Report) -> Vec<Block> {

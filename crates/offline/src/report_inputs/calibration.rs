@@ -66,7 +66,7 @@ impl Calibrating {
 
     /// One entry per objective whose probabilities can be judged: of a model at hand as it was measured when it was trained, at the positions
     /// of its log; of logged probabilities on this log's test part.
-    pub(super) fn finish(&self, log: &Log) -> Vec<Calibrated> {
+    pub fn finish(&self, log: &Log) -> Vec<Calibrated> {
         let objectives = log.objectives().iter().enumerate();
         objectives
             .filter_map(|(at, objective)| {

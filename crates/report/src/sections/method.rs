@@ -1,10 +1,9 @@
 //! The section that says how everything came about, so that it can be checked and made again.
 
+use counterweight_offline::Source;
+
 use super::front::counted;
-use crate::{
-    Source,
-    report::{Report, document::Block},
-};
+use crate::{Report, document::Block};
 
 pub(super) fn blocks(report: &Report) -> Vec<Block> {
     let mut facts = vec![parts(report)];

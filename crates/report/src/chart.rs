@@ -9,7 +9,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use crate::OfflineError;
+use crate::ReportError;
 
 const WIDTH: u32 = 420;
 const HEIGHT: u32 = 330;
@@ -121,10 +121,10 @@ pub(super) struct Chart {
 
 impl Chart {
     /// Draws it.
-    pub(super) fn draw(&self) -> Result<String, OfflineError> {
+    pub(super) fn draw(&self) -> Result<String, ReportError> {
         let mut svg = String::new();
         self.draw_on(&mut svg)
-            .map_err(|problem| OfflineError::Write {
+            .map_err(|problem| ReportError::Write {
                 path: format!("{}.svg", self.title).into(),
                 problem: problem.to_string(),
             })?;

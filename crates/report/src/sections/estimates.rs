@@ -1,19 +1,18 @@
 //! The sections that say how far numbers can be believed: calibration, and off-policy estimates with their refusals.
 
+use counterweight_offline::OpeReport;
+
 use crate::{
-    OfflineError, OpeReport,
-    report::{
-        Report,
-        document::{Block, Table},
-        plots::{self, said, short},
-    },
+    Report, ReportError,
+    document::{Block, Table},
+    plots::{self, said, short},
 };
 
-pub(super) fn calibration(report: &Report) -> Result<Vec<Block>, OfflineError> {
+pub(super) fn calibration(report: &Report) -> Result<Vec<Block>, ReportError> {
     if report.calibration.is_empty() {
         return Ok(Vec::new());
     }
-    let plots: Result<Vec<_>, OfflineError> = report
+    let plots: Result<Vec<_>, ReportError> = report
         .calibration
         .iter()
         .zip(1..)
@@ -45,7 +44,7 @@ pub(super) fn calibration(report: &Report) -> Result<Vec<Block>, OfflineError> {
     Ok(vec![Block::Plots(plots?), Block::Table(table)])
 }
 
-pub(super) fn off_policy(report: &OpeReport) -> Result<Vec<Block>, OfflineError> {
+pub(super) fn off_policy(report: &OpeReport) -> Result<Vec<Block>, ReportError> {
     let mut words = format!("{} requests explored", report.requests);
     if let Some((low, high)) = report.range {
         words.push_str(&format!("; each drew λ from [{low}, {high}] at least"));

@@ -58,7 +58,7 @@ impl Candidates {
     }
 
     /// The request in which as many candidates change as in the median one of those that change; none where no page does.
-    pub(super) fn choose(&self, asked: &Asked, k: usize, lambdas: [f64; 2]) -> Option<Example> {
+    pub fn choose(&self, asked: &Asked, k: usize, lambdas: [f64; 2]) -> Option<Example> {
         let mut changed: Vec<(usize, usize)> = (0..self.requests.len())
             .map(|at| (changes(asked, k, lambdas, &self.requests[at]), at))
             .filter(|(changes, _)| *changes > 0)

@@ -1,15 +1,15 @@
 //! The section that sets two models against one.
 
+use counterweight_offline::{Comparison, OptionFront};
+
 use super::{change, interval};
 use crate::{
-    Comparison, OfflineError, OptionFront,
-    report::{
-        document::{Block, Table},
-        plots::{self, said, short},
-    },
+    ReportError,
+    document::{Block, Table},
+    plots::{self, said, short},
 };
 
-pub(super) fn blocks(own: &Comparison) -> Result<Vec<Block>, OfflineError> {
+pub(super) fn blocks(own: &Comparison) -> Result<Vec<Block>, ReportError> {
     let mut blocks = vec![
         Block::Text(own.words()),
         Block::Plots(vec![plots::comparison(own)?]),
@@ -56,7 +56,7 @@ fn points(own: &Comparison) -> Table {
     table
 }
 
-fn half(own: crate::Interval) -> String {
+fn half(own: counterweight_offline::Interval) -> String {
     format!("{:.4} ±{:.4}", own.value, 0.5 * (own.high - own.low))
 }
 

@@ -1,15 +1,12 @@
 //! The sections of the front and of orders that need no weights.
 
+use counterweight_offline::{Basis, FrontReport, GridPoint, normal_quantile};
 use counterweight_ranking::symbol;
 
 use crate::{
-    Basis, FrontReport, GridPoint,
-    number::normal_quantile,
-    report::{
-        Report,
-        document::{Block, Table},
-        plots::{said, short},
-    },
+    Report,
+    document::{Block, Table},
+    plots::{said, short},
 };
 
 /// Rows of the table of the front.
