@@ -1,7 +1,7 @@
 //! What a change of weights costs: until it is acknowledged, and from then until a watcher has it. Over the embedded store with
 //! one combiner; and over NATS with three, where it is written at the first and watched at the last.
 //!
-//! Every server is a process of the release binary on a free port; `benches/README.md` has the command.
+//! Every server is a process of the release binary on a free port; `docs/performance.md` has the command.
 
 use std::{
     fs,

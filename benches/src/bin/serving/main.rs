@@ -1,7 +1,7 @@
 //! What a request costs over loopback: Rank with two remote models, and ModelInfer beside the same model in MLServer.
 //!
 //! It starts the release binary of this project three times (two model servers and a combiner, on free ports) with linear models
-//! of 32 numeric features whose coefficients are random, and loads them from this process. `benches/README.md` has the commands.
+//! of 32 numeric features whose coefficients are random, and loads them from this process. `docs/performance.md` has the commands.
 
 mod measure;
 mod peer;
