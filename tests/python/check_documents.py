@@ -74,7 +74,7 @@ def start_up(program, folder, log):
     )
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        found = re.search(r"ranking on (127\.0\.0\.1:\d+)", log.read_text())
+        found = re.search(r"combiner +(127\.0\.0\.1:\d+)", log.read_text())
         if found:
             return process, found[1]
         if process.poll() is not None:
