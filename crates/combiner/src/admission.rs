@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, service::Interceptor};
 
-use crate::error::CombinerError;
+use crate::error::RequestError;
 
 /// A place among the requests in flight, kept until it is dropped.
 #[derive(Debug, Clone)]
@@ -47,11 +47,11 @@ impl Gate {
 impl Interceptor for Gate {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if self.draining.is_cancelled() {
-            return Err(CombinerError::Draining.into());
+            return Err(RequestError::Draining.into());
         }
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             self.overloaded.inc();
-            CombinerError::Overloaded { limit: self.limit }
+            RequestError::Overloaded { limit: self.limit }
         })?;
         request.extensions_mut().insert(Admission {
             arrival: Instant::now(),

@@ -8,7 +8,7 @@ use counterweight_tensor::{Data, Datatype, TensorView, views};
 use foldhash::fast::RandomState;
 
 use crate::{
-    error::CombinerError,
+    error::RequestError,
     weights::{Attribute, Value},
 };
 
@@ -27,13 +27,13 @@ impl<'a> Batch<'a> {
         ids: &[String],
         inputs: &'a [InferInputTensor],
         raw: &'a [Bytes],
-    ) -> Result<Self, CombinerError> {
+    ) -> Result<Self, RequestError> {
         check_ids(ids)?;
         let candidates = ids.len();
         let views = views(inputs, raw)?;
         for view in &views {
             if view.rows != candidates && view.rows != 1 {
-                return Err(CombinerError::Ragged {
+                return Err(RequestError::Ragged {
                     feature: view.name.to_owned(),
                     rows: view.rows,
                     candidates,
@@ -41,7 +41,7 @@ impl<'a> Batch<'a> {
                 });
             }
             if let Some(element) = first_infinite(view) {
-                return Err(CombinerError::Infinite {
+                return Err(RequestError::Infinite {
                     feature: view.name.to_owned(),
                     row: element / view.width,
                 });
@@ -80,11 +80,11 @@ impl<'a> Batch<'a> {
         &self,
         view: &TensorView<'_>,
         why: &str,
-    ) -> Result<(), CombinerError> {
+    ) -> Result<(), RequestError> {
         if view.rows == self.candidates {
             return Ok(());
         }
-        Err(CombinerError::Ragged {
+        Err(RequestError::Ragged {
             feature: view.name.to_owned(),
             rows: view.rows,
             candidates: self.candidates,
@@ -111,17 +111,17 @@ fn decimal(single: f32) -> f64 {
     single.to_string().parse().unwrap_or(f64::from(single))
 }
 
-fn check_ids(ids: &[String]) -> Result<(), CombinerError> {
+fn check_ids(ids: &[String]) -> Result<(), RequestError> {
     if ids.is_empty() {
-        return Err(CombinerError::NoCandidates);
+        return Err(RequestError::NoCandidates);
     }
     let mut seen = HashSet::with_capacity_and_hasher(ids.len(), RandomState::default());
     for (index, id) in ids.iter().enumerate() {
         if id.is_empty() {
-            return Err(CombinerError::EmptyCandidateId { index });
+            return Err(RequestError::EmptyCandidateId { index });
         }
         if !seen.insert(id.as_str()) {
-            return Err(CombinerError::DuplicateCandidate {
+            return Err(RequestError::DuplicateCandidate {
                 id: id.clone(),
                 index,
             });
@@ -177,15 +177,15 @@ mod tests {
     fn ids_are_there_filled_and_unique() {
         assert!(matches!(
             Batch::check(&[], &[], &[]),
-            Err(CombinerError::NoCandidates)
+            Err(RequestError::NoCandidates)
         ));
         assert!(matches!(
             Batch::check(&ids(&["a", ""]), &[], &[]),
-            Err(CombinerError::EmptyCandidateId { index: 1 })
+            Err(RequestError::EmptyCandidateId { index: 1 })
         ));
         let error = Batch::check(&ids(&["a", "b", "a"]), &[], &[]).unwrap_err();
         assert!(
-            matches!(error, CombinerError::DuplicateCandidate { index: 2, .. }),
+            matches!(error, RequestError::DuplicateCandidate { index: 2, .. }),
             "{error}"
         );
         assert_eq!(Batch::check(&ids(&["a"]), &[], &[]).unwrap().candidates, 1);
@@ -227,7 +227,7 @@ mod tests {
                 let inputs = [tensor("x", datatype, &[3])];
                 let error = Batch::check(&three, &inputs, &[raw]).unwrap_err();
                 assert!(
-                    matches!(error, CombinerError::Infinite { row: 2, .. }),
+                    matches!(error, RequestError::Infinite { row: 2, .. }),
                     "{error}"
                 );
             }
@@ -235,7 +235,7 @@ mod tests {
             typed.contents.get_or_insert_default().fp64_contents = values.to_vec();
             assert!(matches!(
                 Batch::check(&three, &[typed], &[]),
-                Err(CombinerError::Infinite { row: 2, .. })
+                Err(RequestError::Infinite { row: 2, .. })
             ));
         }
         let inputs = [tensor("x", Datatype::Fp64, &[3])];

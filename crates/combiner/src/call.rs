@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use counterweight_telemetry::TraceContext;
 use tonic::metadata::MetadataMap;
 
-use crate::error::CombinerError;
+use crate::error::RequestError;
 
 /// The share of the caller's time that is kept for combining and answering: one sixteenth, at most this much.
 const RESERVE: Duration = Duration::from_millis(20);
@@ -39,9 +39,9 @@ impl Call {
     }
 
     /// Refuses to begin what can not be finished.
-    pub(crate) fn check_time(&self) -> Result<(), CombinerError> {
+    pub(crate) fn check_time(&self) -> Result<(), RequestError> {
         match self.deadline {
-            Some(deadline) if deadline <= Instant::now() => Err(CombinerError::DeadlinePassed),
+            Some(deadline) if deadline <= Instant::now() => Err(RequestError::DeadlinePassed),
             _ => Ok(()),
         }
     }
@@ -108,7 +108,7 @@ mod tests {
         };
         assert!(matches!(
             late.check_time(),
-            Err(CombinerError::DeadlinePassed)
+            Err(RequestError::DeadlinePassed)
         ));
     }
 }

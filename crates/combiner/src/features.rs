@@ -3,7 +3,7 @@
 use counterweight_config::did_you_mean;
 use futures::future::join_all;
 
-use crate::{batch::Batch, call::Call, error::CombinerError, rank::Engine, source::Source};
+use crate::{batch::Batch, call::Call, error::RequestError, rank::Engine, source::Source};
 
 impl Engine {
     /// Refuses a feature that no objective takes, as far as the objectives have said what they take.
@@ -13,7 +13,7 @@ impl Engine {
         &self,
         batch: &Batch<'_>,
         call: &Call,
-    ) -> Result<(), CombinerError> {
+    ) -> Result<(), RequestError> {
         if self.unknown_feature(batch).is_none() {
             return Ok(());
         }
@@ -23,7 +23,7 @@ impl Engine {
         )
         .await;
         match self.unknown_feature(batch) {
-            Some(feature) => Err(CombinerError::UnknownFeature {
+            Some(feature) => Err(RequestError::UnknownFeature {
                 suggestion: did_you_mean(
                     &feature,
                     self.known_features().iter().map(String::as_str),
@@ -54,13 +54,13 @@ impl Engine {
     }
 
     /// Refuses a configured attribute that is no single value, unless some model takes it.
-    pub(crate) fn check_attributes(&self, batch: &Batch<'_>) -> Result<(), CombinerError> {
+    pub(crate) fn check_attributes(&self, batch: &Batch<'_>) -> Result<(), RequestError> {
         for name in &self.config.attributes {
             if let Some(view) = batch.get(name)
                 && (view.rows != 1 || view.width != 1)
                 && !self.models().any(|model| model.lists(name))
             {
-                return Err(CombinerError::WideAttribute {
+                return Err(RequestError::WideAttribute {
                     attribute: name.clone(),
                     rows: view.rows,
                     width: view.width,

@@ -2,7 +2,7 @@
 //! changed while it runs.
 //!
 //! A request goes `wire::ranking` → `rank` → `source` → models and back; a change of weights goes `wire::weights` →
-//! `weights::live` → `weights::store`. The two meet in one snapshot per request.
+//! [`counterweight_weights`]. The two meet in one snapshot per request.
 //!
 //! [`serve`] runs on bound listeners until a future resolves; [`Config`] says what is served.
 
@@ -20,13 +20,13 @@ mod ring;
 mod served;
 mod source;
 mod stability;
-mod weights;
 
 pub mod config;
 mod error;
 mod metrics;
 
 pub use config::Config;
-pub use error::{CombinerError, Failure};
+use counterweight_weights as weights;
+pub use counterweight_weights::{StoreError, Verified, verify_log};
+pub use error::{CombinerError, ConfigurationError, Failure};
 pub use server::{Listeners, serve};
-pub use weights::{Verified, verify_log};

@@ -11,12 +11,12 @@ use crate::{
     batch::Batch,
     call::Call,
     config::{Config, Policy, Profile},
-    error::{CombinerError, Failure},
+    error::{Failure, RequestError},
     metrics::Metrics,
     ring::{Key, Ring},
     served::Unconfirmed,
     source::{Answer, Model, Objective, Source, SourceError},
-    weights::{Attribute, Chosen, LiveWeights, Who},
+    weights::{Attribute, Chosen, LiveWeights, RequestContext},
 };
 
 /// Everything that ranking needs; shared by all requests.
@@ -107,7 +107,7 @@ pub(crate) async fn rank(
     engine: &Engine,
     query: Query,
     call: &Call,
-) -> Result<Ranking, CombinerError> {
+) -> Result<Ranking, RequestError> {
     let profile = &engine.config.profiles[query.profile];
     let batch = Batch::check(&query.ids, &query.inputs, &query.raw)?;
     let told = engine.models().all(|model| model.told());
@@ -125,7 +125,7 @@ pub(crate) async fn rank(
         true => Vec::new(),
         false => batch.attributes(),
     };
-    let chosen = in_force.choose(Who {
+    let chosen = in_force.choose(RequestContext {
         attributes: &attributes,
         unit_id: &query.unit_id,
         request_id: &query.request_id,
@@ -177,8 +177,8 @@ pub(crate) async fn rank(
 
 impl Engine {
     /// The recent requests.
-    pub(crate) fn ring(&self) -> Result<&Ring, CombinerError> {
-        self.ring.as_ref().ok_or(CombinerError::RingOff)
+    pub(crate) fn ring(&self) -> Result<&Ring, RequestError> {
+        self.ring.as_ref().ok_or(RequestError::RingOff)
     }
 
     /// The models among the sources.
@@ -216,7 +216,7 @@ impl Engine {
         profile: &Profile,
         weights: &[f64],
         answers: Vec<(usize, Result<Answer, SourceError>)>,
-    ) -> Result<(Vec<Combined>, Vec<Degraded>), CombinerError> {
+    ) -> Result<(Vec<Combined>, Vec<Degraded>), RequestError> {
         let mut combined = Vec::with_capacity(answers.len());
         let mut degraded = Vec::new();
         for ((objective, answer), &weight) in answers.into_iter().zip(weights) {
@@ -229,7 +229,7 @@ impl Engine {
                 (Err(SourceError::Request(error)), _) => return Err(error),
                 (Err(SourceError::Failed(failure)), Policy::Fail) => {
                     let objective = self.objectives[objective].name.clone();
-                    return Err(CombinerError::ObjectiveFailed { objective, failure });
+                    return Err(RequestError::ObjectiveFailed { objective, failure });
                 }
                 (Err(SourceError::Failed(failure)), Policy::Without) => {
                     degraded.push(Degraded { objective, failure });
@@ -245,13 +245,13 @@ impl Engine {
         Ok((combined, degraded))
     }
 
-    fn nothing_left(&self, degraded: &[Degraded]) -> CombinerError {
+    fn nothing_left(&self, degraded: &[Degraded]) -> RequestError {
         let name = |failed: &Degraded| self.objectives[failed.objective].name.clone();
         let reasons: Vec<String> = degraded
             .iter()
             .map(|failed| format!("objective {:?}: {}", name(failed), failed.failure))
             .collect();
-        CombinerError::NothingLeft {
+        RequestError::NothingLeft {
             objectives: degraded.iter().map(name).collect::<Vec<_>>().join(", "),
             reasons: reasons.join("; "),
         }

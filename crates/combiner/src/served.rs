@@ -6,10 +6,10 @@ use futures::future::join_all;
 
 use crate::{
     config::OnModelChange,
-    error::{CombinerError, Failure},
+    error::{Failure, RequestError},
     rank::{Combined, Engine},
     source::{Side, Source},
-    weights::{Bound, InForce, KnownAttributes, ProfileState, Served},
+    weights::{InForce, KnownAttributes, ModelBinding, ModelIdentity, ProfileState},
 };
 
 /// How long a model may take to say which version it serves.
@@ -18,21 +18,21 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// An objective whose model or calibrator is not the one that its weight was tuned for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unconfirmed {
-    pub(crate) bound: Bound,
-    pub(crate) served: Served,
+    pub(crate) bound: ModelBinding,
+    pub(crate) served: ModelIdentity,
 }
 
 impl Engine {
     /// What each objective is served by, in the order of the configuration; the models are asked, unless they were a
     /// moment ago. None where that is not known.
-    pub(crate) async fn served(&self) -> Vec<Option<Served>> {
+    pub(crate) async fn served(&self) -> Vec<Option<ModelIdentity>> {
         let deadline = Instant::now() + PATIENCE;
         join_all(self.models().map(|model| model.refresh(deadline))).await;
         self.objectives
             .iter()
             .map(|objective| {
                 let (model_version, calibrator) = objective.served()?;
-                Some(Served {
+                Some(ModelIdentity {
                     model_version,
                     calibrator,
                 })
@@ -69,7 +69,7 @@ impl Engine {
         &self,
         profile: usize,
         in_force: &InForce,
-        served: &[Option<Served>],
+        served: &[Option<ModelIdentity>],
     ) -> Vec<Unconfirmed> {
         let objectives = &self.config.profiles[profile].objectives;
         objectives
@@ -105,7 +105,7 @@ impl Engine {
         profile: usize,
         in_force: &InForce,
         combined: &[Combined],
-    ) -> Result<Vec<Unconfirmed>, CombinerError> {
+    ) -> Result<Vec<Unconfirmed>, RequestError> {
         let configured = &self.config.profiles[profile];
         let mut unconfirmed = Vec::new();
         for one in combined {
@@ -120,7 +120,7 @@ impl Engine {
                 continue;
             }
             if configured.on_model_change == OnModelChange::Hold {
-                return Err(CombinerError::HeldCalibratorGone {
+                return Err(RequestError::HeldCalibratorGone {
                     objective: bound.objective.clone(),
                     held: bound.calibrator.clone(),
                     applied: one.answer.calibrator.clone(),
@@ -128,7 +128,7 @@ impl Engine {
             }
             unconfirmed.push(Unconfirmed {
                 bound: bound.clone(),
-                served: Served {
+                served: ModelIdentity {
                     model_version: one.answer.model_version.clone(),
                     calibrator: one.answer.calibrator.clone(),
                 },
@@ -142,7 +142,7 @@ impl Engine {
         &self,
         profile: usize,
         state: &ProfileState,
-    ) -> Result<(), CombinerError> {
+    ) -> Result<(), RequestError> {
         let configured = &self.config.profiles[profile];
         if configured.on_model_change != OnModelChange::Hold {
             return Ok(());
@@ -160,7 +160,7 @@ impl Engine {
                 && let Err(Failure::NotServed(reason)) =
                     model.inputs_of(&bound.model_version, deadline).await
             {
-                return Err(CombinerError::HeldVersionGone {
+                return Err(RequestError::HeldVersionGone {
                     objective: bound.objective.clone(),
                     model: model.name().to_owned(),
                     version: bound.model_version.clone(),
@@ -172,6 +172,6 @@ impl Engine {
     }
 }
 
-fn differs(bound: &Bound, model_version: &str, calibrator: &str) -> bool {
+fn differs(bound: &ModelBinding, model_version: &str, calibrator: &str) -> bool {
     bound.model_version != model_version || bound.calibrator != calibrator
 }

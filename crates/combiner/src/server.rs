@@ -138,7 +138,7 @@ impl Engine {
             .collect::<Result<_, _>>()?;
         let metrics = Metrics::new(&config)?;
         let ring = Ring::start(&config, &metrics)?;
-        let weights = LiveWeights::open(Arc::clone(&config), metrics.clone()).await?;
+        let weights = LiveWeights::open(Arc::new(config.weights()), &metrics.registry).await?;
         Ok(Self {
             objectives,
             weights: Arc::new(weights),
@@ -220,9 +220,7 @@ async fn watch_models(engine: Arc<Engine>) {
             let name = &engine.config.profiles[profile].name;
             engine.metrics.unconfirmed(name, unconfirmed.len());
             // A version that is gone is for Rank to say.
-            let _ = engine
-                .check_holdable(profile, &in_force.state(&engine.config, profile))
-                .await;
+            let _ = engine.check_holdable(profile, &in_force.state()).await;
         }
         tokio::time::sleep(MODEL_WATCH).await;
     }

@@ -2,7 +2,7 @@
 
 use counterweight_ranking::stability::{Range, ranges, staying};
 
-use crate::{error::CombinerError, rank::Ranking};
+use crate::{error::RequestError, rank::Ranking};
 
 /// The most candidates times places of the page: the cost grows with both, and is a fraction of a second here.
 const MOST: usize = 1_000_000;
@@ -22,10 +22,10 @@ pub(crate) struct Stability {
 
 impl Stability {
     /// Of a ranking; it is computed on a thread where it keeps nobody waiting.
-    pub(crate) async fn of(ranking: Ranking) -> Result<(Ranking, Self), CombinerError> {
+    pub(crate) async fn of(ranking: Ranking) -> Result<(Ranking, Self), RequestError> {
         let (places, candidates) = (ranking.order.len(), ranking.ids.len());
         if places < candidates && places.saturating_mul(candidates) > MOST {
-            return Err(CombinerError::Field {
+            return Err(RequestError::Field {
                 field: "stability",
                 problem: format!(
                     "is asked for {places} places of {candidates} candidates; ask for a smaller page, so that their product is at most {MOST}"
@@ -36,7 +36,7 @@ impl Stability {
             let stability = Self::new(&ranking);
             (ranking, stability)
         });
-        computing.await.map_err(|error| CombinerError::Internal {
+        computing.await.map_err(|error| RequestError::Internal {
             what: error.to_string(),
         })
     }

@@ -70,7 +70,14 @@ fn the_domain_crates_know_no_runtime_no_wire_and_no_data_frames() {
 fn the_lean_binary_compiles_no_polars_and_no_linfa() {
     assert_without(
         &["--package", "counterweight-cli", "--no-default-features"],
-        &["polars", "linfa", "polars-core"],
+        &["polars", "linfa", "polars-core", "async-nats"],
+    );
+    let serving = ["--package", "counterweight-cli", "--no-default-features", "--features", "nats"];
+    assert_without(&serving, &["polars", "linfa", "polars-core"]);
+    assert!(
+        tree(&serving)
+            .iter()
+            .any(|package| package == "async-nats")
     );
     assert!(
         tree(&["--package", "counterweight-cli"])

@@ -3,16 +3,15 @@
 use std::{collections::HashSet, path::Path, time::Duration};
 
 use counterweight_model::Calibrator;
+use counterweight_weights::StoreConfigError;
 
 use super::{
-    Config, Limits, ModelSource, Nats, Objective, Packed, Ring, Source, Store, check_profile, raw,
+    Config, Limits, ModelSource, Objective, Packed, Ring, Source, StoreConfig, check_profile, raw,
 };
-use crate::error::CombinerError;
+use crate::error::ConfigurationError;
 
 /// The version that stands for the served default.
 pub(super) const LATEST: &str = "latest";
-const DEFAULT_STREAM: &str = "counterweight";
-const STREAM_MAX_BYTES: usize = 64;
 /// A year.
 const RING_MAX_MINUTES: u64 = 365 * 24 * 60;
 
@@ -35,8 +34,8 @@ pub(super) fn config(
     raw: raw::Config,
     origin: &str,
     folder: &Path,
-) -> Result<Config, CombinerError> {
-    checked(raw, folder).map_err(|Problem { key, problem }| CombinerError::Config {
+) -> Result<Config, ConfigurationError> {
+    checked(raw, folder).map_err(|Problem { key, problem }| ConfigurationError::Value {
         origin: origin.to_owned(),
         key,
         problem,
@@ -125,7 +124,7 @@ fn attributes(attributes: &[String], objectives: &[Objective]) -> Checked<()> {
     Ok(())
 }
 
-fn store(raw: raw::Store, folder: &Path) -> Checked<Store> {
+fn store(raw: raw::Store, folder: &Path) -> Checked<StoreConfig> {
     if raw.path.as_os_str().is_empty() {
         return problem(
             "store.path",
@@ -140,32 +139,10 @@ fn store(raw: raw::Store, folder: &Path) -> Checked<Store> {
                 "stands without store.nats; name the server too, or leave it out",
             );
         }
-        return Ok(Store::Embedded { path });
+        return Ok(StoreConfig::Embedded { path });
     };
-    for server in url.split(',') {
-        if !server.starts_with("nats://") || server.parse::<async_nats::ServerAddr>().is_err() {
-            return problem(
-                "store.nats",
-                format!(
-                    "{server:?} is no server; write nats://HOST:PORT, comma separated for a cluster"
-                ),
-            );
-        }
-    }
-    let stream = raw.stream.unwrap_or_else(|| DEFAULT_STREAM.to_owned());
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if stream.is_empty() || stream.len() > STREAM_MAX_BYTES || !stream.chars().all(fits) {
-        return problem(
-            "store.stream",
-            format!(
-                "{stream:?} is no name of a stream; write 1 to {STREAM_MAX_BYTES} letters, digits, - and _"
-            ),
-        );
-    }
-    Ok(Store::Nats {
-        path,
-        nats: Nats { url, stream },
-    })
+    StoreConfig::nats(path, url, raw.stream)
+        .or_else(|StoreConfigError { key, problem }| self::problem(format!("store.{key}"), problem))
 }
 
 fn objectives(raw: Vec<raw::Objective>) -> Checked<Vec<Objective>> {
@@ -379,7 +356,7 @@ mod tests {
         weights = { engagement = 1, engagement_bait = -0.5 }
     "#;
 
-    fn parse(text: &str) -> Result<Config, CombinerError> {
+    fn parse(text: &str) -> Result<Config, ConfigurationError> {
         Config::parse(text, "combiner.toml", Path::new("/etc/counterweight"))
     }
 
@@ -419,6 +396,18 @@ mod tests {
         assert_eq!(profile.weights.as_slice(), [1.0, -0.5]);
     }
 
+    #[cfg(not(feature = "nats"))]
+    #[test]
+    fn a_nats_store_is_refused_by_a_build_without_nats() {
+        let nats = "path = \"weights.log\"\nnats = \"nats://one:4222\"";
+        let refusal = refusal(&BASE.replace("path = \"weights.log\"", nats));
+        assert!(
+            refusal.contains("store.nats: this program was built without NATS"),
+            "{refusal}"
+        );
+    }
+
+    #[cfg(feature = "nats")]
     #[test]
     fn a_nats_store_has_a_stream_and_a_copy_and_tells_no_password() {
         let nats = |more: &str| {
@@ -432,7 +421,7 @@ mod tests {
             config.store.to_string(),
             "nats://one:4222,two:4222 stream counterweight"
         );
-        let Store::Nats { path, .. } = &config.store else {
+        let StoreConfig::Nats { path, .. } = &config.store else {
             panic!("{:?}", config.store)
         };
         assert_eq!(path, Path::new("/etc/counterweight/copy.log"));

@@ -56,17 +56,14 @@ mod check;
 mod check_profile;
 mod raw;
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use counterweight_model::Calibrator;
 use counterweight_ranking::{Bound, Weights};
+use counterweight_weights::{self as weights, find_profile};
+pub use counterweight_weights::{OnModelChange, StoreConfig};
 
-use crate::error::CombinerError;
+use crate::error::{ConfigurationError, RequestError};
 
 /// A checked configuration of one combiner.
 #[derive(Debug, Clone)]
@@ -78,7 +75,7 @@ pub struct Config {
     /// The name of this replica in answers.
     pub replica: String,
     /// Where the weights log is kept.
-    pub store: Store,
+    pub store: StoreConfig,
     /// Tensors of one element that segments may ask for although no model takes them. Names unique.
     pub attributes: Vec<String>,
     /// What bounds the server.
@@ -109,53 +106,6 @@ pub struct Ring {
     pub candidates: usize,
     /// How old a request may become. Default 60 minutes.
     pub window: Duration,
-}
-
-/// Where the weights log is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Store {
-    /// A file on this machine, for one combiner.
-    Embedded {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A stream in NATS JetStream, for many combiners.
-    Nats {
-        /// The file of this combiner's copy.
-        path: PathBuf,
-        /// The stream.
-        nats: Nats,
-    },
-}
-
-/// A stream in NATS JetStream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nats {
-    /// The servers, comma separated, each `nats://host:port`.
-    pub url: String,
-    /// The stream's name. Default `counterweight`.
-    pub stream: String,
-}
-
-impl fmt::Display for Nats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without a user's name and password.
-        let hosts = self
-            .url
-            .split(',')
-            .map(|url| url.rsplit(['@', '/']).next().unwrap_or(url));
-        let hosts: Vec<&str> = hosts.collect();
-        write!(f, "nats://{} stream {}", hosts.join(","), self.stream)
-    }
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Embedded { path } => path.display().fmt(f),
-            Self::Nats { nats, .. } => nats.fmt(f),
-        }
-    }
 }
 
 /// One objective.
@@ -245,23 +195,12 @@ pub enum Policy {
     Without,
 }
 
-/// What a profile does when the model that its weights were tuned for is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnModelChange {
-    /// It ranks by the new version, and says that the weights are not confirmed for it.
-    #[default]
-    Warn,
-    /// It stays on the version until the weights are confirmed for the new one.
-    Hold,
-}
-
 impl Config {
     /// Reads a TOML file; a relative `store.path` is taken from the file's folder.
     ///
     /// # Errors
     /// A file that can not be read, a key that is not known, a value that makes no sense: each names its key.
-    pub fn read(path: &Path) -> Result<Self, CombinerError> {
+    pub fn read(path: &Path) -> Result<Self, ConfigurationError> {
         let raw: raw::Config = counterweight_config::read_toml(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         check::config(raw, &path.display().to_string(), folder)
@@ -271,7 +210,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::read`].
-    pub fn parse(text: &str, origin: &str, folder: &Path) -> Result<Self, CombinerError> {
+    pub fn parse(text: &str, origin: &str, folder: &Path) -> Result<Self, ConfigurationError> {
         check::config(
             counterweight_config::parse_toml(text, origin)?,
             origin,
@@ -280,23 +219,30 @@ impl Config {
     }
 
     /// The position of the profile of that name; an empty name means `default`.
-    pub(crate) fn profile(&self, name: &str) -> Result<usize, CombinerError> {
-        let name = if name.is_empty() { "default" } else { name };
-        self.profiles
-            .iter()
-            .position(|profile| profile.name == name)
-            .ok_or_else(|| {
-                let known: Vec<&str> = self
-                    .profiles
-                    .iter()
-                    .map(|profile| profile.name.as_str())
-                    .collect();
-                CombinerError::UnknownProfile {
-                    profile: name.to_owned(),
-                    suggestion: counterweight_config::did_you_mean(name, known.iter().copied()),
-                    known: known.join(", "),
-                }
-            })
+    pub(crate) fn profile(&self, name: &str) -> Result<usize, RequestError> {
+        let known = self.profiles.iter().map(|profile| &*profile.name);
+        Ok(find_profile(name, known)?)
+    }
+
+    /// What the weights need to know of it.
+    pub(crate) fn weights(&self) -> weights::Config {
+        let profile = |profile: &Profile| weights::Profile {
+            name: profile.name.clone(),
+            objectives: profile
+                .objectives
+                .iter()
+                .map(|&objective| self.objectives[objective].weights())
+                .collect(),
+            weights: profile.weights.clone(),
+            safe: profile.safe.clone(),
+            bounds: profile.bounds.clone(),
+            on_model_change: profile.on_model_change,
+        };
+        weights::Config {
+            replica: self.replica.clone(),
+            store: self.store.clone(),
+            profiles: self.profiles.iter().map(profile).map(Arc::new).collect(),
+        }
     }
 
     /// The names of a profile's objectives, in order.
@@ -305,5 +251,18 @@ impl Config {
             .objectives
             .iter()
             .map(|&objective| self.objectives[objective].name.as_str())
+    }
+}
+
+impl Objective {
+    fn weights(&self) -> weights::Objective {
+        weights::Objective {
+            name: self.name.clone(),
+            model: match &self.source {
+                Source::Model(model) => model.name.clone(),
+                Source::Column { name } => name.clone(),
+            },
+            base_rate: self.base_rate,
+        }
     }
 }

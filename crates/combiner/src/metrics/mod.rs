@@ -41,11 +41,6 @@ pub(crate) struct Metrics {
     pub(crate) overloaded: IntCounter,
     /// Watchers of the weights.
     pub(crate) watchers: IntGauge,
-    /// 1 while the weights store is out of reach.
-    pub(crate) store_lost: IntGauge,
-    /// Where the weights log ends, and how much of it is applied.
-    pub(crate) end: LogEnd,
-    revision: IntGaugeVec,
     unconfirmed: IntGaugeVec,
     ring: Rings,
 }
@@ -127,24 +122,6 @@ impl Metrics {
                     "Open WatchWeights streams.",
                 )?,
             )?,
-            store_lost: register(
-                &registry,
-                IntGauge::new(
-                    "counterweight_weights_store_lost",
-                    "1 while the weights store is out of reach and the last known good weights are served.",
-                )?,
-            )?,
-            end: LogEnd::registered(&registry)?,
-            revision: register(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "counterweight_weights_revision",
-                        "The revision that set a profile's weights; 0 is the configuration.",
-                    ),
-                    &["profile"],
-                )?,
-            )?,
             unconfirmed: register(
                 &registry,
                 IntGaugeVec::new(
@@ -199,66 +176,5 @@ impl Metrics {
         self.unconfirmed
             .with_label_values(&[profile])
             .set(i64::try_from(objectives).unwrap_or(i64::MAX));
-    }
-
-    /// These revisions are in force: the log's, and each profile's.
-    pub(crate) fn weights<'a>(&self, applied: u64, profiles: impl Iterator<Item = (&'a str, u64)>) {
-        self.end.applied(applied);
-        for (profile, revision) in profiles {
-            self.revision
-                .with_label_values(&[profile])
-                .set(revision.cast_signed());
-        }
-    }
-}
-
-/// Where the weights log ends, and how much of it is applied.
-#[derive(Debug, Clone)]
-pub(crate) struct LogEnd {
-    applied: IntGauge,
-    last: IntGauge,
-    lag: IntGauge,
-}
-
-impl LogEnd {
-    fn registered(registry: &Registry) -> prometheus::Result<Self> {
-        let gauge = |name: &str, help: &str| register(registry, IntGauge::new(name, help)?);
-        Ok(Self {
-            applied: gauge(
-                "counterweight_weights_applied_revision",
-                "The last revision of the weights log that is applied.",
-            )?,
-            last: gauge(
-                "counterweight_weights_last_revision",
-                "The last revision of the weights log that this combiner knows of.",
-            )?,
-            lag: gauge(
-                "counterweight_weights_lag",
-                "Revisions that this combiner knows of and has not applied.",
-            )?,
-        })
-    }
-
-    /// The log ends there.
-    pub(crate) fn is(&self, last: u64) {
-        self.last.set(last.cast_signed());
-        self.measure();
-    }
-
-    /// The last revision that is known.
-    pub(crate) fn known(&self) -> u64 {
-        self.last.get().cast_unsigned()
-    }
-
-    fn applied(&self, applied: u64) {
-        self.applied.set(applied.cast_signed());
-        if self.last.get() < applied.cast_signed() {
-            self.last.set(applied.cast_signed());
-        }
-        self.measure();
-    }
-
-    fn measure(&self) {
-        self.lag.set((self.last.get() - self.applied.get()).max(0));
     }
 }

@@ -14,10 +14,10 @@ use counterweight_ranking::{
 use self::replay::{Replayable, columns};
 pub(crate) use self::solve::{Answered, Asked, solve};
 use crate::{
-    error::CombinerError,
+    error::RequestError,
     rank::Engine,
     ring::Recent,
-    weights::{Planner, ProfileChange, WhatIf},
+    weights::{Context, ProfileChange, WhatIf},
 };
 
 /// What a change would do.
@@ -60,14 +60,14 @@ pub(crate) struct Moved {
 /// Previews a change of a profile; k = 0 takes the k of most requests.
 pub(crate) async fn preview(
     engine: &Engine,
-    planner: Planner,
+    context: Context,
     change: ProfileChange,
     k: usize,
-) -> Result<Previewed, CombinerError> {
+) -> Result<Previewed, RequestError> {
     let ring = engine.ring()?;
     let place = ring.place()?;
     // Here and not on the worker: a thread of lowest priority takes no lock that others wait for.
-    let what_if = engine.weights.what_if(&planner, &change)?;
+    let what_if = engine.weights.what_if(context, &change)?;
     let config = engine.config.clone();
     let work = move |recent: &[Recent]| {
         let replayable = Replayable::new(&config, what_if.profile, recent)?;
@@ -78,7 +78,7 @@ pub(crate) async fn preview(
 
 impl Replayable {
     /// Ranks all again under both.
-    fn preview(&self, what_if: WhatIf, k: usize) -> Result<Previewed, CombinerError> {
+    fn preview(&self, what_if: WhatIf, k: usize) -> Result<Previewed, RequestError> {
         let k = self.places(k);
         let summary = self.summary(&what_if, k).map_err(|error| broken(&error))?;
         let moves = summary.moves.iter().map(|moved| self.moved(moved));
@@ -118,8 +118,8 @@ impl Replayable {
 }
 
 /// What is kept was checked when it was ranked: this can not happen.
-fn broken(error: &RankingError) -> CombinerError {
-    CombinerError::Internal {
+fn broken(error: &RankingError) -> RequestError {
+    RequestError::Internal {
         what: format!("recent requests: {error}"),
     }
 }

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::Replayed;
 use crate::{
     config::Config,
-    error::CombinerError,
+    error::RequestError,
     ring::{Recent, Record},
 };
 
@@ -28,12 +28,12 @@ impl Replayable {
     /// Those of the profile at that position.
     ///
     /// # Errors
-    /// [`CombinerError::RingEmpty`].
+    /// [`RequestError::RingEmpty`].
     pub(super) fn new(
         config: &Config,
         profile: usize,
         recent: &[Recent],
-    ) -> Result<Self, CombinerError> {
+    ) -> Result<Self, RequestError> {
         let configured = &config.profiles[profile];
         let (share, kept) = recent[profile].read();
         let mut records: Vec<Arc<Record>> = kept.cloned().collect();
@@ -41,7 +41,7 @@ impl Replayable {
         records.retain(|record| record.objectives.len() == configured.objectives.len());
         let incomplete = all - records.len();
         let Some(newest) = records.last().cloned() else {
-            return Err(CombinerError::RingEmpty {
+            return Err(RequestError::RingEmpty {
                 profile: configured.name.clone(),
                 left_out: match incomplete {
                     0 => String::new(),

@@ -12,10 +12,12 @@ use super::{
 };
 use crate::{
     config::{Config, Profile},
-    error::CombinerError,
+    error::RequestError,
     rank::Engine,
     ring::Recent,
-    weights::{AudienceChange, InForce, ObjectiveWeight, Planner, ProfileAt, ProfileChange},
+    weights::{
+        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAt, ProfileChange,
+    },
 };
 
 /// The position of the objective whose exposure is the gain.
@@ -44,12 +46,12 @@ pub(crate) struct Answered {
 /// Solves for a weight within the profile's bounds.
 ///
 /// # Errors
-/// [`CombinerError::Unsolved`] says what can be reached.
+/// [`RequestError::Unsolved`] says what can be reached.
 pub(crate) async fn solve(
     engine: &Engine,
-    planner: Planner,
+    context: Context,
     asked: Asked,
-) -> Result<Answered, CombinerError> {
+) -> Result<Answered, RequestError> {
     let swept = sought(&engine.config, &asked)?;
     let ring = engine.ring()?;
     let place = ring.place()?;
@@ -68,14 +70,14 @@ pub(crate) async fn solve(
     let (replayable, k, solved) = ring.work(&place, work).await??;
     let name = |at: usize| engine.config.objective_names(asked.profile).nth(at);
     let objective = name(swept).unwrap_or_default().to_owned();
-    let solved = solved.map_err(|error| CombinerError::Unsolved {
+    let solved = solved.map_err(|error| RequestError::Unsolved {
         profile: configured.name.clone(),
         objective: objective.clone(),
         gain: name(GAIN).unwrap_or_default().to_owned(),
         error,
     })?;
     let change = change(configured, &objective, &solved, &in_force);
-    let what_if = engine.weights.what_if(&planner, &change)?;
+    let what_if = engine.weights.what_if(context, &change)?;
     // Of the very requests that it was solved on.
     let work = move |_: &[Recent]| replayable.preview(what_if, k);
     Ok(Answered {
@@ -86,9 +88,9 @@ pub(crate) async fn solve(
 }
 
 /// The position within the profile of the objective whose weight is sought.
-fn sought(config: &Config, asked: &Asked) -> Result<usize, CombinerError> {
+fn sought(config: &Config, asked: &Asked) -> Result<usize, RequestError> {
     let names: Vec<&str> = config.objective_names(asked.profile).collect();
-    let refused = |problem: String| CombinerError::Field {
+    let refused = |problem: String| RequestError::Field {
         field: "objective",
         problem,
     };
@@ -104,11 +106,14 @@ fn sought(config: &Config, asked: &Asked) -> Result<usize, CombinerError> {
         name => names
             .iter()
             .position(|known| *known == name)
-            .ok_or_else(|| CombinerError::UnknownObjective {
-                profile: profile.clone(),
-                objective: name.to_owned(),
-                suggestion: did_you_mean(name, names.iter().copied()),
-                known: names.join(", "),
+            .ok_or_else(|| {
+                PlanError::UnknownObjective {
+                    profile: profile.clone(),
+                    objective: name.to_owned(),
+                    suggestion: did_you_mean(name, names.iter().copied()),
+                    known: names.join(", "),
+                }
+                .into()
             }),
     }
 }
@@ -127,7 +132,7 @@ impl Replayable {
         own[swept] = f64::NAN;
         let mut solver = Solver::new(k, own.len(), swept, GAIN)?;
         for record in &self.records {
-            let weights = in_force.rules.choose(&own, record.who()).weights;
+            let weights = in_force.choose_over(&own, record.who()).weights;
             solver.push(&columns(record), &weights, weights[swept].is_nan())?;
         }
         solver.solve(goal, within)

@@ -33,7 +33,11 @@ pub(crate) use self::{
     sample::Key,
 };
 use crate::{
-    config::Config, error::CombinerError, metrics::Metrics, rank::Ranking, weights::now_ms,
+    config::Config,
+    error::{CombinerError, RequestError},
+    metrics::Metrics,
+    rank::Ranking,
+    weights::now_ms,
 };
 
 /// Callers whose work waits or is done; one more is answered RESOURCE_EXHAUSTED at once.
@@ -157,35 +161,35 @@ impl Ring {
     /// A place among those who ask, kept until it is dropped.
     ///
     /// # Errors
-    /// [`CombinerError::RingBusy`].
-    pub(crate) fn place(&self) -> Result<Place, CombinerError> {
+    /// [`RequestError::RingBusy`].
+    pub(crate) fn place(&self) -> Result<Place, RequestError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         place
             .map(Place)
-            .map_err(|_| CombinerError::RingBusy { limit: PLACES })
+            .map_err(|_| RequestError::RingBusy { limit: PLACES })
     }
 
     /// Does work on the recent requests, by profile in the order of the configuration, after the work of those who asked before. It is not begun
     /// when the caller has gone away by then.
     ///
     /// # Errors
-    /// [`CombinerError::Draining`] when the server stops before the work is done.
+    /// [`RequestError::Draining`] when the server stops before the work is done.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         _: &Place,
         work: impl FnOnce(&[Recent]) -> T + Send + 'static,
-    ) -> Result<T, CombinerError> {
+    ) -> Result<T, RequestError> {
         let (sender, answer) = oneshot::channel();
         let job = Job::Work(Box::new(move |recent: &[Recent]| {
             if !sender.is_closed() {
                 let _ = sender.send(work(recent));
             }
         }));
-        self.send(job).map_err(|_| CombinerError::Draining)?;
+        self.send(job).map_err(|_| RequestError::Draining)?;
         match answer.await {
             Ok(done) => Ok(done),
-            Err(_) if self.worker().is_none() => Err(CombinerError::Draining),
-            Err(_) => Err(CombinerError::Internal {
+            Err(_) if self.worker().is_none() => Err(RequestError::Draining),
+            Err(_) => Err(RequestError::Internal {
                 what: "work on the recent requests died".to_owned(),
             }),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     rank::Ranking,
-    weights::{Attribute, Draw, Value, Who},
+    weights::{Attribute, Draw, RequestContext, Value},
 };
 
 /// Longer texts are not kept: a segment that asks for one does not fit when the request is weighed again.
@@ -107,8 +107,8 @@ impl Record {
     }
 
     /// What the weights of this request depend on.
-    pub(crate) fn who(&self) -> Who<'_> {
-        Who {
+    pub(crate) fn who(&self) -> RequestContext<'_> {
+        RequestContext {
             attributes: &self.attributes,
             unit_id: &self.unit_id,
             request_id: &self.request_id,

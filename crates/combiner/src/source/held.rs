@@ -6,7 +6,7 @@ use super::{Answer, Model, SourceError, inputs::Inputs};
 use crate::{
     batch::Batch,
     call::Call,
-    error::{CombinerError, Failure},
+    error::{Failure, RequestError},
 };
 
 /// What is kept of the inputs of such versions: a profile holds one, and profiles may hold different ones.
@@ -31,7 +31,7 @@ impl Model {
         match outcome {
             Err(SourceError::Failed(Failure::NotServed(reason))) => {
                 self.held.store(Arc::default());
-                Err(SourceError::Request(CombinerError::HeldVersionGone {
+                Err(SourceError::Request(RequestError::HeldVersionGone {
                     objective: self.objective.clone(),
                     model: self.config.name.clone(),
                     version: version.to_owned(),

@@ -11,7 +11,7 @@ use super::inputs::{Inputs, Side};
 use crate::{
     batch::Batch,
     config::{ModelSource, Packed},
-    error::CombinerError,
+    error::RequestError,
 };
 
 /// The request to one model.
@@ -21,7 +21,7 @@ pub(super) fn request(
     version: &str,
     inputs: &Inputs,
     batch: &Batch<'_>,
-) -> Result<ModelInferRequest, CombinerError> {
+) -> Result<ModelInferRequest, RequestError> {
     let (tensors, raw) = match &config.packed {
         Some(packed) => self::packed(objective, packed, batch)?,
         None => forwarded(objective, config.expand_context, inputs, batch)?,
@@ -47,7 +47,7 @@ fn forwarded(
     expand: bool,
     inputs: &Inputs,
     batch: &Batch<'_>,
-) -> Result<Tensors, CombinerError> {
+) -> Result<Tensors, RequestError> {
     let typed = batch
         .tensors
         .iter()
@@ -87,7 +87,7 @@ fn forwarded(
             .list
             .iter()
             .find(|input| input.optional == Some(false) && batch.get(&input.name).is_none());
-        return Err(CombinerError::MissingFeature {
+        return Err(RequestError::MissingFeature {
             objective: objective.to_owned(),
             feature: missing.map(|input| input.name.clone()).unwrap_or_default(),
         });
@@ -130,18 +130,18 @@ fn repeated_header(
 /// One tensor of shape [n, d] with the packed features as columns, a feature of one row repeated.
 ///
 /// It is FP32 where every feature is, else FP64, so that nothing is rounded.
-fn packed(objective: &str, packed: &Packed, batch: &Batch<'_>) -> Result<Tensors, CombinerError> {
+fn packed(objective: &str, packed: &Packed, batch: &Batch<'_>) -> Result<Tensors, RequestError> {
     let columns = packed
         .features
         .iter()
         .map(|feature| {
             let view = batch
                 .get(feature)
-                .ok_or_else(|| CombinerError::MissingFeature {
+                .ok_or_else(|| RequestError::MissingFeature {
                     objective: objective.to_owned(),
                     feature: feature.clone(),
                 })?;
-            let values = view.to_f64().map_err(|_| CombinerError::WrongFeature {
+            let values = view.to_f64().map_err(|_| RequestError::WrongFeature {
                 objective: objective.to_owned(),
                 feature: feature.clone(),
                 problem: format!(
@@ -151,7 +151,7 @@ fn packed(objective: &str, packed: &Packed, batch: &Batch<'_>) -> Result<Tensors
             })?;
             Ok((view, values))
         })
-        .collect::<Result<Vec<_>, CombinerError>>()?;
+        .collect::<Result<Vec<_>, RequestError>>()?;
     let width: usize = columns.iter().map(|(view, _)| view.width).sum();
     let mut values = Vec::with_capacity(batch.candidates.saturating_mul(width));
     for row in 0..batch.candidates {

@@ -20,7 +20,7 @@ use crate::{
     batch::Batch,
     call::Call,
     config::{self, Config},
-    error::{CombinerError, Failure},
+    error::{CombinerError, Failure, RequestError},
 };
 
 /// One objective, ready to answer.
@@ -59,13 +59,13 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) enum SourceError {
     /// The request is wrong: no policy helps.
-    Request(CombinerError),
+    Request(RequestError),
     /// The model has failed: the profile's policy decides.
     Failed(Failure),
 }
 
-impl From<CombinerError> for SourceError {
-    fn from(error: CombinerError) -> Self {
+impl From<RequestError> for SourceError {
+    fn from(error: RequestError) -> Self {
         Self::Request(error)
     }
 }
@@ -137,16 +137,16 @@ impl Objective {
         names.push_str(&self.calibrator_version);
     }
 
-    fn column(&self, name: &str, batch: &Batch<'_>) -> Result<Answer, CombinerError> {
+    fn column(&self, name: &str, batch: &Batch<'_>) -> Result<Answer, RequestError> {
         let view = batch
             .get(name)
-            .ok_or_else(|| CombinerError::MissingFeature {
+            .ok_or_else(|| RequestError::MissingFeature {
                 objective: self.name.clone(),
                 feature: name.to_owned(),
             })?;
         batch.check_per_candidate(view, "a probability column has one per candidate")?;
         if view.width != 1 {
-            return Err(CombinerError::WrongFeature {
+            return Err(RequestError::WrongFeature {
                 objective: self.name.clone(),
                 feature: name.to_owned(),
                 problem: format!(
@@ -160,7 +160,7 @@ impl Objective {
             .iter()
             .position(|value| !(0.0..=1.0).contains(value))
         {
-            return Err(CombinerError::NotAProbability {
+            return Err(RequestError::NotAProbability {
                 objective: self.name.clone(),
                 feature: name.to_owned(),
                 row,

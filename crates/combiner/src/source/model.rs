@@ -28,7 +28,7 @@ use crate::{
     batch::Batch,
     call::Call,
     config::{Config, ModelSource},
-    error::{CombinerError, Failure},
+    error::{CombinerError, Failure, RequestError},
 };
 
 /// Metadata is not asked for again within this time, however many requests would like it.
@@ -324,7 +324,7 @@ impl Model {
     async fn ask<T, F, A>(&self, deadline: Instant, attempt: F) -> Result<T, SourceError>
     where
         F: Fn(GrpcInferenceServiceClient<Unary<Channel>>) -> A,
-        A: Future<Output = Result<Result<T, Status>, CombinerError>>,
+        A: Future<Output = Result<Result<T, Status>, RequestError>>,
     {
         let started = Instant::now();
         let mut last = None;

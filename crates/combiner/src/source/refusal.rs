@@ -5,7 +5,7 @@ use std::time::Instant;
 use tonic::{Code, Status};
 
 use super::SourceError;
-use crate::error::{CombinerError, Failure};
+use crate::error::{Failure, RequestError};
 
 /// A refused call as an error of the objective; the call was begun at `started`.
 pub(super) fn read(objective: &str, status: &Status, started: Instant) -> SourceError {
@@ -14,7 +14,7 @@ pub(super) fn read(objective: &str, status: &Status, started: Instant) -> Source
     }
     let reason = told(status);
     match status.code() {
-        Code::InvalidArgument => SourceError::Request(CombinerError::Refused {
+        Code::InvalidArgument => SourceError::Request(RequestError::Refused {
             objective: objective.to_owned(),
             reason,
         }),

@@ -2,7 +2,7 @@
 
 use tonic::metadata::MetadataMap;
 
-use crate::error::CombinerError;
+use crate::error::RequestError;
 
 /// What a call needs to be allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Permission {
 pub(crate) fn authorise(
     permission: Permission,
     metadata: &MetadataMap,
-) -> Result<(), CombinerError> {
+) -> Result<(), RequestError> {
     let _ = (permission, metadata);
     Ok(())
 }

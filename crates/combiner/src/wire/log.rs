@@ -12,7 +12,7 @@ use tonic::Status;
 use super::ranking::draw;
 use crate::{
     config::Config,
-    error::CombinerError,
+    error::RequestError,
     rank::Engine,
     ring::{Column, Recent, Record},
 };
@@ -21,7 +21,7 @@ use crate::{
 pub(super) async fn read(
     engine: &Engine,
     profile: &str,
-) -> Result<impl Stream<Item = Result<ReadLogResponse, Status>> + Send + use<>, CombinerError> {
+) -> Result<impl Stream<Item = Result<ReadLogResponse, Status>> + Send + use<>, RequestError> {
     let only = match profile {
         "" => None,
         name => Some(engine.config.profile(name)?),

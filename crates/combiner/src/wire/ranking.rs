@@ -21,7 +21,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 use crate::{
     admission::Admission,
     call::Call,
-    error::CombinerError,
+    error::RequestError,
     rank::{Engine, Query, Ranking, rank},
     source::{Input, Objective, Source},
     stability::Stability,
@@ -84,9 +84,9 @@ impl Ranker {
         request: RankRequest,
         call: &Call,
         arrival: Instant,
-    ) -> Result<RankResponse, CombinerError> {
+    ) -> Result<RankResponse, RequestError> {
         let engine = &*self.0;
-        let refused = |profile: &str, error: &CombinerError| {
+        let refused = |profile: &str, error: &RequestError| {
             engine
                 .metrics
                 .refused(profile, code(error), arrival.elapsed());

@@ -3,10 +3,17 @@
 use std::collections::HashMap;
 
 use counterweight_ranking::{BoundError, RampError, RankingError};
-use tonic::{Code, Status};
+use counterweight_weights::{Mismatch, PlanError, StoreError};
+use tonic::{
+    Code::{
+        self, Aborted, DataLoss, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument,
+        NotFound, ResourceExhausted, Unavailable,
+    },
+    Status,
+};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::error::{CombinerError as E, Failure};
+use crate::error::{Failure, RequestError};
 
 /// The domain of every `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "counterweight";
@@ -14,8 +21,11 @@ const DOMAIN: &str = "counterweight";
 /// Facts of an error as `google.rpc.ErrorInfo` metadata.
 type Facts = Vec<(&'static str, String)>;
 
-impl From<E> for Status {
-    fn from(error: E) -> Self {
+/// The code, the reason and the facts of an error.
+type Description = (Code, &'static str, Facts);
+
+impl From<RequestError> for Status {
+    fn from(error: RequestError) -> Self {
         let (code, reason, facts) = describe(&error);
         if matches!(code, Code::Internal | Code::DataLoss) {
             tracing::error!(%error, "request failed");
@@ -30,38 +40,15 @@ impl From<E> for Status {
 }
 
 /// The code that goes out for an error.
-pub(crate) fn code(error: &E) -> Code {
+pub(crate) fn code(error: &RequestError) -> Code {
     describe(error).0
 }
 
-fn describe(error: &E) -> (Code, &'static str, Facts) {
-    use Code::{
-        Aborted, DataLoss, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument,
-        NotFound, ResourceExhausted, Unavailable,
-    };
+fn describe(error: &RequestError) -> Description {
+    use RequestError as E;
     match error {
-        E::ConfigFile(_) | E::Config { .. } => (Internal, "CONFIGURATION", vec![]),
-        E::Serve { .. } | E::Internal { .. } => (Internal, "INTERNAL", vec![]),
-        E::StoreLocked { .. }
-        | E::StoreIo { .. }
-        | E::StoreClosed { .. }
-        | E::StoreNeverSeen { .. }
-        | E::StoreUnavailable { .. } => (Unavailable, "STORE_UNAVAILABLE", vec![]),
-        E::StoreBroken { .. } => (Code::FailedPrecondition, "STORE_BROKEN", vec![]),
-        E::StoreAmbiguous { key, .. } => {
-            (Unavailable, "STORE_AMBIGUOUS", one("idempotency_key", key))
-        }
-        E::StoreCorrupt { revision, .. } | E::StoreTooNew { revision, .. } => (
-            DataLoss,
-            "STORE_CORRUPT",
-            vec![("revision", revision.to_string())],
-        ),
-        E::StoreMismatch { profile, .. } => (
-            Internal,
-            "STORE_MISMATCH",
-            vec![("profile", profile.clone())],
-        ),
-
+        E::Store(error) => describe_store(error),
+        E::Plan(error) => describe_plan(error),
         E::NoCandidates => (InvalidArgument, "NO_CANDIDATES", field("candidate_ids")),
         E::EmptyCandidateId { index } => (
             InvalidArgument,
@@ -105,7 +92,6 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
             "FEATURES_REFUSED",
             one("objective", objective),
         ),
-        E::UnknownProfile { profile, .. } => (NotFound, "UNKNOWN_PROFILE", one("profile", profile)),
         E::ObjectiveFailed { objective, failure } => {
             let code = match failure {
                 Failure::Unavailable(_)
@@ -149,8 +135,70 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
             vec![("limit", limit.to_string())],
         ),
         E::Draining => (Unavailable, "DRAINING", vec![]),
-
         E::Field { field: name, .. } => (InvalidArgument, "FIELD", field(*name)),
+
+        E::RingOff => (FailedPrecondition, "RING_OFF", vec![]),
+        E::RingEmpty { profile, .. } => {
+            (FailedPrecondition, "NO_REQUESTS", one("profile", profile))
+        }
+        E::Unsolved {
+            profile,
+            objective,
+            error,
+            ..
+        } => {
+            let mut facts = in_profile(profile, objective);
+            match error {
+                RankingError::BudgetOutOfReach {
+                    lowest: reachable,
+                    weight,
+                    ..
+                }
+                | RankingError::GainOutOfReach {
+                    highest: reachable,
+                    weight,
+                    ..
+                } => {
+                    facts.push(("reachable", reachable.to_string()));
+                    facts.push(("weight", weight.to_string()));
+                }
+                _ => {}
+            }
+            (FailedPrecondition, "OUT_OF_REACH", facts)
+        }
+        E::RingBusy { limit } => (
+            ResourceExhausted,
+            "RING_BUSY",
+            vec![("limit", limit.to_string())],
+        ),
+        E::Internal { .. } => (Internal, "INTERNAL", vec![]),
+    }
+}
+
+fn describe_store(error: &StoreError) -> Description {
+    use StoreError as E;
+    match error {
+        E::Locked { .. }
+        | E::Io { .. }
+        | E::Closed { .. }
+        | E::NeverSeen { .. }
+        | E::Unavailable { .. } => (Unavailable, "STORE_UNAVAILABLE", vec![]),
+        E::Broken { .. } => (FailedPrecondition, "STORE_BROKEN", vec![]),
+        E::Ambiguous { key, .. } => (Unavailable, "STORE_AMBIGUOUS", one("idempotency_key", key)),
+        E::Corrupt { revision, .. } | E::TooNew { revision, .. } => (
+            DataLoss,
+            "STORE_CORRUPT",
+            vec![("revision", revision.to_string())],
+        ),
+        E::Mismatch(mismatch) => describe_mismatch(mismatch),
+        E::Internal { .. } => (Internal, "INTERNAL", vec![]),
+    }
+}
+
+fn describe_plan(error: &PlanError) -> Description {
+    use PlanError as E;
+    match error {
+        E::UnknownProfile { profile, .. } => (NotFound, "UNKNOWN_PROFILE", one("profile", profile)),
         E::DuplicateProfile { profile } => (
             InvalidArgument,
             "DUPLICATE_PROFILE",
@@ -244,42 +292,16 @@ fn describe(error: &E) -> (Code, &'static str, Facts) {
             facts.push(("revision", revision.to_string()));
             (InvalidArgument, "IDEMPOTENCY_KEY_REUSED", facts)
         }
-
-        E::RingOff => (FailedPrecondition, "RING_OFF", vec![]),
-        E::RingEmpty { profile, .. } => {
-            (FailedPrecondition, "NO_REQUESTS", one("profile", profile))
-        }
-        E::Unsolved {
-            profile,
-            objective,
-            error,
-            ..
-        } => {
-            let mut facts = in_profile(profile, objective);
-            match error {
-                RankingError::BudgetOutOfReach {
-                    lowest: reachable,
-                    weight,
-                    ..
-                }
-                | RankingError::GainOutOfReach {
-                    highest: reachable,
-                    weight,
-                    ..
-                } => {
-                    facts.push(("reachable", reachable.to_string()));
-                    facts.push(("weight", weight.to_string()));
-                }
-                _ => {}
-            }
-            (FailedPrecondition, "OUT_OF_REACH", facts)
-        }
-        E::RingBusy { limit } => (
-            ResourceExhausted,
-            "RING_BUSY",
-            vec![("limit", limit.to_string())],
-        ),
+        E::Mismatch(mismatch) => describe_mismatch(mismatch),
     }
+}
+
+fn describe_mismatch(mismatch: &Mismatch) -> Description {
+    (
+        Internal,
+        "STORE_MISMATCH",
+        one("profile", &mismatch.profile),
+    )
 }
 
 fn one(key: &'static str, value: &str) -> Facts {
@@ -302,7 +324,7 @@ fn out_of_bounds(error: &BoundError) -> Code {
     match error {
         BoundError::BelowMinimum { .. } | BoundError::AboveMaximum { .. } => Code::InvalidArgument,
         // Smaller steps lead there.
-        BoundError::StepTooLarge { .. } => Code::FailedPrecondition,
+        BoundError::StepTooLarge { .. } => FailedPrecondition,
     }
 }
 

@@ -9,7 +9,7 @@ use common::{
     Combiner, assert_recomputes, info, request, two_models,
     weights::{bait, change, set},
 };
-use counterweight_combiner::CombinerError;
+use counterweight_combiner::{CombinerError, StoreError};
 use counterweight_proto::counterweight::v1::{
     GetWeightsRequest, SetWeightsRequest, WatchWeightsRequest,
     weights_service_client::WeightsServiceClient,
@@ -459,7 +459,7 @@ async fn a_store_that_is_torn_is_mended_and_one_that_is_damaged_or_taken_is_refu
         .await
         .unwrap_err();
     assert!(
-        matches!(taken, CombinerError::StoreLocked { .. }),
+        matches!(taken, CombinerError::Store(StoreError::Locked { .. })),
         "{taken}"
     );
 
@@ -488,7 +488,10 @@ async fn a_store_that_is_torn_is_mended_and_one_that_is_damaged_or_taken_is_refu
         .await
         .unwrap_err();
     assert!(
-        matches!(damaged, CombinerError::StoreCorrupt { revision: 1, .. }),
+        matches!(
+            damaged,
+            CombinerError::Store(StoreError::Corrupt { revision: 1, .. })
+        ),
         "{damaged}"
     );
 }

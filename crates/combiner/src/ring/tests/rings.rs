@@ -6,7 +6,7 @@ use counterweight_ranking::ope::Density;
 
 use crate::{
     config::Config,
-    error::CombinerError,
+    error::RequestError,
     metrics::Metrics,
     rank::{Combined, Ranking},
     ring::{Recent, Record, Ring, record, record::Ids},
@@ -119,7 +119,7 @@ fn pass(ring: &Ring, mut ranking: Ranking) {
 async fn asked<T: Send + 'static>(
     ring: &Ring,
     work: impl FnOnce(&[Recent]) -> T + Send + 'static,
-) -> Result<T, CombinerError> {
+) -> Result<T, RequestError> {
     let place = ring.place()?;
     ring.work(&place, work).await
 }
@@ -248,7 +248,7 @@ async fn callers_take_turns_in_bounded_numbers_and_who_goes_away_frees_his_place
     }
     assert!(matches!(
         asked(&ring, |_: &[Recent]| ()).await,
-        Err(CombinerError::RingBusy { limit: 16 })
+        Err(RequestError::RingBusy { limit: 16 })
     ));
     drop(waiting.pop());
     let mut next = Box::pin(asked(&ring, |_: &[Recent]| 99));
@@ -267,7 +267,7 @@ async fn work_that_panics_takes_nothing_with_it_and_a_closed_ring_says_so() {
     pass(&ring, ranking(0, "r", &["a", "b"]));
     let died = asked(&ring, |_: &[Recent]| panic!("told to")).await;
     assert!(
-        matches!(died, Err(CombinerError::Internal { .. })),
+        matches!(died, Err(RequestError::Internal { .. })),
         "{died:?}"
     );
     assert_eq!(kept(&ring, 0).await.1.len(), 1);
@@ -275,6 +275,6 @@ async fn work_that_panics_takes_nothing_with_it_and_a_closed_ring_says_so() {
     let gone = Arc::downgrade(&alive);
     ring.close().await;
     let late = asked(&ring, move |_: &[Recent]| drop(alive)).await;
-    assert!(matches!(late, Err(CombinerError::Draining)), "{late:?}");
+    assert!(matches!(late, Err(RequestError::Draining)), "{late:?}");
     assert!(gone.upgrade().is_none());
 }

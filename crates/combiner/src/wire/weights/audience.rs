@@ -6,16 +6,16 @@ use uuid::Uuid;
 use super::{decode, encode};
 use crate::{
     config::Config,
-    error::CombinerError,
+    error::RequestError,
     weights::{
         Arm, Attribute, AudienceChange, Condition, Experiment, ExperimentChange, Explained,
-        Exploration, InForce, Segment, Test, Value, Verdict, shares,
+        Exploration, InForce, PlanError, Segment, Test, Value, Verdict, shares,
     },
     wire::ranking::{density, draw},
 };
 
 /// What a change says of the audience. Salts and seeds that are not given are made here, once, however often the change is planned.
-pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, CombinerError> {
+pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, RequestError> {
     let profile = match change.profile.as_str() {
         "" => "default",
         name => name,
@@ -43,11 +43,11 @@ pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, C
     })
 }
 
-fn wanted_segment(profile: &str, segment: pb::Segment) -> Result<Segment, CombinerError> {
+fn wanted_segment(profile: &str, segment: pb::Segment) -> Result<Segment, RequestError> {
     let name = segment.name;
     let conditions = segment.conditions.into_iter().map(|condition| {
         let attribute = condition.attribute;
-        let test = test(condition.test).ok_or_else(|| CombinerError::Rule {
+        let test = test(condition.test).ok_or_else(|| PlanError::Rule {
             profile: profile.to_owned(),
             rule: format!("segment {name:?}, attribute {attribute:?}"),
             problem: "has no test or a value that is neither text nor number; send any_of or range"
@@ -56,7 +56,7 @@ fn wanted_segment(profile: &str, segment: pb::Segment) -> Result<Segment, Combin
         Ok(Condition { attribute, test })
     });
     Ok(Segment {
-        conditions: conditions.collect::<Result<_, CombinerError>>()?,
+        conditions: conditions.collect::<Result<_, RequestError>>()?,
         weights: decode::weights(segment.weights),
         name,
     })
@@ -112,19 +112,20 @@ fn wanted_experiment(experiment: pb::Experiment) -> ExperimentChange {
 fn wanted_exploration(
     profile: &str,
     exploration: pb::Exploration,
-) -> Result<Exploration, CombinerError> {
+) -> Result<Exploration, RequestError> {
     let log_uniform = match pb::Density::try_from(exploration.density) {
         Ok(pb::Density::Unspecified | pb::Density::Uniform) => false,
         Ok(pb::Density::LogUniform) => true,
         Err(_) => {
-            return Err(CombinerError::Rule {
+            return Err(PlanError::Rule {
                 profile: profile.to_owned(),
                 rule: "exploration".to_owned(),
                 problem: format!(
                     "there is no density {}; send uniform or log-uniform",
                     exploration.density
                 ),
-            });
+            }
+            .into());
         }
     };
     Ok(Exploration {
@@ -140,8 +141,8 @@ fn wanted_exploration(
 }
 
 /// The attributes of a request that is asked about; missing ones are left out.
-pub(super) fn attributes(attributes: Vec<pb::Attribute>) -> Result<Vec<Attribute>, CombinerError> {
-    let refused = |problem: String| CombinerError::Field {
+pub(super) fn attributes(attributes: Vec<pb::Attribute>) -> Result<Vec<Attribute>, RequestError> {
+    let refused = |problem: String| RequestError::Field {
         field: "attributes",
         problem,
     };

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::audience;
 use crate::{
     config::Config,
-    error::CombinerError,
-    weights::{Bound, Cause, ObjectiveWeight, ProfileAt, ProfileChange, RampPlan, digest},
+    error::RequestError,
+    weights::{Cause, ModelBinding, ObjectiveWeight, ProfileAt, ProfileChange, RampPlan, digest},
 };
 
 /// The longest reason, author or idempotency key, in bytes.
@@ -23,7 +23,7 @@ const HASH_DIGITS: usize = 64;
 
 pub(super) fn set(
     request: pb::SetWeightsRequest,
-) -> Result<(Cause, Vec<ProfileChange>), CombinerError> {
+) -> Result<(Cause, Vec<ProfileChange>), RequestError> {
     let request_digest = digest(&request.encode_to_vec());
     if request.changes.is_empty() {
         return Err(empty("changes", "which profile to change"));
@@ -38,7 +38,7 @@ pub(super) fn set(
     Ok((cause, changes.collect::<Result<_, _>>()?))
 }
 
-pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, CombinerError> {
+pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, RequestError> {
     Ok(ProfileChange {
         audience: audience::change(&mut change)?,
         at: ProfileAt {
@@ -49,7 +49,7 @@ pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, Com
         binding: change
             .binding
             .into_iter()
-            .map(|bound| Bound {
+            .map(|bound| ModelBinding {
                 objective: bound.objective,
                 model_version: bound.model_version,
                 calibrator: bound.calibrator,
@@ -61,7 +61,7 @@ pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, Com
 
 pub(super) fn rollback(
     request: pb::RollbackWeightsRequest,
-) -> Result<(Cause, Vec<ProfileAt>), CombinerError> {
+) -> Result<(Cause, Vec<ProfileAt>), RequestError> {
     let request_digest = digest_of("RollbackWeights", &request);
     if request.profiles.is_empty() {
         return Err(empty("profiles", "which profile to restore"));
@@ -74,7 +74,7 @@ pub(super) fn rollback(
 pub(super) fn start_ramp(
     request: pb::StartRampRequest,
     started_ms: u64,
-) -> Result<(Cause, RampPlan), CombinerError> {
+) -> Result<(Cause, RampPlan), RequestError> {
     let request_digest = digest_of("StartRamp", &request);
     let cause = cause(request.cause, request_digest)?;
     let duration = request.duration.unwrap_or_default();
@@ -82,7 +82,7 @@ pub(super) fn start_ramp(
         .ok()
         .and_then(|duration| u64::try_from(duration.as_millis()).ok())
         .filter(|ms| (1..=RAMP_MAX_MS).contains(ms))
-        .ok_or_else(|| CombinerError::Field {
+        .ok_or_else(|| RequestError::Field {
             field: "duration",
             problem: format!("is {duration}; send from one millisecond to 366 days"),
         })?;
@@ -98,13 +98,13 @@ pub(super) fn start_ramp(
     Ok((cause, plan))
 }
 
-pub(super) fn stop_ramp(request: pb::StopRampRequest) -> Result<(Cause, ProfileAt), CombinerError> {
+pub(super) fn stop_ramp(request: pb::StopRampRequest) -> Result<(Cause, ProfileAt), RequestError> {
     let request_digest = digest_of("StopRamp", &request);
     let cause = cause(request.cause, request_digest)?;
     Ok((cause, at(request.profile.unwrap_or_default())))
 }
 
-pub(super) fn kill(request: pb::KillWeightsRequest) -> Result<(Cause, String), CombinerError> {
+pub(super) fn kill(request: pb::KillWeightsRequest) -> Result<(Cause, String), RequestError> {
     let request_digest = digest_of("KillWeights", &request);
     Ok((cause(request.cause, request_digest)?, request.profile))
 }
@@ -121,14 +121,14 @@ pub(super) struct PageAsked {
 pub(super) fn page(
     request: &pb::ListRevisionsRequest,
     config: &Config,
-) -> Result<PageAsked, CombinerError> {
+) -> Result<PageAsked, RequestError> {
     let profile = match request.profile.as_str() {
         "" => None,
         name => Some(config.profiles[config.profile(name)?].name.clone()),
     };
     let before = match request.page_token.as_str() {
         "" => u64::MAX,
-        token => token.parse().map_err(|_| CombinerError::Field {
+        token => token.parse().map_err(|_| RequestError::Field {
             field: "page_token",
             problem: "is none of ours; send next_page_token of the page before, or nothing"
                 .to_owned(),
@@ -145,21 +145,21 @@ pub(super) fn page(
     })
 }
 
-pub(super) fn head(request: &pb::VerifyWeightsRequest) -> Result<String, CombinerError> {
+pub(super) fn head(request: &pb::VerifyWeightsRequest) -> Result<String, RequestError> {
     let head = request.head.to_ascii_lowercase();
     if head.is_empty()
         || head.len() == HASH_DIGITS && head.bytes().all(|digit| digit.is_ascii_hexdigit())
     {
         return Ok(head);
     }
-    Err(CombinerError::Field {
+    Err(RequestError::Field {
         field: "head",
         problem: format!("is no hash; send {HASH_DIGITS} hexadecimal digits, or nothing"),
     })
 }
 
 /// Checks who writes and why, and makes a key where there is none.
-fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, CombinerError> {
+fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, RequestError> {
     let cause = cause.unwrap_or_default();
     for (field, text, what) in [
         ("author", &cause.author, Some("who asks")),
@@ -173,7 +173,7 @@ fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, Comb
         }
         if text.len() > TEXT_MAX_BYTES {
             let problem = format!("has {} bytes; send at most {TEXT_MAX_BYTES}", text.len());
-            return Err(CombinerError::Field { field, problem });
+            return Err(RequestError::Field { field, problem });
         }
     }
     Ok(Cause {
@@ -212,8 +212,8 @@ pub(super) fn weights(weights: Vec<pb::ObjectiveWeight>) -> Vec<ObjectiveWeight>
         .collect()
 }
 
-fn empty(field: &'static str, what: &str) -> CombinerError {
-    CombinerError::Field {
+fn empty(field: &'static str, what: &str) -> RequestError {
+    RequestError::Field {
         field,
         problem: format!("is empty; say {what}"),
     }

@@ -5,17 +5,19 @@ use counterweight_proto::counterweight::v1 as pb;
 use super::audience;
 use crate::{
     config::Config,
-    error::CombinerError,
+    error::RequestError,
     rank::Engine,
     served::Unconfirmed,
-    weights::{Action, Bound, Entry, ObjectiveWeight, Page, ProfileState, Ramp, Replica, Verified},
+    weights::{
+        Action, Entry, ModelBinding, ObjectiveWeight, Page, ProfileState, Ramp, Replica, Verified,
+    },
 };
 
 /// The weights of one profile, or of all for an empty name.
 pub(super) async fn weights(
     engine: &Engine,
     name: &str,
-) -> Result<pb::GetWeightsResponse, CombinerError> {
+) -> Result<pb::GetWeightsResponse, RequestError> {
     let only = match name {
         "" => None,
         name => Some(engine.config.profile(name)?),
@@ -30,7 +32,7 @@ pub(super) async fn weights(
             let unconfirmed = engine.unconfirmed(at, in_force, &served).into_iter();
             pb::ProfileWeights {
                 unconfirmed: unconfirmed.map(self::unconfirmed).collect(),
-                ..profile(&in_force.state(&engine.config, at), in_force.revision)
+                ..profile(&in_force.state(), in_force.revision)
             }
         })
         .collect();
@@ -175,7 +177,7 @@ fn ramp(ramp: &Ramp) -> pb::Ramp {
     }
 }
 
-fn bound(bound: &Bound) -> pb::ModelBinding {
+fn bound(bound: &ModelBinding) -> pb::ModelBinding {
     pb::ModelBinding {
         objective: bound.objective.clone(),
         model_version: bound.model_version.clone(),

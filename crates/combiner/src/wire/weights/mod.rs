@@ -17,11 +17,9 @@ use tonic::{Request, Response, Status};
 pub(super) use self::encode::unconfirmed;
 use super::authorise::{Permission, authorise};
 use crate::{
-    error::CombinerError,
+    error::RequestError,
     rank::Engine,
-    weights::{
-        Cause, Change, Entry, KnownAttributes, LogState, Planner, ProfileAt, Restored, Who, now_ms,
-    },
+    weights::{Cause, Command, Context, Entry, ProfileAt, RequestContext, Restored, now_ms},
 };
 
 /// The live weights over gRPC.
@@ -53,11 +51,9 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::SetWeightsResponse> {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let request = request.into_inner();
-        let planner = self.planner(request.force).await;
+        let context = self.context(request.force).await;
         let (cause, changes) = decode::set(request)?;
-        let entry = self
-            .commit(cause, move |log| planner.set(log, &changes))
-            .await?;
+        let entry = self.change(cause, context, Command::Set(changes)).await?;
         Ok(Response::new(encode::set(&entry)))
     }
 
@@ -69,11 +65,10 @@ impl WeightsService for WeightsApi {
         let request = request.into_inner();
         let (revision, forced) = (request.revision, request.force);
         let (cause, profiles) = decode::rollback(request)?;
-        let restored = self.restored(revision, profiles, forced).await?;
-        let planner = self.planner(forced).await;
-        let entry = self
-            .commit(cause, move |log| planner.rollback(log, revision, &restored))
-            .await?;
+        let profiles = self.restored(revision, profiles, forced).await?;
+        let context = self.context(forced).await;
+        let command = Command::Rollback { revision, profiles };
+        let entry = self.change(cause, context, command).await?;
         let entry = Some(encode::entry(&entry));
         Ok(Response::new(pb::RollbackWeightsResponse { entry }))
     }
@@ -84,11 +79,10 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::StartRampResponse> {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let request = request.into_inner();
-        let planner = self.planner(request.force).await;
+        let context = self.context(request.force).await;
         let (cause, plan) = decode::start_ramp(request, now_ms())?;
-        let entry = self
-            .commit(cause, move |log| planner.start_ramp(log, &plan))
-            .await?;
+        let command = Command::StartRamp(plan);
+        let entry = self.change(cause, context, command).await?;
         let entry = Some(encode::entry(&entry));
         Ok(Response::new(pb::StartRampResponse { entry }))
     }
@@ -99,10 +93,9 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::StopRampResponse> {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let (cause, at) = decode::stop_ramp(request.into_inner())?;
-        let planner = self.unbinding_planner();
-        let entry = self
-            .commit(cause, move |log| planner.stop_ramp(log, &at))
-            .await?;
+        // It binds nothing, and so waits for no model.
+        let context = Context::default();
+        let entry = self.change(cause, context, Command::StopRamp(at)).await?;
         let entry = Some(encode::entry(&entry));
         Ok(Response::new(pb::StopRampResponse { entry }))
     }
@@ -117,8 +110,8 @@ impl WeightsService for WeightsApi {
             "" => encode::without_safe_set(&self.engine.config),
             _ => Vec::new(),
         };
-        let planner = self.unbinding_planner();
-        let entry = self.commit(cause, move |_| planner.kill(&profile)).await?;
+        let context = Context::default();
+        let entry = self.change(cause, context, Command::Kill(profile)).await?;
         Ok(Response::new(pb::KillWeightsResponse {
             entry: Some(encode::entry(&entry)),
             without_safe_set,
@@ -133,8 +126,10 @@ impl WeightsService for WeightsApi {
         let asked = decode::page(&request.into_inner(), &self.engine.config)?;
         let profile = asked.profile.as_deref();
         let weights = &self.engine.weights;
-        let page = weights.page(profile, asked.before, asked.count).await?;
-        Ok(Response::new(encode::page(&page)))
+        let page = weights.page(profile, asked.before, asked.count).await;
+        Ok(Response::new(encode::page(
+            &page.map_err(RequestError::from)?,
+        )))
     }
 
     async fn get_revision(
@@ -143,8 +138,8 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::GetRevisionResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
         let revision = request.into_inner().revision;
-        let entry = self.engine.weights.revision(revision).await?;
-        let entry = Some(encode::entry(&entry));
+        let entry = self.engine.weights.revision(revision).await;
+        let entry = Some(encode::entry(&entry.map_err(RequestError::from)?));
         Ok(Response::new(pb::GetRevisionResponse { entry }))
     }
 
@@ -154,8 +149,11 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::VerifyWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
         let head = decode::head(&request.into_inner())?;
-        let verified = self.engine.weights.verify(&head).await?;
-        Ok(Response::new(encode::verified(verified, &head)))
+        let verified = self.engine.weights.verify(&head).await;
+        Ok(Response::new(encode::verified(
+            verified.map_err(RequestError::from)?,
+            &head,
+        )))
     }
 
     type WatchWeightsStream =
@@ -177,8 +175,8 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::PreviewWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
         let (change, k) = preview::asked(request.into_inner())?;
-        let planner = self.planner(false).await;
-        let previewed = crate::preview::preview(&self.engine, planner, change, k).await?;
+        let context = self.context(false).await;
+        let previewed = crate::preview::preview(&self.engine, context, change, k).await?;
         let preview = Some(preview::told(&self.engine.config, previewed));
         Ok(Response::new(pb::PreviewWeightsResponse { preview }))
     }
@@ -189,8 +187,8 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::SolveWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
         let asked = preview::goal(&self.engine.config, request.into_inner())?;
-        let planner = self.planner(false).await;
-        let answered = crate::preview::solve(&self.engine, planner, asked).await?;
+        let context = self.context(false).await;
+        let answered = crate::preview::solve(&self.engine, context, asked).await?;
         Ok(Response::new(preview::solved(
             &self.engine.config,
             answered,
@@ -206,7 +204,7 @@ impl WeightsService for WeightsApi {
         let config = &self.engine.config;
         let profile = config.profile(&request.profile)?;
         let in_force = self.engine.weights.in_force(profile);
-        let explained = in_force.explain(Who {
+        let explained = in_force.explain(RequestContext {
             attributes: &audience::attributes(request.attributes)?,
             unit_id: &request.unit_id,
             request_id: &request.request_id,
@@ -218,40 +216,25 @@ impl WeightsService for WeightsApi {
 }
 
 impl WeightsApi {
-    /// Writes in a task of its own, so that a caller who goes away leaves nothing half done.
-    async fn commit(
+    async fn change(
         &self,
         cause: Cause,
-        plan: impl Fn(&LogState) -> Result<Change, CombinerError> + Send + Sync + 'static,
-    ) -> Result<Arc<Entry>, CombinerError> {
-        let weights = Arc::clone(&self.engine.weights);
-        let write = async move { weights.commit(cause, |log| plan(log).map(Some)).await };
-        let outcome = tokio::spawn(write).await;
-        let entry = outcome.map_err(|error| CombinerError::Internal {
-            what: error.to_string(),
-        })??;
-        entry.ok_or_else(|| CombinerError::Internal {
-            what: "a request changed nothing".to_owned(),
-        })
+        context: Context,
+        command: Command,
+    ) -> Result<Arc<Entry>, RequestError> {
+        Ok(self.engine.weights.change(cause, context, command).await?)
     }
 
-    /// Plans changes that are bound to what is served now.
-    async fn planner(&self, forced: bool) -> Planner {
-        Planner {
-            config: Arc::clone(&self.engine.config),
-            served: self.engine.served().await,
+    /// What changes that are bound to what is served now are planned by.
+    async fn context(&self, forced: bool) -> Context {
+        let served = self.engine.served().await;
+        let objectives = self.engine.config.objectives.iter().zip(served);
+        Context {
+            served: objectives
+                .filter_map(|(objective, served)| Some((objective.name.clone(), served?)))
+                .collect(),
             attributes: self.engine.known_attributes(),
             forced,
-        }
-    }
-
-    /// Plans changes that bind nothing, and so wait for no model.
-    fn unbinding_planner(&self) -> Planner {
-        Planner {
-            config: Arc::clone(&self.engine.config),
-            served: Vec::new(),
-            attributes: KnownAttributes::default(),
-            forced: false,
         }
     }
 
@@ -261,7 +244,7 @@ impl WeightsApi {
         revision: u64,
         profiles: Vec<ProfileAt>,
         forced: bool,
-    ) -> Result<Vec<Restored>, CombinerError> {
+    ) -> Result<Vec<Restored>, RequestError> {
         let mut positions = Vec::with_capacity(profiles.len());
         for at in &profiles {
             positions.push(self.engine.config.profile(&at.profile)?);

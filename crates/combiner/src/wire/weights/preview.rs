@@ -12,7 +12,7 @@ use prost_types::Timestamp;
 use super::decode;
 use crate::{
     config::Config,
-    error::CombinerError,
+    error::RequestError,
     preview::{Answered, Asked, Moved, Previewed},
     weights::ProfileChange,
 };
@@ -20,8 +20,8 @@ use crate::{
 /// The change that is asked about, and the places of the page.
 pub(super) fn asked(
     request: pb::PreviewWeightsRequest,
-) -> Result<(ProfileChange, usize), CombinerError> {
-    let change = request.change.ok_or_else(|| CombinerError::Field {
+) -> Result<(ProfileChange, usize), RequestError> {
+    let change = request.change.ok_or_else(|| RequestError::Field {
         field: "change",
         problem: "is empty; say what would change".to_owned(),
     })?;
@@ -32,9 +32,9 @@ pub(super) fn asked(
 pub(super) fn goal(
     config: &Config,
     request: pb::SolveWeightsRequest,
-) -> Result<Asked, CombinerError> {
+) -> Result<Asked, RequestError> {
     use solve_weights_request::Goal as Asking;
-    let refused = |field, value: f64, range: &str| CombinerError::Field {
+    let refused = |field, value: f64, range: &str| RequestError::Field {
         field,
         problem: format!("is {value}; send a number {range}"),
     };
@@ -44,7 +44,7 @@ pub(super) fn goal(
     };
     let goal = match request.goal {
         None => {
-            return Err(CombinerError::Field {
+            return Err(RequestError::Field {
                 field: "goal",
                 problem: "is empty; send one of bait_budget, min_engagement and exchange_rate"
                     .to_owned(),

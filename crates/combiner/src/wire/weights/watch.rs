@@ -9,7 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::encode;
-use crate::{error::CombinerError, rank::Engine, weights::Entry};
+use crate::{
+    error::RequestError,
+    rank::Engine,
+    weights::{Entry, PlanError},
+};
 
 /// Entries that a watcher who is behind reads at once.
 const READ_AHEAD: usize = 256;
@@ -19,16 +23,17 @@ pub(super) fn watch(
     engine: &Arc<Engine>,
     draining: &CancellationToken,
     from_revision: u64,
-) -> Result<ReceiverStream<Result<pb::WatchWeightsResponse, Status>>, CombinerError> {
+) -> Result<ReceiverStream<Result<pb::WatchWeightsResponse, Status>>, RequestError> {
     let last = engine.weights.applied();
     let next = match from_revision {
         0 => last + 1,
         revision if revision > last + 1 => {
-            return Err(CombinerError::FutureRevision {
+            return Err(PlanError::FutureRevision {
                 field: "from_revision",
                 revision,
                 last,
-            });
+            }
+            .into());
         }
         revision => revision,
     };
@@ -58,7 +63,7 @@ impl Watch {
         let draining = self.draining.clone();
         let end = tokio::select! {
             end = self.follow() => end,
-            () = draining.cancelled() => Err(CombinerError::Draining),
+            () = draining.cancelled() => Err(RequestError::Draining),
         };
         self.engine.metrics.watchers.dec();
         if let Err(error) = end {
@@ -68,7 +73,7 @@ impl Watch {
     }
 
     /// Ends when the watcher has gone.
-    async fn follow(&mut self) -> Result<(), CombinerError> {
+    async fn follow(&mut self) -> Result<(), RequestError> {
         let mut newest = self.engine.weights.subscribe();
         loop {
             let signalled = newest.borrow_and_update().clone();
@@ -96,14 +101,14 @@ impl Watch {
         }
     }
 
-    async fn read(&self) -> Result<Vec<Entry>, CombinerError> {
+    async fn read(&self) -> Result<Vec<Entry>, RequestError> {
         let applied = self.engine.weights.applied();
         if self.next > applied {
             return Ok(Vec::new());
         }
         let applied = usize::try_from(applied + 1 - self.next).unwrap_or(usize::MAX);
         let count = READ_AHEAD.min(applied);
-        self.engine.weights.read(self.next, count).await
+        Ok(self.engine.weights.read(self.next, count).await?)
     }
 
     async fn send(&mut self, entry: &Entry) -> bool {

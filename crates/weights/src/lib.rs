@@ -1,0 +1,56 @@
+//! Live weights: an append-only log whose sequence number is the revision, and one snapshot of the
+//! weights in force per request.
+//!
+//! [`LiveWeights`] is the way in: it opens the store, plans and commits changes, and answers which
+//! weights are in force. [`InForce::choose`] decides which of a profile's weights a request gets.
+
+mod live;
+
+mod commit;
+mod history;
+mod log_state;
+mod plan;
+mod ramping;
+mod replicas;
+mod verify;
+mod what_if;
+
+mod audience;
+mod entry;
+mod in_force;
+mod profile;
+mod store;
+
+mod config;
+mod error;
+mod metrics;
+
+#[cfg(test)]
+mod test_config;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    audience::{
+        Arm, Attribute, Chosen, Condition, Draw, Experiment, Explained, Exploration,
+        RequestContext, Segment, Test, Value, Verdict, shares,
+    },
+    commit::Command,
+    config::{
+        Config, Objective, OnModelChange, Profile, StoreConfig, StoreConfigError, find_profile,
+    },
+    entry::{Cause, Change, Entry, digest},
+    error::{Error, Mismatch, PlanError, StoreError},
+    history::Page,
+    in_force::InForce,
+    live::LiveWeights,
+    plan::{
+        AudienceChange, Context, ExperimentChange, KnownAttributes, ModelIdentity, ProfileAt,
+        ProfileChange, RampPlan, Restored,
+    },
+    profile::{Action, ModelBinding, ObjectiveWeight, ProfileState, Ramp},
+    ramping::now_ms,
+    replicas::Replica,
+    verify::{Verified, verify_log},
+    what_if::WhatIf,
+};

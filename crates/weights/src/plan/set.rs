@@ -1,0 +1,83 @@
+//! Setting weights, and confirming them for models that were replaced.
+
+use super::{
+    AudienceChange, Planner, ProfileAt,
+    audience::change_audience,
+    binding::{bind, check_binding, confirmed},
+    check::{check_range, check_step, merged},
+    every_set::check_every_weight_set,
+};
+use crate::{
+    entry::Change,
+    error::PlanError,
+    in_force::{InForce, named},
+    log_state::LogState,
+    profile::{Action, ModelBinding, ObjectiveWeight, ProfileState},
+};
+
+/// What is to become of one profile.
+#[derive(Debug, Clone)]
+pub struct ProfileChange {
+    /// The profile.
+    pub at: ProfileAt,
+    /// The objectives that get a new weight.
+    pub weights: Vec<ObjectiveWeight>,
+    /// What the writer says that the weights were tuned for.
+    pub binding: Vec<ModelBinding>,
+    /// Binds every weight to what is served now.
+    pub confirm_models: bool,
+    /// What becomes of segments, experiments and exploration.
+    pub audience: AudienceChange,
+}
+
+/// As [`Planner::set`].
+pub(super) fn plan(
+    planner: &Planner,
+    log: &LogState,
+    changes: &[ProfileChange],
+) -> Result<Change, PlanError> {
+    let mut profiles: Vec<ProfileState> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let current = planner.current(log, &change.at, &profiles)?;
+        profiles.push(changed(planner, &current, change)?);
+    }
+    Ok(Change {
+        action: Action::Set,
+        forced: planner.context.forced,
+        profiles,
+    })
+}
+
+fn changed(
+    planner: &Planner,
+    current: &InForce,
+    change: &ProfileChange,
+) -> Result<ProfileState, PlanError> {
+    let (profile, context) = (&*current.profile, &planner.context);
+    let mut state = ProfileState {
+        ramp: None,
+        ..current.state()
+    };
+    let moves = !change.weights.is_empty();
+    if moves || change.audience.is_empty() && !change.confirm_models {
+        let weights = merged(current, &change.weights)?;
+        if !context.forced {
+            check_range(profile, &weights)?;
+            check_step(profile, &current.weights, &weights)?;
+        }
+        state.weights = named(profile, weights.as_slice());
+    }
+    if change.confirm_models {
+        state.binding = confirmed(context, profile, &change.binding)?;
+    } else if moves {
+        state.binding = bind(context, current, &change.binding)?;
+    } else {
+        // Weights that do not move stay bound to what they were tuned for.
+        check_binding(context, current, &change.binding)?;
+    }
+    if moves || !change.audience.is_empty() {
+        change_audience(context, current, &change.audience, &mut state)?;
+        check_every_weight_set(profile, &state, Some(current), context.forced)?;
+    }
+    Ok(state)
+}

@@ -1,0 +1,129 @@
+//! Which combiners there are, what each has applied, and which of them is behind.
+
+use std::time::Duration;
+
+use super::{live::LiveWeights, store::Heard};
+use crate::error::StoreError;
+
+/// A combiner that says what it has applied once a second counts as silent after this.
+const SILENT: Duration = Duration::from_secs(4);
+
+/// A combiner and what it has applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replica {
+    /// Name.
+    pub name: String,
+    /// The last revision that it had applied when it was last heard.
+    pub applied: u64,
+    /// The hash of that entry; empty at revision 0.
+    pub hash: String,
+    /// How long ago that was; nothing for the combiner itself.
+    pub heard: Duration,
+    /// How many revisions it lacks.
+    pub behind: u64,
+    /// What is wrong with it; empty when nothing is.
+    pub problem: String,
+}
+
+impl LiveWeights {
+    /// This combiner, and after it the others by name.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        let (applied, hash) = self.end();
+        let known = self.store.known().unwrap_or(applied).max(applied);
+        let mut own = Replica {
+            name: self.config.replica.clone(),
+            applied,
+            hash,
+            heard: Duration::ZERO,
+            behind: known - applied,
+            problem: String::new(),
+        };
+        own.problem = problem(&own, false);
+        if let Some(since) = self.lost_since() {
+            let since = since.elapsed().unwrap_or_default().as_secs();
+            own.problem = format!("has not reached the weights store for {since} s");
+        }
+        if self.store.name_taken() {
+            own.problem = "another combiner runs under this name".to_owned();
+        }
+        let mut replicas = vec![own];
+        for heard in self.store.others() {
+            let strange = self.strange(&heard, applied).await?;
+            replicas.push(other(heard, known, strange));
+        }
+        Ok(replicas)
+    }
+
+    /// Whether the other has another history than this one.
+    async fn strange(&self, heard: &Heard, applied: u64) -> Result<bool, StoreError> {
+        if heard.revision == 0 || heard.revision > applied {
+            return Ok(false);
+        }
+        let same = self.store.read(heard.revision, 1).await?;
+        Ok(same.first().is_some_and(|entry| entry.hash != heard.hash))
+    }
+}
+
+fn other(heard: Heard, known: u64, strange: bool) -> Replica {
+    let mut replica = Replica {
+        behind: known.saturating_sub(heard.revision),
+        heard: heard.at.elapsed(),
+        name: heard.name,
+        applied: heard.revision,
+        hash: heard.hash,
+        problem: String::new(),
+    };
+    replica.problem = problem(&replica, strange);
+    replica
+}
+
+fn problem(replica: &Replica, strange: bool) -> String {
+    let mut problems = Vec::new();
+    if strange {
+        problems.push("has another history".to_owned());
+    }
+    if replica.heard > SILENT {
+        problems.push(format!("was last heard {} s ago", replica.heard.as_secs()));
+    }
+    match replica.behind {
+        0 => {}
+        1 => problems.push("is 1 revision behind".to_owned()),
+        behind => problems.push(format!("is {behind} revisions behind")),
+    }
+    problems.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn replica(revision: u64, ago: u64, strange: bool) -> String {
+        let at = Instant::now()
+            .checked_sub(Duration::from_secs(ago))
+            .unwrap();
+        let heard = Heard {
+            name: "b".into(),
+            revision,
+            hash: "h".into(),
+            at,
+        };
+        other(heard, 7, strange).problem
+    }
+
+    #[test]
+    fn who_is_behind_silent_or_strange_is_told_as_such() {
+        assert_eq!(replica(7, 0, false), "");
+        assert_eq!(replica(8, 0, false), "", "it may know more than this one");
+        assert_eq!(replica(6, 1, false), "is 1 revision behind");
+        assert_eq!(
+            replica(4, 60, false),
+            "was last heard 60 s ago, is 3 revisions behind"
+        );
+        assert_eq!(replica(7, 0, true), "has another history");
+    }
+}

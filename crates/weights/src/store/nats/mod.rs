@@ -1,0 +1,365 @@
+//! The log in a NATS stream, for many combiners, and this combiner's copy of it in a file.
+//!
+//! The stream is the truth: it takes an entry right after the one its writer knew, or not at all. The copy has the embedded
+//! log's format and holds what this combiner has read, so that it starts while NATS is away, and finds out when the stream was
+//! truncated or replaced. One task keeps the copy up to date: it asks for the last entry after every signal and on every tick,
+//! checks it against the chain, and fetches what lies between. Signals may be lost; entries are not.
+
+mod first;
+mod link;
+mod replicas;
+
+use std::{
+    mem::take,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{FutureExt as _, StreamExt as _, future::pending};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::link::Address;
+use self::{
+    link::{Link, Published},
+    replicas::Replicas,
+};
+use super::{
+    Appended, Reach,
+    embedded::Embedded,
+    scan::{line, open_line},
+};
+use crate::{
+    config::Config,
+    entry::{Entry, NO_HASH, Sealed},
+    error::StoreError,
+    metrics::LogEnd,
+};
+
+/// How long the start waits for NATS, before it goes on with the copy or gives up.
+const START: Duration = Duration::from_secs(5);
+const START_PAUSE: Duration = Duration::from_millis(50);
+/// How often the end of the log is asked for without a signal: how late a lost signal or a lost server is noticed.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a writer waits for others of this combiner.
+const TURN: Duration = Duration::from_secs(1);
+/// Entries that are fetched before they are written to the copy.
+pub(super) const CHUNK: u64 = 1024;
+
+/// The log in a NATS stream.
+#[derive(Debug)]
+pub(crate) struct Nats {
+    link: Link,
+    copy: Arc<Embedded>,
+    reach: Arc<Reach>,
+    end: Mutex<End>,
+    /// Whether the stream was in reach since the start.
+    seen: AtomicBool,
+    /// The last revision of the copy.
+    copied: watch::Sender<u64>,
+    /// The last revision of the stream, as it was last seen.
+    known: LogEnd,
+    replicas: Replicas,
+    /// Ends the tasks.
+    closing: CancellationToken,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Where the copy ends.
+#[derive(Debug)]
+struct End {
+    revision: u64,
+    hash: String,
+    /// The connection on which the stream was last checked.
+    checked: Option<u64>,
+}
+
+impl Nats {
+    /// Connects, and catches up with the stream or, where it is out of reach, begins with the copy.
+    ///
+    /// # Errors
+    /// There is no copy and no stream within five seconds: a combiner that never saw the log does not know the weights.
+    pub(super) async fn open(
+        path: PathBuf,
+        address: Address<'_>,
+        config: &Config,
+        known: LogEnd,
+        reach: Arc<Reach>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let deadline = Instant::now() + START;
+        let link = Link::connect(address, config).await?;
+        if !path.exists() {
+            first::copy(&link, &path, deadline).await?;
+        }
+        let copy = Embedded::open_copy(path).await?;
+        let revision = copy.last();
+        let hash = match copy.read(revision, 1).await?.pop() {
+            Some(last) if revision > 0 => last.hash,
+            _ => NO_HASH.to_owned(),
+        };
+        let store = Arc::new(Self {
+            replicas: Replicas::new(&config.replica),
+            copied: watch::Sender::new(revision),
+            known,
+            end: Mutex::new(End {
+                revision,
+                hash,
+                checked: None,
+            }),
+            closing: CancellationToken::new(),
+            tasks: std::sync::Mutex::default(),
+            seen: AtomicBool::new(false),
+            link,
+            copy,
+            reach,
+        });
+        while let Err(error) = store.catch_up(&mut *store.end.lock().await).await {
+            if Instant::now() >= deadline || matches!(error, StoreError::Broken { .. }) {
+                break;
+            }
+            sleep(START_PAUSE).await;
+        }
+        store.begin();
+        Ok(store)
+    }
+
+    fn begin(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        let follow = tokio::spawn(follow(weak.clone(), self.closing.clone()));
+        let beat = tokio::spawn(replicas::beat(weak, self.closing.clone()));
+        if let Ok(mut tasks) = self.tasks.lock() {
+            tasks.extend([follow, beat]);
+        }
+    }
+
+    /// Ends the tasks; after that nothing but the callers holds the copy.
+    pub(super) async fn close(&self) {
+        self.closing.cancel();
+        let tasks = self.tasks.lock().map(|mut tasks| take(&mut *tasks));
+        for task in tasks.unwrap_or_default() {
+            // One that was cancelled or has died has ended too.
+            let _ = task.await;
+        }
+    }
+
+    /// As [`super::Store::append`].
+    pub(super) async fn append(&self, sealed: &Sealed) -> Result<Appended, StoreError> {
+        let mut end = self.turn().await?;
+        let entry = &sealed.entry;
+        // What is written here stands in one chain with what was read: the stream may have been replaced since.
+        self.catch_up(&mut end).await?;
+        if entry.revision != end.revision + 1 {
+            return Ok(Appended::Conflict);
+        }
+        let line = line(&entry.hash, &sealed.payload);
+        let (told, sure) = match self.link.publish(end.revision, line.clone()).await? {
+            Published::Stored => {
+                if let Err(error) = self.take(&mut end, &line.into()).await {
+                    // It is durable; only this combiner's copy lags.
+                    self.reach.lost(&error);
+                }
+                return Ok(Appended::Committed);
+            }
+            Published::Conflict => (String::new(), true),
+            Published::Refused(reason) => (reason, true),
+            Published::Unknown(reason) => (reason, false),
+        };
+        let read = self.catch_up(&mut end).await;
+        if end.revision >= entry.revision {
+            // The place is taken: by this very entry, or for ever by another one.
+            let taken = self.copy.read(entry.revision, 1).await?;
+            let ours = taken.first().is_some_and(|taken| taken.hash == entry.hash);
+            return Ok(if ours {
+                Appended::Committed
+            } else {
+                Appended::Conflict
+            });
+        }
+        match read {
+            Ok(()) if sure => Err(self.link.broken(format!("it refuses an entry: {told}"))),
+            Err(error) if sure => Err(error),
+            _ => Err(StoreError::Ambiguous {
+                store: self.link.store.clone(),
+                reason: told,
+                key: entry.cause.idempotency_key.clone(),
+            }),
+        }
+    }
+
+    async fn turn(&self) -> Result<MutexGuard<'_, End>, StoreError> {
+        let turn = timeout(TURN, self.end.lock()).await;
+        turn.map_err(|_| self.link.unreachable(&"other writes still wait for it"))
+    }
+
+    /// As [`super::Store::read`], out of the copy; where that ends, the stream is asked whether it ends there, too.
+    ///
+    /// Until the stream was seen once, the end of the copy is the end: the start goes on without NATS.
+    pub(super) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
+        if from > self.copy.last() && self.seen.load(Ordering::Relaxed) {
+            self.catch_up(&mut *self.turn().await?).await?;
+        }
+        self.copy.read(from, count).await
+    }
+
+    /// As [`super::Store::tail`].
+    pub(super) fn tail(self: &Arc<Self>, after: u64) -> Tail {
+        Tail {
+            copied: self.copied.subscribe(),
+            copy: Arc::clone(&self.copy),
+            after,
+        }
+    }
+
+    /// The last revision of the stream, as far as it is known.
+    pub(super) fn known(&self) -> u64 {
+        self.known.last_revision()
+    }
+
+    /// Which combiners there are.
+    pub(super) fn replicas(&self) -> &Replicas {
+        &self.replicas
+    }
+
+    /// Copies what the stream has and the copy has not.
+    ///
+    /// # Errors
+    /// The stream is out of reach, or is not the one that was copied.
+    async fn catch_up(&self, end: &mut End) -> Result<(), StoreError> {
+        let outcome = self.copy_what_is_new(end).await;
+        match &outcome {
+            Ok(()) => self.reach.found(),
+            Err(error) => self.reach.lost(error),
+        }
+        outcome
+    }
+
+    async fn copy_what_is_new(&self, end: &mut End) -> Result<(), StoreError> {
+        self.link.connected()?;
+        let connection = self.link.connections();
+        if end.checked != Some(connection) {
+            self.link.check(end.revision == 0).await?;
+            end.checked = Some(connection);
+        }
+        let (last, newest) = match self.link.last().await? {
+            Some(last) => last,
+            None => (0, Bytes::new()),
+        };
+        if last < end.revision {
+            return Err(self.link.broken(format!(
+                "it ends at revision {last}, and this combiner has revision {}",
+                end.revision
+            )));
+        }
+        self.known.set_last_revision(last);
+        self.seen.store(true, Ordering::Relaxed);
+        if last == end.revision {
+            if last > 0 && !newest.starts_with(end.hash.as_bytes()) {
+                return Err(self.replaced(last));
+            }
+            return Ok(());
+        }
+        while end.revision + 1 < last {
+            let until = (last - 1).min(end.revision + CHUNK);
+            for line in self.link.lines(end.revision + 1..=until).await? {
+                self.take(end, &line).await?;
+            }
+        }
+        self.take(end, &newest).await
+    }
+
+    /// Appends the next line of the stream to the copy.
+    async fn take(&self, end: &mut End, line: &Bytes) -> Result<(), StoreError> {
+        let revision = end.revision + 1;
+        let entry = open_line(Path::new(&self.link.store), revision, line)?;
+        if entry.follows(revision, &end.hash).is_err() {
+            return Err(self.replaced(revision));
+        }
+        self.copy.append_line(revision, line.to_vec()).await?;
+        end.revision = revision;
+        end.hash = entry.hash;
+        self.copied.send_replace(revision);
+        Ok(())
+    }
+
+    fn replaced(&self, revision: u64) -> StoreError {
+        self.link.broken(format!(
+            "its revision {revision} does not belong to the history that this combiner has applied: the stream was replaced"
+        ))
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
+}
+
+/// What is copied, as it comes.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    copied: watch::Receiver<u64>,
+    copy: Arc<Embedded>,
+    after: u64,
+}
+
+impl Tail {
+    /// As [`super::Tail::next`].
+    pub(super) async fn next(&mut self) -> Result<Entry, StoreError> {
+        let after = self.after;
+        if self
+            .copied
+            .wait_for(|copied| *copied > after)
+            .await
+            .is_err()
+        {
+            // The store is gone, and nothing comes any more.
+            return pending().await;
+        }
+        let mut next = self.copy.read(after + 1, 1).await?;
+        self.after = after + 1;
+        next.pop().ok_or_else(|| StoreError::Internal {
+            what: format!("revision {} was copied and is not there", after + 1),
+        })
+    }
+}
+
+/// Keeps the copy up to date for as long as there is a store.
+async fn follow(store: Weak<Nats>, closing: CancellationToken) {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut news = None;
+    loop {
+        let Some(store) = store.upgrade() else { return };
+        if news.is_none() {
+            news = store.link.news().await.ok();
+        }
+        // What came of it is told to everybody who asks.
+        let _ = store.catch_up(&mut *store.end.lock().await).await;
+        drop(store);
+        let signal = async {
+            match &mut news {
+                Some(signals) => signals.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = signal => {}
+            () = closing.cancelled() => return,
+        }
+        while let Some(Some(_)) = news
+            .as_mut()
+            .and_then(|signals| signals.next().now_or_never())
+        {}
+    }
+}

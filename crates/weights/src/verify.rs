@@ -1,0 +1,136 @@
+//! Verifying the whole log: every entry is as it was written, and follows the one before it. On the store of a running
+//! server, or on the file of an embedded log with no server at all.
+
+use std::{fs::File, path::Path};
+
+use super::{
+    entry::{Entry, NO_HASH},
+    live::{LiveWeights, READ_AHEAD},
+    store::scan,
+};
+use crate::error::StoreError;
+
+/// What a check of the log found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// How many entries are as they were written, from the first on.
+    pub entries: u64,
+    /// The hash of the last of them; 64 zeros when there is none.
+    pub head: String,
+    /// The first entry that is not as it was written, and what is wrong with it.
+    pub broken: Option<(u64, String)>,
+    /// The revision of the entry whose hash was looked for.
+    pub found: Option<u64>,
+    /// Bytes after the last entry: a write that was never finished, and so never acknowledged. Of a file only.
+    pub unfinished: usize,
+}
+
+/// Verifies the file of an embedded log, without writing and without a server; `head`, when not empty, is the hash of an
+/// entry to look for.
+///
+/// # Errors
+/// The file cannot be read. What is wrong with its content is no error, but part of the answer.
+pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
+    let file = File::open(path).map_err(|source| StoreError::Io {
+        path: path.to_owned(),
+        action: "cannot be opened",
+        source,
+    })?;
+    let mut verified = Verified::new();
+    match scan(path, &file, |entry| verified.add(&entry, head)) {
+        Ok(scan) => verified.unfinished = scan.tail.len(),
+        Err(error) => verified.broken_by(error)?,
+    }
+    Ok(verified)
+}
+
+impl LiveWeights {
+    /// Verifies the log as the store holds it now; `head`, when not empty, is the hash of an entry
+    /// to look for.
+    ///
+    /// # Errors
+    /// The store cannot be read. What is wrong with its content is no error, but part of the answer.
+    pub async fn verify(&self, head: &str) -> Result<Verified, StoreError> {
+        let mut verified = Verified::new();
+        loop {
+            let next = verified.entries + 1;
+            let page = match self.read(next, READ_AHEAD).await {
+                // The page again, up to the entry that is broken.
+                Err(StoreError::Corrupt { revision, .. }) if revision > next => {
+                    let good = usize::try_from(revision - next).unwrap_or(READ_AHEAD);
+                    self.read(next, good).await
+                }
+                other => other,
+            };
+            let entries = match page {
+                Ok(entries) => entries,
+                Err(error) => {
+                    verified.broken_by(error)?;
+                    return Ok(verified);
+                }
+            };
+            let last = self.applied();
+            if entries.is_empty() {
+                if verified.entries < last {
+                    let problem = format!("it is not there, and revision {last} was");
+                    verified.broken = Some((next, problem));
+                }
+                return Ok(verified);
+            }
+            for entry in entries {
+                if let Err(problem) = entry.follows(verified.entries + 1, &verified.head) {
+                    verified.broken = Some((verified.entries + 1, problem));
+                    return Ok(verified);
+                }
+                verified.add(&entry, head);
+            }
+        }
+    }
+}
+
+impl Verified {
+    /// What is wrong, for a person; none when nothing is. `head` is the hash that was looked for.
+    #[must_use]
+    pub fn problem(&self, head: &str) -> Option<String> {
+        match &self.broken {
+            Some((_, problem)) => Some(problem.clone()),
+            None if !head.is_empty() && self.found.is_none() => Some(format!(
+                "no entry has the hash {head}: since it was noted, the log was cut off, written anew or exchanged"
+            )),
+            None => None,
+        }
+    }
+
+    fn new() -> Self {
+        Self {
+            entries: 0,
+            head: NO_HASH.to_owned(),
+            broken: None,
+            found: None,
+            unfinished: 0,
+        }
+    }
+
+    fn add(&mut self, entry: &Entry, head: &str) {
+        self.entries = entry.revision;
+        self.head.clone_from(&entry.hash);
+        if entry.hash == head {
+            self.found = Some(entry.revision);
+        }
+    }
+
+    fn broken_by(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let revision = match &error {
+            StoreError::Corrupt {
+                revision, problem, ..
+            } => {
+                self.broken = Some((*revision, problem.clone()));
+                return Ok(());
+            }
+            StoreError::TooNew { revision, .. } => *revision,
+            _ => return Err(error),
+        };
+        self.broken = Some((revision, error.to_string()));
+        Ok(())
+    }
+}
