@@ -1,65 +1,32 @@
-//! Writing: a change is planned against the log's state, sealed to its place and offered to the store, and again when the log
-//! has moved on meanwhile. An entry whose fate is not known is looked for before anything is tried again.
+//! Writing: a change is planned against the log's state, sealed to its place and offered to the store,
+//! and again when the log has moved on meanwhile. An entry whose fate is not known is looked for
+//! before anything is tried again.
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::time::{sleep, timeout};
 
-use super::{
+use crate::{
     entry::{Cause, Change, Entry, Sealed},
+    error::{Error, PlanError, StoreError},
     live::LiveWeights,
     log_state::LogState,
-    plan::{Context, Planner, ProfileAt, ProfileChange, RampPlan, Restored},
+    plan::{Command, Context},
     store::Appended,
 };
-use crate::error::{Error, PlanError, StoreError};
 
-/// The longest that a write takes, whatever the store does.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Between attempts after a write whose outcome is not known, and after a lost race.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// A change of the log.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// Sets weights and audiences, or confirms weights for other models.
-    Set(Vec<ProfileChange>),
-    /// Restores some profiles as they were.
-    Rollback {
-        /// The revision that is restored.
-        revision: u64,
-        /// The profiles, each with what the log said of it then.
-        profiles: Vec<Restored>,
-    },
-    /// Starts a ramp.
-    StartRamp(RampPlan),
-    /// Stops the ramp of a profile.
-    StopRamp(ProfileAt),
-    /// Puts the safe set of the profile of this name in force; an empty name means of all.
-    Kill(String),
-}
-
-impl Planner {
-    fn plan(&self, log: &LogState, command: &Command) -> Result<Change, PlanError> {
-        match command {
-            Command::Set(changes) => self.set(log, changes),
-            Command::Rollback { revision, profiles } => self.rollback(log, *revision, profiles),
-            Command::StartRamp(plan) => self.start_ramp(log, plan),
-            Command::StopRamp(at) => self.stop_ramp(log, at),
-            Command::Kill(profile) => self.kill(profile),
-        }
-    }
-}
 
 impl LiveWeights {
     /// Plans a change of the log and commits it, or answers a repeat of `cause` with its first entry.
     /// It goes on in a task of its own, so that a caller who goes away leaves nothing half done.
     ///
     /// # Errors
-    /// The change is refused; a store that is lost, within a bounded time.
+    /// The change is refused; the store does not take it within a bounded time.
     pub async fn change(
         self: &Arc<Self>,
         cause: Cause,
@@ -78,29 +45,29 @@ impl LiveWeights {
         entry.ok_or_else(|| internal("a change changed nothing".to_owned()))
     }
 
-    /// Stores and applies what `plan` makes of the log's state, or answers a repeat of `cause` with its first entry; none
-    /// when there is nothing to change.
+    /// Stores and applies what `plan` makes of the log's state, or answers a repeat of `cause` with
+    /// its first entry; none when there is nothing to change.
     ///
-    /// `plan` is called again when the log has moved on meanwhile: it alone decides whether that is a conflict.
+    /// `plan` is called again when the log has moved on meanwhile: it alone decides whether that is
+    /// a conflict.
     ///
     /// # Errors
-    /// What `plan` refuses; [`PlanError::KeyReused`]; a store that is lost, within a bounded time.
+    /// What `plan` refuses; [`PlanError::KeyReused`]; a store that is out of reach, within a bounded
+    /// time. After [`StoreError::Ambiguous`] the entry may become durable yet; it is applied then.
     pub(crate) async fn commit(
         &self,
         cause: Cause,
         plan: impl Fn(&LogState) -> Result<Option<Change>, PlanError>,
     ) -> Result<Option<Arc<Entry>>, Error> {
-        let mut doubt: Option<StoreError> = None;
-        match timeout(PATIENCE, self.attempts(&cause, plan, &mut doubt)).await {
+        let mut doubt = None;
+        match timeout(self.patience, self.attempts(&cause, plan, &mut doubt)).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let reason = || format!("it took no entry within {} s", PATIENCE.as_secs());
-                Err(doubt
-                    .unwrap_or_else(|| StoreError::Unavailable {
-                        store: self.config.store.to_string(),
-                        reason: reason(),
-                    })
-                    .into())
+                let unavailable = || StoreError::Unavailable {
+                    store: self.config.store.to_string(),
+                    reason: format!("it took no entry within {:?}", self.patience),
+                };
+                Err(doubt.unwrap_or_else(unavailable).into())
             }
         }
     }
@@ -114,6 +81,8 @@ impl LiveWeights {
     ) -> Result<Option<Arc<Entry>>, Error> {
         let _turn = self.writing.lock().await;
         loop {
+            // The entry in doubt may be in the log by now. Planning before the log was read to its
+            // end could write the same change twice.
             if doubt.is_some() && self.catch_up().await.is_err() {
                 sleep(PAUSE).await;
                 continue;
@@ -124,6 +93,7 @@ impl LiveWeights {
             let Some(sealed) = self.seal(cause, &plan)? else {
                 return Ok(None);
             };
+            // Set before the write, since this future may be dropped while the store is at it.
             let known = doubt.take();
             *doubt = Some(self.ambiguous(cause));
             match self.store.append(&sealed).await {
@@ -135,7 +105,8 @@ impl LiveWeights {
                 Ok(Appended::Conflict) => {
                     *doubt = known;
                     match self.catch_up().await {
-                        // An earlier attempt is found now, or cannot arrive any more: the log has gone past its place.
+                        // An earlier attempt is found now, or cannot arrive any more: the log has
+                        // gone past its place.
                         Ok(true) => *doubt = None,
                         Ok(false) => sleep(PAUSE).await,
                         Err(error) if doubt.is_none() => return Err(error.into()),
@@ -146,6 +117,7 @@ impl LiveWeights {
                     *doubt = Some(error);
                     sleep(PAUSE).await;
                 }
+                // This attempt wrote nothing, but an earlier one may have.
                 Err(error) => return Err(known.unwrap_or(error).into()),
             }
         }
@@ -159,8 +131,16 @@ impl LiveWeights {
         }
     }
 
+    /// The entry that this very request made before.
     async fn repeated(&self, cause: &Cause) -> Result<Option<Entry>, Error> {
-        let Some(revision) = self.state().used(&cause.idempotency_key) else {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs().cast_signed());
+        let used = self
+            .known()
+            .log
+            .revision_of_key(&cause.idempotency_key, now);
+        let Some(revision) = used else {
             return Ok(None);
         };
         match self.store.read(revision, 1).await?.pop() {
@@ -173,17 +153,20 @@ impl LiveWeights {
         }
     }
 
+    /// Plans the change and gives it its place at the end of the log.
     fn seal(
         &self,
         cause: &Cause,
         plan: impl Fn(&LogState) -> Result<Option<Change>, PlanError>,
     ) -> Result<Option<Sealed>, Error> {
-        let state = self.state();
-        let Some(change) = plan(&state)? else {
+        let known = self.known();
+        let Some(change) = plan(&known.log)? else {
             return Ok(None);
         };
+        self.check_applicable(&known, &change)?;
+        let (last, hash) = (known.log.last, &known.log.last_hash);
         let now = SystemTime::now().into();
-        Sealed::new(state.last + 1, &state.last_hash, change, cause.clone(), now)
+        Sealed::new(last + 1, hash, change, cause.clone(), now)
             .map(Some)
             .map_err(|error| {
                 let what = error.to_string();

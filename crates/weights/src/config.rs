@@ -1,6 +1,6 @@
 //! What the weights need to know of a combiner's configuration, checked by whoever reads the file.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{Bound, Weights};
@@ -12,6 +12,9 @@ const DEFAULT_STREAM: &str = "counterweight";
 #[cfg(feature = "nats")]
 const STREAM_MAX_BYTES: usize = 64;
 
+/// The least time for which idempotency keys are recognised, and the default: a week.
+pub const MIN_KEY_HORIZON: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// What the weights need to know of a combiner's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -19,6 +22,8 @@ pub struct Config {
     pub replica: String,
     /// Where the log is kept.
     pub store: StoreConfig,
+    /// For how long a repeated idempotency key is recognised. At least [`MIN_KEY_HORIZON`].
+    pub key_horizon: Duration,
     /// The profiles; names unique. At least one.
     pub profiles: Vec<Arc<Profile>>,
 }
@@ -149,7 +154,7 @@ impl StoreConfig {
                 return Err(StoreConfigError {
                     key: "nats",
                     problem: format!(
-                        "{server:?} is no server; write nats://HOST:PORT, comma separated for a cluster"
+                        "{server:?} is not the address of a server; write nats://HOST:PORT, comma separated for a cluster"
                     ),
                 });
             }
@@ -160,7 +165,7 @@ impl StoreConfig {
             return Err(StoreConfigError {
                 key: "stream",
                 problem: format!(
-                    "{stream:?} is no name of a stream; write 1 to {STREAM_MAX_BYTES} letters, digits, - and _"
+                    "{stream:?} is not a valid stream name: use 1 to {STREAM_MAX_BYTES} letters, digits, `-` or `_`"
                 ),
             });
         }

@@ -1,5 +1,5 @@
-//! One entry of the weights log, and the payload it is stored as. The hash of a payload is over its stored bytes, and
-//! every payload names the hash of the one before it.
+//! One entry of the weights log, and the payload that stores it. The hash of an entry is that of its
+//! stored bytes, and every entry names the hash of the one before it.
 
 use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::profile::{Action, ProfileState};
 
-/// The newest payload format that is read, and the one that is written. Format 1 knew weights only, format 2 no segments, experiments and
-/// exploration; what an entry lacks is read as "set, not forced, bound to nothing, no ramp, the same weights for all".
+/// The format of the payloads that are written, and the newest one that is read. Format 1 had weights
+/// only; format 2 had no segments, experiments or exploration. An entry that lacks a part is read as
+/// "set, not forced, bound to nothing, no ramp, the same weights for all".
 pub(crate) const FORMAT: u64 = 3;
 /// The hash that the first entry names as the one before it.
 pub(crate) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -31,7 +32,8 @@ pub struct Cause {
     pub author: String,
     /// Why.
     pub reason: String,
-    /// Names the write: whoever does not know whether it arrived looks for the key. Empty in entries of format 1 only.
+    /// Names the write: a writer who does not know whether it arrived looks for this key. Empty in
+    /// entries of format 1 only.
     pub idempotency_key: String,
     /// Digest of the request that made it, to tell a repeat from another change under the same key.
     pub request_digest: String,
@@ -54,7 +56,7 @@ pub struct Entry {
     pub hash: String,
 }
 
-/// An entry with the bytes that are to be stored: it fits after one certain entry, and nowhere else.
+/// An entry with the bytes to store. It fits after one certain entry and nowhere else.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
     pub(crate) entry: Entry,
@@ -87,7 +89,7 @@ struct Format {
     format: u64,
 }
 
-/// Why a payload is no entry.
+/// Why a payload cannot be read as an entry.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Unreadable {
     Corrupt(String),
@@ -169,11 +171,12 @@ impl Entry {
         }
     }
 
-    /// Whether it is the entry `revision`, after the entry with hash `previous`; else what is wrong with it.
+    /// Checks that it is the entry `revision` after the entry with hash `previous`; the error says what
+    /// is wrong.
     pub(crate) fn follows(&self, revision: u64, previous: &str) -> Result<(), String> {
         if self.revision != revision {
             return Err(format!(
-                "it holds revision {} where {revision} belongs",
+                "it has revision {} where {revision} belongs",
                 self.revision
             ));
         }
@@ -356,7 +359,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_told_apart_from_corruption() {
+    fn a_newer_format_is_not_taken_for_corruption() {
         let payload = r#"{"format":99,"anything":[]}"#.as_bytes();
         assert_eq!(
             Entry::open(payload, digest(payload).as_bytes()),

@@ -19,7 +19,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the weights log sets profile {profile:?} in revision {revision} to weights that are all zero for the configured objectives; \
-     configure an objective that has a weight there, or set the profile anew"
+     configure an objective that has a weight there, or give the profile other weights, on a combiner that can take these or with the kill switch"
 )]
 pub struct Mismatch {
     /// The profile.
@@ -33,7 +33,7 @@ pub struct Mismatch {
 pub enum StoreError {
     /// Another process uses the store.
     #[error(
-        "the weights store {} is in use by another process; give each combiner a store of its own",
+        "the weights store {} is in use by another process; give each combiner its own store",
         path.display()
     )]
     Locked {
@@ -78,7 +78,7 @@ pub enum StoreError {
     },
     /// A failed write could not be undone yet, so that nothing else is written.
     #[error(
-        "the weights store {} takes no entry until a failed write is undone ({source}); rankings go on with the last weights; free the disk and try again",
+        "the weights store {} accepts no entry until a failed write is undone ({source}); rankings go on with the last weights; free disk space and try again",
         path.display()
     )]
     Closed {
@@ -99,7 +99,7 @@ pub enum StoreError {
     },
     /// The store is out of reach at the start, and was never seen before.
     #[error(
-        "the weights store {store} is out of reach: {reason}; there is no copy of it in {} yet, so that nobody knows which weights are in force; \
+        "the weights store {store} is out of reach: {reason}; there is no copy of it in {} yet, so the weights in force are not known; \
          start NATS first, or correct `store.nats`",
         path.display()
     )]
@@ -113,8 +113,8 @@ pub enum StoreError {
     },
     /// The store is in reach, but is not the one that it has to be.
     #[error(
-        "the weights store {store} cannot be used: {problem}; nothing is written, and rankings go on with the last weights; put the stream right, \
-         or, to begin a new history, stop the combiners, move their copies (`store.path`) aside and start them again"
+        "the weights store {store} cannot be used: {problem}; nothing is written, and rankings go on with the last weights; correct the stream, \
+         or, to start a new history, stop the combiners, move their copies (`store.path`) aside and start them again"
     )]
     Broken {
         /// Which one.
@@ -283,9 +283,9 @@ pub enum PlanError {
         /// The last revision.
         last: u64,
     },
-    /// The compare-and-set was lost.
+    /// The profile has changed since the caller read it.
     #[error(
-        "profile {profile:?} is at revision {current}, and the change expected {expected}; read the weights again and decide anew"
+        "profile {profile:?} is at revision {current}, and the change expected {expected}; read the weights again and decide again"
     )]
     Lost {
         /// The profile.

@@ -1,15 +1,16 @@
-//! The log read backwards: lists of revisions, one revision, and what a profile was at some revision.
+//! Reads the log backwards: lists of revisions, one revision, and the state of profiles at a revision.
 
 use std::collections::HashMap;
 
-use super::{
+use crate::{
     entry::Entry,
+    error::{Error, PlanError, StoreError},
     live::{LiveWeights, READ_AHEAD},
     profile::ProfileState,
 };
-use crate::error::{Error, PlanError, StoreError};
 
-/// The most entries that one page of a list looks at: a profile that is rarely changed gets more, shorter pages.
+/// The most entries that one page of a list looks at: a profile that rarely changes gets more, shorter
+/// pages.
 const LOOK_AT_MOST: u64 = 16 * READ_AHEAD as u64;
 
 /// Part of the log, newest first.
@@ -32,7 +33,7 @@ impl LiveWeights {
         before: u64,
         count: usize,
     ) -> Result<Page, StoreError> {
-        let mut before = before.min(self.applied() + 1);
+        let mut before = before.min(self.last() + 1);
         let end = before.saturating_sub(LOOK_AT_MOST);
         let mut entries = Vec::new();
         while before > 1.max(end) && entries.len() < count {
@@ -57,7 +58,7 @@ impl LiveWeights {
     /// # Errors
     /// There is none; the store cannot be read.
     pub async fn revision(&self, revision: u64) -> Result<Entry, Error> {
-        let last = self.applied();
+        let last = self.last();
         if (1..=last).contains(&revision)
             && let Some(entry) = self.read(revision, 1).await?.pop()
         {
@@ -66,16 +67,17 @@ impl LiveWeights {
         Err(PlanError::UnknownRevision { revision, last }.into())
     }
 
-    /// What the log said of these profiles right after `revision`; none for one that it had said nothing of.
+    /// The state of these profiles right after `revision`, by name; a profile that the log had not set by
+    /// then is missing.
     ///
     /// # Errors
     /// The log ends before; the store cannot be read.
-    pub async fn at(
+    pub async fn states_at(
         &self,
         revision: u64,
         profiles: &[&str],
     ) -> Result<HashMap<String, (u64, ProfileState)>, Error> {
-        let last = self.applied();
+        let last = self.last();
         if revision > last {
             return Err(PlanError::FutureRevision {
                 field: "revision",
@@ -107,7 +109,7 @@ impl LiveWeights {
         let count = usize::try_from(before - from).unwrap_or(READ_AHEAD);
         let entries = self.read(from, count).await?;
         if entries.is_empty() {
-            // It is below what is applied, so it was there.
+            // It is below what is known, so it was there.
             return Err(StoreError::Corrupt {
                 store: self.config.store.to_string(),
                 revision: from,

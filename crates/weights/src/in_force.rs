@@ -1,10 +1,10 @@
-//! The weights of one profile as they are in force: what the log set last, over the configured defaults.
+//! The weights of one profile that are in force: what the log set last, over the configured defaults.
 
 use std::sync::Arc;
 
 use counterweight_ranking::Weights;
 
-use super::{
+use crate::{
     audience::{
         Chosen, Combination, Experiment, Explained, Exploration, RequestContext, Rules, Segment,
     },
@@ -104,7 +104,7 @@ impl InForce {
         }
     }
 
-    /// Whether the weights of some request would all be zero, or none is finite.
+    /// Whether the weights of some request would all be zero, or not all finite.
     fn orders_nothing(&self) -> bool {
         let own = self.weights.as_slice();
         let sets =
@@ -160,10 +160,7 @@ pub(crate) fn named(profile: &Profile, weights: &[f64]) -> Vec<ObjectiveWeight> 
 
 /// Logs where the log and the configuration know different profiles and objectives.
 pub(crate) fn warn_of_differences(config: &Config, log: &LogState) {
-    for name in log.profiles() {
-        let Some((revision, set)) = log.profile(name) else {
-            continue;
-        };
+    for (name, (revision, set)) in log.profiles() {
         let Some(profile) = config.position(name).map(|at| &config.profiles[at]) else {
             tracing::warn!(
                 profile = name,

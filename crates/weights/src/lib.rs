@@ -18,6 +18,7 @@ mod what_if;
 mod audience;
 mod entry;
 mod in_force;
+mod keys;
 mod profile;
 mod store;
 
@@ -35,9 +36,9 @@ pub use self::{
         Arm, Attribute, Chosen, Condition, Draw, Experiment, Explained, Exploration,
         RequestContext, Segment, Test, Value, Verdict, shares,
     },
-    commit::Command,
     config::{
-        Config, Objective, OnModelChange, Profile, StoreConfig, StoreConfigError, find_profile,
+        Config, MIN_KEY_HORIZON, Objective, OnModelChange, Profile, StoreConfig, StoreConfigError,
+        find_profile,
     },
     entry::{Cause, Change, Entry, digest},
     error::{Error, Mismatch, PlanError, StoreError},
@@ -45,8 +46,8 @@ pub use self::{
     in_force::InForce,
     live::LiveWeights,
     plan::{
-        AudienceChange, Context, ExperimentChange, KnownAttributes, ModelIdentity, ProfileAt,
-        ProfileChange, RampPlan, Restored,
+        AudienceChange, Command, Context, ExperimentChange, KnownAttributes, ModelIdentity,
+        ProfileAt, ProfileChange, RampPlan, Restored,
     },
     profile::{Action, ModelBinding, ObjectiveWeight, ProfileState, Ramp},
     ramping::now_ms,

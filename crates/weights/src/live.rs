@@ -1,9 +1,10 @@
-//! The weights that are in force: one snapshot per request, writers who take turns by compare-and-set, and watchers that
-//! no writer waits for.
+//! The weights that are in force: one snapshot per request, writers who take turns by compare-and-set,
+//! and watchers that no writer waits for.
 //!
-//! Whoever committed an entry, it comes to be in force on one way only: [`LiveWeights::apply`].
+//! All entries, local or remote, take effect through [`LiveWeights::apply`].
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -15,113 +16,140 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    entry::Entry,
-    in_force::{InForce, warn_of_differences},
-    log_state::LogState,
-    store::{Reach, Store},
-};
 use crate::{
     config::Config,
-    error::StoreError,
+    entry::{Change, Entry},
+    error::{Mismatch, StoreError},
+    in_force::{InForce, warn_of_differences},
+    log_state::LogState,
     metrics::Metrics,
     plan::{Context, Planner},
+    store::{Store, StoreHealth},
 };
 
 /// Between attempts to follow a store that fails.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
 /// Entries that are read at once.
-pub(super) const READ_AHEAD: usize = 256;
+pub(crate) const READ_AHEAD: usize = 256;
+/// The longest that a write takes, whatever the store does.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All weights at one revision of the log.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Snapshot {
     applied: u64,
+    /// The hash of that entry; empty at revision 0.
+    hash: String,
     /// In the order of the configured profiles.
     profiles: Vec<Arc<InForce>>,
+}
+
+/// What the log says, which may be more than is applied.
+///
+/// An entry that sets a profile to weights that the configuration cannot take, because a combiner
+/// with another configuration wrote it, is not applied, and neither is any entry after it: all
+/// profiles stay at the last revision at which all of them could be taken, and that revision is what
+/// this combiner says it has applied. It goes on reading. As soon as the log says something of every
+/// profile that can be taken again, all of that is applied at once. Until then this combiner writes
+/// only changes that bring that about. Opening a log that cannot be taken is an error.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) log: LogState,
+    /// The profiles that were set after the revision that is applied.
+    waiting: BTreeSet<usize>,
+    /// Why they are not applied.
+    blocked: Option<Mismatch>,
 }
 
 /// The weights of a running combiner.
 #[derive(Debug)]
 pub struct LiveWeights {
-    pub(super) config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     current: ArcSwap<Snapshot>,
-    pub(super) store: Store,
-    reach: Arc<Reach>,
+    pub(crate) store: Store,
+    health: Arc<StoreHealth>,
     metrics: Metrics,
-    state: Mutex<LogState>,
+    known: Mutex<Known>,
     /// This server's writers go one after another; other servers' are met by compare-and-set.
-    pub(super) writing: sync::Mutex<()>,
-    /// The newest entry that is applied, or none when there was none since the start; only a signal, the log is the truth.
+    pub(crate) writing: sync::Mutex<()>,
+    /// The longest that a write takes.
+    pub(crate) patience: Duration,
+    /// The newest entry that is applied, or none when there was none since the start; only a signal,
+    /// the log is the truth.
     newest: watch::Sender<Option<Arc<Entry>>>,
 }
 
 impl LiveWeights {
     /// Opens the store and applies every entry on top of the configured defaults.
     ///
-    /// Entries of profiles and objectives that are no longer configured stay in the log and are not applied.
+    /// Entries of profiles and objectives that are no longer configured stay in the log and are not
+    /// applied.
     ///
     /// # Errors
-    /// The store cannot be opened; a metric of `registry` has the name of one of the weights.
+    /// The store cannot be opened, or the log does not fit the configuration; a metric of `registry`
+    /// has the name of one of the weights.
     pub async fn open(config: Arc<Config>, registry: &Registry) -> Result<Self, StoreError> {
         let metrics = Metrics::new(registry).map_err(|error| StoreError::Internal {
             what: format!("metrics: {error}"),
         })?;
-        let reach = Arc::new(Reach::new(metrics.store_lost.clone()));
-        let store = Store::open(&config, metrics.end.clone(), Arc::clone(&reach)).await?;
-        Self::over(config, store, reach, metrics).await
+        let health = Arc::new(StoreHealth::new(metrics.store_lost.clone()));
+        let opening = Store::open(&config, metrics.end.clone(), Arc::clone(&health));
+        let (store, log) = opening.await?;
+        Self::over(config, store, log, health, metrics).await
     }
 
-    /// Applies every entry of an open store on top of the configured defaults.
-    pub(super) async fn over(
+    /// Applies every entry of an open store, of which `log` says the first, on top of the configured
+    /// defaults.
+    pub(crate) async fn over(
         config: Arc<Config>,
         store: Store,
-        reach: Arc<Reach>,
+        mut log: LogState,
+        health: Arc<StoreHealth>,
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
-        let mut state = LogState::new();
         loop {
-            let entries = store.read(state.last + 1, READ_AHEAD).await?;
+            let entries = store.read(log.last + 1, READ_AHEAD).await?;
             if entries.is_empty() {
                 break;
             }
             for entry in entries {
-                check(&config, &entry, &state)?;
-                state.record(&entry);
+                check(&config, &entry, &log)?;
+                log.record(&entry);
             }
         }
-        warn_of_differences(&config, &state);
-        let profiles = config
-            .profiles
-            .iter()
-            .map(|profile| {
-                let said = state.profile(&profile.name);
-                InForce::new(profile, said).map(Arc::new)
-            })
-            .collect::<Result<_, _>>()?;
+        warn_of_differences(&config, &log);
+        let profiles = config.profiles.iter().map(|profile| {
+            let in_force = InForce::new(profile, log.profile(&profile.name))?;
+            Ok(Arc::new(in_force))
+        });
         let snapshot = Snapshot {
-            applied: state.last,
-            profiles,
+            applied: log.last,
+            hash: match log.last {
+                0 => String::new(),
+                _ => log.last_hash.clone(),
+            },
+            profiles: profiles.collect::<Result<_, StoreError>>()?,
         };
         let live = Self {
             config,
             current: ArcSwap::from_pointee(snapshot),
             store,
-            reach,
+            health,
             metrics,
-            state: Mutex::new(state),
+            known: Mutex::new(Known {
+                log,
+                waiting: BTreeSet::new(),
+                blocked: None,
+            }),
             writing: sync::Mutex::new(()),
+            patience: PATIENCE,
             newest: watch::Sender::new(None),
         };
-        live.measure(&live.current.load());
-        let (applied, hash) = live.end();
-        live.store.applied(applied, &hash);
+        let snapshot = live.current.load();
+        live.measure(&snapshot);
+        live.store.applied(snapshot.applied, &snapshot.hash);
+        drop(snapshot);
         Ok(live)
-    }
-
-    /// The weights of the profile at that position of the configuration: a consistent snapshot.
-    pub fn in_force(&self, profile: usize) -> Arc<InForce> {
-        Arc::clone(&self.current.load().profiles[profile])
     }
 
     /// The configuration that it was opened with.
@@ -130,37 +158,55 @@ impl LiveWeights {
         &self.config
     }
 
+    /// The weights of the profile at that position of the configuration: a consistent snapshot.
+    #[must_use]
+    pub fn in_force(&self, profile: usize) -> Arc<InForce> {
+        Arc::clone(&self.current.load().profiles[profile])
+    }
+
     /// The last revision that is applied, with the weights of every profile at it.
+    #[must_use]
     pub fn all(&self) -> (u64, Vec<Arc<InForce>>) {
         let snapshot = self.current.load();
         (snapshot.applied, snapshot.profiles.clone())
     }
 
     /// The last revision that is applied.
+    #[must_use]
     pub fn applied(&self) -> u64 {
         self.current.load().applied
     }
 
     /// The last entry that is applied: its revision and its hash, which is empty before the first.
-    pub(super) fn end(&self) -> (u64, String) {
-        let state = self.state();
-        match state.last {
-            0 => (0, String::new()),
-            last => (last, state.last_hash.clone()),
-        }
+    pub(crate) fn end(&self) -> (u64, String) {
+        let snapshot = self.current.load();
+        (snapshot.applied, snapshot.hash.clone())
     }
 
-    /// Ends what keeps the store up to date, so that it can be opened again.
+    /// The last revision of the log that this combiner has read; above what is applied while an
+    /// entry cannot be.
+    pub(crate) fn last(&self) -> u64 {
+        self.known().log.last
+    }
+
+    /// Why the entries after the last one that is applied are not; none when there are none.
+    #[must_use]
+    pub fn blocked(&self) -> Option<Mismatch> {
+        self.known().blocked.clone()
+    }
+
+    /// Stops what keeps the store up to date, so that it can be opened again.
     pub async fn close(&self) {
         self.store.close().await;
     }
 
-    /// Since when the store is lost; none while it is in reach.
+    /// Since when the store is out of reach; none while it is in reach.
+    #[must_use]
     pub fn lost_since(&self) -> Option<SystemTime> {
-        self.reach.lost_since()
+        self.health.down_since()
     }
 
-    /// A receiver that is told of every entry that is applied; it may miss all but the newest.
+    /// A receiver of every entry that is applied; it may miss all but the newest.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Entry>>> {
         self.newest.subscribe()
     }
@@ -173,12 +219,13 @@ impl LiveWeights {
         self.store.read(from, count).await
     }
 
-    /// Applies what others commit, for as long as the server runs.
+    /// Applies what becomes durable, for as long as the server runs: entries of other combiners, and
+    /// those of this one whose writer did not wait for them.
     pub async fn follow(&self) {
-        let mut tail = self.store.tail(self.applied());
+        let mut tail = self.store.tail(self.last());
         loop {
             let outcome = match tail.next().await {
-                Ok(entry) if entry.revision > self.applied() + 1 => self.catch_up().await.map(drop),
+                Ok(entry) if entry.revision > self.last() + 1 => self.catch_up().await.map(drop),
                 Ok(entry) => self.apply(&Arc::new(entry)),
                 Err(error) => Err(error),
             };
@@ -189,11 +236,11 @@ impl LiveWeights {
         }
     }
 
-    /// Reads and applies whatever the log has more than is applied; says whether that was anything.
-    pub(super) async fn catch_up(&self) -> Result<bool, StoreError> {
+    /// Reads whatever the log has more than is known, and applies it; says whether that was anything.
+    pub(crate) async fn catch_up(&self) -> Result<bool, StoreError> {
         let mut any = false;
         loop {
-            let entries = self.store.read(self.applied() + 1, READ_AHEAD).await?;
+            let entries = self.store.read(self.last() + 1, READ_AHEAD).await?;
             if entries.is_empty() {
                 return Ok(any);
             }
@@ -204,41 +251,78 @@ impl LiveWeights {
         }
     }
 
-    /// Puts the entry after the last one in force; one that is applied already changes nothing.
-    pub(super) fn apply(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
+    /// Puts the entry after the last one in force, unless the configuration cannot take it (see
+    /// [`Known`]); one that is known already changes nothing.
+    pub(crate) fn apply(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
         // Held to the end: snapshots, metrics and signals come in the order of the log.
-        let mut state = self.state();
-        if entry.revision <= state.last {
+        let mut known = self.known();
+        if entry.revision <= known.log.last {
             return Ok(());
         }
-        check(&self.config, entry, &state)?;
-        state.record(entry);
-        let mut next = Snapshot::clone(&self.current.load());
-        next.applied = entry.revision;
-        for set in &entry.change.profiles {
-            let Some(profile) = self.config.position(&set.profile) else {
-                continue;
-            };
-            let configured = &self.config.profiles[profile];
-            match InForce::new(configured, state.profile(&set.profile)) {
-                Ok(in_force) => next.profiles[profile] = Arc::new(in_force),
-                // Another server with another configuration wrote it.
-                Err(error) => {
-                    tracing::error!(%error, "the profile keeps the weights that it had");
-                }
+        check(&self.config, entry, &known.log)?;
+        known.log.record(entry);
+        let set = entry.change.profiles.iter();
+        let positions = set.filter_map(|set| self.config.position(&set.profile));
+        known.waiting.extend(positions);
+        match self.taken(&known, None) {
+            Ok(profiles) => {
+                known.waiting.clear();
+                known.blocked = None;
+                let next = Snapshot {
+                    applied: entry.revision,
+                    hash: entry.hash.clone(),
+                    profiles,
+                };
+                self.measure(&next);
+                self.current.store(Arc::new(next));
+                self.newest.send_replace(Some(Arc::clone(entry)));
+                self.store.applied(entry.revision, &entry.hash);
+                tracing::info!(
+                    revision = entry.revision,
+                    author = entry.cause.author,
+                    reason = entry.cause.reason,
+                    "weights changed"
+                );
+            }
+            Err(mismatch) => {
+                self.metrics.end.set_last_revision(entry.revision);
+                tracing::error!(
+                    revision = entry.revision,
+                    applied = self.applied(),
+                    why = %mismatch,
+                    "an entry of the weights log cannot be applied; the weights that were in force stay"
+                );
+                known.blocked = Some(mismatch);
             }
         }
-        self.measure(&next);
-        self.current.store(Arc::new(next));
-        self.newest.send_replace(Some(Arc::clone(entry)));
-        self.store.applied(entry.revision, &entry.hash);
-        tracing::info!(
-            revision = entry.revision,
-            author = entry.cause.author,
-            reason = entry.cause.reason,
-            "weights changed"
-        );
+        self.store.save_snapshot(&known.log);
         Ok(())
+    }
+
+    /// Checks that everything that is known can be applied once `change` was added.
+    pub(crate) fn check_applicable(
+        &self,
+        known: &Known,
+        change: &Change,
+    ) -> Result<(), StoreError> {
+        self.taken(known, Some(change))?;
+        Ok(())
+    }
+
+    /// Every profile with what is known of it and, for those that `change` sets, with that.
+    fn taken(&self, known: &Known, change: Option<&Change>) -> Result<Vec<Arc<InForce>>, Mismatch> {
+        let mut profiles = self.current.load().profiles.clone();
+        for &position in &known.waiting {
+            let profile = &self.config.profiles[position];
+            let mut changed = change.iter().flat_map(|change| &change.profiles);
+            if changed.any(|set| set.profile == profile.name) {
+                // The plan has checked it.
+                continue;
+            }
+            let in_force = InForce::new(profile, known.log.profile(&profile.name))?;
+            profiles[position] = Arc::new(in_force);
+        }
+        Ok(profiles)
     }
 
     fn measure(&self, snapshot: &Snapshot) {
@@ -249,22 +333,22 @@ impl LiveWeights {
     }
 
     /// Plans changes of this log.
-    pub(super) fn planner(&self, context: Context) -> Planner {
+    pub(crate) fn planner(&self, context: Context) -> Planner {
         Planner {
             config: Arc::clone(&self.config),
             context,
         }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, LogState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn check(config: &Config, entry: &Entry, state: &LogState) -> Result<(), StoreError> {
-    let revision = state.last + 1;
+fn check(config: &Config, entry: &Entry, log: &LogState) -> Result<(), StoreError> {
+    let revision = log.last + 1;
     entry
-        .follows(revision, &state.last_hash)
+        .follows(revision, &log.last_hash)
         .map_err(|problem| StoreError::Corrupt {
             store: config.store.to_string(),
             revision,

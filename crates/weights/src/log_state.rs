@@ -1,43 +1,50 @@
-//! What the log says up to some entry: the last state of every profile, and where each idempotency key was used.
+//! What the log says up to some entry: the last state of every profile, and where each idempotency
+//! key was used.
 
-use std::collections::HashMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::{
+use serde::{Deserialize, Serialize};
+
+use crate::{
     entry::{Entry, NO_HASH},
+    keys::KnownKeys,
     profile::ProfileState,
 };
 
 /// What the log says up to its entry `last`.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LogState {
     /// The last revision; 0 when there is none.
-    pub(super) last: u64,
-    pub(super) last_hash: String,
-    /// By name; profiles that are not configured, too.
-    profiles: HashMap<String, (u64, ProfileState)>,
-    /// Where each idempotency key was used.
-    keys: HashMap<String, u64>,
+    pub(crate) last: u64,
+    pub(crate) last_hash: String,
+    /// By name, each with the revision that set it; profiles that are not configured, too.
+    profiles: BTreeMap<String, (u64, ProfileState)>,
+    keys: KnownKeys,
 }
 
 impl LogState {
-    /// An empty log.
-    pub(super) fn new() -> Self {
+    /// An empty log, which knows idempotency keys for so long.
+    pub(crate) fn new(key_horizon: Duration) -> Self {
         Self {
             last: 0,
             last_hash: NO_HASH.to_owned(),
-            profiles: HashMap::new(),
-            keys: HashMap::new(),
+            profiles: BTreeMap::new(),
+            keys: KnownKeys::new(key_horizon),
         }
     }
 
+    /// Knows idempotency keys for so long from now on.
+    pub(crate) fn set_key_horizon(&mut self, horizon: Duration) {
+        self.keys.set_horizon(horizon);
+    }
+
     /// Adds the next entry; it is known to follow.
-    pub(super) fn record(&mut self, entry: &Entry) {
+    pub(crate) fn record(&mut self, entry: &Entry) {
         self.last = entry.revision;
         self.last_hash.clone_from(&entry.hash);
-        if !entry.cause.idempotency_key.is_empty() {
-            let key = entry.cause.idempotency_key.clone();
-            self.keys.entry(key).or_insert(entry.revision);
-        }
+        let key = &entry.cause.idempotency_key;
+        self.keys.record(key, entry.revision, entry.time.seconds);
         for set in &entry.change.profiles {
             let state = (entry.revision, set.clone());
             self.profiles.insert(set.profile.clone(), state);
@@ -45,17 +52,19 @@ impl LogState {
     }
 
     /// The last entry of a profile and what it says.
-    pub(super) fn profile(&self, name: &str) -> Option<&(u64, ProfileState)> {
+    pub(crate) fn profile(&self, name: &str) -> Option<&(u64, ProfileState)> {
         self.profiles.get(name)
     }
 
-    /// The names of all profiles that the log knows.
-    pub(super) fn profiles(&self) -> impl Iterator<Item = &str> {
-        self.profiles.keys().map(String::as_str)
+    /// Every profile that the log knows, by name, with the revision that set it and its state.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = (&str, &(u64, ProfileState))> {
+        let profiles = self.profiles.iter();
+        profiles.map(|(name, state)| (name.as_str(), state))
     }
 
-    /// The revision in which a key was used first.
-    pub(super) fn used(&self, key: &str) -> Option<u64> {
-        self.keys.get(key).copied()
+    /// The revision in which a key was used, if that is within the horizon before `now`, in seconds
+    /// since 1970.
+    pub(crate) fn revision_of_key(&self, key: &str, now: i64) -> Option<u64> {
+        self.keys.revision(key, now)
     }
 }

@@ -1,4 +1,5 @@
-//! What the log holds of a profile: always the whole of it, so that the last entry of a profile says all.
+//! What an entry of the log says of a profile. It is always the whole profile, so that the last entry
+//! of a profile is all that one needs to read.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,7 @@ use super::audience::{Experiment, Exploration, Segment};
 
 /// The whole state of one profile as an entry sets it.
 ///
-/// A later part of a profile is a further field with a default, and a higher [`super::entry::FORMAT`].
+/// To add a part to a profile, add a field with a default and raise [`crate::entry::FORMAT`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileState {
@@ -42,7 +43,8 @@ impl ProfileState {
             .flat_map(|(rule, weights)| weights.iter().map(move |set| (rule, set)))
     }
 
-    /// The state without what it says of other objectives in segments and arms, and without exploration where there is no second one.
+    /// The state without the weights of other objectives in segments and arms, and without exploration
+    /// where there is no second objective.
     pub(crate) fn known_to(&self, objectives: &[&str]) -> Self {
         let mut state = self.clone();
         let weights = state
@@ -86,7 +88,8 @@ pub struct ModelBinding {
     pub calibrator: String,
 }
 
-/// A walk from one weight set to another in even steps. Step s is due at `started + duration · s / steps`.
+/// A walk from one weight set to another in steps of equal angle. Step s is due at
+/// `started + duration · s / steps`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ramp {

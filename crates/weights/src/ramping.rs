@@ -1,22 +1,22 @@
-//! Keeps the ramps going: appends the step that is due. Every combiner does; compare-and-set lets one win.
+//! Appends the steps of ramps when they are due. Every combiner tries; compare-and-set lets one win.
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{
+use crate::{
     entry::{Cause, Entry},
+    error::Error,
     live::LiveWeights,
     plan::{Context, due, next_due_ms},
     profile::Ramp,
 };
-use crate::error::Error;
 
-/// The longest sleep: a clock that was set is noticed after it.
+/// The longest sleep: a change of the system clock is noticed after it.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl LiveWeights {
@@ -24,26 +24,29 @@ impl LiveWeights {
     pub async fn run_ramps(&self) {
         let mut newest = self.subscribe();
         loop {
+            // Marks what is there as seen, so that `changed` waits for the next entry.
             newest.borrow_and_update();
-            let outcome = self.step_ramps(now_ms()).await;
-            let wait = match outcome {
+            let now = now_ms();
+            let wait = match self.step_ramps(now).await {
                 Ok(true) => continue,
-                Ok(false) => self.until_next(now_ms()),
+                Ok(false) => self.until_next(now),
                 Err(error) => {
-                    tracing::warn!(%error, "a step of a ramp cannot be taken; it is tried again");
+                    tracing::warn!(%error, "a step of a ramp cannot be taken now; the next attempt follows");
                     LOOK_AGAIN
                 }
             };
+            // It never errs: the sender is a field of `self`.
             let _ = timeout(wait, newest.changed()).await;
-            // A sender that is gone would answer at once, for ever; the server is going down then.
-            if newest.has_changed().is_err() {
-                sleep(LOOK_AGAIN).await;
-            }
         }
     }
 
     /// Takes one step of every ramp that has one due at `now_ms`; says whether there was any.
     pub(super) async fn step_ramps(&self, now_ms: u64) -> Result<bool, Error> {
+        // While an entry cannot be applied this combiner writes nothing that leaves it so; another one
+        // takes the step.
+        if self.blocked().is_some() {
+            return Ok(false);
+        }
         let mut any = false;
         for (position, ramp) in self.ramps() {
             if due(&ramp, now_ms) > ramp.step {
@@ -79,11 +82,15 @@ impl LiveWeights {
             .collect()
     }
 
+    /// How long to wait after no step could be taken at `now_ms`.
     fn until_next(&self, now_ms: u64) -> Duration {
-        let next = self.ramps().iter().map(|(_, ramp)| next_due_ms(ramp)).min();
-        next.map_or(LOOK_AGAIN, |next| {
-            Duration::from_millis(next.saturating_sub(now_ms)).min(LOOK_AGAIN)
-        })
+        let ramps = self.ramps();
+        let next = ramps.iter().map(|(_, ramp)| next_due_ms(ramp)).min();
+        match next.and_then(|next| next.checked_sub(now_ms)) {
+            // A step that is due and could not be taken is not tried again at once.
+            None | Some(0) => LOOK_AGAIN,
+            Some(wait) => Duration::from_millis(wait).min(LOOK_AGAIN),
+        }
     }
 }
 

@@ -1,11 +1,10 @@
-//! Which combiners there are, what each has applied, and which of them is behind.
+//! Lists the combiners on a log: what each has applied, and which of them is behind.
 
 use std::time::Duration;
 
-use super::{live::LiveWeights, store::Heard};
-use crate::error::StoreError;
+use crate::{error::StoreError, live::LiveWeights, store::PeerStatus};
 
-/// A combiner that says what it has applied once a second counts as silent after this.
+/// A combiner counts as silent after this long without a heartbeat, which comes once a second.
 const SILENT: Duration = Duration::from_secs(4);
 
 /// A combiner and what it has applied.
@@ -32,7 +31,7 @@ impl LiveWeights {
     /// The store cannot be read.
     pub async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
         let (applied, hash) = self.end();
-        let known = self.store.known().unwrap_or(applied).max(applied);
+        let known = self.store.last_known().max(self.last());
         let mut own = Replica {
             name: self.config.replica.clone(),
             applied,
@@ -42,6 +41,9 @@ impl LiveWeights {
             problem: String::new(),
         };
         own.problem = problem(&own, false);
+        if let Some(mismatch) = self.blocked() {
+            own.problem = format!("stopped at revision {applied}: {mismatch}");
+        }
         if let Some(since) = self.lost_since() {
             let since = since.elapsed().unwrap_or_default().as_secs();
             own.problem = format!("has not reached the weights store for {since} s");
@@ -50,30 +52,30 @@ impl LiveWeights {
             own.problem = "another combiner runs under this name".to_owned();
         }
         let mut replicas = vec![own];
-        for heard in self.store.others() {
-            let strange = self.strange(&heard, applied).await?;
-            replicas.push(other(heard, known, strange));
+        for peer in self.store.peers() {
+            let strange = self.has_other_history(&peer).await?;
+            replicas.push(other(peer, known, strange));
         }
         Ok(replicas)
     }
 
-    /// Whether the other has another history than this one.
-    async fn strange(&self, heard: &Heard, applied: u64) -> Result<bool, StoreError> {
-        if heard.revision == 0 || heard.revision > applied {
+    /// Whether the entry that a peer has applied last is another one here.
+    async fn has_other_history(&self, peer: &PeerStatus) -> Result<bool, StoreError> {
+        if peer.revision == 0 || peer.revision > self.last() {
             return Ok(false);
         }
-        let same = self.store.read(heard.revision, 1).await?;
-        Ok(same.first().is_some_and(|entry| entry.hash != heard.hash))
+        let same = self.store.read(peer.revision, 1).await?;
+        Ok(same.first().is_some_and(|entry| entry.hash != peer.hash))
     }
 }
 
-fn other(heard: Heard, known: u64, strange: bool) -> Replica {
+fn other(peer: PeerStatus, known: u64, strange: bool) -> Replica {
     let mut replica = Replica {
-        behind: known.saturating_sub(heard.revision),
-        heard: heard.at.elapsed(),
-        name: heard.name,
-        applied: heard.revision,
-        hash: heard.hash,
+        behind: known.saturating_sub(peer.revision),
+        heard: peer.heard.elapsed(),
+        name: peer.name,
+        applied: peer.revision,
+        hash: peer.hash,
         problem: String::new(),
     };
     replica.problem = problem(&replica, strange);
@@ -106,17 +108,17 @@ mod tests {
         let at = Instant::now()
             .checked_sub(Duration::from_secs(ago))
             .unwrap();
-        let heard = Heard {
+        let peer = PeerStatus {
             name: "b".into(),
             revision,
             hash: "h".into(),
-            at,
+            heard: at,
         };
-        other(heard, 7, strange).problem
+        other(peer, 7, strange).problem
     }
 
     #[test]
-    fn who_is_behind_silent_or_strange_is_told_as_such() {
+    fn a_peer_that_is_behind_silent_or_of_another_history_has_that_as_its_problem() {
         assert_eq!(replica(7, 0, false), "");
         assert_eq!(replica(8, 0, false), "", "it may know more than this one");
         assert_eq!(replica(6, 1, false), "is 1 revision behind");

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use counterweight_ranking::{Bound, Weights};
 
 use crate::{
-    config::{Config, Objective, OnModelChange, Profile, StoreConfig},
+    config::{Config, MIN_KEY_HORIZON, Objective, OnModelChange, Profile, StoreConfig},
     plan::ModelIdentity,
 };
 
@@ -33,6 +33,7 @@ pub(crate) fn config(folder: &Path, profiles: Vec<Profile>) -> Config {
         store: StoreConfig::Embedded {
             path: folder.join("weights.log"),
         },
+        key_horizon: MIN_KEY_HORIZON,
         profiles: profiles.into_iter().map(Arc::new).collect(),
     }
 }

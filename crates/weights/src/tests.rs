@@ -1,6 +1,10 @@
-//! Several servers' weights over one store: any interleaving of writers gives one chain, and ramps by any clock.
+//! Several servers' weights over one store: any interleaving of writers gives one chain, and ramps by
+//! any clock.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+mod blocked;
+mod late;
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -8,13 +12,13 @@ use tempfile::TempDir;
 use super::{
     config::Config,
     entry::{Cause, Change, Entry},
-    error::{Error, PlanError},
+    error::{Error, PlanError, StoreError},
     live::LiveWeights,
     log_state::LogState,
     metrics::Metrics,
     plan::{AudienceChange, Context, Planner, ProfileAt, ProfileChange, RampPlan},
     profile::{Action, ObjectiveWeight},
-    store::{Reach, Store},
+    store::{Store, StoreHealth},
     test_config::{self, column},
     verify_log,
 };
@@ -35,9 +39,10 @@ impl Servers {
         bounded.bounds[1].max_step = 1.0;
         let profiles = vec![bounded, test_config::profile("b", &weights)];
         let config = Arc::new(test_config::config(folder.path(), profiles));
+        let (store, _) = Store::open(&config, metrics().end, health()).await.unwrap();
         let mut servers = Self {
             folder,
-            store: Store::open(&config, metrics().end, reach()).await.unwrap(),
+            store,
             config,
             all: Vec::new(),
         };
@@ -47,13 +52,16 @@ impl Servers {
         servers
     }
 
+    /// Another server on the same store.
     async fn add(&mut self) {
-        let live = LiveWeights::over(
-            Arc::clone(&self.config),
-            self.store.clone(),
-            reach(),
-            metrics(),
-        );
+        let config = Arc::clone(&self.config);
+        self.add_with(config).await;
+    }
+
+    /// Another server on the same store, with a configuration of its own.
+    async fn add_with(&mut self, config: Arc<Config>) {
+        let log = LogState::new(config.key_horizon);
+        let live = LiveWeights::over(config, self.store.clone(), log, health(), metrics());
         self.all.push(live.await.unwrap());
     }
 
@@ -83,14 +91,9 @@ impl Servers {
         key: &str,
     ) -> Result<Arc<Entry>, Error> {
         let planner = self.planner();
-        let change = ProfileChange {
-            at: at(profile, expected),
-            weights: bait(weight),
-            binding: vec![],
-            confirm_models: false,
-            audience: AudienceChange::default(),
-        };
-        let plan = move |log: &LogState| planner.set(log, std::slice::from_ref(&change)).map(Some);
+        let mut changes = set_bait(profile, weight);
+        changes[0].at.expected_revision = expected;
+        let plan = move |log: &LogState| planner.set(log, &changes).map(Some);
         self.commit(server, key, plan).await
     }
 
@@ -115,13 +118,7 @@ impl Servers {
         key: &str,
         plan: impl Fn(&LogState) -> Result<Option<Change>, PlanError>,
     ) -> Result<Arc<Entry>, Error> {
-        let cause = Cause {
-            author: "ana".into(),
-            reason: "r".into(),
-            idempotency_key: key.into(),
-            request_digest: key.into(),
-        };
-        let entry = self.all[server].commit(cause, plan).await?;
+        let entry = self.all[server].commit(cause(key), plan).await?;
         Ok(entry.unwrap())
     }
 
@@ -140,15 +137,17 @@ impl Servers {
     }
 }
 
+/// How long anything may take that has no reason to be slow.
+const LONG: Duration = Duration::from_secs(30);
 const START: u64 = 1_700_000_000_000;
 
 fn metrics() -> Metrics {
     Metrics::new(&prometheus::Registry::new()).unwrap()
 }
 
-fn reach() -> Arc<Reach> {
+fn health() -> Arc<StoreHealth> {
     let gauge = prometheus::IntGauge::new("lost", "lost").unwrap();
-    Arc::new(Reach::new(gauge))
+    Arc::new(StoreHealth::new(gauge))
 }
 
 fn at(profile: &str, expected_revision: Option<u64>) -> ProfileAt {
@@ -156,6 +155,26 @@ fn at(profile: &str, expected_revision: Option<u64>) -> ProfileAt {
         profile: profile.into(),
         expected_revision,
     }
+}
+
+fn cause(key: &str) -> Cause {
+    Cause {
+        author: "ana".into(),
+        reason: "r".into(),
+        idempotency_key: key.into(),
+        request_digest: key.into(),
+    }
+}
+
+/// Sets the second objective of a profile.
+fn set_bait(profile: &str, weight: f64) -> Vec<ProfileChange> {
+    vec![ProfileChange {
+        at: at(profile, None),
+        weights: bait(weight),
+        binding: vec![],
+        confirm_models: false,
+        audience: AudienceChange::default(),
+    }]
 }
 
 fn bait(weight: f64) -> Vec<ObjectiveWeight> {

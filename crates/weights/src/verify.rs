@@ -1,14 +1,14 @@
-//! Verifying the whole log: every entry is as it was written, and follows the one before it. On the store of a running
-//! server, or on the file of an embedded log with no server at all.
+//! Verifies the whole log from its first entry: every entry is as it was written, and follows the one
+//! before it. It reads the store of a running server, or the file of an embedded log without a server.
 
 use std::{fs::File, path::Path};
 
-use super::{
+use crate::{
     entry::{Entry, NO_HASH},
+    error::StoreError,
     live::{LiveWeights, READ_AHEAD},
-    store::scan,
+    store::{LogPosition, scan},
 };
-use crate::error::StoreError;
 
 /// What a check of the log found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +21,16 @@ pub struct Verified {
     pub broken: Option<(u64, String)>,
     /// The revision of the entry whose hash was looked for.
     pub found: Option<u64>,
-    /// Bytes after the last entry: a write that was never finished, and so never acknowledged. Of a file only.
+    /// Bytes after the last entry: a write that was never finished, and so never acknowledged. Only a
+    /// file has them.
     pub unfinished: usize,
 }
 
-/// Verifies the file of an embedded log, without writing and without a server; `head`, when not empty, is the hash of an
-/// entry to look for.
+/// Verifies the file of an embedded log, without writing and without a server; `head`, when not
+/// empty, is the hash of an entry to look for.
 ///
 /// # Errors
-/// The file cannot be read. What is wrong with its content is no error, but part of the answer.
+/// The file cannot be read. Broken content is not an error but part of the answer.
 pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
     let file = File::open(path).map_err(|source| StoreError::Io {
         path: path.to_owned(),
@@ -37,7 +38,9 @@ pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
         source,
     })?;
     let mut verified = Verified::new();
-    match scan(path, &file, |entry| verified.add(&entry, head)) {
+    match scan(path, &file, LogPosition::start(), |entry, _| {
+        verified.add(entry, head);
+    }) {
         Ok(scan) => verified.unfinished = scan.tail.len(),
         Err(error) => verified.broken_by(error)?,
     }
@@ -49,7 +52,7 @@ impl LiveWeights {
     /// to look for.
     ///
     /// # Errors
-    /// The store cannot be read. What is wrong with its content is no error, but part of the answer.
+    /// The store cannot be read. Broken content is not an error but part of the answer.
     pub async fn verify(&self, head: &str) -> Result<Verified, StoreError> {
         let mut verified = Verified::new();
         loop {
@@ -69,10 +72,10 @@ impl LiveWeights {
                     return Ok(verified);
                 }
             };
-            let last = self.applied();
+            let last = self.last();
             if entries.is_empty() {
                 if verified.entries < last {
-                    let problem = format!("it is not there, and revision {last} was");
+                    let problem = format!("it is missing, and revision {last} was read before");
                     verified.broken = Some((next, problem));
                 }
                 return Ok(verified);
@@ -95,7 +98,7 @@ impl Verified {
         match &self.broken {
             Some((_, problem)) => Some(problem.clone()),
             None if !head.is_empty() && self.found.is_none() => Some(format!(
-                "no entry has the hash {head}: since it was noted, the log was cut off, written anew or exchanged"
+                "no entry has the hash {head}: since that hash was noted, the log was cut off, rewritten or replaced"
             )),
             None => None,
         }

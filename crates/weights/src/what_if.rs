@@ -1,13 +1,13 @@
-//! What a change would make of a profile: it is planned as SetWeights would plan it, and made nowhere.
+//! Plans a change as SetWeights would plan it, without making it.
 
 use std::slice;
 
-use super::{
+use crate::{
+    error::{Error, PlanError, StoreError},
     in_force::InForce,
     live::LiveWeights,
     plan::{Context, ProfileChange},
 };
-use crate::error::{Error, PlanError, StoreError};
 
 /// A profile as it is, and as a change would make it.
 #[derive(Debug)]
@@ -32,20 +32,21 @@ impl LiveWeights {
         let planner = self.planner(context);
         let position = self.config.profile(&change.at.profile)?;
         let profile = &self.config.profiles[position];
-        let log = self.state();
-        let planned = planner.forced().set(&log, changes)?.profiles.pop();
+        let known = self.known();
+        let log = &known.log;
+        let planned = planner.forced().set(log, changes)?.profiles.pop();
         let state = planned.ok_or_else(|| StoreError::Internal {
             what: "a change of one profile was planned as none".to_owned(),
         })?;
-        let known = log.profile(&profile.name);
-        let before = InForce::new(profile, known).map_err(PlanError::Mismatch)?;
+        let before =
+            InForce::new(profile, log.profile(&profile.name)).map_err(PlanError::Mismatch)?;
         let after =
             InForce::new(profile, Some(&(before.revision, state))).map_err(PlanError::Mismatch)?;
         Ok(WhatIf {
             profile: position,
             before,
             after,
-            refusal: planner.set(&log, changes).err(),
+            refusal: planner.set(log, changes).err(),
         })
     }
 }

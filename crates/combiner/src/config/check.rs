@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path, time::Duration};
 
 use counterweight_model::Calibrator;
-use counterweight_weights::StoreConfigError;
+use counterweight_weights::{MIN_KEY_HORIZON, StoreConfigError};
 
 use super::{
     Config, Limits, ModelSource, Objective, Packed, Ring, Source, StoreConfig, check_profile, raw,
@@ -12,6 +12,9 @@ use crate::error::ConfigurationError;
 
 /// The version that stands for the served default.
 pub(super) const LATEST: &str = "latest";
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+/// Ten years.
+const MAX_KEY_DAYS: u64 = 3650;
 /// A year.
 const RING_MAX_MINUTES: u64 = 365 * 24 * 60;
 
@@ -61,6 +64,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             ),
         );
     }
+    let key_horizon = key_horizon(raw.store.idempotency_days)?;
     let store = store(raw.store, folder)?;
     if raw.replica.is_empty() {
         return problem("replica", "is empty; give each combiner a name of its own");
@@ -83,6 +87,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         metrics_listen: raw.metrics_listen,
         replica: raw.replica,
         store,
+        key_horizon,
         attributes: raw.attributes,
         limits: Limits {
             max_concurrent_requests: raw.max_concurrent_requests,
@@ -122,6 +127,17 @@ fn attributes(attributes: &[String], objectives: &[Objective]) -> Checked<()> {
         }
     }
     Ok(())
+}
+
+fn key_horizon(days: u64) -> Checked<Duration> {
+    let least = MIN_KEY_HORIZON.as_secs() / DAY_SECONDS;
+    if !(least..=MAX_KEY_DAYS).contains(&days) {
+        return problem(
+            "store.idempotency_days",
+            format!("is {days}; write from {least} to {MAX_KEY_DAYS}"),
+        );
+    }
+    Ok(Duration::from_secs(days * DAY_SECONDS))
 }
 
 fn store(raw: raw::Store, folder: &Path) -> Checked<StoreConfig> {
@@ -427,15 +443,18 @@ mod tests {
         assert_eq!(path, Path::new("/etc/counterweight/copy.log"));
         for (more, expected) in [
             ("stream = \"s\"", "store.stream: stands without store.nats"),
-            ("nats = \"\"", "store.nats: \"\" is no server"),
+            (
+                "nats = \"\"",
+                "store.nats: \"\" is not the address of a server",
+            ),
             (
                 "nats = \"http://one:4222\"",
-                "store.nats: \"http://one:4222\" is no server",
+                "store.nats: \"http://one:4222\" is not the address",
             ),
-            ("nats = \"nats://one:x\"", "is no server"),
+            ("nats = \"nats://one:x\"", "is not the address"),
             (
                 "nats = \"nats://one\"\nstream = \"a.b\"",
-                "store.stream: \"a.b\" is no name",
+                "store.stream: \"a.b\" is not a valid stream name",
             ),
             (
                 "nats = \"nats://one\"\nstrem = \"a\"",
@@ -532,6 +551,11 @@ mod tests {
                 "path = \"weights.log\"",
                 "path = \"\"",
                 "store.path: is empty",
+            ),
+            (
+                "path = \"weights.log\"",
+                "path = \"weights.log\"\nidempotency_days = 6",
+                "store.idempotency_days: is 6; write from 7 to 3650",
             ),
             ("[store]", "replica = \"\"\n[store]", "replica: is empty"),
             (

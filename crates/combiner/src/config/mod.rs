@@ -10,6 +10,7 @@
 //! path = "weights.log"                 # beside this file; with `nats` it is this combiner's copy of the log
 //! nats = "nats://127.0.0.1:4222"       # for many combiners: the log is a stream in NATS JetStream; comma separated for a cluster
 //! stream = "counterweight"             # its name
+//! idempotency_days = 7                 # for how long a repeated idempotency key is recognised, at least 7
 //!
 //! [ring]                               # the recent requests, for previews, solving and the log
 //! candidates = 1000000                 # kept of each profile, about 256 bytes each at most; 0 keeps nothing
@@ -76,6 +77,8 @@ pub struct Config {
     pub replica: String,
     /// Where the weights log is kept.
     pub store: StoreConfig,
+    /// For how long a repeated idempotency key is recognised. Default and least: 7 days.
+    pub key_horizon: Duration,
     /// Tensors of one element that segments may ask for although no model takes them. Names unique.
     pub attributes: Vec<String>,
     /// What bounds the server.
@@ -241,6 +244,7 @@ impl Config {
         weights::Config {
             replica: self.replica.clone(),
             store: self.store.clone(),
+            key_horizon: self.key_horizon,
             profiles: self.profiles.iter().map(profile).map(Arc::new).collect(),
         }
     }

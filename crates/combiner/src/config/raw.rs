@@ -38,6 +38,8 @@ pub(super) struct Store {
     pub(super) path: PathBuf,
     pub(super) nats: Option<String>,
     pub(super) stream: Option<String>,
+    #[serde(default = "default_idempotency_days")]
+    pub(super) idempotency_days: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,6 +131,10 @@ pub(super) struct Bound {
 pub(super) enum Sign {
     NonNegative,
     NonPositive,
+}
+
+fn default_idempotency_days() -> u64 {
+    7
 }
 
 fn default_base_rate() -> f64 {

@@ -91,7 +91,7 @@ async fn write(address: String, writer: u64, acknowledged: Arc<AtomicU64>) -> Ve
                 acknowledged.fetch_add(1, Ordering::SeqCst);
             }
             // The disk is full; the store goes on refusing, and the process goes on living.
-            Err(status) if status.message().contains("can not be written") => {
+            Err(status) if status.message().contains("cannot be written") => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 acknowledged.fetch_add(1, Ordering::SeqCst);
             }

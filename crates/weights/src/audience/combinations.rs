@@ -1,4 +1,4 @@
-//! Every weight set that some request can get, so that what is checked of a profile is checked of all its audience.
+//! Every weight set that some request can get, so that a check of a profile covers all its requests.
 
 use std::fmt;
 
@@ -17,10 +17,12 @@ pub(crate) struct Combination<'a> {
 }
 
 impl Combination<'_> {
-    /// All weight sets whose bounds are those of what is drawn.
+    /// The weight sets to check: without exploration the one set, and with it both ends, between which
+    /// every draw lies.
     pub(crate) fn sets(&self) -> impl Iterator<Item = &[f64]> {
-        let held = self.explored.is_none().then_some(&self.weights);
-        held.into_iter()
+        let fixed = self.explored.is_none().then_some(&self.weights);
+        fixed
+            .into_iter()
             .chain(self.explored.iter().flatten())
             .map(Vec::as_slice)
     }

@@ -1,4 +1,5 @@
-//! The λ of one request: drawn from the profile's density by the seed and the request's id alone, before anything is known of the candidates.
+//! The λ of one request. It is drawn from the profile's density by the seed and the request's id alone,
+//! before anything is known of the candidates.
 
 use counterweight_ranking::{ope::Density, splitmix64};
 

@@ -1,4 +1,5 @@
-//! Why a request gets what it gets, in words: every segment and experiment is judged by the predicates that [`Rules::choose`] goes by.
+//! Says in words why a request gets its weights. Every segment and experiment is judged by the same
+//! predicates as in [`Rules::choose`].
 
 use super::{Chosen, Density, Draw, RequestContext, Rules, rules::Drawing};
 

@@ -1,5 +1,5 @@
-//! Who gets which weights of a profile: the first segment that fits, the first experiment that has an arm for the unit, and the λ that an
-//! exploring profile draws.
+//! Which weights of a profile a request gets: those of the first segment that fits, of the first
+//! experiment that has an arm for the unit, and the λ that an exploring profile draws.
 
 mod assign;
 mod combinations;

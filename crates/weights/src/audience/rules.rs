@@ -1,4 +1,5 @@
-//! Which segment, arm and λ a request gets. [`Rules::choose`] decides and [`Rules::explain`](super::explain) tells why, by the same predicates.
+//! Decides which segment, arm and λ a request gets. [`Rules::choose`] and [`Rules::explain`] use the
+//! same predicates.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Checks of segments, experiments and exploration that are no matter of weights.
+//! Checks what segments, experiments and exploration say, apart from the weights that result.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,8 @@ use crate::{
     profile::{ObjectiveWeight, ProfileState},
 };
 
-/// The most segments, conditions of one, experiments, and arms of one. They bound what a request and a check cost.
+/// The most segments, and conditions of one segment. These limits bound the cost of a request and of
+/// a check.
 const SEGMENTS: usize = 100;
 const EXPERIMENTS: usize = 20;
 const ARMS: usize = 20;
@@ -80,11 +81,11 @@ impl AudienceValidator<'_> {
             );
         }
         if known.candidate.contains(name) {
-            return self.refused(rule, "is a feature of the candidates; ask for one of the context, which all candidates of a request share");
+            return self.refused(rule, "is a feature of the candidates; use one of the request, which all its candidates share");
         }
         if known.complete && !known.context.contains(name) {
             let suggestion = did_you_mean(name, known.context.iter().map(String::as_str));
-            return self.refused(rule, format!("no model takes it{suggestion}; correct its name, or write it into `attributes` of the configuration"));
+            return self.refused(rule, format!("no model accepts it{suggestion}; correct its name, or add it to `attributes` in the configuration"));
         }
         match &condition.test {
             Test::AnyOf(values) if values.is_empty() => self.refused(rule, "has no value to compare with; send at least one"),
@@ -174,7 +175,9 @@ impl AudienceValidator<'_> {
             if name.is_empty() || name.len() > NAME || !name.chars().all(fits) {
                 return self.refused(
                     rule,
-                    format!("is no name; send 1 to {NAME} letters, digits, _, - and ."),
+                    format!(
+                        "is not a valid name: use 1 to {NAME} letters, digits, `_`, `-` or `.`"
+                    ),
                 );
             }
             if !seen.insert(name) {
@@ -218,7 +221,8 @@ impl AudienceValidator<'_> {
         Ok(())
     }
 
-    /// Checks what experiments and exploration say of segments and arms, whichever of them were changed.
+    /// Checks that the segments and arms that experiments and exploration name are there, whichever
+    /// part was changed.
     pub(super) fn check_references(&self, state: &ProfileState) -> Result<(), PlanError> {
         let segments = || state.segments.iter().map(|segment| segment.name.as_str());
         for experiment in &state.experiments {
@@ -228,7 +232,7 @@ impl AudienceValidator<'_> {
                 let suggestion = did_you_mean(wanted, segments());
                 return self.refused(
                     format!("experiment {:?}", experiment.name),
-                    format!("takes only segment {wanted:?}, which is not there{suggestion}; add the segment, or change the experiment with it"),
+                    format!("is for segment {wanted:?}, which does not exist{suggestion}; add the segment, or change the experiment with it"),
                 );
             }
         }
@@ -257,7 +261,7 @@ impl AudienceValidator<'_> {
         match exploration.arm.as_deref() {
             Some(wanted) if !arms.iter().any(|known| known == wanted) => {
                 let suggestion = did_you_mean(wanted, arms.iter().map(String::as_str));
-                self.refused("exploration", format!("takes only arm {wanted:?}, which is not there{suggestion}; name it as experiment/arm, or change exploration with it"))
+                self.refused("exploration", format!("is for arm {wanted:?}, which does not exist{suggestion}; name it as experiment/arm, or change exploration with it"))
             }
             _ => Ok(()),
         }

@@ -52,6 +52,26 @@ pub struct Context {
     pub forced: bool,
 }
 
+/// A change of the log.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Sets weights and audiences, or confirms weights for other models.
+    Set(Vec<ProfileChange>),
+    /// Restores some profiles as they were.
+    Rollback {
+        /// The revision that is restored.
+        revision: u64,
+        /// The profiles, each with what the log said of it then.
+        profiles: Vec<Restored>,
+    },
+    /// Starts a ramp.
+    StartRamp(RampPlan),
+    /// Stops the ramp of a profile.
+    StopRamp(ProfileAt),
+    /// Puts the safe set of the profile of this name in force; an empty name means of all.
+    Kill(String),
+}
+
 /// Plans changes of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Planner {
@@ -60,6 +80,17 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
+    /// Makes a change from the log's state.
+    pub(crate) fn plan(&self, log: &LogState, command: &Command) -> Result<Change, PlanError> {
+        match command {
+            Command::Set(changes) => self.set(log, changes),
+            Command::Rollback { revision, profiles } => self.rollback(log, *revision, profiles),
+            Command::StartRamp(plan) => self.start_ramp(log, plan),
+            Command::StopRamp(at) => self.stop_ramp(log, at),
+            Command::Kill(profile) => self.kill(profile),
+        }
+    }
+
     /// Replaces the weights of some profiles; a ramp that runs there is stopped by it.
     pub(crate) fn set(
         &self,

@@ -1,12 +1,12 @@
 //! Ramps: starting and stopping them, and the step that is due.
 //!
-//! A ramp is in the log with everything that its steps need, so any combiner may append the step that is due, and
-//! compare-and-set lets one win. The rules of the clock, which is that of the combiner that appends:
+//! The log has everything that the steps of a ramp need, so any combiner may append the step that is
+//! due, and compare-and-set lets one win. The clock is that of the combiner that appends:
 //!
 //! - Step s of S is due at `started + duration · s / S`.
-//! - Where steps were missed, the weights go at once to the furthest step that is due and keeps to the largest step of
-//!   every weight, at least one step on; the rest follows at once in the same way.
-//! - A clock that jumps back takes no step back: the ramp waits until the next step is due by that clock.
+//! - After missed steps the weights jump to the furthest step that is due and within the largest
+//!   step of every weight, and at least one step on. The rest follows at once in the same way.
+//! - When the clock jumps back, no step is taken back: the ramp waits until the next step is due.
 
 use counterweight_ranking::{MAX_STEPS, Ramp as RampPath, RampError, Weights, check_step};
 
@@ -27,7 +27,7 @@ use crate::{
 /// How many steps a ramp has when the writer does not say and the bounds demand no more.
 const USUAL_STEPS: u32 = 20;
 
-/// A ramp that somebody wants.
+/// A ramp to start.
 #[derive(Debug, Clone)]
 pub struct RampPlan {
     /// The profile.

@@ -1,46 +1,40 @@
-//! Where the log of the weights is kept: it takes an entry at the end that the writer knew, or not at all, and gives
-//! entries back in order. Whether an entry makes sense is decided above.
+//! Where the log of the weights is kept: it takes an entry at the end that the writer knew, or not at
+//! all, and gives entries back in order. Whether an entry makes sense is decided above.
 
 mod embedded;
+mod health;
+mod index;
+mod line;
 #[cfg(feature = "nats")]
 mod nats;
-mod reach;
-mod scan;
-#[cfg(test)]
+mod snapshot;
+#[cfg(all(test, feature = "nats"))]
 mod tests;
 
-use std::{future::pending, sync::Arc};
+use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
-use self::embedded::Embedded;
+use self::embedded::EmbeddedLog;
 #[cfg(feature = "nats")]
 use self::nats::Nats;
-pub(crate) use self::{reach::Reach, scan::scan};
+pub(crate) use self::{
+    health::StoreHealth,
+    line::{LogPosition, scan},
+};
 use crate::{
     config::{Config, StoreConfig},
     entry::{Entry, Sealed},
     error::StoreError,
+    log_state::LogState,
     metrics::LogEnd,
 };
-
-/// A combiner and what it last said.
-#[derive(Debug, Clone)]
-pub(crate) struct Heard {
-    pub(crate) name: String,
-    /// The last revision that it had applied.
-    pub(crate) revision: u64,
-    /// The hash of that entry.
-    pub(crate) hash: String,
-    /// When it was heard.
-    pub(crate) at: Instant,
-}
 
 /// A store. There are two known kinds, and so no trait.
 #[derive(Debug, Clone)]
 pub(crate) enum Store {
     /// A file on this machine.
-    Embedded(Arc<Embedded>),
+    Embedded(Arc<EmbeddedLog>),
     /// A stream in NATS.
     #[cfg(feature = "nats")]
     Nats(Arc<Nats>),
@@ -55,31 +49,39 @@ pub(crate) enum Appended {
     Conflict,
 }
 
-/// The entries that other writers commit, as they come.
-#[derive(Debug)]
-pub(crate) enum Tail {
-    /// The file is locked: nobody else writes.
-    Alone,
-    #[cfg(feature = "nats")]
-    Nats(nats::Tail),
+/// Another combiner, and what it last said.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerStatus {
+    pub(crate) name: String,
+    /// The last revision that it had applied.
+    pub(crate) revision: u64,
+    /// The hash of that entry.
+    pub(crate) hash: String,
+    /// When it was heard.
+    pub(crate) heard: Instant,
 }
 
 impl Store {
-    /// Opens or creates the store; `end` is told where the log ends, `reach` when the store is lost and found again.
+    /// Opens or creates the store, and says what its log says; `end` learns where the log ends,
+    /// `health` whether the store is in reach.
     pub(crate) async fn open(
         config: &Config,
         end: LogEnd,
-        reach: Arc<Reach>,
-    ) -> Result<Self, StoreError> {
+        health: Arc<StoreHealth>,
+    ) -> Result<(Self, LogState), StoreError> {
         match &config.store {
             StoreConfig::Embedded { path } => {
-                Ok(Self::Embedded(Embedded::open(path.clone(), reach).await?))
+                let opening = EmbeddedLog::open(path.clone(), config.key_horizon, health);
+                let (log, state) = opening.await?;
+                end.set_last_revision(state.last);
+                Ok((Self::Embedded(log), state))
             }
             #[cfg(feature = "nats")]
             StoreConfig::Nats { path, url, stream } => {
                 let address = nats::Address { url, stream };
-                let opening = Nats::open(path.clone(), address, config, end, reach);
-                Ok(Self::Nats(opening.await?))
+                let opening = Nats::open(path.clone(), address, config, end, health);
+                let (store, state) = opening.await?;
+                Ok((Self::Nats(store), state))
             }
         }
     }
@@ -87,8 +89,8 @@ impl Store {
     /// Writes an entry at the end of the log if the log ends just before it.
     ///
     /// # Errors
-    /// [`StoreError::Ambiguous`] when the entry may have been written or not: the writer looks for its
-    /// idempotency key before it tries again. After any other error nothing was written.
+    /// [`StoreError::Ambiguous`] when the entry may have been written or not: the writer looks for
+    /// its idempotency key before it tries again. After any other error nothing was written.
     pub(crate) async fn append(&self, sealed: &Sealed) -> Result<Appended, StoreError> {
         match self {
             Self::Embedded(store) => store.append(sealed).await,
@@ -97,8 +99,8 @@ impl Store {
         }
     }
 
-    /// The entries from revision `from` (at least 1) on, in order, at most `count`, each with its hash checked; none
-    /// when the log ends before.
+    /// The entries from revision `from` (at least 1) on, in order, at most `count`, each with its
+    /// hash checked; none when the log ends before.
     pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
         match self {
             Self::Embedded(store) => store.read(from, count).await,
@@ -107,12 +109,27 @@ impl Store {
         }
     }
 
-    /// What others commit after the revision `after`.
+    /// What becomes durable after the revision `after`, whoever wrote it.
     pub(crate) fn tail(&self, after: u64) -> Tail {
+        let log = self.file();
+        Tail {
+            durable: log.subscribe(),
+            log: Arc::clone(log),
+            after,
+        }
+    }
+
+    /// Keeps what the log says up to its end beside the file, when enough has been added to it.
+    pub(crate) fn save_snapshot(&self, state: &LogState) {
+        self.file().save_snapshot(state);
+    }
+
+    /// The file that entries are read from: the log itself, or this combiner's copy.
+    fn file(&self) -> &Arc<EmbeddedLog> {
         match self {
-            Self::Embedded(_) => Tail::Alone,
+            Self::Embedded(log) => log,
             #[cfg(feature = "nats")]
-            Self::Nats(store) => Tail::Nats(store.tail(after)),
+            Self::Nats(store) => store.copy(),
         }
     }
 }
@@ -122,13 +139,15 @@ impl Store {
     /// This combiner has applied that entry.
     pub(crate) fn applied(&self, revision: u64, hash: &str) {
         match self {
-            Self::Embedded(_) => {}
+            Self::Embedded(_) => {
+                let _ = (revision, hash);
+            }
             #[cfg(feature = "nats")]
             Self::Nats(store) => store.replicas().applied(revision, hash),
         }
     }
 
-    /// Lets go of everything; what is served on is what is known.
+    /// Stops the background tasks; the last known weights stay in use.
     pub(crate) async fn close(&self) {
         match self {
             Self::Embedded(_) => {}
@@ -137,21 +156,21 @@ impl Store {
         }
     }
 
-    /// The last revision of the log as far as it is known; none where that is what is applied.
-    pub(crate) fn known(&self) -> Option<u64> {
+    /// The last revision of the log as far as it is known.
+    pub(crate) fn last_known(&self) -> u64 {
         match self {
-            Self::Embedded(_) => None,
+            Self::Embedded(log) => log.last(),
             #[cfg(feature = "nats")]
-            Self::Nats(store) => Some(store.known()),
+            Self::Nats(store) => store.last_known(),
         }
     }
 
     /// The other combiners, by name.
-    pub(crate) fn others(&self) -> Vec<Heard> {
+    pub(crate) fn peers(&self) -> Vec<PeerStatus> {
         match self {
             Self::Embedded(_) => Vec::new(),
             #[cfg(feature = "nats")]
-            Self::Nats(store) => store.replicas().others(),
+            Self::Nats(store) => store.replicas().peers(Instant::now()),
         }
     }
 
@@ -165,13 +184,30 @@ impl Store {
     }
 }
 
+/// The entries of a log as they become durable.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    durable: watch::Receiver<u64>,
+    log: Arc<EmbeddedLog>,
+    after: u64,
+}
+
 impl Tail {
-    /// Waits for the next entry. Entries come in order; who misses one reads it from the store.
+    /// Waits for the next entry. Entries come in order.
     pub(crate) async fn next(&mut self) -> Result<Entry, StoreError> {
-        match self {
-            Self::Alone => pending().await,
-            #[cfg(feature = "nats")]
-            Self::Nats(tail) => tail.next().await,
-        }
+        let after = self.after;
+        let gone = |_| StoreError::Internal {
+            what: "the weights store is closed".to_owned(),
+        };
+        self.durable
+            .wait_for(|durable| *durable > after)
+            .await
+            .map_err(gone)?;
+        let mut next = self.log.read(after + 1, 1).await?;
+        let entry = next.pop().ok_or_else(|| StoreError::Internal {
+            what: format!("revision {} is durable and cannot be read", after + 1),
+        })?;
+        self.after = after + 1;
+        Ok(entry)
     }
 }

@@ -251,7 +251,7 @@ impl WeightsApi {
         }
         let name = |position: usize| self.engine.config.profiles[position].name.as_str();
         let names: Vec<&str> = positions.iter().map(|&position| name(position)).collect();
-        let found = self.engine.weights.at(revision, &names).await?;
+        let found = self.engine.weights.states_at(revision, &names).await?;
         let mut restored = Vec::with_capacity(profiles.len());
         for (at, position) in profiles.into_iter().zip(positions) {
             let then = found.get(name(position)).cloned();

@@ -1,21 +1,24 @@
-//! The first copy of the log: it is there whole or not at all, so that a copy on disk means that the log was once seen to
-//! its end.
+//! The first copy of the log: it is there whole or not at all, so that a copy on disk means that the
+//! log was once seen to its end. It is written as it arrives and never held in memory whole.
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    fs::{self, File},
+    io::AsyncWriteExt as _,
+    time::{Instant, sleep},
+};
 
 use super::{CHUNK, START_PAUSE, link::Link};
 use crate::error::StoreError;
 
-/// Fetches the log and writes it beside its place, syncs it, and renames it.
+/// Fetches the log into a file beside `path`, syncs it, and renames it.
 ///
 /// # Errors
-/// The stream is out of reach until the deadline, or is none of ours; the copy cannot be written.
+/// The stream is out of reach until the deadline, or cannot be used; the copy cannot be written.
 pub(super) async fn copy(link: &Link, path: &Path, deadline: Instant) -> Result<(), StoreError> {
-    let log = loop {
-        match fetch(link).await {
-            Ok(log) => break log,
+    loop {
+        match fetch(link, path).await {
             Err(StoreError::Unavailable { .. }) if Instant::now() < deadline => {
                 sleep(START_PAUSE).await;
             }
@@ -26,39 +29,32 @@ pub(super) async fn copy(link: &Link, path: &Path, deadline: Instant) -> Result<
                     reason,
                 });
             }
-            Err(error) => return Err(error),
+            outcome => return outcome,
         }
-    };
-    let to = path.to_owned();
-    super::super::embedded::blocking(move || {
-        write(&to, &log).map_err(|source| StoreError::Io {
-            path: to,
-            action: "the first copy cannot be written",
-            source,
-        })
-    })
-    .await
+    }
 }
 
-async fn fetch(link: &Link) -> Result<Vec<u8>, StoreError> {
+async fn fetch(link: &Link, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Io {
+        path: path.to_owned(),
+        action: "the first copy cannot be written",
+        source,
+    };
     link.check(true).await?;
-    let mut log = Vec::new();
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".first");
+    // Begins anew: what an earlier attempt left may be torn.
+    let mut file = File::create(&beside).await.map_err(failed)?;
     let last = link.last().await?.map_or(0, |(last, _)| last);
     let mut from = 1;
     while from <= last {
         let until = last.min(from + CHUNK - 1);
         for line in link.lines(from..=until).await? {
-            log.extend_from_slice(&line);
+            file.write_all(&line).await.map_err(failed)?;
         }
         from = until + 1;
     }
-    Ok(log)
-}
-
-fn write(path: &Path, log: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".first");
-    fs::write(&beside, log)?;
-    fs::File::open(&beside)?.sync_all()?;
-    fs::rename(&beside, path)
+    // Before the rename: or a power cut could leave the name with a part of the log.
+    file.sync_all().await.map_err(failed)?;
+    fs::rename(&beside, path).await.map_err(failed)
 }

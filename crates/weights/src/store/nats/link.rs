@@ -1,7 +1,9 @@
-//! The connection to NATS and the stream that is the log: every name of `async_nats` is here and in `replicas`.
+//! The connection to NATS and the stream that is the log. Only this file and `replicas` name
+//! `async_nats`.
 //!
-//! The sequence number of a message is the revision and its payload is the entry's line, so that all messages in a row are
-//! byte for byte the embedded file. The stream keeps everything: no limit, no deletion, no purge.
+//! The sequence number of a message is the revision and its payload is the entry's line, so all
+//! messages in a row are the embedded file, byte for byte. The stream keeps everything: no limit, no
+//! deletion, no purge.
 
 use std::{
     fmt::Display,
@@ -27,16 +29,17 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{config::Config as CombinerConfig, error::StoreError};
 
-/// How long one attempt to connect may take, and the pause before the next: both bound how late a healed network is found.
+/// How long one attempt to connect may take, and the pause before the next. Both bound how late it is
+/// noticed that the network works again.
 const CONNECT: Duration = Duration::from_millis(750);
 const RECONNECT: Duration = Duration::from_millis(100);
-/// A server that answers no ping for three of these is given up, and connected to anew.
+/// The client connects anew when the server has answered no ping for three of these.
 const PING: Duration = Duration::from_millis(500);
 /// How long a question to the stream may take.
 const REQUEST: Duration = Duration::from_millis(500);
 /// How long the acknowledgement of an entry may take; it is synced to disk before.
 const ACKNOWLEDGE: Duration = Duration::from_millis(1500);
-/// Entries that are asked for at one time by who is behind.
+/// Entries that a combiner that is behind asks for at one time.
 const READ_AHEAD: usize = 64;
 
 /// Where the stream is.
@@ -50,14 +53,14 @@ pub(crate) struct Address<'a> {
 /// A connection that heals itself.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// Its name in errors.
+    /// The name of the store in errors.
     pub(super) store: String,
     /// The stream's name, and the first token of every subject.
     pub(super) name: String,
     pub(super) client: Client,
     pub(super) context: Context,
     publishing: Context,
-    /// A handle; asking for it costs nothing.
+    /// A handle; making it asks the server nothing.
     stream: Stream<()>,
     last_error: Arc<Mutex<String>>,
 }
@@ -69,21 +72,21 @@ pub(super) enum Published {
     Stored,
     /// The stream does not end where it was expected to; nothing was stored.
     Conflict,
-    /// The server refused it.
-    Refused(String),
-    /// No answer came; it may have been stored, or be stored yet.
+    /// The server rejected it.
+    Rejected(String),
+    /// No answer came; the entry may have been stored, or may be stored later.
     Unknown(String),
 }
 
 impl Link {
-    /// Begins to connect, and goes on trying for ever.
+    /// Starts to connect, and goes on trying for ever.
     pub(super) async fn connect(
         address: Address<'_>,
         config: &CombinerConfig,
     ) -> Result<Self, StoreError> {
         let store = config.store.to_string();
         let last_error = Arc::new(Mutex::new("no connection yet".to_owned()));
-        let told = Arc::clone(&last_error);
+        let event_error = Arc::clone(&last_error);
         let unreachable = |reason: String| StoreError::Unavailable {
             store: store.clone(),
             reason,
@@ -97,7 +100,7 @@ impl Link {
             .request_timeout(Some(REQUEST))
             .event_callback(move |event| {
                 if let Event::ClientError(_) | Event::ServerError(_) | Event::Disconnected = event {
-                    *told.lock().unwrap_or_else(PoisonError::into_inner) = event.to_string();
+                    *event_error.lock().unwrap_or_else(PoisonError::into_inner) = event.to_string();
                 }
                 std::future::ready(())
             })
@@ -121,7 +124,7 @@ impl Link {
         })
     }
 
-    /// How often it has connected; another number means that the server may be another one.
+    /// How often it has connected. After another connection the server may be another one.
     pub(super) fn connections(&self) -> u64 {
         self.client
             .statistics()
@@ -129,7 +132,8 @@ impl Link {
             .load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// An error unless there is a connection. Without one nothing is sent: it would be kept and sent later.
+    /// An error unless there is a connection. Nothing is sent without one: the client would keep it and
+    /// send it later, when nobody waits for the answer.
     pub(super) fn connected(&self) -> Result<(), StoreError> {
         if self.client.connection_state() == State::Connected {
             return Ok(());
@@ -152,13 +156,13 @@ impl Link {
         }
     }
 
-    /// Is told of every new entry after it was stored; only a signal, since any number may be lost.
+    /// A signal after every new entry. It is only a signal: any number of them may be lost.
     pub(super) async fn news(&self) -> Result<Subscriber, StoreError> {
         let subscribed = self.client.subscribe(self.news_subject()).await;
         subscribed.map_err(|error| self.unreachable(&error))
     }
 
-    /// Checks that the stream keeps everything; makes it when there is none and `create`.
+    /// Checks that the stream keeps everything; with `create`, makes it when there is none.
     pub(super) async fn check(&self, create: bool) -> Result<(), StoreError> {
         self.connected()?;
         let wanted = self.wanted();
@@ -169,9 +173,9 @@ impl Link {
                     if error.error_code() == ErrorCode::STREAM_NOT_FOUND && create =>
                 {
                     let made = self.context.create_stream(wanted.clone()).await;
-                    let stream =
-                        made.map_err(|error| self.broken(format!("it cannot be made: {error}")))?;
-                    tracing::info!(stream = self.name, "made the stream of the weights log");
+                    let stream = made
+                        .map_err(|error| self.broken(format!("it cannot be created: {error}")))?;
+                    tracing::info!(stream = self.name, "created the stream of the weights log");
                     stream.cached_info().clone()
                 }
                 GetStreamErrorKind::JetStream(error) => return Err(self.refused(&error)),
@@ -184,7 +188,7 @@ impl Link {
         }
     }
 
-    /// The last entry's revision and line, of the server that takes the writes.
+    /// The last entry's revision and line, from the server that accepts the writes.
     pub(super) async fn last(&self) -> Result<Option<(u64, Bytes)>, StoreError> {
         self.connected()?;
         match self
@@ -251,7 +255,7 @@ impl Link {
                 PublishErrorKind::WrongLastSequence => Ok(Published::Conflict),
                 PublishErrorKind::StreamNotFound => Err(self.broken("it is gone")),
                 PublishErrorKind::MaxPayloadExceeded => Err(self.broken(reason(&error))),
-                _ if refusal(&error) => Ok(Published::Refused(reason(&error))),
+                _ if is_rejection(&error) => Ok(Published::Rejected(reason(&error))),
                 _ => Ok(Published::Unknown(reason(&error))),
             },
         }
@@ -292,7 +296,7 @@ impl Link {
     }
 }
 
-/// Why the stream can lose or reorder what it was given; each names the setting and what it has to be.
+/// The settings by which the stream could lose or reorder entries, each with the value it must have.
 fn unfit(info: &Info, wanted: &Config) -> Vec<String> {
     let (found, state) = (&info.config, &info.state);
     let checks = [
@@ -362,12 +366,12 @@ fn unfit(info: &Info, wanted: &Config) -> Vec<String> {
         .collect()
 }
 
-/// Whether the server said no, other than that it said nothing.
-fn refusal(error: &PublishError) -> bool {
+/// True for an explicit rejection, false when no reply arrived.
+fn is_rejection(error: &PublishError) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<jetstream::Error>())
 }
 
-/// An error with what is under it.
+/// The text of an error with its causes.
 fn reason(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

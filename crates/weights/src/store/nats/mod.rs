@@ -1,9 +1,10 @@
 //! The log in a NATS stream, for many combiners, and this combiner's copy of it in a file.
 //!
-//! The stream is the truth: it takes an entry right after the one its writer knew, or not at all. The copy has the embedded
-//! log's format and holds what this combiner has read, so that it starts while NATS is away, and finds out when the stream was
-//! truncated or replaced. One task keeps the copy up to date: it asks for the last entry after every signal and on every tick,
-//! checks it against the chain, and fetches what lies between. Signals may be lost; entries are not.
+//! The stream is the truth: it accepts an entry right after the one its writer knew, or not at all.
+//! The copy has the format of the embedded log and contains what this combiner has read. So a combiner
+//! starts while NATS is down, and notices when the stream was truncated or replaced. One task keeps the
+//! copy up to date: after every signal and on every tick it asks for the last entry, checks it against
+//! the chain of hashes, and fetches what lies between. Signals may be lost; entries are not.
 
 mod first;
 mod link;
@@ -22,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::pending};
 use tokio::{
-    sync::{Mutex, MutexGuard, watch},
+    sync::{Mutex, MutexGuard},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
@@ -35,38 +36,38 @@ use self::{
     replicas::Replicas,
 };
 use super::{
-    Appended, Reach,
-    embedded::Embedded,
-    scan::{line, open_line},
+    Appended, StoreHealth,
+    embedded::EmbeddedLog,
+    line::{decode_line, encode_line},
 };
 use crate::{
     config::Config,
-    entry::{Entry, NO_HASH, Sealed},
+    entry::{Entry, Sealed},
     error::StoreError,
+    log_state::LogState,
     metrics::LogEnd,
 };
 
 /// How long the start waits for NATS, before it goes on with the copy or gives up.
 const START: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(50);
-/// How often the end of the log is asked for without a signal: how late a lost signal or a lost server is noticed.
+/// How often the end of the log is asked for without a signal. It bounds how late a lost signal or a
+/// lost server is noticed.
 const TICK: Duration = Duration::from_millis(250);
 /// How long a writer waits for others of this combiner.
 const TURN: Duration = Duration::from_secs(1);
-/// Entries that are fetched before they are written to the copy.
-pub(super) const CHUNK: u64 = 1024;
+/// Entries that are fetched before they are written to the copy: what is held in memory.
+pub(super) const CHUNK: u64 = 256;
 
 /// The log in a NATS stream.
 #[derive(Debug)]
 pub(crate) struct Nats {
     link: Link,
-    copy: Arc<Embedded>,
-    reach: Arc<Reach>,
+    copy: Arc<EmbeddedLog>,
+    health: Arc<StoreHealth>,
     end: Mutex<End>,
     /// Whether the stream was in reach since the start.
     seen: AtomicBool,
-    /// The last revision of the copy.
-    copied: watch::Sender<u64>,
     /// The last revision of the stream, as it was last seen.
     known: LogEnd,
     replicas: Replicas,
@@ -88,32 +89,27 @@ impl Nats {
     /// Connects, and catches up with the stream or, where it is out of reach, begins with the copy.
     ///
     /// # Errors
-    /// There is no copy and no stream within five seconds: a combiner that never saw the log does not know the weights.
+    /// There is no copy, and no stream within five seconds: a combiner that never saw the log does not
+    /// know the weights.
     pub(super) async fn open(
         path: PathBuf,
         address: Address<'_>,
         config: &Config,
         known: LogEnd,
-        reach: Arc<Reach>,
-    ) -> Result<Arc<Self>, StoreError> {
+        health: Arc<StoreHealth>,
+    ) -> Result<(Arc<Self>, LogState), StoreError> {
         let deadline = Instant::now() + START;
         let link = Link::connect(address, config).await?;
         if !path.exists() {
             first::copy(&link, &path, deadline).await?;
         }
-        let copy = Embedded::open_copy(path).await?;
-        let revision = copy.last();
-        let hash = match copy.read(revision, 1).await?.pop() {
-            Some(last) if revision > 0 => last.hash,
-            _ => NO_HASH.to_owned(),
-        };
+        let (copy, state) = EmbeddedLog::open_copy(path, config.key_horizon).await?;
         let store = Arc::new(Self {
             replicas: Replicas::new(&config.replica),
-            copied: watch::Sender::new(revision),
             known,
             end: Mutex::new(End {
-                revision,
-                hash,
+                revision: state.last,
+                hash: state.last_hash.clone(),
                 checked: None,
             }),
             closing: CancellationToken::new(),
@@ -121,7 +117,7 @@ impl Nats {
             seen: AtomicBool::new(false),
             link,
             copy,
-            reach,
+            health,
         });
         while let Err(error) = store.catch_up(&mut *store.end.lock().await).await {
             if Instant::now() >= deadline || matches!(error, StoreError::Broken { .. }) {
@@ -129,16 +125,16 @@ impl Nats {
             }
             sleep(START_PAUSE).await;
         }
-        store.begin();
-        Ok(store)
+        store.start_tasks();
+        Ok((store, state))
     }
 
-    fn begin(self: &Arc<Self>) {
+    fn start_tasks(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
         let follow = tokio::spawn(follow(weak.clone(), self.closing.clone()));
-        let beat = tokio::spawn(replicas::beat(weak, self.closing.clone()));
+        let exchange = tokio::spawn(replicas::exchange(weak, self.closing.clone()));
         if let Ok(mut tasks) = self.tasks.lock() {
-            tasks.extend([follow, beat]);
+            tasks.extend([follow, exchange]);
         }
     }
 
@@ -156,27 +152,28 @@ impl Nats {
     pub(super) async fn append(&self, sealed: &Sealed) -> Result<Appended, StoreError> {
         let mut end = self.turn().await?;
         let entry = &sealed.entry;
-        // What is written here stands in one chain with what was read: the stream may have been replaced since.
+        // The stream may have been replaced since it was last read. What is written must continue what
+        // this combiner knows.
         self.catch_up(&mut end).await?;
         if entry.revision != end.revision + 1 {
             return Ok(Appended::Conflict);
         }
-        let line = line(&entry.hash, &sealed.payload);
-        let (told, sure) = match self.link.publish(end.revision, line.clone()).await? {
+        let line = encode_line(&entry.hash, &sealed.payload);
+        let (reason, certain) = match self.link.publish(end.revision, line.clone()).await? {
             Published::Stored => {
                 if let Err(error) = self.take(&mut end, &line.into()).await {
                     // It is durable; only this combiner's copy lags.
-                    self.reach.lost(&error);
+                    self.health.mark_down(&error);
                 }
                 return Ok(Appended::Committed);
             }
             Published::Conflict => (String::new(), true),
-            Published::Refused(reason) => (reason, true),
+            Published::Rejected(reason) => (reason, true),
             Published::Unknown(reason) => (reason, false),
         };
         let read = self.catch_up(&mut end).await;
         if end.revision >= entry.revision {
-            // The place is taken: by this very entry, or for ever by another one.
+            // The log has an entry at this place: this very one, or another one for ever.
             let taken = self.copy.read(entry.revision, 1).await?;
             let ours = taken.first().is_some_and(|taken| taken.hash == entry.hash);
             return Ok(if ours {
@@ -186,11 +183,11 @@ impl Nats {
             });
         }
         match read {
-            Ok(()) if sure => Err(self.link.broken(format!("it refuses an entry: {told}"))),
-            Err(error) if sure => Err(error),
+            Ok(()) if certain => Err(self.link.broken(format!("it rejects an entry: {reason}"))),
+            Err(error) if certain => Err(error),
             _ => Err(StoreError::Ambiguous {
                 store: self.link.store.clone(),
-                reason: told,
+                reason,
                 key: entry.cause.idempotency_key.clone(),
             }),
         }
@@ -201,9 +198,8 @@ impl Nats {
         turn.map_err(|_| self.link.unreachable(&"other writes still wait for it"))
     }
 
-    /// As [`super::Store::read`], out of the copy; where that ends, the stream is asked whether it ends there, too.
-    ///
-    /// Until the stream was seen once, the end of the copy is the end: the start goes on without NATS.
+    /// As [`super::Store::read`], from the copy. At its end, the stream is asked whether it ends there
+    /// too; until the stream was reached once, it is not asked, so that the start goes on without NATS.
     pub(super) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
         if from > self.copy.last() && self.seen.load(Ordering::Relaxed) {
             self.catch_up(&mut *self.turn().await?).await?;
@@ -211,17 +207,13 @@ impl Nats {
         self.copy.read(from, count).await
     }
 
-    /// As [`super::Store::tail`].
-    pub(super) fn tail(self: &Arc<Self>, after: u64) -> Tail {
-        Tail {
-            copied: self.copied.subscribe(),
-            copy: Arc::clone(&self.copy),
-            after,
-        }
+    /// The file that the stream is copied to.
+    pub(super) fn copy(&self) -> &Arc<EmbeddedLog> {
+        &self.copy
     }
 
     /// The last revision of the stream, as far as it is known.
-    pub(super) fn known(&self) -> u64 {
+    pub(super) fn last_known(&self) -> u64 {
         self.known.last_revision()
     }
 
@@ -237,8 +229,8 @@ impl Nats {
     async fn catch_up(&self, end: &mut End) -> Result<(), StoreError> {
         let outcome = self.copy_what_is_new(end).await;
         match &outcome {
-            Ok(()) => self.reach.found(),
-            Err(error) => self.reach.lost(error),
+            Ok(()) => self.health.mark_up(),
+            Err(error) => self.health.mark_down(error),
         }
         outcome
     }
@@ -280,14 +272,13 @@ impl Nats {
     /// Appends the next line of the stream to the copy.
     async fn take(&self, end: &mut End, line: &Bytes) -> Result<(), StoreError> {
         let revision = end.revision + 1;
-        let entry = open_line(Path::new(&self.link.store), revision, line)?;
+        let entry = decode_line(Path::new(&self.link.store), revision, line)?;
         if entry.follows(revision, &end.hash).is_err() {
             return Err(self.replaced(revision));
         }
         self.copy.append_line(revision, line.to_vec()).await?;
         end.revision = revision;
         end.hash = entry.hash;
-        self.copied.send_replace(revision);
         Ok(())
     }
 
@@ -304,35 +295,6 @@ impl Drop for Nats {
     }
 }
 
-/// What is copied, as it comes.
-#[derive(Debug)]
-pub(crate) struct Tail {
-    copied: watch::Receiver<u64>,
-    copy: Arc<Embedded>,
-    after: u64,
-}
-
-impl Tail {
-    /// As [`super::Tail::next`].
-    pub(super) async fn next(&mut self) -> Result<Entry, StoreError> {
-        let after = self.after;
-        if self
-            .copied
-            .wait_for(|copied| *copied > after)
-            .await
-            .is_err()
-        {
-            // The store is gone, and nothing comes any more.
-            return pending().await;
-        }
-        let mut next = self.copy.read(after + 1, 1).await?;
-        self.after = after + 1;
-        next.pop().ok_or_else(|| StoreError::Internal {
-            what: format!("revision {} was copied and is not there", after + 1),
-        })
-    }
-}
-
 /// Keeps the copy up to date for as long as there is a store.
 async fn follow(store: Weak<Nats>, closing: CancellationToken) {
     let mut tick = interval(TICK);
@@ -343,7 +305,7 @@ async fn follow(store: Weak<Nats>, closing: CancellationToken) {
         if news.is_none() {
             news = store.link.news().await.ok();
         }
-        // What came of it is told to everybody who asks.
+        // The outcome is kept as the health of the store.
         let _ = store.catch_up(&mut *store.end.lock().await).await;
         drop(store);
         let signal = async {

@@ -1,6 +1,7 @@
-//! Which combiners there are and what each has applied: every one says so once a second and after each change.
+//! Heartbeats: every combiner publishes what it has applied, once a second and after each change.
 //!
-//! The last word of each is kept in a stream in memory, so that a combiner that has just started knows of those that are silent.
+//! The last heartbeat of each is kept in a stream in memory, so that a combiner that has just started
+//! knows of those that are silent.
 
 use std::{
     collections::BTreeMap,
@@ -22,20 +23,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Nats, link::Link};
-use crate::{entry::digest, store::Heard};
+use crate::{entry::digest, store::PeerStatus};
 
-/// How often each combiner says what it has applied.
+/// How often each combiner sends a heartbeat.
 const BEAT: Duration = Duration::from_secs(1);
 /// At most so often, however many changes there are.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// How long the last word of a combiner is kept.
+/// How long the last heartbeat of a combiner is kept, here and in the stream.
 const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after another one of the same name was heard the name counts as taken twice.
 const CLASH: Duration = Duration::from_secs(5);
 
-/// What a combiner says of itself.
+/// What a combiner says of itself, as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Beat {
+struct Heartbeat {
     name: String,
     /// Tells two processes of one name apart.
     instance: String,
@@ -43,12 +44,12 @@ struct Beat {
     hash: String,
 }
 
-/// Everyone that was heard.
+/// The combiners that were heard.
 #[derive(Debug)]
 pub(crate) struct Replicas {
     name: String,
     instance: String,
-    heard: Mutex<BTreeMap<String, Heard>>,
+    heard: Mutex<BTreeMap<String, PeerStatus>>,
     /// When another combiner of this name was last heard.
     namesake: Mutex<Option<Instant>>,
     applied: watch::Sender<(u64, String)>,
@@ -70,9 +71,10 @@ impl Replicas {
         self.applied.send_replace((revision, hash.to_owned()));
     }
 
-    /// The others, by name.
-    pub(crate) fn others(&self) -> Vec<Heard> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The others that were heard within a day before `now`, by name.
+    pub(crate) fn peers(&self, now: Instant) -> Vec<PeerStatus> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        prune(&mut heard, now);
         heard.values().cloned().collect()
     }
 
@@ -83,19 +85,20 @@ impl Replicas {
     }
 
     fn hear(&self, payload: &[u8], heard: Instant) {
-        let Ok(beat) = serde_json::from_slice::<Beat>(payload) else {
+        let Ok(heartbeat) = serde_json::from_slice::<Heartbeat>(payload) else {
             return;
         };
-        if beat.name != self.name {
-            let replica = Heard {
-                name: beat.name.clone(),
-                revision: beat.revision,
-                hash: beat.hash,
-                at: heard,
+        if heartbeat.name != self.name {
+            let peer = PeerStatus {
+                name: heartbeat.name.clone(),
+                revision: heartbeat.revision,
+                hash: heartbeat.hash,
+                heard,
             };
             let mut all = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            all.insert(beat.name, replica);
-        } else if beat.instance != self.instance {
+            all.insert(heartbeat.name, peer);
+            prune(&mut all, heard);
+        } else if heartbeat.instance != self.instance {
             let mut namesake = self.namesake.lock().unwrap_or_else(PoisonError::into_inner);
             if namesake
                 .replace(heard)
@@ -103,30 +106,30 @@ impl Replicas {
             {
                 tracing::error!(
                     replica = self.name,
-                    "another combiner runs under this name; give each its own `replica`, or nobody can tell which one is behind"
+                    "another combiner runs under this name; give each its own `replica`, or it cannot be seen which one is behind"
                 );
             }
         }
     }
 
-    async fn say(&self, link: &Link) {
+    async fn send_heartbeat(&self, link: &Link) {
         let (revision, hash) = self.applied.borrow().clone();
-        let beat = Beat {
+        let heartbeat = Heartbeat {
             name: self.name.clone(),
             instance: self.instance.clone(),
             revision,
             hash,
         };
         let subject = format!("{}.{}", prefix(link), &digest(self.name.as_bytes())[..16]);
-        if let (Ok(()), Ok(payload)) = (link.connected(), serde_json::to_vec(&beat)) {
-            // Who misses it hears the next one.
+        if let (Ok(()), Ok(payload)) = (link.connected(), serde_json::to_vec(&heartbeat)) {
+            // A peer that misses it hears the next one.
             let _ = link.client.publish(subject, payload.into()).await;
         }
     }
 }
 
-/// Says what this combiner has applied, and hears the others, for as long as there is a store.
-pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
+/// Sends heartbeats and receives those of others, for as long as there is a store.
+pub(super) async fn exchange(store: Weak<Nats>, closing: CancellationToken) {
     let Some(mut applied) = store
         .upgrade()
         .map(|store| store.replicas.applied.subscribe())
@@ -137,9 +140,9 @@ pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut others: Option<Subscriber> = None;
     let mut recalled_on = None;
-    let mut said = Instant::now();
+    let mut sent = Instant::now();
     loop {
-        let word = async {
+        let heartbeat = async {
             match &mut others {
                 Some(others) => others.next().await,
                 None => pending().await,
@@ -148,16 +151,16 @@ pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
         let heard = tokio::select! {
             _ = tick.tick() => None,
             Ok(()) = applied.changed() => {
-                sleep_until(said + SHORTEST).await;
+                sleep_until(sent + SHORTEST).await;
                 None
             }
-            word = word => word,
+            heartbeat = heartbeat => heartbeat,
             () = closing.cancelled() => return,
         };
         let Some(store) = store.upgrade() else { return };
         let (link, replicas) = (&store.link, &store.replicas);
-        if let Some(word) = heard {
-            replicas.hear(&word.payload, Instant::now());
+        if let Some(heartbeat) = heard {
+            replicas.hear(&heartbeat.payload, Instant::now());
             continue;
         }
         if others.is_none() {
@@ -167,12 +170,12 @@ pub(super) async fn beat(store: Weak<Nats>, closing: CancellationToken) {
         if recalled_on != Some(link.connections()) && recall(link, replicas).await.is_some() {
             recalled_on = Some(link.connections());
         }
-        replicas.say(link).await;
-        said = Instant::now();
+        replicas.send_heartbeat(link).await;
+        sent = Instant::now();
     }
 }
 
-/// Makes the stream of last words if there is none, and reads them.
+/// Makes the stream of the last heartbeats if there is none, and reads them.
 async fn recall(link: &Link, replicas: &Replicas) -> Option<()> {
     link.connected().ok()?;
     let stream = link
@@ -200,7 +203,8 @@ async fn recall(link: &Link, replicas: &Replicas) -> Option<()> {
                 .ok()?,
         );
     }
-    // By the server's clock: how long before the newest word, which is at most a second old where anybody lives.
+    // Ages are taken by the server's clock, against the newest heartbeat: it is at most a second old
+    // while any combiner runs.
     let newest = last.iter().map(|message| message.time).max()?;
     for message in last {
         let before = (newest - message.time).try_into().unwrap_or(Duration::ZERO);
@@ -212,6 +216,43 @@ async fn recall(link: &Link, replicas: &Replicas) -> Option<()> {
     Some(())
 }
 
+/// Forgets those that were last heard longer ago than is remembered anywhere.
+fn prune(heard: &mut BTreeMap<String, PeerStatus>, now: Instant) {
+    heard.retain(|_, peer| now.saturating_duration_since(peer.heard) <= REMEMBER);
+}
+
 fn prefix(link: &Link) -> String {
     format!("{}.replica", link.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_was_not_heard_for_a_day_is_forgotten() {
+        let replicas = Replicas::new("a");
+        let start = Instant::now();
+        let hear = |name: &str, at| {
+            let heartbeat = Heartbeat {
+                name: name.to_owned(),
+                instance: "other".to_owned(),
+                revision: 1,
+                hash: String::new(),
+            };
+            replicas.hear(&serde_json::to_vec(&heartbeat).unwrap(), at);
+        };
+        let names = |at| {
+            let peers = replicas.peers(at).into_iter();
+            peers.map(|peer| peer.name).collect::<Vec<_>>()
+        };
+        hear("b", start);
+        hear("c", start + REMEMBER / 2);
+        assert_eq!(names(start + REMEMBER), ["b", "c"]);
+        // Hearing others is enough: nobody has to ask.
+        hear("d", start + REMEMBER + BEAT);
+        assert_eq!(replicas.heard.lock().unwrap().len(), 2);
+        assert_eq!(names(start + REMEMBER + BEAT), ["c", "d"]);
+        assert!(names(start + 3 * REMEMBER).is_empty());
+    }
 }

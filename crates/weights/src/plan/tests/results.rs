@@ -1,0 +1,302 @@
+//! What a change makes of a profile, and what it leaves as it is.
+
+use super::*;
+
+#[test]
+fn what_a_change_does_not_name_stays() {
+    let mut log = Log::new();
+    let bound = log.set(&base(&[("bait", -1.0)]));
+    assert_eq!(bound.binding.len(), 2);
+    log.planner.context.served.clear();
+    let first = log.set(&segments(vec![german("s", &[("bait", -1.5)])]));
+    assert_eq!(
+        (first.weights, first.binding),
+        (bound.weights.clone(), bound.binding.clone()),
+        "nothing is asked of the models"
+    );
+    let second = log.set(&experiments(vec![experiment(
+        "e",
+        Some("s"),
+        &[("a", 5_000, &[("bait", -2.0)]), ("b", 5_000, &[])],
+    )]));
+    assert_eq!(second.segments, first.segments);
+    let third = log.set(&exploration(0.5, 1.5, false, Some("e/b")));
+    assert_eq!(
+        (&third.segments, &third.experiments),
+        (&second.segments, &second.experiments)
+    );
+    log.planner.context.served = served();
+    let fourth = log.set(&base(&[("bait", -1.2)]));
+    assert_eq!(
+        (&fourth.segments, &fourth.experiments, &fourth.exploration),
+        (&third.segments, &third.experiments, &third.exploration)
+    );
+
+    // What others name cannot be taken away alone.
+    assert!(
+        log.refusal(&segments(vec![]))
+            .contains("experiment \"e\": is for segment \"s\", which does not exist")
+    );
+    assert!(
+        log.refusal(&experiments(vec![]))
+            .contains("exploration: is for arm \"e/b\"")
+    );
+    let none = AudienceChange {
+        segments: Some(vec![]),
+        experiments: Some(vec![]),
+        exploration: Some(None),
+    };
+    let bare = log.set(&change(none));
+    assert!(bare.segments.is_empty() && bare.experiments.is_empty() && bare.exploration.is_none());
+
+    let restored = Restored {
+        at: at(""),
+        then: Some((4, third.clone())),
+    };
+    let rolled = log
+        .planner
+        .rollback(&log.state, 4, std::slice::from_ref(&restored))
+        .unwrap();
+    assert_eq!(rolled.profiles[0], third, "the whole state of then");
+    log.record(rolled);
+    let killed = log.planner.kill("").unwrap().profiles.remove(0);
+    assert!(
+        killed.segments.is_empty() && killed.experiments.is_empty() && killed.exploration.is_none(),
+        "the safe set is for everybody"
+    );
+}
+
+#[test]
+fn what_was_set_for_some_binds_later_changes_too() {
+    let mut log = Log::new();
+    // Without engagement they rank by bait alone, which then must not become 0.
+    log.set(&segments(vec![german("s", &[("engagement", 0.0)])]));
+    let zero = log.refusal(&base(&[("bait", 0.0)]));
+    assert!(
+        zero.contains("segment \"s\": the weights of its requests are all zero"),
+        "{zero}"
+    );
+    let ramp = |to: &[(&str, f64)]| RampPlan {
+        at: at(""),
+        target: weights(to),
+        duration_ms: 1000,
+        steps: 0,
+        started_ms: 0,
+        author: "ana".into(),
+        reason: "r".into(),
+    };
+    let refused = |plan: &RampPlan| {
+        log.planner
+            .start_ramp(&log.state, plan)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(
+        refused(&ramp(&[("bait", 0.0)]))
+            .contains("segment \"s\": the weights of its requests are all zero")
+    );
+
+    // Where λ is at most 3, α must not pass 4/3.
+    let mut log = Log::new();
+    log.set(&exploration(0.0, 3.0, false, None));
+    let refusal = log.refusal(&base(&[("engagement", 1.5)]));
+    assert!(
+        refusal
+            .contains("exploration, objective \"bait\": the weight is -4.5, below its minimum -4"),
+        "{refusal}"
+    );
+    assert!(
+        log.refusal(&segments(vec![german("s", &[("engagement", 1.5)])]))
+            .contains("segment \"s\" under exploration, objective \"bait\": the weight is -4.5")
+    );
+    let refused = log
+        .planner
+        .start_ramp(&log.state, &ramp(&[("engagement", 1.5)]))
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("the weight is -4.5"),
+        "{refused}"
+    );
+    assert!(
+        log.forced()
+            .start_ramp(&log.state, &ramp(&[("engagement", 1.5)]))
+            .is_ok()
+    );
+
+    // Only the arm that explores has to keep it.
+    let mut log = Log::new();
+    let both = AudienceChange {
+        experiments: Some(vec![experiment(
+            "e",
+            None,
+            &[("a", 5_000, &[]), ("b", 5_000, &[("engagement", 1.0)])],
+        )]),
+        exploration: exploration(0.0, 3.0, false, Some("e/b"))
+            .audience
+            .exploration,
+        ..Default::default()
+    };
+    log.set(&change(both));
+    log.set(&base(&[("engagement", 1.5)]));
+}
+
+#[test]
+fn a_segment_or_arm_goes_in_steps_from_where_it_was() {
+    let mut log = Log::new();
+    log.set(&segments(vec![german("s", &[("bait", -1.5)])]));
+    log.set(&segments(vec![german("s", &[("bait", -2.5)])]));
+    // A new segment starts where the profile is, and a new arm where its segment is.
+    assert!(
+        log.refusal(&segments(vec![german("t", &[("bait", -2.5)])]))
+            .contains("from -0.5 to -2.5")
+    );
+    log.set(&experiments(vec![experiment(
+        "e",
+        Some("s"),
+        &[("a", 1, &[("bait", -3.5)])],
+    )]));
+    assert!(
+        log.refusal(&experiments(vec![experiment(
+            "e",
+            None,
+            &[("a", 1, &[("bait", -3.5)])]
+        )]))
+        .contains("arm \"e/a\", objective \"bait\"")
+    );
+    // Who leaves a segment's weight to the profile moves with it.
+    let mut log = Log::new();
+    log.set(&segments(vec![german("s", &[("engagement", 2.0)])]));
+    assert!(
+        log.refusal(&base(&[("bait", -1.6)]))
+            .contains("from -0.5 to -1.6")
+    );
+}
+
+#[test]
+fn a_ramp_leaves_out_a_step_that_orders_nothing_for_some() {
+    // The middle of five steps from 1 to −1 is where the segment would rank by nothing.
+    let mut log = Log::new();
+    let forced = log.forced();
+    log.planner = forced;
+    log.set(&base(&[("engagement", 1.0), ("bait", 1.0)]));
+    log.set(&segments(vec![german("s", &[("engagement", 0.0)])]));
+    let plan = RampPlan {
+        at: at(""),
+        target: weights(&[("bait", -1.0)]),
+        duration_ms: 4000,
+        steps: 4,
+        started_ms: 0,
+        author: "ana".into(),
+        reason: "r".into(),
+    };
+    let start = log.planner.start_ramp(&log.state, &plan).unwrap();
+    log.record(start);
+    let position = log.planner.config.profile("").unwrap();
+    let mut seen = Vec::new();
+    for now in [1000, 2000, 2500, 3000, 4000] {
+        let step = log.planner.ramp_step(&log.state, position, now).unwrap();
+        if let Some(change) = step {
+            let Action::RampStep { step, .. } = change.action else {
+                panic!("{change:?}")
+            };
+            seen.push((now, step));
+            log.record(change);
+        }
+    }
+    assert_eq!(seen, [(1000, 1), (3000, 3), (4000, 4)]);
+}
+
+#[test]
+fn changed_shares_keep_the_salt_and_as_many_buckets_as_they_can() {
+    let mut log = Log::new();
+    let run = |log: &mut Log, change: ExperimentChange| {
+        log.set(&experiments(vec![change])).experiments.remove(0)
+    };
+    let first = run(
+        &mut log,
+        experiment("e", None, &[("a", 1_000, &[]), ("b", 1_000, &[])]),
+    );
+    assert_eq!(
+        (first.salt.as_str(), first.buckets.as_slice()),
+        (
+            "salt of e",
+            &[(Some(0), 1_000), (Some(1), 1_000), (None, 8_000)][..]
+        )
+    );
+    // Arms are known by name, whatever their order.
+    let mut wider = experiment("e", None, &[("b", 3_000, &[]), ("a", 500, &[])]);
+    wider.new_salt = "another".into();
+    let second = run(&mut log, wider);
+    assert_eq!(second.salt, first.salt);
+    assert_eq!(
+        second.buckets,
+        [(Some(1), 500), (Some(0), 3_000), (None, 6_500)]
+    );
+    assert_eq!(shares(&second.buckets, 2), [3_000, 500]);
+    let mut salted = experiment("e", None, &[("a", 500, &[]), ("c", 500, &[])]);
+    salted.salt = Some("mine".into());
+    let third = run(&mut log, salted);
+    assert_eq!(
+        (third.salt.as_str(), third.buckets.as_slice()),
+        ("mine", &[(Some(0), 500), (Some(1), 500), (None, 9_000)][..])
+    );
+}
+
+#[test]
+fn a_state_is_kept_to_the_bit_and_what_is_no_longer_configured_is_left_out() {
+    let mut log = Log::new();
+    let both = AudienceChange {
+        segments: Some(vec![
+            german("s", &[("bait", -0.1 - 0.2)]),
+            Segment {
+                conditions: vec![
+                    Condition {
+                        attribute: "user_age".into(),
+                        test: Test::Range {
+                            at_least: Some(0.1),
+                            below: None,
+                        },
+                    },
+                    Condition {
+                        attribute: "user_tier".into(),
+                        test: Test::AnyOf(vec![Value::Number(3.0), Value::Text("3".into())]),
+                    },
+                ],
+                ..german("t", &[])
+            },
+        ]),
+        experiments: Some(vec![experiment(
+            "e",
+            Some("s"),
+            &[("a", 3, &[("engagement", 0.1 + 0.2)]), ("b", 0, &[])],
+        )]),
+        exploration: exploration(0.1, 0.7, true, Some("e/a"))
+            .audience
+            .exploration,
+    };
+    let state = log.set(&change(both));
+    let text = serde_json::to_string(&state).unwrap();
+    assert_eq!(
+        serde_json::from_str::<ProfileState>(&text).unwrap(),
+        state,
+        "{text}"
+    );
+
+    // Another configuration, which knows no bait.
+    let narrow = Arc::new(test_config::profile("default", &[("engagement", 1.0)]));
+    let in_force = InForce::new(&narrow, Some(&(1, state.clone()))).unwrap();
+    assert_eq!(
+        (in_force.segments.len(), in_force.segments[0].weights.len()),
+        (2, 0)
+    );
+    assert!(in_force.exploration.is_none());
+    assert_eq!(in_force.experiments[0].arms[0].weights.len(), 1);
+    // Where that leaves some with nothing to rank by, it is refused as it is for the profile itself.
+    let mut empty = state;
+    empty.segments[0].weights = weights(&[("engagement", 0.0), ("bait", -1.0)]);
+    let mismatch = InForce::new(&narrow, Some(&(1, empty))).unwrap_err();
+    assert_eq!(
+        (mismatch.profile.as_str(), mismatch.revision),
+        ("default", 1)
+    );
+}
