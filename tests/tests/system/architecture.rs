@@ -72,13 +72,15 @@ fn the_lean_binary_compiles_no_polars_and_no_linfa() {
         &["--package", "counterweight-cli", "--no-default-features"],
         &["polars", "linfa", "polars-core", "async-nats"],
     );
-    let serving = ["--package", "counterweight-cli", "--no-default-features", "--features", "nats"];
+    let serving = [
+        "--package",
+        "counterweight-cli",
+        "--no-default-features",
+        "--features",
+        "nats",
+    ];
     assert_without(&serving, &["polars", "linfa", "polars-core"]);
-    assert!(
-        tree(&serving)
-            .iter()
-            .any(|package| package == "async-nats")
-    );
+    assert!(tree(&serving).iter().any(|package| package == "async-nats"));
     assert!(
         tree(&["--package", "counterweight-cli"])
             .iter()
