@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use counterweight_dataset::ParquetRows;
 use counterweight_ranking::{solve::MIN_WIDTH, sweep::Curves};
-use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, PolarsResult, SerWriter};
+use polars::prelude::{Column, CsvWriter, DataFrame, PolarsResult, SerWriter};
 use tempfile::NamedTempFile;
 
 use crate::OfflineError;
@@ -54,12 +55,14 @@ pub(crate) fn write_table(path: &Path, columns: Vec<Column>) -> Result<(), Offli
         if ending == Some("csv") {
             CsvWriter::new(unfinished.as_file()).finish(&mut frame)
         } else {
-            ParquetWriter::new(unfinished.as_file())
-                .finish(&mut frame)
-                .map(drop)
+            let mut rows = ParquetRows::begin(unfinished.as_file(), frame.schema())?;
+            rows.write(&frame)?;
+            rows.finish().map(drop)
         }
     };
     write().map_err(|error| wrong(error.to_string()))?;
+    let synced = unfinished.as_file().sync_all();
+    synced.map_err(|error| wrong(error.to_string()))?;
     unfinished
         .persist(path)
         .map_err(|error| wrong(error.error.to_string()))?;

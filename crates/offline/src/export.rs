@@ -4,11 +4,9 @@ mod frame;
 
 use std::{collections::HashSet, fs::File, path::Path, path::PathBuf};
 
+use counterweight_dataset::ParquetRows;
 use counterweight_ranking::ope::Density;
-use polars::{
-    io::parquet::write::BatchedWriter,
-    prelude::{ParquetCompression, ParquetWriter, PolarsError},
-};
+use polars::prelude::PolarsError;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -95,7 +93,7 @@ pub struct LogWriter {
     path: PathBuf,
     objectives: Vec<String>,
     unfinished: NamedTempFile,
-    writer: BatchedWriter<File>,
+    writer: ParquetRows<File>,
     /// Hashes of the ids that were taken.
     seen: HashSet<u64>,
     group: Vec<RankedRequest>,
@@ -126,10 +124,8 @@ impl LogWriter {
         let unfinished = NamedTempFile::new_in(folder).map_err(|error| wrong(path, &error))?;
         let file = unfinished.reopen().map_err(|error| wrong(path, &error))?;
         let empty = frame::rows(&[], objectives).map_err(|error| wrong(path, &error))?;
-        let writer = ParquetWriter::new(file)
-            .with_compression(ParquetCompression::Zstd(None))
-            .batched(empty.schema())
-            .map_err(|error| wrong(path, &error))?;
+        let writer =
+            ParquetRows::begin(file, empty.schema()).map_err(|error| wrong(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
             objectives: objectives.to_vec(),
@@ -193,7 +189,7 @@ impl LogWriter {
         let group = std::mem::take(&mut self.group);
         self.group_rows = 0;
         let rows = frame::rows(&group, &self.objectives);
-        rows.and_then(|rows| self.writer.write_batch(&rows))
+        rows.and_then(|rows| self.writer.write(&rows))
             .map_err(|error: PolarsError| wrong(&self.path, &error))
     }
 

@@ -3,10 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{
-    DataFrame, JsonFormat, JsonWriter, ParquetCompression, ParquetWriter, PolarsResult, SerWriter,
-};
+use counterweight_dataset::ParquetRows;
+use polars::prelude::{DataFrame, JsonFormat, JsonWriter, PolarsResult, SerWriter};
 
 use crate::config::{Config, SimulatorError};
 use crate::frame;
@@ -144,7 +142,7 @@ fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SimulatorError> {
 struct Output {
     path: PathBuf,
     temporary: PathBuf,
-    writer: BatchedWriter<File>,
+    writer: ParquetRows<File>,
 }
 
 impl Output {
@@ -154,13 +152,12 @@ impl Output {
             path: path.clone(),
             source,
         })?;
-        let writer = ParquetWriter::new(file)
-            .with_compression(ParquetCompression::Zstd(None))
-            .batched(empty.schema())
-            .map_err(|source| SimulatorError::Encode {
+        let writer = ParquetRows::begin(file, empty.schema()).map_err(|source| {
+            SimulatorError::Encode {
                 path: path.clone(),
                 source,
-            })?;
+            }
+        })?;
         Ok(Self {
             path,
             temporary,
@@ -171,7 +168,7 @@ impl Output {
     /// Writes one row group.
     fn write(&mut self, frame: PolarsResult<DataFrame>) -> Result<(), SimulatorError> {
         frame
-            .and_then(|frame| self.writer.write_batch(&frame))
+            .and_then(|frame| self.writer.write(&frame))
             .map_err(|source| SimulatorError::Encode {
                 path: self.path.clone(),
                 source,
@@ -189,7 +186,6 @@ impl Output {
             path: path.clone(),
             source,
         })?;
-        drop(writer);
         fs::rename(&temporary, &path).map_err(|source| SimulatorError::Write { path, source })?;
         Ok(bytes)
     }

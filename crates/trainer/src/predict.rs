@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::path::Path;
 
-use counterweight_dataset::{Dataset, Rows};
+use counterweight_dataset::{Dataset, ParquetRows, Rows};
 use counterweight_model::Artefact;
-use polars::io::parquet::write::BatchedWriter as ParquetBatches;
 use polars::prelude::{
-    Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, ParquetWriter, PolarsError, SerWriter,
+    Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, PolarsError, SerWriter,
 };
 use tempfile::NamedTempFile;
 
@@ -41,7 +40,7 @@ pub fn predict(
     let mut writer = Writer {
         format,
         file: unfinished.as_file(),
-        batches: None,
+        parquet: None,
         begun: false,
     };
     let mut done = 0;
@@ -115,7 +114,7 @@ struct Writer<'a> {
     format: Format,
     file: &'a File,
     /// Parquet keeps its row groups in mind until the end.
-    batches: Option<ParquetBatches<&'a File>>,
+    parquet: Option<ParquetRows<&'a File>>,
     begun: bool,
 }
 
@@ -131,11 +130,11 @@ impl Writer<'_> {
                     .finish(&mut frame)?;
             }
             Format::Parquet => {
-                let batches = match self.batches.take() {
-                    Some(batches) => batches,
-                    None => ParquetWriter::new(self.file).batched(frame.schema())?,
+                let rows = match self.parquet.take() {
+                    Some(rows) => rows,
+                    None => ParquetRows::begin(self.file, frame.schema())?,
                 };
-                self.batches.insert(batches).write_batch(&frame)?;
+                self.parquet.insert(rows).write(&frame)?;
             }
         }
         self.begun = true;
@@ -143,7 +142,6 @@ impl Writer<'_> {
     }
 
     fn finish(self) -> Result<(), PolarsError> {
-        self.batches
-            .map_or(Ok(()), |batches| batches.finish().map(drop))
+        self.parquet.map_or(Ok(()), |rows| rows.finish().map(drop))
     }
 }

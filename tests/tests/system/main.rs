@@ -17,4 +17,5 @@ mod offline;
 mod parity;
 mod report;
 mod steering;
+mod tables;
 mod up;

@@ -1,9 +1,10 @@
 //! Exploration and its log: the benchmark reads what the combiner kept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{CANDIDATES, CONFIG, Combiner};
 use crate::support::{json, run, stderr};
+use crate::tables::rows_elsewhere;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_explored_is_exported_and_read_by_the_benchmark() {
@@ -56,6 +57,9 @@ async fn what_was_explored_is_exported_and_read_by_the_benchmark() {
         exported["objectives"],
         serde_json::json!(["engagement", "engagement_bait"])
     );
+    if let Some(rows) = rows_elsewhere(&[Path::new(out)]) {
+        assert_eq!(rows, [300 * CANDIDATES as u64]);
+    }
 
     let front = json(["bench", "front", "--log", out, "--replicates", "20"]);
     assert_eq!(front["read"]["explored"], 300);
