@@ -1,5 +1,5 @@
-//! How long 1,000,000 rows × 32 numbers take from a Parquet file into a model's columns, the fingerprint included:
-//! `cargo run --release -p counterweight-dataset --example load_time`
+//! How long 1,000,000 rows × 32 numbers take from a Parquet file into a model's columns, the
+//! fingerprint included: `cargo run --release -p counterweight-dataset --example load_time`
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 

@@ -4,15 +4,12 @@ use std::collections::HashSet;
 
 use crate::{
     DatasetError, Role,
-    schema::{expression_of, kind_of, schema},
+    schema::{build_schema, to_expression, to_kind},
     spec::{
-        Above, Filter, LabelSpec, ObjectiveSpec, OutcomeSpec, RequestsSpec, RoleColumns, Spec,
-        SplitBy, SplitSpec,
+        Above, Fault, Filter, LabelSpec, ObjectiveSpec, OutcomeSpec, RequestsSpec, RoleColumns,
+        Spec, SplitBy, SplitSpec,
     },
 };
-
-/// What is wrong, and with which element of the description.
-pub(crate) type Fault = (String, String);
 
 /// Checks everything that needs no file.
 pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
@@ -32,10 +29,10 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
         check_filter("filter", filter).map_err(fault)?;
     }
     for input in &spec.input {
-        kind_of(input).map_err(fault)?;
+        to_kind(input).map_err(fault)?;
     }
     for feature in &spec.feature {
-        expression_of(feature).map_err(fault)?;
+        to_expression(feature).map_err(fault)?;
     }
     if let Some(requests) = &spec.requests {
         check_requests(requests, &spec.columns).map_err(fault)?;
@@ -43,13 +40,13 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
     if let Some(split) = &spec.split {
         check_split(split, &spec.columns).map_err(fault)?;
     }
-    // A log to benchmark on needs no features; to train on it is refused when a model's schema is asked for.
+    // Evaluation needs no features. Training without them is refused when the schema is made.
     let log_only = spec.input.is_empty() && spec.feature.is_empty();
     let mut names = HashSet::new();
     for objective in &spec.objective {
         if objective.name.is_empty() || !names.insert(objective.name.as_str()) {
             return Err(fault((
-                element(objective),
+                objective.element(),
                 "each objective needs a name of its own".into(),
             )));
         }
@@ -61,12 +58,7 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
     if log_only {
         return Ok(());
     }
-    schema(spec, None, origin).map(|_| ())
-}
-
-/// An objective for a message.
-pub(crate) fn element(objective: &ObjectiveSpec) -> String {
-    format!("objective `{}`", objective.name)
+    build_schema(spec, None, origin).map(drop)
 }
 
 /// The role columns that are named, in the order of [`Role`].
@@ -130,7 +122,7 @@ fn check_filter(element: &str, filter: &Filter) -> Result<(), Fault> {
         filter.not_between.map(|b| b[1]),
     ];
     if bounds.into_iter().flatten().any(f64::is_nan) {
-        return fault("NaN is no bound; use not_missing to leave missing values out");
+        return fault("NaN is not a bound; use not_missing to leave missing values out");
     }
     if let (Some(min), Some(max)) = (filter.min, filter.max)
         && min > max
@@ -175,12 +167,12 @@ fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {
         }
         SplitBy::Column if fractions.iter().any(|&fraction| fraction != 0.0) => {
             return fault(
-                "by = \"column\" takes no fractions, since the column says each row's part",
+                "by = \"column\" needs no fractions: the column gives each row's part; remove them",
             );
         }
         SplitBy::Column => return Ok(()),
         _ if split.column.is_some() => {
-            return fault("`column` is of by = \"column\" only; leave it out");
+            return fault("`column` belongs to by = \"column\"; leave it out");
         }
         _ => {}
     }
@@ -204,7 +196,7 @@ fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {
 }
 
 fn check_objective(objective: &ObjectiveSpec) -> Result<(), Fault> {
-    let fault = |problem: String| Err((element(objective), problem));
+    let fault = |problem: String| Err((objective.element(), problem));
     let LabelSpec {
         column,
         ratio,
@@ -230,7 +222,7 @@ fn check_objective(objective: &ObjectiveSpec) -> Result<(), Fault> {
         _ => {}
     }
     for filter in &objective.filter {
-        check_filter(&format!("{}, filter", element(objective)), filter)?;
+        check_filter(&format!("{}, filter", objective.element()), filter)?;
     }
     if objective.features.as_ref().is_some_and(Vec::is_empty) {
         return fault("features: name at least one, or leave the key out to use all".into());
@@ -257,7 +249,7 @@ pub(crate) const TRAINING_MEDIAN: &str = "training median";
 
 /// A model that reads what its label is made of has nothing left to predict.
 fn check_leak(spec: &Spec, objective: &ObjectiveSpec, origin: &str) -> Result<(), DatasetError> {
-    let schema = schema(spec, Some(objective), origin)?;
+    let schema = build_schema(spec, Some(objective), origin)?;
     let label = objective
         .label
         .column
@@ -273,7 +265,7 @@ fn check_leak(spec: &Spec, objective: &ObjectiveSpec, origin: &str) -> Result<()
         if inputs.any(|input| column_of(&input.name) == *column) {
             return Err(DatasetError::Description {
                 origin: origin.to_owned(),
-                element: element(objective),
+                element: objective.element(),
                 problem: format!(
                     "{column:?} is both an input and part of the label, so that the model would read the answer; leave its features out of `features`"
                 ),

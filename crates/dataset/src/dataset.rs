@@ -24,10 +24,11 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads a description. Its files are relative to `data_dir` or, where that is not given, to the description's folder.
+    /// Reads a description. Its files are relative to `data_dir`, or without one to the
+    /// description's folder.
     ///
     /// # Errors
-    /// [`DatasetError::Config`] for a file that is no such TOML (an unknown key is named with its line),
+    /// [`DatasetError::Config`] for invalid TOML (the error names an unknown key and its line),
     /// [`DatasetError::Description`] and [`DatasetError::Schema`] for one that contradicts itself.
     pub fn open(description: &Path, data_dir: Option<&Path>) -> Result<Self, DatasetError> {
         let spec = counterweight_config::read_toml(description)?;
@@ -92,7 +93,7 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::UnknownObjective`].
     pub fn schema(&self, objective: &str) -> Result<Schema, DatasetError> {
-        schema::schema(&self.spec, Some(self.objective(objective)?), &self.origin)
+        schema::build_schema(&self.spec, Some(self.objective(objective)?), &self.origin)
     }
 
     /// The label rule of an objective in words, such as `likes / views > training median`.
@@ -100,10 +101,11 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::UnknownObjective`].
     pub fn label_rule(&self, objective: &str) -> Result<String, DatasetError> {
-        Ok(self.objective(objective)?.label.words())
+        Ok(self.objective(objective)?.label.describe())
     }
 
-    /// Reads the rows of an objective: those that pass the filters and have a label and a part, in the order of the files.
+    /// Reads the rows of an objective: those that pass the filters and have a label and a part, in
+    /// the order of the files.
     ///
     /// # Errors
     /// What is wrong with the files: see [`DatasetError`]. No row left is [`DatasetError::NoRows`].
@@ -111,7 +113,8 @@ impl Dataset {
         self.load_as(objective, &self.schema(objective)?)
     }
 
-    /// As [`Dataset::load`], with the inputs of another schema: that of a trained model that is evaluated.
+    /// As [`Dataset::load`], with the inputs of another schema: that of a trained model that is
+    /// evaluated.
     ///
     /// # Errors
     /// As [`Dataset::load`].
@@ -120,14 +123,17 @@ impl Dataset {
         self.loaded(objective, &plan, schema.clone())
     }
 
-    /// The rows of an objective without inputs: labels, parts and groups. The schema names the inputs all the same.
+    /// The rows of an objective without inputs: labels, parts, groups and times. The schema still
+    /// names the inputs.
     pub(crate) fn load_labels(&self, objective: &str) -> Result<Loaded, DatasetError> {
-        let plan = self.plan(objective, Vec::new())?;
+        let mut plan = self.plan(objective, Vec::new())?;
+        plan.with_times = true;
         self.loaded(objective, &plan, self.schema(objective)?)
     }
 
-    /// Reads every row of the files, in their order, with the inputs of a schema, to predict on: no filter, no label and
-    /// no split apply. One item holds the rows of one piece, so that memory holds no more than that.
+    /// Reads every row of the files, in their order, with the inputs of a schema, to predict on: no
+    /// filter, no label and no split apply. One item holds the rows of one piece, so that memory
+    /// holds no more than that.
     ///
     /// # Errors
     /// As [`Dataset::files`]; the items carry what is wrong with the files.
@@ -140,6 +146,7 @@ impl Dataset {
             label: None,
             splitter: Splitter::AllTrain,
             negatives: None,
+            with_times: false,
         };
         let pieces = AllPieces::new(self.data_files()?, plan.needed());
         Ok(InputPieces {

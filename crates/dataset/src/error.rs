@@ -1,15 +1,17 @@
-//! Every way in which a description or its files are refused, with the facts that a person needs to put it right.
+//! Why a description or its files are refused, with the facts that a person needs to fix them.
 
 use std::path::PathBuf;
 
 use counterweight_config::ConfigError;
 use counterweight_model::ModelError;
 
+use crate::Excerpt;
+
 /// What is wrong with a dataset, and where.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// The description is not the TOML that is expected.
+    /// The description is not valid TOML, or has unknown keys.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The description contradicts itself or refers to what is not there.
@@ -22,12 +24,12 @@ pub enum DatasetError {
         /// What is wrong with it and what to do.
         problem: String,
     },
-    /// The inputs and features do not make a schema.
+    /// The inputs and features do not form a valid schema.
     #[error("{origin}: {source}")]
     Schema {
         /// The description's file.
         origin: String,
-        /// What the schema refuses.
+        /// What is wrong with them.
         source: ModelError,
     },
     /// A file could not be opened or read.
@@ -36,27 +38,27 @@ pub enum DatasetError {
         /// The file.
         file: PathBuf,
         /// Why.
-        problem: String,
+        problem: Excerpt,
     },
-    /// A file has no content at all, or nothing but a header.
+    /// A file has no rows.
     #[error("{}: {problem}", file.display())]
     Empty {
         /// The file.
         file: PathBuf,
-        /// What was found.
-        problem: String,
+        /// What was found and what to do.
+        problem: Excerpt,
     },
-    /// A row is not of the format that the file's ending promises.
+    /// A row is not valid in the format that the file's ending names.
     #[error("{}, row {row}: {problem}", file.display())]
     Row {
         /// The file.
         file: PathBuf,
         /// The row, from 1; a CSV header is not counted.
         row: u64,
-        /// What is wrong with it.
-        problem: String,
+        /// What is wrong with it and what to do.
+        problem: Excerpt,
     },
-    /// A needed column is not in a file.
+    /// A file lacks a needed column.
     #[error("{} has no column {column:?}, needed as {needed_as}{suggestion}", file.display())]
     MissingColumn {
         /// The column.
@@ -65,22 +67,22 @@ pub enum DatasetError {
         file: PathBuf,
         /// What the description uses it for.
         needed_as: String,
-        /// The nearest column there is, as a question, or nothing.
-        suggestion: String,
+        /// The nearest column there is, as a question, or the first columns that there are.
+        suggestion: Excerpt,
     },
-    /// A column's type cannot hold what the description says it holds.
-    #[error("column {column:?} of {} holds {found}, expected {expected}", file.display())]
+    /// The type of a column does not fit what the description says of it.
+    #[error("column {column:?} of {} contains {found}, expected {expected}", file.display())]
     Type {
         /// The column.
         column: String,
         /// The file.
         file: PathBuf,
-        /// Type of the file's column.
-        found: String,
+        /// What the column contains.
+        found: Excerpt,
         /// What was expected.
         expected: String,
     },
-    /// One value is not what the description says the column holds.
+    /// One value does not fit what the description says of its column.
     #[error("column {column:?} of {}, row {row}: {value:?} is not {expected}", file.display())]
     Value {
         /// The column.
@@ -90,13 +92,13 @@ pub enum DatasetError {
         /// The first offending row, from 1; a CSV header is not counted.
         row: u64,
         /// The value, cut to a readable length.
-        value: String,
+        value: Excerpt,
         /// What was expected.
         expected: String,
     },
-    /// No row is left to work with.
+    /// The filters, the label and the split leave no row.
     #[error(
-        "{origin}: no row is left: {read} read, {counts}; loosen the filters or check the label column"
+        "{origin}: no row is left of {read}: {counts}; loosen the filters or check the label column"
     )]
     NoRows {
         /// The description's file.
@@ -106,9 +108,9 @@ pub enum DatasetError {
         /// Where they went.
         counts: String,
     },
-    /// All labels of the training rows are the same, so that there is nothing to learn.
+    /// All training rows have the same label, so there is nothing to learn.
     #[error(
-        "objective `{objective}`: all {rows} training rows have the label {label}; two classes are needed, so check the label rule, the filters and the split"
+        "objective `{objective}`: all {rows} training rows have the label {label}; a model needs both classes, so check the label rule, the filters and the split"
     )]
     OneClass {
         /// The objective.
@@ -118,7 +120,7 @@ pub enum DatasetError {
         /// The label they share, 0 or 1.
         label: u8,
     },
-    /// A part or a list of rows that must hold something is empty.
+    /// The training part is empty.
     #[error(
         "objective `{objective}`: there is no training row; check the split's fractions and the filters"
     )]
@@ -126,14 +128,14 @@ pub enum DatasetError {
         /// The objective.
         objective: String,
     },
-    /// Folds that these rows cannot be dealt into.
-    #[error("cannot deal {groups} groups into {folds} folds; {problem}")]
+    /// The rows cannot be divided into so many folds.
+    #[error("cannot divide {groups} groups into {folds} folds; {problem}")]
     Folds {
-        /// Folds asked for.
+        /// The folds asked for.
         folds: usize,
-        /// Groups there are.
+        /// The groups of the rows.
         groups: usize,
-        /// What is wrong.
+        /// Why not, and what to do.
         problem: &'static str,
     },
     /// The description has no objective of that name.
@@ -148,7 +150,7 @@ pub enum DatasetError {
         /// All of them.
         known: String,
     },
-    /// A batch of the model could not be built from rows.
+    /// The rows do not form a batch of the model's schema.
     #[error(transparent)]
     Model(#[from] ModelError),
 }

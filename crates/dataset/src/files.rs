@@ -1,8 +1,14 @@
-//! Which files a description means: patterns against a folder, and the format by the ending.
+//! Which files a description means: files, folders and patterns, the format by the ending, and the
+//! columns in the path.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
 
 use crate::DatasetError;
+
+/// The name that Hive gives to the partition of rows without a value.
+const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,14 +18,20 @@ pub(crate) enum Format {
     Parquet,
 }
 
+/// A column that a folder's name gives, and its value; none is missing.
+pub(crate) type Partition = (String, Option<String>);
+
 /// A file to read.
 #[derive(Debug, Clone)]
 pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
+    /// The columns that the path gives: `dt=2024-01-01/part.parquet` has `dt`.
+    pub(crate) partitions: Vec<Partition>,
 }
 
-/// The files of all patterns: patterns in their order, the files of one pattern sorted by path, each file once.
+/// The files of all patterns: patterns in their order, the files of one pattern sorted by path,
+/// each file once.
 pub(crate) fn resolve(
     patterns: &[String],
     folder: &Path,
@@ -36,32 +48,40 @@ pub(crate) fn resolve(
         for path in paths {
             let format = format_of(&path).map_err(|problem| wrong(pattern, problem))?;
             if files.iter().all(|file| file.path != path) {
-                files.push(DataFile { path, format });
+                let partitions = partitions(&path);
+                files.push(DataFile {
+                    path,
+                    format,
+                    partitions,
+                });
             }
         }
     }
     Ok(files)
 }
 
+/// The files that one entry of `files` means. What a pattern or a folder finds leaves out hidden
+/// files and markers such as `_SUCCESS`; a file that is named itself is taken whatever its name.
 fn expand(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
     let plain = folder.join(pattern);
     if plain.is_file() {
         return Ok(vec![plain]);
     }
-    // The folder itself is no pattern, whatever characters it has; an absolute pattern stands alone.
-    let absolute = if Path::new(pattern).is_absolute() {
-        pattern.to_owned()
+    let (root, rest) = if plain.is_dir() {
+        (plain, PathBuf::from("**/*"))
     } else {
-        Path::new(&glob::Pattern::escape(&folder.to_string_lossy()))
-            .join(pattern)
-            .to_string_lossy()
-            .into_owned()
+        fixed_and_pattern(folder, pattern)
     };
-    let found = glob::glob(&absolute).map_err(|error| format!("is no valid pattern: {error}"))?;
+    // The fixed part is not a pattern, even if its name has such characters.
+    let escaped = glob::Pattern::escape(&root.to_string_lossy());
+    let found = glob::glob(&Path::new(&escaped).join(&rest).to_string_lossy())
+        .map_err(|error| format!("this is not a valid pattern: {error}"))?;
+    let asked_for = is_marker(&rest);
     let mut paths = Vec::new();
     for path in found {
         let path = path.map_err(|error| format!("cannot be searched: {error}"))?;
-        if path.is_file() {
+        let below = path.strip_prefix(&root).unwrap_or(&path);
+        if path.is_file() && (asked_for || !is_marker(below)) {
             paths.push(path);
         }
     }
@@ -74,17 +94,87 @@ fn expand(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
+/// The folders before the first part that is a pattern, and the rest.
+fn fixed_and_pattern(folder: &Path, pattern: &str) -> (PathBuf, PathBuf) {
+    let parts: Vec<Component<'_>> = Path::new(pattern).components().collect();
+    let is_pattern = |part: &Component<'_>| {
+        let text = part.as_os_str().to_string_lossy();
+        text.contains(['*', '?', '[', ']'])
+    };
+    let last = parts.len().saturating_sub(1);
+    let fixed = parts.iter().position(is_pattern).unwrap_or(last);
+    let (fixed, rest) = parts.split_at(fixed);
+    (
+        folder.join(fixed.iter().collect::<PathBuf>()),
+        rest.iter().collect(),
+    )
+}
+
+/// Whether a part of a path below the searched folder begins with a dot or an underscore.
+fn is_marker(below: &Path) -> bool {
+    below.components().any(|component| match component {
+        Component::Normal(name) => name.to_string_lossy().starts_with(['.', '_']),
+        _ => false,
+    })
+}
+
 fn format_of(path: &Path) -> Result<Format, String> {
     let ending = path
         .extension()
         .map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     match ending.as_deref() {
         Some("csv") => Ok(Format::Csv),
-        Some("ndjson" | "jsonl") => Ok(Format::Ndjson),
+        // Spark writes NDJSON to files that it calls json.
+        Some("ndjson" | "jsonl" | "json") => Ok(Format::Ndjson),
         Some("parquet") => Ok(Format::Parquet),
         _ => Err(format!(
-            "cannot tell the format of {}; the ending must be csv, ndjson, jsonl or parquet",
+            "cannot tell the format of {}; the ending must be csv, ndjson, jsonl, json or parquet",
             path.display()
         )),
+    }
+}
+
+/// The columns that the folders of a path give, as Spark and Hive name them.
+fn partitions(path: &Path) -> Vec<Partition> {
+    let folders = path.parent().into_iter().flat_map(Path::components);
+    let partition = |component: Component<'_>| {
+        let Component::Normal(name) = component else {
+            return None;
+        };
+        let (column, value) = name.to_str()?.split_once('=')?;
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let value = (value != NO_VALUE).then(|| decoded(value));
+        (!column.is_empty()).then(|| (decoded(column), value))
+    };
+    folders.filter_map(partition).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_name_columns() {
+        let path = Path::new("a/dt=2024-01-01/x%3Dy=1%2F2/=z/c=__HIVE_DEFAULT_PARTITION__/d=4.csv");
+        let expected = [
+            ("dt", Some("2024-01-01")),
+            ("x=y", Some("1/2")),
+            ("c", None),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
+        assert_eq!(partitions(path), expected);
+    }
+
+    #[test]
+    fn markers_and_hidden_files_are_known_by_their_names() {
+        for path in [
+            "_SUCCESS",
+            "dt=1/.part.crc",
+            "_temporary/0/part.parquet",
+            ".hidden/a.csv",
+        ] {
+            assert!(is_marker(Path::new(path)), "{path}");
+        }
+        assert!(!is_marker(Path::new("dt=2024-01-01/part_0.parquet")));
     }
 }

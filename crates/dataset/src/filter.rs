@@ -19,7 +19,7 @@ impl Filter {
 
     /// Whether each row of the piece passes. A missing value passes no test.
     pub(crate) fn passes(&self, piece: &Piece) -> Result<Vec<bool>, DatasetError> {
-        let Some(cells) = Cells::of(piece, &self.column) else {
+        let Some(cells) = Cells::find(piece, &self.column) else {
             return Ok(vec![false; piece.len()]);
         };
         let mut keep = vec![true; piece.len()];
@@ -48,7 +48,8 @@ impl Filter {
     }
 }
 
-/// Clears the flag of each row whose value is none of those given. A number equals the same number written otherwise.
+/// Clears the flag of each row whose value is none of those given. A number equals the same number
+/// written otherwise.
 fn one_of(cells: &Cells<'_>, values: &[Scalar], keep: &mut [bool]) -> Result<(), DatasetError> {
     for (keep, text) in keep.iter_mut().zip(cells.texts()?) {
         *keep &= values.iter().any(|value| match value {

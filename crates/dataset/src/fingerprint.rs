@@ -1,5 +1,5 @@
-//! A hash of what was kept, so that a model can say what it was trained on. It is taken over the typed values, so that
-//! neither the path nor the file format nor the sizes of the pieces change it.
+//! A hash of the kept rows, so that a model can say what it was trained on. It covers the typed
+//! values, so it depends on neither the path nor the file format nor the sizes of the pieces.
 
 use counterweight_model::Column;
 use sha2::{Digest, Sha256};

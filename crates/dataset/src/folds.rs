@@ -13,7 +13,7 @@ pub(crate) fn deal(groups: &[u64], k: usize, seed: u64) -> Result<Vec<u32>, Data
         *sizes.entry(group).or_default() += 1;
     }
     let problem = match k {
-        0 | 1 => Some("at least 2 folds are needed"),
+        0 | 1 => Some("use at least 2"),
         _ if k > sizes.len() => Some("ask for fewer folds or add data: a group is never divided"),
         _ => None,
     };
@@ -84,7 +84,7 @@ mod tests {
             deal(&[1, 1, 2], 3, 0)
                 .unwrap_err()
                 .to_string()
-                .contains("deal 2 groups into 3 folds")
+                .contains("divide 2 groups into 3 folds")
         );
     }
 

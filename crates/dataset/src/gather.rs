@@ -1,17 +1,20 @@
-//! Carries out a plan: each piece is filtered, labelled, split and sampled, and what is left is kept in memory.
+//! Carries out a plan: filters, labels, splits and samples each piece, and keeps the rest in
+//! memory.
 
 use counterweight_model::Column;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     Counts, DatasetError, IdColumn, Part, Role,
-    convert::Cells,
+    convert::{Cells, Times},
     files::DataFile,
     label::Target,
-    pieces::{self, Needed, Piece, retain},
+    moment::Moment,
+    pieces::{self, Needed, Piece, PieceIterator, retain},
     plan::Plan,
     schema::empty_column,
-    split::unit,
+    split::unit_interval,
+    whole_number,
 };
 
 /// Sets the draw of the negatives apart from the draw of the parts under the same seed.
@@ -26,6 +29,9 @@ pub(crate) struct Gathered {
     pub(crate) targets: Vec<Target>,
     pub(crate) parts: Vec<Part>,
     pub(crate) groups: Vec<u64>,
+    /// Where the plan asks for them.
+    pub(crate) times: Vec<Option<Moment>>,
+    time_column: Times,
     pub(crate) counts: Counts,
     pub(crate) lossy_rows: u64,
 }
@@ -34,7 +40,7 @@ pub(crate) struct Gathered {
 pub(crate) struct AllPieces {
     files: std::vec::IntoIter<DataFile>,
     needed: Vec<Needed>,
-    current: Option<pieces::Pieces>,
+    current: Option<PieceIterator>,
     next_row: u64,
 }
 
@@ -96,6 +102,7 @@ impl Gathered {
         for piece in AllPieces::new(files, plan.needed()) {
             gathered.add(plan, piece?)?;
         }
+        gathered.time_column.finish()?;
         Ok(gathered)
     }
 
@@ -139,6 +146,11 @@ impl Gathered {
 
         self.counts.kept += piece.len() as u64;
         self.numbers.extend(&piece.global);
+        if let Some((_, column)) = plan.roles.iter().find(|(role, _)| *role == Role::Time)
+            && plan.with_times
+        {
+            self.times.extend(self.time_column.read(&piece, column)?);
+        }
         self.groups.extend(groups(&ids, &piece));
         self.targets.extend(targets);
         self.parts.extend(parts.into_iter().flatten());
@@ -157,7 +169,7 @@ impl Gathered {
         before: usize,
     ) -> Result<(), DatasetError> {
         for (into, input) in self.columns.iter_mut().zip(&plan.inputs) {
-            let values = Cells::of(piece, plan.column_of(&input.name))
+            let values = Cells::find(piece, plan.file_column(&input.name))
                 .map(|cells| cells.column(input.kind))
                 .transpose()?;
             if values.is_none() && into.is_none() {
@@ -196,18 +208,30 @@ pub(crate) type Ids = Vec<(Role, Vec<String>)>;
 
 pub(crate) fn ids(plan: &Plan, piece: &Piece) -> Result<Ids, DatasetError> {
     let values = |column| {
-        Cells::of(piece, column).map_or_else(
+        Cells::find(piece, column).map_or_else(
             || Ok(vec![String::new(); piece.len()]),
             |cells| cells.texts(),
         )
     };
-    plan.roles
-        .iter()
-        .map(|(role, column)| Ok((*role, values(column)?)))
-        .collect()
+    let mut ids = Vec::new();
+    for (role, column) in &plan.roles {
+        let mut values = values(column)?;
+        if *role == Role::Position {
+            values.iter_mut().for_each(write_whole);
+        }
+        ids.push((*role, values));
+    }
+    Ok(ids)
 }
 
-fn values_of(ids: &Ids, role: Role) -> Option<&[String]> {
+/// A place is an integer, also where a join has made it `8.0`.
+fn write_whole(value: &mut String) {
+    if let Some(number) = whole_number(value) {
+        *value = number.to_string();
+    }
+}
+
+fn find_values(ids: &Ids, role: Role) -> Option<&[String]> {
     ids.iter()
         .find(|(of, _)| *of == role)
         .map(|(_, values)| values.as_slice())
@@ -215,7 +239,7 @@ fn values_of(ids: &Ids, role: Role) -> Option<&[String]> {
 
 /// The hash of a row's request and candidate, or of its number where it has neither.
 pub(crate) fn identity(ids: &Ids, piece: &Piece, row: usize, seed: u64) -> u64 {
-    let value = |role| values_of(ids, role).map_or("", |values| values[row].as_str());
+    let value = |role| find_values(ids, role).map_or("", |values| values[row].as_str());
     let (request, candidate) = (value(Role::Request), value(Role::Candidate));
     if request.is_empty() && candidate.is_empty() {
         return xxh3_64_with_seed(&piece.global[row].to_le_bytes(), seed);
@@ -231,7 +255,7 @@ fn drawn_out(plan: &Plan, piece: &Piece, targets: &[Target], parts: &[Option<Par
     let drawn = |row: usize| {
         let negative = targets[row] == Target::Known(false) && parts[row] == Some(Part::Train);
         negative
-            && unit(xxh3_64_with_seed(
+            && unit_interval(xxh3_64_with_seed(
                 &piece.global[row].to_le_bytes(),
                 seed ^ NEGATIVES_SALT,
             )) >= share
@@ -239,19 +263,18 @@ fn drawn_out(plan: &Plan, piece: &Piece, targets: &[Target], parts: &[Option<Par
     (0..piece.len()).map(drawn).collect()
 }
 
-/// The hash of each row's group; rows with no group value form one. Without a group column each row is its own.
+/// The hash of each row's group. A row without a group is a group of its own.
 fn groups(ids: &Ids, piece: &Piece) -> Vec<u64> {
-    match values_of(ids, Role::Group) {
-        Some(values) => values
-            .iter()
-            .map(|value| xxh3_64_with_seed(value.as_bytes(), 0))
-            .collect(),
-        None => piece
-            .global
-            .iter()
-            .map(|row| xxh3_64_with_seed(&row.to_le_bytes(), 0))
-            .collect(),
-    }
+    let values = find_values(ids, Role::Group);
+    let group = |(row, number): (usize, &u64)| {
+        let value = values.map_or("", |values| values[row].as_str());
+        if value.is_empty() {
+            xxh3_64_with_seed(&number.to_le_bytes(), 0)
+        } else {
+            xxh3_64_with_seed(value.as_bytes(), 0)
+        }
+    };
+    piece.global.iter().enumerate().map(group).collect()
 }
 
 /// Both columns are of the input's kind.

@@ -30,15 +30,15 @@ impl LabelSpec {
     /// The target of each row of the piece.
     pub(crate) fn targets(&self, piece: &Piece) -> Result<Vec<Target>, DatasetError> {
         let values = match (&self.column, &self.ratio) {
-            (_, Some(ratio)) => Cells::ratio_of(piece, ratio)?
+            (_, Some(ratio)) => Cells::ratios(piece, ratio)?
                 .into_iter()
                 .map(|ratio| if ratio.is_finite() { ratio } else { f64::NAN })
                 .collect(),
-            (Some(column), None) if self.above.is_none() => match Cells::of(piece, column) {
+            (Some(column), None) if self.above.is_none() => match Cells::find(piece, column) {
                 Some(cells) => cells.booleans()?,
                 None => vec![f64::NAN; piece.len()],
             },
-            (Some(column), None) => Cells::numbers_of(piece, column)?,
+            (Some(column), None) => Cells::numbers_or_missing(piece, column)?,
             (None, None) => vec![f64::NAN; piece.len()],
         };
         Ok(values.into_iter().map(|value| self.target(value)).collect())
@@ -59,7 +59,7 @@ impl LabelSpec {
     }
 
     /// The rule in words.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let of = match (&self.column, &self.ratio) {
             (_, Some([numerator, denominator])) => format!("{numerator} / {denominator}"),
             (column, _) => column.clone().unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{DatasetError, Rows, folds};
+use crate::{DatasetError, Rows, folds, moment::Moment};
 
 /// The part of the data that a row belongs to. No row is in two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -65,12 +65,15 @@ pub struct Loaded {
     pub counts: Counts,
     /// Rows read in which broken UTF-8 was replaced.
     pub lossy_rows: u64,
-    /// The share of training negatives that was kept, if they were down-sampled: the odds that a model learns
-    /// on the training part are `1 / share` times too high.
+    /// The share of training negatives that was kept, if they were down-sampled: the odds that a
+    /// model learns on the training part are `1 / share` times too high.
     pub negatives_kept: Option<f64>,
-    /// SHA-256 of the content of the kept rows, in hexadecimal; it depends neither on paths nor on the file format.
+    /// SHA-256 of the content of the kept rows, in hexadecimal; it depends neither on paths nor on
+    /// the file format.
     pub fingerprint: String,
     pub(crate) targets: Targets,
+    /// The moment of each row, where it was asked for and the row has one.
+    pub(crate) times: Vec<Option<Moment>>,
 }
 
 /// What the labels are made from.
@@ -86,7 +89,8 @@ pub(crate) enum Targets {
 pub struct Labels {
     /// One per row of [`Loaded::rows`].
     pub values: Vec<bool>,
-    /// The training median that was resolved, if the rule asks for one. A row is positive strictly above it.
+    /// The training median that was resolved, if the rule asks for one. A row is positive strictly
+    /// above it.
     pub threshold: Option<f64>,
 }
 
@@ -98,11 +102,12 @@ impl Loaded {
             .collect()
     }
 
-    /// The label of every row, with `above = "training median"` resolved on `training` alone: the training part, or
-    /// the training rows of one fold, since a median is a fit.
+    /// The label of every row, with `above = "training median"` resolved on `training` alone: the
+    /// training part, or the training rows of one fold, since a median is a fit.
     ///
     /// # Errors
-    /// [`DatasetError::NoTrainingRows`], or [`DatasetError::OneClass`] when all training rows have one label.
+    /// [`DatasetError::NoTrainingRows`], or [`DatasetError::OneClass`] when all training rows have
+    /// one label.
     ///
     /// # Panics
     /// When an index is not below the number of rows.
@@ -131,8 +136,9 @@ impl Loaded {
         Ok(Labels { values, threshold })
     }
 
-    /// The label of every row for a threshold that is known already, such as the one a model was trained with.
-    /// It is ignored where the rule needs none; where the rule needs one, none gives no positive row.
+    /// The label of every row for a threshold that is known already, such as the one a model was
+    /// trained with. It is ignored where the rule needs none; where the rule needs one, none gives
+    /// no positive row.
     pub fn labels_at(&self, threshold: Option<f64>) -> Vec<bool> {
         match &self.targets {
             Targets::Fixed(values) => values.clone(),
@@ -148,8 +154,9 @@ impl Loaded {
         matches!(self.targets, Targets::AboveMedian(_))
     }
 
-    /// Deals all rows into `k` folds of nearly equal size, the rows of one group into one fold: groups in descending
-    /// size (ties in an order drawn by `seed`), each to the fold that has the fewest rows so far.
+    /// Deals all rows into `k` folds of nearly equal size, the rows of one group into one fold:
+    /// groups in descending size (ties in an order drawn by `seed`), each to the fold that has the
+    /// fewest rows so far.
     ///
     /// # Errors
     /// [`DatasetError::Folds`] when `k` is below 2 or above the number of groups.

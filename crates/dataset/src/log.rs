@@ -1,5 +1,5 @@
-//! Rows for the offline benchmark: every row that passes the filters, labelled or not, with what came of it and the inputs of
-//! as many models as are to score it, piece by piece.
+//! Rows to evaluate on, piece by piece: every row that passes the filters, labelled or not, with
+//! its outcomes and the inputs of the models that score it.
 
 use counterweight_model::{Batch, Column, Input, ModelError, Schema};
 
@@ -20,7 +20,8 @@ use crate::{
 pub struct LogColumns {
     /// The schemas of the models that score the rows.
     pub schemas: Vec<Schema>,
-    /// For each objective of the description the training median that its label rule asks for, as a model of it keeps it.
+    /// For each objective of the description, the training median that its label rule needs and its
+    /// model knows.
     pub thresholds: Vec<Option<f64>>,
     /// Columns of numbers.
     pub numbers: Vec<String>,
@@ -47,8 +48,8 @@ pub struct LogPiece {
     pub numbers: Vec<Vec<f64>>,
     /// One column per name of [`LogColumns::texts`]; empty is missing.
     pub texts: Vec<Vec<String>>,
-    /// One column per objective of the description: its outcome in [0, 1], where there is none its label as 0 or 1; NaN
-    /// is missing, also where the objective's own filter leaves the row out.
+    /// One column per objective of the description: its outcome in [0, 1], where there is none its
+    /// label as 0 or 1; NaN is missing, also where the objective's own filter leaves the row out.
     pub outcomes: Vec<Vec<f64>>,
     /// The part of each row by the description's split; none beyond its fractions.
     pub parts: Vec<Option<Part>>,
@@ -105,7 +106,7 @@ impl Dataset {
     /// As [`Dataset::files`], and for a file that cannot be read.
     pub fn columns(&self) -> Result<Vec<String>, DatasetError> {
         match self.data_files()?.first() {
-            Some(file) => pieces::header(file),
+            Some(file) => pieces::read_header(file),
             None => Ok(Vec::new()),
         }
     }
@@ -135,7 +136,8 @@ impl Dataset {
         self.spec.requests.is_some_and(|spec| spec.scattered)
     }
 
-    /// Whether an objective's outcome is compared with a training median, which only a model of it knows.
+    /// Whether an objective's outcome is compared with a training median, which only its model
+    /// knows.
     ///
     /// # Errors
     /// [`DatasetError::UnknownObjective`].
@@ -147,8 +149,8 @@ impl Dataset {
     /// Reads every row that passes the dataset's filters, piece by piece.
     ///
     /// # Errors
-    /// As [`Dataset::files`]; [`DatasetError::Description`] when two models ask for one input in two ways. The items
-    /// carry what is wrong with the files.
+    /// As [`Dataset::files`]; [`DatasetError::Description`] when two models ask for one input in
+    /// two ways. The items carry what is wrong with the files.
     pub fn log(&self, wanted: LogColumns) -> Result<LogPieces, DatasetError> {
         let objectives = self.spec.objective.clone();
         let mut plan = self.plan_without_label(self.union(&wanted.schemas)?, &[]);
@@ -208,7 +210,7 @@ impl Dataset {
                         origin: self.origin.clone(),
                         element: format!("input `{}`", input.name),
                         problem: format!(
-                            "one model takes it as {one:?} and another as {other:?}; score the log with models that agree"
+                            "one model reads it as {one:?} and another as {other:?}; score the log with models that agree"
                         ),
                     });
                 }
@@ -227,13 +229,13 @@ impl OutcomeSpec {
     /// The value of each row in [0, 1]; NaN where missing.
     fn values(&self, piece: &Piece) -> Result<Vec<f64>, DatasetError> {
         let values = match (&self.column, &self.ratio) {
-            (_, Some(ratio)) => Cells::ratio_of(piece, ratio)?,
-            (Some(column), None) => Cells::numbers_of(piece, column)?,
+            (_, Some(ratio)) => Cells::ratios(piece, ratio)?,
+            (Some(column), None) => Cells::numbers_or_missing(piece, column)?,
             (None, None) => vec![f64::NAN; piece.len()],
         };
         let wrong = |value: &f64| !(value.is_nan() || (0.0..=1.0).contains(value));
         match (values.iter().position(wrong), self.columns().next()) {
-            (Some(row), Some(column)) => match Cells::of(piece, column) {
+            (Some(row), Some(column)) => match Cells::find(piece, column) {
                 Some(cells) => Err(cells.wrong_value(
                     row,
                     &values[row].to_string(),
@@ -274,11 +276,11 @@ impl LogPieces {
             .collect();
         let length = piece.len();
         let numbers = self.wanted.numbers.iter().map(|column| {
-            Cells::of(&piece, column)
+            Cells::find(&piece, column)
                 .map_or_else(|| Ok(vec![f64::NAN; length]), |cells| cells.numbers())
         });
         let texts = self.wanted.texts.iter().map(|column| {
-            Cells::of(&piece, column)
+            Cells::find(&piece, column)
                 .map_or_else(|| Ok(vec![String::new(); length]), |cells| cells.texts())
         });
         let numbers = numbers.collect::<Result<Vec<_>, _>>()?;

@@ -21,11 +21,13 @@ pub(crate) struct Plan {
     pub(crate) splitter: Splitter,
     /// The share of training negatives that is kept, and the seed of the draw.
     pub(crate) negatives: Option<(f64, u64)>,
+    /// Whether the moments of the rows are kept.
+    pub(crate) with_times: bool,
 }
 
 impl Plan {
     /// The file's column of an input.
-    pub(crate) fn column_of<'a>(&'a self, input: &'a str) -> &'a str {
+    pub(crate) fn file_column<'a>(&'a self, input: &'a str) -> &'a str {
         let renamed = self.renamed.iter().find(|(name, _)| name == input);
         renamed.map_or(input, |(_, column)| column)
     }
@@ -33,7 +35,7 @@ impl Plan {
     /// The columns that the files must have, each once.
     pub(crate) fn needed(&self) -> Vec<Needed> {
         let inputs = self.inputs.iter().map(|input| Needed {
-            column: self.column_of(&input.name).to_owned(),
+            column: self.file_column(&input.name).to_owned(),
             needed_as: "input".into(),
             optional: input.optional,
             shape: match input.kind {

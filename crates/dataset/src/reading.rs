@@ -1,17 +1,20 @@
-//! How a dataset is read: the plan for an objective, where time cuts the parts, and what came of it.
+//! How a dataset is read: the plan for an objective, where time divides the parts, and the rows
+//! that result.
 
 use counterweight_model::{Input, Schema};
 
 use crate::{
-    Counts, Dataset, DatasetError, Loaded, Role, Rows, SplitBy,
+    Counts, Dataset, DatasetError, Excerpt, Loaded, Role, Rows, SplitBy,
+    convert::Times,
     fingerprint::fingerprint,
     gather::{AllPieces, Gathered},
     label::Target,
     loaded::Targets,
+    moment::Moment,
     pieces::Piece,
     plan::Plan,
     spec::{Filter, SplitSpec},
-    split::{self, Moment, Splitter},
+    split::{self, Splitter},
 };
 
 impl Dataset {
@@ -42,6 +45,7 @@ impl Dataset {
             label: None,
             splitter: Splitter::AllTrain,
             negatives: None,
+            with_times: false,
         }
     }
 
@@ -79,24 +83,14 @@ impl Dataset {
             negatives: None,
             ..plan.clone()
         };
+        let mut times = Times::default();
         let mut moments: Vec<Moment> = Vec::new();
         for piece in AllPieces::new(self.data_files()?, plan.needed()) {
             let piece = labelled(&plan, piece?)?;
-            let found = split::moments(&piece, column)?;
-            if let (Some(first), Some(next)) = (moments.first(), found.first())
-                && std::mem::discriminant(first) != std::mem::discriminant(next)
-            {
-                return Err(DatasetError::Type {
-                    column: column.to_owned(),
-                    file: piece.file,
-                    found: "times of another form than the rows before".to_owned(),
-                    expected: "numbers or dates throughout, or ISO 8601 texts throughout"
-                        .to_owned(),
-                });
-            }
-            moments.extend(found);
+            moments.extend(split::read_moments(&mut times, &piece, column)?);
         }
-        Ok(split::starts(moments, spec))
+        times.finish()?;
+        Ok(split::part_starts(moments, spec))
     }
 
     /// Carries out a plan that has labels.
@@ -120,6 +114,7 @@ impl Dataset {
             rows,
             parts: gathered.parts,
             groups: gathered.groups,
+            times: gathered.times,
             counts: gathered.counts,
             lossy_rows: gathered.lossy_rows,
             negatives_kept: plan.negatives.map(|(share, _)| share),
@@ -135,10 +130,10 @@ impl Dataset {
             .unwrap_or_default();
         let gathered = Gathered::read(plan, files)?;
         if gathered.counts.read == 0 {
-            let problem = "there is no row, only a header or a schema; check `files`".to_owned();
+            let problem = "there is no row, only a header or a schema; check `files`";
             return Err(DatasetError::Empty {
                 file: first,
-                problem,
+                problem: Excerpt::problem(problem),
             });
         }
         if gathered.parts.is_empty() {

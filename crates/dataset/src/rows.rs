@@ -15,11 +15,12 @@ pub enum Role {
     User,
     /// The candidate's id.
     Candidate,
-    /// When; a number, a date, or text that sorts by time such as ISO 8601 in one time zone.
+    /// When: a date or time of the file's own type, ISO 8601 (UTC where it has no offset), or a
+    /// number.
     Time,
-    /// Where in the ranking.
+    /// Where in the ranking; a whole float such as `8.0` becomes `8`.
     Position,
-    /// Rows of one group share a part and a fold.
+    /// Rows of one group share a part and a fold; a row without a value is a group of its own.
     Group,
 }
 
@@ -53,7 +54,8 @@ pub struct IdColumn {
 pub struct Rows {
     /// The inputs and features.
     pub schema: Schema,
-    /// One per input, in schema order, each with [`Rows::len`] values; `None` is an optional column that no file has.
+    /// One per input, in schema order, each with [`Rows::len`] values; `None` is an optional column
+    /// that no file has.
     pub columns: Vec<Option<Column<'static>>>,
     /// The role columns that the description names, in the order of [`Role`].
     pub ids: Vec<IdColumn>,

@@ -5,12 +5,11 @@ use counterweight_model::{Column, Expression, Feature, Input, Kind, Schema};
 
 use crate::{
     DatasetError,
-    check::{Fault, element},
-    spec::{FeatureSpec, InputSpec, KindName, ObjectiveSpec, Spec},
+    spec::{Fault, FeatureSpec, InputSpec, KindName, ObjectiveSpec, Spec},
 };
 
 /// The schema of an objective (its features and the inputs they need), or of all features.
-pub(crate) fn schema(
+pub(crate) fn build_schema(
     spec: &Spec,
     objective: Option<&ObjectiveSpec>,
     origin: &str,
@@ -29,11 +28,12 @@ pub(crate) fn schema(
     for feature in &spec.feature {
         features.push(Feature {
             name: feature.name.clone(),
-            of: expression_of(feature).map_err(fault)?,
+            of: to_expression(feature).map_err(fault)?,
         });
     }
     let mut inputs = inputs(spec, origin)?;
-    // The whole is checked first, so that a mistake in a feature that no objective uses is told too.
+    // All features are checked first, so that a mistake in one that no objective uses is reported
+    // too.
     let max_text_bytes = spec
         .max_text_bytes
         .unwrap_or(counterweight_model::DEFAULT_MAX_TEXT_BYTES);
@@ -51,7 +51,7 @@ pub(crate) fn schema(
             if features.iter().all(|feature| feature.name != *name) {
                 let near = did_you_mean(name, features.iter().map(|feature| feature.name.as_str()));
                 return Err(fault((
-                    element(objective),
+                    objective.element(),
                     format!("features: there is no feature {name:?}{near}"),
                 )));
             }
@@ -76,7 +76,7 @@ pub(crate) fn inputs(spec: &Spec, origin: &str) -> Result<Vec<Input>, DatasetErr
     };
     spec.input
         .iter()
-        .map(input_of)
+        .map(to_input)
         .collect::<Result<_, _>>()
         .map_err(fault)
 }
@@ -97,17 +97,17 @@ fn operands(expression: &Expression) -> Vec<&str> {
     }
 }
 
-fn input_of(input: &InputSpec) -> Result<Input, Fault> {
+fn to_input(input: &InputSpec) -> Result<Input, Fault> {
     Ok(Input {
         name: input.name.clone(),
-        kind: kind_of(input)?,
+        kind: to_kind(input)?,
         side: input.side,
         optional: input.optional,
         served: input.served,
     })
 }
 
-pub(crate) fn kind_of(input: &InputSpec) -> Result<Kind, Fault> {
+pub(crate) fn to_kind(input: &InputSpec) -> Result<Kind, Fault> {
     let fault = |problem: &str| Err((format!("input `{}`", input.name), problem.to_owned()));
     match (input.kind, input.dim) {
         (KindName::Vector, Some(dim)) if dim > 0 => Ok(Kind::Vector { dim }),
@@ -123,7 +123,7 @@ pub(crate) fn kind_of(input: &InputSpec) -> Result<Kind, Fault> {
     }
 }
 
-pub(crate) fn expression_of(feature: &FeatureSpec) -> Result<Expression, Fault> {
+pub(crate) fn to_expression(feature: &FeatureSpec) -> Result<Expression, Fault> {
     let two = |of: &Option<[String; 2]>, make: fn(String, String) -> Expression| {
         of.clone().map(|[left, right]| make(left, right))
     };

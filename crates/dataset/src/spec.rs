@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// An element of the description, and what is wrong with it.
+pub(crate) type Fault = (String, String);
+
 /// The whole file. Unknown keys are errors everywhere.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +39,8 @@ pub(crate) struct RoleColumns {
     pub(crate) propensity: Option<String>,
 }
 
-/// A test that a row must pass to be kept. All that are given must hold; a missing value passes none of them.
+/// A test that a row must pass to be kept. All that are given must hold; a missing value passes
+/// none of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
@@ -116,6 +120,13 @@ pub(crate) struct ObjectiveSpec {
     pub(crate) sample_negatives: Option<f64>,
 }
 
+impl ObjectiveSpec {
+    /// Its name for a message.
+    pub(crate) fn element(&self) -> String {
+        format!("objective `{}`", self.name)
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LabelSpec {
@@ -175,7 +186,8 @@ pub(crate) struct SplitSpec {
 pub enum SplitBy {
     /// The hash of the group column's value: no group straddles two parts.
     Group,
-    /// The hash of the row's identity: request and candidate, or the row number where there is neither.
+    /// The hash of the row's identity: request and candidate, or the row number where there is
+    /// neither.
     Hash,
     /// The order of the time column: the earliest rows train, and rows of one time share a part.
     Time,

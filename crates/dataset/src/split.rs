@@ -1,15 +1,14 @@
-//! Which part a row belongs to, told row by row, so that it is known before the row is kept.
+//! Decides the part of each row by itself, so that the part is known before the row is kept.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::{DatasetError, Part, convert::Cells, pieces::Piece, spec::SplitSpec};
-
-/// A moment, by which rows are ordered. All of a dataset's are of one variant.
-#[derive(Debug, Clone, PartialEq, PartialOrd)]
-pub(crate) enum Moment {
-    Number(f64),
-    Text(String),
-}
+use crate::{
+    DatasetError, Excerpt, Part,
+    convert::{Cells, Times},
+    moment::Moment,
+    pieces::Piece,
+    spec::SplitSpec,
+};
 
 /// Decides parts.
 #[derive(Debug, Clone)]
@@ -21,7 +20,8 @@ pub(crate) enum Splitter {
         spec: SplitSpec,
         column: Option<String>,
     },
-    /// By the first moment of each part after the first; a part that is empty starts where the next one does.
+    /// By the first moment of each part after the first; a part that is empty starts where the next
+    /// one does.
     Time {
         column: String,
         starts: Vec<Option<Moment>>,
@@ -40,14 +40,15 @@ impl SplitSpec {
         let mut sum = 0.0;
         self.fractions().map(|fraction| {
             sum += fraction;
-            // Fractions such as 0.7 + 0.1 + 0.2 fall short of 1 by rounding; no row shall fall into the gap.
+            // Fractions such as 0.7 + 0.1 + 0.2 fall short of 1 by rounding; no row may fall into
+            // the gap.
             if sum > 1.0 - 1e-9 { 1.0 } else { sum }
         })
     }
 }
 
 /// The part of a share in [0, 1), if any.
-fn part_at(share: f64, ends: [f64; 4]) -> Option<Part> {
+fn part_for_share(share: f64, ends: [f64; 4]) -> Option<Part> {
     Part::ALL
         .into_iter()
         .zip(ends)
@@ -56,12 +57,13 @@ fn part_at(share: f64, ends: [f64; 4]) -> Option<Part> {
 }
 
 /// A hash as a number in [0, 1).
-pub(crate) fn unit(hash: u64) -> f64 {
+pub(crate) fn unit_interval(hash: u64) -> f64 {
     (hash >> 11) as f64 / (1u64 << 53) as f64
 }
 
 impl Splitter {
-    /// The part of each row; none where the row belongs to no part. `identity` gives each row's hash under a seed.
+    /// The part of each row; none where the row belongs to no part. `identity` gives each row's
+    /// hash under a seed.
     pub(crate) fn parts(
         &self,
         piece: &Piece,
@@ -71,20 +73,27 @@ impl Splitter {
             Self::AllTrain => Ok(vec![Some(Part::Train); piece.len()]),
             Self::Hash { spec, column } => {
                 let ends = spec.ends();
-                let groups = match column.as_ref().and_then(|column| Cells::of(piece, column)) {
+                let groups = match column
+                    .as_ref()
+                    .and_then(|column| Cells::find(piece, column))
+                {
                     Some(cells) => Some(cells.texts()?),
                     None => None,
                 };
                 let hash = |row: usize| match &groups {
-                    Some(groups) => xxh3_64_with_seed(groups[row].as_bytes(), spec.seed),
-                    None => identity(row, spec.seed),
+                    Some(groups) if !groups[row].is_empty() => {
+                        xxh3_64_with_seed(groups[row].as_bytes(), spec.seed)
+                    }
+                    // A row without a group is a group of its own.
+                    _ => identity(row, spec.seed),
                 };
                 Ok((0..piece.len())
-                    .map(|row| part_at(unit(hash(row)), ends))
+                    .map(|row| part_for_share(unit_interval(hash(row)), ends))
                     .collect())
             }
             Self::Time { column, starts } => {
-                let moments = moments(piece, column)?;
+                let mut times = Times::like(starts.iter().flatten().next());
+                let moments = read_moments(&mut times, piece, column)?;
                 Ok(moments
                     .iter()
                     .map(|moment| part_in_time(moment, starts))
@@ -105,46 +114,28 @@ fn part_in_time(moment: &Moment, starts: &[Option<Moment>]) -> Option<Part> {
 }
 
 /// The moments of all rows; a missing one is an error.
-pub(crate) fn moments(piece: &Piece, column: &str) -> Result<Vec<Moment>, DatasetError> {
-    let Some(cells) = Cells::of(piece, column) else {
-        return Ok(Vec::new());
+pub(crate) fn read_moments(
+    times: &mut Times,
+    piece: &Piece,
+    column: &str,
+) -> Result<Vec<Moment>, DatasetError> {
+    let moment = |(row, moment): (usize, Option<Moment>)| {
+        moment.ok_or_else(|| DatasetError::Value {
+            column: column.to_owned(),
+            file: piece.file.clone(),
+            row: piece.rows[row],
+            value: Excerpt::value(""),
+            expected: "a time; a split by time needs one in every row".to_owned(),
+        })
     };
-    let missing =
-        |row| cells.wrong_value(row, "", "a time; a split by time needs one in every row");
-    if let Some(numbers) = cells.instants() {
-        let moment = |(row, number): (usize, f64)| {
-            if number.is_nan() {
-                Err(missing(row))
-            } else {
-                Ok(Moment::Number(number))
-            }
-        };
-        return numbers.into_iter().enumerate().map(moment).collect();
-    }
-    let texts = cells.texts()?;
-    let numeric = texts
-        .first()
-        .is_some_and(|text| text.trim().parse::<f64>().is_ok());
-    let moment = |(row, text): (usize, String)| {
-        if text.trim().is_empty() {
-            return Err(missing(row));
-        }
-        match text.trim().parse::<f64>() {
-            Ok(number) if numeric && number.is_finite() => Ok(Moment::Number(number)),
-            Err(_) if !numeric => Ok(Moment::Text(text)),
-            _ => Err(cells.wrong_value(
-                row,
-                &text,
-                "a time like the rows before it: use numbers throughout, or ISO 8601 throughout",
-            )),
-        }
-    };
-    texts.into_iter().enumerate().map(moment).collect()
+    let moments = times.read(piece, column)?;
+    moments.into_iter().enumerate().map(moment).collect()
 }
 
-/// The first moment of each part after the first, and of what is beyond the last. Rows of one moment share a part.
-pub(crate) fn starts(mut moments: Vec<Moment>, spec: &SplitSpec) -> Vec<Option<Moment>> {
-    moments.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+/// The first moment of each part after the first, and of what is beyond the last. Rows of one
+/// moment share a part.
+pub(crate) fn part_starts(mut moments: Vec<Moment>, spec: &SplitSpec) -> Vec<Option<Moment>> {
+    moments.sort_unstable();
     let rows = moments.len();
     spec.ends()
         .iter()
@@ -153,7 +144,7 @@ pub(crate) fn starts(mut moments: Vec<Moment>, spec: &SplitSpec) -> Vec<Option<M
 }
 
 fn named_parts(piece: &Piece, column: &str) -> Result<Vec<Option<Part>>, DatasetError> {
-    let Some(cells) = Cells::of(piece, column) else {
+    let Some(cells) = Cells::find(piece, column) else {
         return Ok(vec![None; piece.len()]);
     };
     let part =

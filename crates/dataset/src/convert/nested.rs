@@ -3,13 +3,14 @@
 use polars::prelude::{DataType, ListChunked, Series};
 use serde_json::Value;
 
-use super::{Cells, texts_of};
+use super::cells::{Cells, texts_of};
 use crate::DatasetError;
 
 const LIST: &str = "a JSON array of strings such as [\"a\", \"b\"]";
 
 impl Cells<'_> {
-    /// Lists; empty where missing. Missing elements are left out, numbers become their decimal form.
+    /// Lists; empty where missing. Missing elements are left out, numbers become their decimal
+    /// form.
     pub(super) fn lists(&self) -> Result<Vec<Vec<String>>, DatasetError> {
         match self.series.dtype() {
             DataType::String => self.json(LIST, |values| {
@@ -20,7 +21,7 @@ impl Cells<'_> {
             }),
             DataType::Null => Ok(vec![Vec::new(); self.series.len()]),
             DataType::List(_) => {
-                let (bounds, inner) = self.parts("lists of categories")?;
+                let (bounds, inner) = self.bounds_and_elements("lists of categories")?;
                 let texts =
                     texts_of(&inner).ok_or_else(|| self.wrong_type("lists of categories"))?;
                 let list = |&(from, to): &(usize, usize)| {
@@ -45,7 +46,7 @@ impl Cells<'_> {
                 self.json(&expected, |values| values.iter().map(number).collect())?
             }
             DataType::List(_) => {
-                let (bounds, inner) = self.parts(&expected)?;
+                let (bounds, inner) = self.bounds_and_elements(&expected)?;
                 let numeric = inner.dtype().is_primitive_numeric() || inner.dtype().is_null();
                 let cast = inner.cast(&DataType::Float64).ok().filter(|_| numeric);
                 let cast = cast.ok_or_else(|| self.wrong_type(&expected))?;
@@ -85,8 +86,12 @@ impl Cells<'_> {
         Ok(values)
     }
 
-    /// The bounds of each row among the elements of all rows, and these elements. A missing row has no elements.
-    fn parts(&self, expected: &str) -> Result<(Vec<(usize, usize)>, Series), DatasetError> {
+    /// The bounds of each row among the elements of all rows, and these elements. A missing row has
+    /// no elements.
+    fn bounds_and_elements(
+        &self,
+        expected: &str,
+    ) -> Result<(Vec<(usize, usize)>, Series), DatasetError> {
         let lists: &ListChunked = self.series.list().map_err(|_| self.wrong_type(expected))?;
         // One chunk, since the column was rechunked; none when it has no rows.
         let bounds = lists.downcast_iter().flat_map(|array| {

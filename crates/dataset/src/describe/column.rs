@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use counterweight_model::{Column, Input};
 
-use super::{ColumnDescription, Range};
-use crate::convert::shorten;
+use super::description::{ColumnDescription, Range};
+use crate::Excerpt;
 
 /// Frequent values that are shown.
 const EXAMPLES: usize = 3;
@@ -91,6 +91,6 @@ fn frequent<'a>(values: impl Iterator<Item = &'a str>, description: &mut ColumnD
     description.examples = order
         .iter()
         .take(EXAMPLES)
-        .map(|(value, _)| shorten(value))
+        .map(|(value, _)| Excerpt::value(value).to_string())
         .collect();
 }

@@ -1,8 +1,9 @@
-//! The summary as tables of text, for whoever prints them.
+//! The summary as tables of text.
 
 use serde::Serialize;
 
-use super::{ColumnDescription, Description, ObjectiveDescription};
+use super::description::{ColumnDescription, Description, ObjectiveDescription};
+use crate::Role;
 
 /// A table of text: every row has as many cells as the header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +27,8 @@ impl Table {
 }
 
 impl Description {
-    /// The summary for a person: the dataset, its inputs, and the parts and labels of each objective.
+    /// The summary for a person: the dataset, its inputs, and the parts and labels of each
+    /// objective.
     pub fn tables(&self) -> Vec<Table> {
         let columns = self.columns.iter().map(column).collect();
         let header = [
@@ -63,10 +65,12 @@ impl Description {
             ]);
         }
         for role in &self.roles {
-            let missing = if role.missing > 0 {
-                format!(", {} missing", role.missing)
-            } else {
-                String::new()
+            let missing = match (role.missing, role.role) {
+                (0, _) => String::new(),
+                (missing, Role::Group) => {
+                    format!(", {missing} rows without one, each a group of its own")
+                }
+                (missing, _) => format!(", {missing} missing"),
             };
             let text = format!("{}: {} distinct{missing}", role.column, role.distinct);
             rows.push(vec![role.role.name().into(), text]);
@@ -125,18 +129,24 @@ fn objective(objective: &ObjectiveDescription) -> Table {
         counts.unassigned,
         counts.sampled_out,
     );
+    let timed = objective.parts.iter().any(|part| part.first_time.is_some());
+    let mut header = vec!["part", "rows", "groups", "positives", "label rate"];
+    if timed {
+        header.extend(["first time", "last time"]);
+    }
     let rows = objective.parts.iter().map(|part| {
-        vec![
+        let mut cells = vec![
             part.part.name().to_owned(),
             part.rows.to_string(),
             part.groups.to_string(),
             part.positives.to_string(),
             format!("{:.4}", part.rate),
-        ]
+        ];
+        if timed {
+            let times = [&part.first_time, &part.last_time];
+            cells.extend(times.map(|time| time.clone().unwrap_or_default()));
+        }
+        cells
     });
-    Table::new(
-        title,
-        &["part", "rows", "groups", "positives", "label rate"],
-        rows.collect(),
-    )
+    Table::new(title, &header, rows.collect())
 }

@@ -1,32 +1,24 @@
-//! CSV in blocks of whole records. The records are found here, so that a ragged row, an open quote or broken UTF-8 is
-//! told by its row; polars then reads each clean block. All columns are read as text: what they must hold is the
-//! description's to say, not the file's first rows'.
+//! CSV in blocks of whole records. The records are found here, so that an error can name the row of
+//! a wrong number of fields, an open quote or broken UTF-8; polars then reads each clean block. All
+//! columns are read as text: the description decides their types, not the first rows of the file.
 
-use std::{
-    fs::File,
-    io::{Cursor, Read},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io::Cursor, path::Path, sync::Arc};
 
 use polars::prelude::{CsvReadOptions, DataType, PlSmallStr, Schema, SchemaRef, SerReader};
 
 use super::{
-    BLOCK_BYTES, Needed, Piece, polars_error, present,
+    blocks::Blocks,
+    piece::{Needed, Piece, find_needed, polars_error, unreadable},
     records::{self, Block},
-    unreadable,
 };
-use crate::DatasetError;
+use crate::{DatasetError, Excerpt};
 
 /// A longer record is taken for an open quote rather than read into memory.
 const RECORD_BYTES: usize = 256 * 1024 * 1024;
 
 pub(super) struct CsvPieces {
-    path: PathBuf,
-    file: File,
-    /// Bytes read and not yet cut into records.
-    pending: Vec<u8>,
-    at_end: bool,
+    /// What was read and not yet cut into records.
+    blocks: Blocks,
     width: usize,
     schema: SchemaRef,
     projection: Arc<Vec<usize>>,
@@ -34,18 +26,14 @@ pub(super) struct CsvPieces {
 }
 
 /// The names in the header.
-pub(super) fn header(path: &Path) -> Result<Vec<String>, DatasetError> {
-    CsvPieces::start(path)?.header()
+pub(super) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
+    CsvPieces::start(path)?.read_header()
 }
 
 impl CsvPieces {
     fn start(path: &Path) -> Result<Self, DatasetError> {
-        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         Ok(Self {
-            path: path.to_owned(),
-            file,
-            pending: Vec::new(),
-            at_end: false,
+            blocks: Blocks::open(path)?,
             width: 0,
             schema: SchemaRef::default(),
             projection: Arc::default(),
@@ -55,7 +43,7 @@ impl CsvPieces {
 
     pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
         let mut pieces = Self::start(path)?;
-        let names = pieces.header()?;
+        let names = pieces.read_header()?;
         for column in needed {
             if names.iter().filter(|name| **name == column.column).count() > 1 {
                 let problem = format!(
@@ -65,7 +53,7 @@ impl CsvPieces {
                 return Err(unreadable(path, &problem));
             }
         }
-        let found = present(path, needed, &names)?;
+        let found = find_needed(path, needed, &names)?;
         let position = |column: &str| names.iter().position(|name| name == column);
         let mut projection: Vec<usize> = found
             .iter()
@@ -81,54 +69,43 @@ impl CsvPieces {
     }
 
     /// Reads the first record and takes it off the pending bytes.
-    fn header(&mut self) -> Result<Vec<String>, DatasetError> {
+    fn read_header(&mut self) -> Result<Vec<String>, DatasetError> {
         let Some(block) = self.block(1)? else {
-            let problem = "the file has no header: it holds only blank lines".to_owned();
+            let problem = "the file has no header: it holds only blank lines; write it again";
             return Err(DatasetError::Empty {
-                file: self.path.clone(),
-                problem,
+                file: self.blocks.path.clone(),
+                problem: Excerpt::problem(problem),
             });
         };
         let text = String::from_utf8_lossy(&block.clean);
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        Ok(split_record(text.strip_prefix('\u{feff}').unwrap_or(text)))
-    }
-
-    /// Reads one more block behind the pending bytes.
-    fn fill(&mut self) -> Result<(), DatasetError> {
-        let limit = BLOCK_BYTES as u64;
-        let read = (&mut self.file).take(limit).read_to_end(&mut self.pending);
-        self.at_end = read.map_err(|error| unreadable(&self.path, &error))? < BLOCK_BYTES;
-        Ok(())
+        Ok(split_record(text.strip_suffix('\n').unwrap_or(&text)))
     }
 
     /// The next block of at most `limit` whole records, or nothing at the end of the file.
     fn block(&mut self, limit: u64) -> Result<Option<Block>, DatasetError> {
         loop {
-            let block = records::scan(&self.pending, self.at_end, self.width, limit).map_err(
-                |(record, problem)| DatasetError::Row {
-                    file: self.path.clone(),
+            let block = records::scan(&self.blocks.pending, self.blocks.at_end, self.width, limit)
+                .map_err(|(record, problem)| DatasetError::Row {
+                    file: self.blocks.path.clone(),
                     row: self.next_row + record,
-                    problem,
-                },
-            )?;
-            self.pending.drain(..block.consumed);
+                    problem: Excerpt::problem(problem),
+                })?;
+            self.blocks.pending.drain(..block.consumed);
             if block.records > 0 {
                 return Ok(Some(block));
             }
-            if self.at_end {
+            if self.blocks.at_end {
                 return Ok(None);
             }
-            if self.pending.len() > RECORD_BYTES {
-                let problem =
-                    "the record does not end within 256 MiB; is a quote never closed?".to_owned();
+            if self.blocks.pending.len() > RECORD_BYTES {
+                let problem = "the record does not end within 256 MiB; close its quote";
                 return Err(DatasetError::Row {
-                    file: self.path.clone(),
+                    file: self.blocks.path.clone(),
                     row: self.next_row,
-                    problem,
+                    problem: Excerpt::problem(problem),
                 });
             }
-            self.fill()?;
+            self.blocks.fill()?;
         }
     }
 
@@ -141,7 +118,7 @@ impl CsvPieces {
             .with_raise_if_empty(false)
             .with_rechunk(true);
         let reader = options.into_reader_with_file_handle(Cursor::new(text));
-        let frame = reader.finish().map_err(polars_error(&self.path))?;
+        let frame = reader.finish().map_err(polars_error(&self.blocks.path))?;
         if frame.height() as u64 != block.records {
             let problem = format!(
                 "{} records counted from row {}, {} read",
@@ -149,9 +126,9 @@ impl CsvPieces {
                 self.next_row,
                 frame.height()
             );
-            return Err(unreadable(&self.path, &problem));
+            return Err(unreadable(&self.blocks.path, &problem));
         }
-        let piece = Piece::new(&self.path, frame, self.next_row, lossy);
+        let piece = Piece::new(&self.blocks.path, frame, self.next_row, lossy);
         self.next_row += block.records;
         Ok(piece)
     }
@@ -208,8 +185,9 @@ fn push(fields: &mut [String], character: char) {
     }
 }
 
-/// Text with each broken sequence replaced by U+FFFD, and the number of records where that happened. The clean
-/// records end in a newline; a newline inside quotes only makes one broken record count as two when both lines break.
+/// Text with each broken sequence replaced by U+FFFD, and the number of records where that
+/// happened. The clean records end in a newline; a newline inside quotes only makes one broken
+/// record count as two when both lines break.
 fn decode(bytes: Vec<u8>) -> (Vec<u8>, u64) {
     match String::from_utf8(bytes) {
         Ok(text) => (text.into_bytes(), 0),

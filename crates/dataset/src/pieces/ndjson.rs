@@ -1,29 +1,26 @@
-//! NDJSON in blocks of whole lines, each read by polars. A key that a row leaves out is missing there; a column that no
-//! row of the file has is an error at the file's end.
+//! NDJSON in blocks of whole lines, each read by polars. A key that a row leaves out is missing
+//! there; a column that no row of the file has is an error at the file's end.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::{BufRead as _, BufReader, Read},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use polars::{
     io::ndjson::core::{is_json_line, parse_ndjson},
     prelude::{DataFrame, DataType, PlSmallStr, Schema},
 };
 
-use super::{BLOCK_BYTES, Needed, Piece, Shape, missing, unreadable};
-use crate::DatasetError;
+use super::{
+    blocks::Blocks,
+    json_line,
+    piece::{Needed, Piece, Shape, missing_column, unreadable},
+};
+use crate::{DatasetError, Excerpt};
 
 /// Lines whose keys are listed when a column is not found.
 const KEY_LINES: usize = 100;
 
 pub(super) struct NdjsonPieces {
-    path: PathBuf,
-    file: File,
-    pending: Vec<u8>,
-    at_end: bool,
+    /// What was read and not yet cut into lines.
+    blocks: Blocks,
     needed: Vec<Needed>,
     /// Whether each needed column had a value so far.
     seen: Vec<bool>,
@@ -35,26 +32,24 @@ pub(super) struct NdjsonPieces {
 }
 
 /// The keys of the first line that is not blank.
-pub(super) fn header(path: &Path) -> Result<Vec<String>, DatasetError> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line.map_err(|error| unreadable(path, &error))?;
-        if is_json_line(&line) {
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&line)
-                .map_err(|error| DatasetError::Row {
-                    file: path.to_owned(),
-                    row: 1,
-                    problem: format!("not a JSON object on one line: {error}"),
-                })?;
-            return Ok(object.into_iter().map(|(key, _)| key).collect());
+pub(super) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
+    let mut pieces = NdjsonPieces::open(path, &[])?;
+    loop {
+        let block = pieces.block()?;
+        if block.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(line) = lines(&block).next() {
+            return match json_line::object(&String::from_utf8_lossy(line)) {
+                Ok(object) => Ok(object.into_iter().map(|(key, _)| key).collect()),
+                Err(problem) => Err(pieces.wrong_row(1, &problem)),
+            };
         }
     }
-    Ok(Vec::new())
 }
 
 impl NdjsonPieces {
     pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
-        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let mut schema = Schema::default();
         for column in needed {
             let dtype = match column.shape {
@@ -65,10 +60,7 @@ impl NdjsonPieces {
             schema.insert(PlSmallStr::from_str(&column.column), dtype);
         }
         Ok(Self {
-            path: path.to_owned(),
-            file,
-            pending: Vec::new(),
-            at_end: false,
+            blocks: Blocks::open(path)?,
             needed: needed.to_vec(),
             seen: vec![false; needed.len()],
             keys: BTreeSet::new(),
@@ -81,22 +73,18 @@ impl NdjsonPieces {
     /// The next block of whole lines; empty at the end of the file.
     fn block(&mut self) -> Result<Vec<u8>, DatasetError> {
         loop {
-            let cut = if self.at_end {
-                Some(self.pending.len())
+            let pending = &mut self.blocks.pending;
+            let cut = if self.blocks.at_end {
+                Some(pending.len())
             } else {
-                self.pending
-                    .iter()
-                    .rposition(|&byte| byte == b'\n')
-                    .map(|last| last + 1)
+                let newline = pending.iter().rposition(|&byte| byte == b'\n');
+                newline.map(|last| last + 1)
             };
             if let Some(cut) = cut {
-                let rest = self.pending.split_off(cut);
-                return Ok(std::mem::replace(&mut self.pending, rest));
+                let rest = pending.split_off(cut);
+                return Ok(std::mem::replace(pending, rest));
             }
-            let read = (&mut self.file)
-                .take(BLOCK_BYTES as u64)
-                .read_to_end(&mut self.pending);
-            self.at_end = read.map_err(|error| unreadable(&self.path, &error))? < BLOCK_BYTES;
+            self.blocks.fill()?;
         }
     }
 
@@ -108,33 +96,32 @@ impl NdjsonPieces {
                 .filter(|line| std::str::from_utf8(line).is_err())
                 .count(),
         };
-        let text = if self.next_row == 1 {
-            text.trim_start_matches('\u{feff}')
-        } else {
-            &text
-        };
         for line in lines(text.as_bytes()).take(KEY_LINES.saturating_sub(self.next_row as usize)) {
             if let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(line) {
                 self.keys.extend(object.into_iter().map(|(key, _)| key));
             }
         }
         let frame = parse_ndjson(text.as_bytes(), None, &self.schema, false)
-            .map_err(|_| self.first_wrong(text))?;
+            .map_err(|_| self.first_wrong(&text))?;
         for (seen, column) in self.seen.iter_mut().zip(frame.columns()) {
             *seen |= column.null_count() < frame.height();
         }
-        let piece = Piece::new(&self.path, frame, self.next_row, lossy as u64);
+        let piece = Piece::new(&self.blocks.path, frame, self.next_row, lossy as u64);
         self.next_row += piece.len() as u64;
         Ok(piece)
     }
 
-    /// polars does not say where it stopped: the lines are read again one by one, and column by column.
+    /// polars does not say where it stopped: the lines are read again one by one, and column by
+    /// column.
     fn first_wrong(&self, text: &str) -> DatasetError {
         let read = |line: &[u8], schema: &Schema| parse_ndjson(line, Some(1), schema, false);
         for (line, row) in lines(text.as_bytes()).zip(self.next_row..) {
-            let Err(error) = read(line, &self.schema) else {
+            if read(line, &self.schema).is_ok() {
                 continue;
-            };
+            }
+            if let Err(problem) = json_line::object(&String::from_utf8_lossy(line)) {
+                return self.wrong_row(row, &problem);
+            }
             for needed in &self.needed {
                 let mut schema = Schema::default();
                 let name = PlSmallStr::from_str(&needed.column);
@@ -145,7 +132,7 @@ impl NdjsonPieces {
                 if let (Err(_), Ok(frame)) = (read(line, &schema), read(line, &text)) {
                     return DatasetError::Value {
                         column: needed.column.clone(),
-                        file: self.path.clone(),
+                        file: self.blocks.path.clone(),
                         row,
                         value: shown(&frame),
                         expected: match needed.shape {
@@ -155,28 +142,35 @@ impl NdjsonPieces {
                     };
                 }
             }
-            let problem = format!("not a JSON object on one line: {error}");
-            return DatasetError::Row {
-                file: self.path.clone(),
+            return self.wrong_row(
                 row,
-                problem,
-            };
+                "the line holds a value that cannot be read; write it again",
+            );
         }
-        unreadable(&self.path, &"the lines cannot be read together")
+        let problem = "the lines are of different forms; write each column in one form throughout";
+        unreadable(&self.blocks.path, &problem)
+    }
+
+    fn wrong_row(&self, row: u64, problem: &str) -> DatasetError {
+        DatasetError::Row {
+            file: self.blocks.path.clone(),
+            row,
+            problem: Excerpt::problem(problem),
+        }
     }
 
     fn end(&self) -> Result<(), DatasetError> {
         if self.next_row == 1 {
-            let problem = "the file has no rows: it holds only blank lines".to_owned();
+            let problem = "the file has no rows: it holds only blank lines; write it again";
             return Err(DatasetError::Empty {
-                file: self.path.clone(),
-                problem,
+                file: self.blocks.path.clone(),
+                problem: Excerpt::problem(problem),
             });
         }
         let keys: Vec<String> = self.keys.iter().cloned().collect();
         for (needed, seen) in self.needed.iter().zip(&self.seen) {
             if !seen && !needed.optional && !self.keys.contains(&needed.column) {
-                return Err(missing(&self.path, needed, &keys));
+                return Err(missing_column(&self.blocks.path, needed, &keys));
             }
         }
         Ok(())
@@ -209,15 +203,11 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|line| is_json_line(line))
 }
 
-fn shown(frame: &DataFrame) -> String {
+fn shown(frame: &DataFrame) -> Excerpt {
     let value = frame
         .columns()
         .first()
         .and_then(|column| column.get(0).ok());
-    crate::convert::shorten(
-        value
-            .as_ref()
-            .and_then(|value| value.get_str())
-            .unwrap_or_default(),
-    )
+    let text = value.as_ref().and_then(|value| value.get_str());
+    Excerpt::value(text.unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,14 +12,21 @@ use polars::prelude::{
     SerReader, Series,
 };
 
-use super::{Needed, Piece, SLICE_ROWS, polars_error, present, unreadable};
-use crate::DatasetError;
+use super::{
+    decimal::{self, Decimal},
+    piece::{Needed, Piece, find_needed, polars_error, unreadable},
+};
+use crate::{DatasetError, Excerpt};
+
+/// Rows read at a time.
+const SLICE_ROWS: usize = 128 * 1024;
 
 pub(super) struct ParquetPieces {
     path: PathBuf,
     file: File,
     metadata: Metadata,
     columns: Vec<String>,
+    decimals: Vec<Decimal>,
     /// First row and length of each slice, the next one last.
     slices: Vec<(usize, usize)>,
 }
@@ -26,34 +34,47 @@ pub(super) struct ParquetPieces {
 type Metadata = polars::io::parquet::metadata::FileMetadataRef;
 
 /// The names of the schema's columns.
-pub(super) fn header(path: &Path) -> Result<Vec<String>, DatasetError> {
+pub(super) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let mut reader = ParquetReader::new(file);
-    let schema = reader.schema().map_err(polars_error(path))?;
-    Ok(schema.iter_names().map(ToString::to_string).collect())
+    guard(path, || {
+        let mut reader = ParquetReader::new(file);
+        let schema = reader.schema().map_err(polars_error(path))?;
+        Ok(schema.iter_names().map(ToString::to_string).collect())
+    })
 }
 
 impl ParquetPieces {
     pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
+        guard(path, || Self::open_checked(path, needed))
+    }
+
+    fn open_checked(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let handle = file.try_clone().map_err(|error| unreadable(path, &error))?;
         let mut reader = ParquetReader::new(handle);
         let mut metadata = reader.get_metadata().map_err(polars_error(path))?.clone();
-        // Without the writer's own notes the types are Parquet's: a category is a string, an array of a fixed length a list.
-        Arc::make_mut(&mut metadata).key_value_metadata = None;
+        // Without the writer's own notes the types are Parquet's: a category is a string, an array
+        // of a fixed length a list.
+        let own = Arc::make_mut(&mut metadata);
+        own.key_value_metadata = None;
+        let decimals = decimal::strip_logical_types(&mut own.schema_descr);
         reader.set_metadata(metadata.clone());
         let schema = reader.schema().map_err(polars_error(path))?;
         let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-        let found = present(path, needed, &names)?;
+        let found = find_needed(path, needed, &names)?;
+        let is_decimal = |needed: &Needed| decimals.iter().any(|(name, _)| *name == needed.column);
         for column in &found {
             if let Some(field) = schema.get(column.column.as_str())
+                && !is_decimal(column)
                 && !readable(field.dtype())
             {
                 return Err(DatasetError::Type {
                     column: column.column.clone(),
                     file: path.to_owned(),
-                    found: format!("{:?}", field.dtype()),
-                    expected: "numbers, booleans, strings, dates, or lists of numbers or strings; write it as one of these".to_owned(),
+                    found: Excerpt::problem(format_args!("{:?}", field.dtype())),
+                    expected: "numbers, booleans, strings, dates, or lists of numbers or strings; \
+                               write it as one of these"
+                        .to_owned(),
                 });
             }
         }
@@ -71,6 +92,7 @@ impl ParquetPieces {
             file,
             metadata,
             columns,
+            decimals,
             slices,
         })
     }
@@ -88,8 +110,21 @@ impl ParquetPieces {
             .set_rechunk(true)
             .finish()
             .map_err(polars_error(&self.path))?;
+        let frame = self
+            .decimals_as_text(frame)
+            .map_err(polars_error(&self.path))?;
         let (frame, lossy) = decode(frame).map_err(polars_error(&self.path))?;
         Ok(Piece::new(&self.path, frame, first as u64 + 1, lossy))
+    }
+
+    fn decimals_as_text(&self, mut frame: DataFrame) -> PolarsResult<DataFrame> {
+        for (name, scale) in &self.decimals {
+            if let Ok(column) = frame.column(name) {
+                let text = decimal::to_text(column, *scale)?;
+                frame.with_column(text)?;
+            }
+        }
+        Ok(frame)
     }
 }
 
@@ -97,10 +132,18 @@ impl Iterator for ParquetPieces {
     type Item = Result<Piece, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.slices
-            .pop()
-            .map(|(first, length)| self.piece(first, length))
+        let (first, length) = self.slices.pop()?;
+        Some(guard(&self.path, || self.piece(first, length)))
     }
+}
+
+/// Runs what reads with polars, whose decoder panics on some damaged files.
+fn guard<T>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, DatasetError>,
+) -> Result<T, DatasetError> {
+    panic::catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(unreadable(path, &"the file is damaged; write it again")))
 }
 
 /// Slices of at most [`SLICE_ROWS`] rows that cross no row group.

@@ -1,5 +1,6 @@
-//! Finds the records of a CSV text and rewrites them so that every reader takes them alike: `\n` endings, no blank
-//! lines, and a quote inside an unquoted field (`5" screen`) made an ordinary escaped one.
+//! Finds the records of a CSV text and rewrites them so that every reader takes them alike: `\n`
+//! endings, no blank lines, and a quote inside an unquoted field (`5" screen`) made an ordinary
+//! escaped one.
 
 /// Whole records off the start of a text.
 #[derive(Debug, Default)]
@@ -11,8 +12,8 @@ pub(super) struct Block {
     pub(super) consumed: usize,
 }
 
-/// Takes at most `limit` whole records off the start of `bytes`. With `at_end`, what is left at the end is a record too.
-/// `width` is the number of fields that each must have; 0 is any.
+/// Takes at most `limit` whole records off the start of `bytes`. With `at_end`, what is left at the
+/// end is a record too. `width` is the number of fields that each must have; 0 is any.
 ///
 /// An error is the index of the first wrong record and what is wrong with it.
 pub(super) fn scan(

@@ -150,7 +150,55 @@ fn a_file_of_another_format_than_its_ending_is_named() {
         &ndjson("{\"x\":1,\"y\":1}\n{\"x\":2,\n", &number),
         &["row 2"],
     );
-    names(&ndjson("[1]\n", &number), &["row 1", "JSON object"]);
+    names(&ndjson("3\n", &number), &["row 1", "JSON object"]);
+}
+
+#[test]
+fn ndjson_that_is_not_says_the_line_and_what_to_write() {
+    let number = input("x", "numeric");
+    let rows = |x: &str| format!("{{\"x\":1,\"y\":1}}\n{{\"x\":{x},\"y\":0}}\n");
+    for literal in ["NaN", "Infinity", "-Infinity"] {
+        names(
+            &ndjson(&rows(literal), &number),
+            &["a.ndjson, row 2", literal, "write null"],
+        );
+    }
+    let array = vec!["{\"x\":1,\"y\":0}"; 100_000];
+    for array in [
+        format!("[{}]", array.join(", ")),
+        "[\n{\"x\":1}\n]".to_owned(),
+    ] {
+        let message = ndjson(&array, &number);
+        names(&message, &["row 1", "JSON array", "jq -c"]);
+        assert!(message.len() < 400, "{}", message.len());
+    }
+    names(
+        &ndjson("{\n\"x\": 1\n}\n", &number),
+        &["row 1", "on one line"],
+    );
+}
+
+#[test]
+fn no_message_repeats_a_large_file() {
+    let long = "a".repeat(1_000_000);
+    let number = input("x", "numeric");
+    for message in [
+        csv(&format!("{long},{long}b\n1,2\n"), &number),
+        csv(&format!("x,y\n1,{long}\n"), &number),
+        csv(&format!("x,y\n\"{long}\n"), &number),
+        csv(&format!("x,y\n{long},1,1\n"), &number),
+        ndjson(&format!("{{\"{long}\":1}}\n"), &number),
+        ndjson(&format!("{{\"x\":{{\"{long}\":1}},\"y\":1}}\n"), &number),
+        ndjson(&format!("[{long}]\n"), &number),
+        ndjson(&format!("{{\"x\":1,\"y\":1}} {long}\n"), &number),
+    ] {
+        assert!(
+            message.len() < 1_000,
+            "{} bytes: {}",
+            message.len(),
+            &message[..200]
+        );
+    }
 }
 
 #[test]

@@ -184,8 +184,11 @@ fn files_are_found_or_named() {
         ))
     };
     names(&files("*.csv"), &["\"*.csv\"", "no file found"]);
-    names(&files("a.txt"), &["a.txt", "csv, ndjson, jsonl or parquet"]);
-    names(&files("[.csv"), &["no valid pattern"]);
+    names(
+        &files("a.txt"),
+        &["a.txt", "csv, ndjson, jsonl, json or parquet"],
+    );
+    names(&files("[.csv"), &["not a valid pattern"]);
     names(
         &refused(&description("[]", &input("x", "numeric"))),
         &["files", "at least one"],

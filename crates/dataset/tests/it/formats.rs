@@ -197,6 +197,49 @@ fn parquet_is_read_in_slices_and_only_where_needed() {
 }
 
 #[test]
+fn a_byte_order_mark_is_removed_before_anything_is_read() {
+    let folder = Folder::with("a.csv", "\u{feff}\"x\",\"y\"\n1,1\n2,0\n");
+    folder.write("b.csv", "\u{feff}x,y\n1,1\n2,0\n");
+    folder.write("c.ndjson", "\u{feff}{\"x\":1,\"y\":1}\n{\"x\":2,\"y\":0}\n");
+    for file in ["a.csv", "b.csv", "c.ndjson"] {
+        let text = description(&format!("[\"{file}\"]"), &input("x", "numeric"));
+        assert_eq!(folder.load(&text).unwrap().rows.len(), 2, "{file}");
+        assert_eq!(
+            folder.dataset(&text).unwrap().columns().unwrap(),
+            ["x", "y"]
+        );
+    }
+    folder.write("d.csv", b"\xff\xfex\0,\0y\0\n\0");
+    let message = folder.error(&description("[\"d.csv\"]", &input("x", "numeric")));
+    names(&message, &["d.csv", "save it as UTF-8"]);
+}
+
+#[test]
+fn places_that_a_join_made_floats_are_whole_numbers() {
+    let folder = Folder::with("a.csv", "x,place,y\n1,8.0,1\n2,,0\n3,2,0\n");
+    folder.write(
+        "a.ndjson",
+        "{\"x\":1,\"place\":8.0,\"y\":1}\n{\"x\":2,\"y\":0}\n{\"x\":3,\"place\":2,\"y\":0}\n",
+    );
+    let mut frame =
+        df!("x" => [1, 2, 3], "place" => [Some(8.0), None, Some(2.0)], "y" => [1, 0, 0]).unwrap();
+    ParquetWriter::new(File::create(folder.path().join("a.parquet")).unwrap())
+        .finish(&mut frame)
+        .unwrap();
+    for file in ["a.csv", "a.ndjson", "a.parquet"] {
+        let more = "[columns]\nposition = \"place\"\n".to_owned() + &input("x", "numeric");
+        let loaded = folder
+            .load(&description(&format!("[\"{file}\"]"), &more))
+            .unwrap();
+        assert_eq!(
+            loaded.rows.id(Role::Position).unwrap(),
+            ["8", "", "2"],
+            "{file}"
+        );
+    }
+}
+
+#[test]
 fn broken_utf8_is_replaced_and_its_rows_are_counted() {
     let folder = Folder::with("a.csv", b"t,y\nok,1\nbr\xffken,0\n\xc3,1\n");
     folder.write(

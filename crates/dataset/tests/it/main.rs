@@ -2,9 +2,12 @@
 
 mod common;
 
+mod arbitrary;
 mod bad_input;
 mod description;
+mod folders;
 mod foreign;
 mod formats;
 mod parts;
 mod recipes;
+mod times;

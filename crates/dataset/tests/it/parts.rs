@@ -1,11 +1,12 @@
-//! Parts, folds, thresholds and sampling: disjoint, deterministic, and with no look at what they must not see.
+//! Parts, folds, thresholds and sampling: disjoint, deterministic, and with no look at what they
+//! must not see.
 
 use crate::common;
 
 use std::collections::HashMap;
 
 use common::{Folder, description, input};
-use counterweight_dataset::{Loaded, Part, Role};
+use counterweight_dataset::{Loaded, Part, Role, describe};
 use proptest::prelude::*;
 
 /// Rows `id,group,time,x,y`, and a description with those roles and a split.
@@ -190,6 +191,53 @@ fn negatives_are_sampled_in_training_only_and_the_share_is_told() {
     assert!((after / before - 0.1).abs() < 0.02, "{after} of {before}");
     assert_eq!(sampled.counts.sampled_out, (before - after) as u64);
     assert_eq!(folder.load(&text).unwrap().fingerprint, sampled.fingerprint);
+}
+
+#[test]
+fn a_row_without_a_group_is_a_group_of_its_own() {
+    let row = |row: u32| {
+        let group = if row % 2 == 0 {
+            String::new()
+        } else {
+            format!("g{}", row % 31)
+        };
+        format!("{group},{row},{}\n", row % 3 / 2)
+    };
+    let text: String = (0..2_000).map(row).collect();
+    let folder = Folder::with("a.csv", format!("group,x,y\n{text}"));
+    let text = description(
+        "[\"a.csv\"]",
+        &("[columns]\ngroup = \"group\"\n".to_owned() + &input("x", "numeric")),
+    ) + "[split]\nby = \"group\"\ntrain = 0.6\ntune = 0.2\ntest = 0.2\nseed = 1\n";
+    let loaded = folder.load(&text).unwrap();
+    let anonymous: Vec<usize> = (0..2_000).step_by(2).collect();
+    for (part, share) in [(Part::Train, 0.6), (Part::Tune, 0.2), (Part::Test, 0.2)] {
+        let rows = anonymous
+            .iter()
+            .filter(|&&row| loaded.parts[row] == part)
+            .count();
+        assert!(
+            (rows as f64 / 1_000.0 - share).abs() < 0.06,
+            "{part:?}: {rows}"
+        );
+    }
+    let distinct: std::collections::HashSet<u64> =
+        anonymous.iter().map(|&row| loaded.groups[row]).collect();
+    assert_eq!(distinct.len(), 1_000);
+    let described = describe(&folder.dataset(&text).unwrap()).unwrap();
+    let groups: usize = described.objectives[0]
+        .parts
+        .iter()
+        .map(|part| part.groups)
+        .sum();
+    assert_eq!(groups, 1_031);
+    assert_eq!(
+        (described.roles[0].missing, described.roles[0].distinct),
+        (1_000, 31)
+    );
+    let overview = &described.tables()[0];
+    let shown = overview.rows.iter().find(|row| row[0] == "group").unwrap();
+    common::names(&shown[1], &["1000 rows without one", "a group of its own"]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The shipped recipes against the real data, with figures that were counted with another program (pandas).
+//! The shipped recipes against the real data, with figures that were counted with another program
+//! (pandas).
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
 

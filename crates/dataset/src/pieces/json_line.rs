@@ -1,0 +1,75 @@
+//! What is wrong with a line that should hold one JSON object, in words that say what to write
+//! instead.
+
+use serde_json::{Map, Value, error::Category};
+
+/// The object on the line, or what to do.
+pub(super) fn object(line: &str) -> Result<Map<String, Value>, String> {
+    // An array may go over all lines of the file; then its first line is no JSON by itself.
+    if line.trim_start().starts_with('[') {
+        return Err("this is a JSON array, not one object per line; \
+             write it as NDJSON, for example with `jq -c '.[]' array.json > rows.ndjson`"
+            .to_owned());
+    }
+    match serde_json::from_str(line) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("this is not a JSON object; write one object on each line".to_owned()),
+        Err(error) => Err(why(line, &error)),
+    }
+}
+
+fn why(line: &str, error: &serde_json::Error) -> String {
+    let column = error.column();
+    // The column is the byte after the last one that was read, so that `-Infinity` is found one
+    // further left.
+    let nearby = |back: usize| line.get(column.saturating_sub(back)..).unwrap_or_default();
+    let literal = (0..4).rev().map(nearby).find_map(|text| {
+        let literals = ["NaN", "nan", "-Infinity", "Infinity", "-inf", "inf"];
+        literals
+            .into_iter()
+            .find(|literal| text.starts_with(literal))
+    });
+    match (literal, error.classify()) {
+        (Some(literal), _) => {
+            format!("{literal} at byte {column} is not JSON; write null where a number is missing")
+        }
+        (None, Category::Eof) => {
+            "the line ends within an object; write each object on one line".to_owned()
+        }
+        (None, _) => {
+            format!(
+                "this is not valid JSON from byte {column} on; write one JSON object on each line"
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(line: &str) -> String {
+        object(line).unwrap_err()
+    }
+
+    #[test]
+    fn the_message_says_what_to_write() {
+        for (line, part) in [
+            ("[{\"a\":1}, {\"a\":2}]", "jq -c"),
+            (" [", "jq -c"),
+            ("{\"x\": NaN, \"y\": 0}", "NaN at byte 7"),
+            ("{\"x\": nan}", "nan at byte"),
+            ("{\"x\":Infinity}", "Infinity at byte"),
+            ("{\"x\":-Infinity}", "-Infinity at byte"),
+            ("{", "on one line"),
+            ("{\"a\":1,", "on one line"),
+            ("{\"a\":'b'}", "not valid JSON"),
+            ("3", "not a JSON object"),
+            ("x,y", "not valid JSON"),
+        ] {
+            let problem = problem(line);
+            assert!(problem.contains(part), "{line}: {problem}");
+        }
+        assert!(object("{\"NaN\": \"Infinity\"}").is_ok());
+    }
+}
