@@ -57,10 +57,16 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, Co
     })
 }
 
-/// The known name that is nearest to a wrong one, if one is near enough to be meant.
+/// The longest names that are compared, in bytes: the time of a comparison grows with the product
+/// of both lengths, and a caller may send a name of any length.
+const LONGEST_COMPARED: usize = 64;
+
+/// The known name that is nearest to a wrong one, if one is near enough to be meant. Names of more
+/// than 64 bytes are not compared.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
+        .filter(|name| wrong.len().max(name.len()) <= LONGEST_COMPARED)
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
         .filter(|(distance, name)| *distance <= 1 + wrong.len().max(name.len()) / 3)
         .min()
@@ -145,5 +151,16 @@ mod tests {
     fn nearest_prefers_the_smallest_distance() {
         assert_eq!(nearest("titel", ["title", "tile", "views"]), Some("title"));
         assert_eq!(nearest("x", ["subscribers"]), None);
+    }
+
+    #[test]
+    fn names_of_any_length_are_answered_at_once() {
+        let (long, fits) = ("a".repeat(8 << 20), "a".repeat(64));
+        assert_eq!(nearest(&long, [long.as_str(), "a"]), None);
+        assert_eq!(
+            nearest("profile", [long.as_str(), "profil"]),
+            Some("profil")
+        );
+        assert_eq!(nearest(&fits[1..], [fits.as_str()]), Some(fits.as_str()));
     }
 }
