@@ -1,31 +1,35 @@
-//! The combiner's configuration: what is read, and the checked form that alone acts.
+//! The combiner's configuration: what is read, and the checked form that the combiner uses.
 //!
 //! ```toml
-//! listen = "127.0.0.1:7000"            # gRPC
-//! metrics_listen = "127.0.0.1:9100"    # /metrics and /healthz; none when left out
-//! replica = "a"                        # this combiner's name in answers
-//! attributes = ["user_tier"]           # tensors of one element that segments may ask for although no model takes them; they go to no model
+//! listen = "127.0.0.1:7000"          # gRPC
+//! metrics_listen = "127.0.0.1:9100"  # /metrics and /healthz; none when left out
+//! replica = "a"                      # this combiner's name in answers
+//! # Tensors of one element that segments may ask for although no model accepts them. They are sent
+//! # to no model.
+//! attributes = ["user_tier"]
 //!
 //! [store]
-//! path = "weights.log"                 # beside this file; with `nats` it is this combiner's copy of the log
-//! nats = "nats://127.0.0.1:4222"       # for many combiners: the log is a stream in NATS JetStream; comma separated for a cluster
-//! stream = "counterweight"             # its name
-//! idempotency_days = 7                 # for how long a repeated idempotency key is recognised, at least 7
+//! path = "weights.log"               # beside this file; with `nats`, this combiner's copy of the log
+//! nats = "nats://127.0.0.1:4222"     # for many combiners: the log is a stream in NATS JetStream;
+//!                                    # servers of a cluster are separated by commas
+//! stream = "counterweight"           # the stream's name
+//! idempotency_days = 7               # how long a repeated idempotency key is recognised, at least 7
 //!
-//! [ring]                               # the recent requests, for previews, solving and the log
-//! candidates = 1000000                 # kept of each profile, about 256 bytes each at most; 0 keeps nothing
-//! minutes = 60                         # and no longer than this
+//! [ring]                             # the recent requests, for previews, solving and the log
+//! candidates = 1000000               # of each profile, at most about 256 bytes each; 0 keeps none
+//! minutes = 60                       # no longer than this
 //!
-//! [[objective]]                        # α
+//! [[objective]]                      # α
 //! name = "engagement"
-//! base_rate = 0.2                      # its usual probability: what a ramp scales the weight by to turn evenly; 1 when left out
+//! base_rate = 0.2                    # its usual probability, by which ramps scale the weight to turn
+//!                                    # evenly; 1 when left out
 //! [objective.model]
-//! endpoints = ["http://127.0.0.1:8001", "unix:/run/engagement.sock"]
+//! endpoints = ["http://models:8001", "unix:/run/engagement.sock"]
 //! name = "engagement"
-//! version = "latest"                   # or a pinned one
+//! version = "latest"                 # or a pinned one
 //! timeout_ms = 1000
 //!
-//! [[objective]]                        # β, served by a foreign server
+//! [[objective]]                      # β, served by a foreign server
 //! name = "engagement_bait"
 //! [objective.model]
 //! endpoints = ["http://127.0.0.1:9001"]
@@ -38,33 +42,41 @@
 //! slope = 1.1
 //! intercept = -0.2
 //!
-//! [[objective]]                        # γ, a probability that the caller has
+//! [[objective]]                      # γ, a probability that the caller sends
 //! name = "hide"
 //! [objective.column]
 //! name = "p_hide"
 //!
 //! [profile.default]
 //! weights = { engagement = 1.0, engagement_bait = -0.5, hide = -2.0 }
-//! safe = { engagement = 1.0, engagement_bait = -5.0, hide = -5.0 }   # what the kill switch puts in force
-//! on_model_failure = "fail"            # or "without"
-//! on_model_change = "warn"             # or "hold": stay on the versions that the weights were tuned for
-//! limit = 0                            # how many are returned when the request does not say; 0 is all
-//! [profile.default.bounds]             # kept by every change that is not forced; each key may be left out
+//! # What the kill switch puts in force. With a weight of 0 the profile ranks on when the model of
+//! # that objective is down.
+//! safe = { engagement = 1.0, engagement_bait = -5.0, hide = -5.0 }
+//! on_model_failure = "fail"          # or "without"
+//! on_model_change = "warn"           # or "hold": stay on the versions that the weights were tuned for
+//! limit = 0                          # how many are returned when the request does not say; 0 is all
+//! [profile.default.bounds]           # of every change that is not forced; each key may be left out
 //! engagement_bait = { sign = "non_positive", min = -10.0, max = 0.0, max_step = 1.0 }
 //! ```
 
 mod check;
-mod check_profile;
 mod raw;
+mod types;
+
+#[cfg(test)]
+mod tests;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use counterweight_model::Calibrator;
-use counterweight_ranking::{Bound, Weights};
 use counterweight_weights::{self as weights, find_profile};
 pub use counterweight_weights::{OnModelChange, StoreConfig};
 
+use self::check::{Checked, Problem, problem};
+pub use self::types::{Limits, ModelSource, Objective, Packed, Policy, Profile, Ring, Source};
 use crate::error::{ConfigurationError, RequestError};
+
+/// A year.
+const RING_MAX_MINUTES: u64 = 365 * 24 * 60;
 
 /// A checked configuration of one combiner.
 #[derive(Debug, Clone)]
@@ -79,11 +91,12 @@ pub struct Config {
     pub store: StoreConfig,
     /// For how long a repeated idempotency key is recognised. Default and least: 7 days.
     pub key_horizon: Duration,
-    /// Tensors of one element that segments may ask for although no model takes them. Names unique.
+    /// Tensors of one element that segments may ask for although no model accepts them. Names
+    /// unique.
     pub attributes: Vec<String>,
     /// What bounds the server.
     pub limits: Limits,
-    /// How much is kept of what was ranked.
+    /// How many recent requests are kept.
     pub ring: Ring,
     /// The objectives, in order: the first is α, the second β. At least one, names unique.
     pub objectives: Vec<Objective>,
@@ -91,130 +104,23 @@ pub struct Config {
     pub profiles: Vec<Profile>,
 }
 
-/// What bounds the server.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Ranking requests in flight; one more is answered RESOURCE_EXHAUSTED at once. Default 512.
-    pub max_concurrent_requests: usize,
-    /// The largest message that is taken, in bytes, of clients and of models. Default 64 MiB.
-    pub max_message_bytes: usize,
-    /// How long requests in flight may take once the server is told to stop. Default 10 s.
-    pub drain: Duration,
-}
-
-/// How much is kept of what was ranked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ring {
-    /// Candidates of each profile; 0 keeps nothing. One that takes more than 256 bytes counts as several. Default 1,000,000.
-    pub candidates: usize,
-    /// How old a request may become. Default 60 minutes.
-    pub window: Duration,
-}
-
-/// One objective.
-#[derive(Debug, Clone)]
-pub struct Objective {
-    /// Name.
-    pub name: String,
-    /// Where its probabilities come from.
-    pub source: Source,
-    /// Put on top of the source's probabilities; [`Calibrator::None`] leaves them.
-    pub calibrator: Calibrator,
-    /// Its usual probability, above 0: ramps scale its weight by it to measure angles. Default 1.
-    pub base_rate: f64,
-}
-
-/// Where an objective's probabilities come from.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// A model behind the Open Inference Protocol.
-    Model(ModelSource),
-    /// A probability column of the request.
-    Column {
-        /// The tensor's name.
-        name: String,
-    },
-}
-
-/// A model behind the Open Inference Protocol.
-#[derive(Debug, Clone)]
-pub struct ModelSource {
-    /// `http://host:port` or `unix:/path`, at least one; requests are balanced over them.
-    pub endpoints: Vec<String>,
-    /// The model's name on the server.
-    pub name: String,
-    /// A pinned version; none means the served default.
-    pub version: Option<String>,
-    /// The output tensor with the probabilities. Default `probability`.
-    pub output: String,
-    /// The column of an output of shape [n, d], from 0. Default 0.
-    pub column: usize,
-    /// The longest a call may take, even when the caller allows more. Default 1 s.
-    pub timeout: Duration,
-    /// Numeric features packed into one tensor; none sends one tensor per feature.
-    pub packed: Option<Packed>,
-    /// Repeat context features to the number of candidates, for servers that do not broadcast.
-    pub expand_context: bool,
-}
-
-/// Numeric features packed into one tensor of shape [n, d].
-#[derive(Debug, Clone)]
-pub struct Packed {
-    /// The tensor's name.
-    pub input: String,
-    /// The features, in the order of the columns; a vector feature fills as many columns as it is wide.
-    pub features: Vec<String>,
-}
-
-/// A named surface with its weights.
-#[derive(Debug, Clone)]
-pub struct Profile {
-    /// Name.
-    pub name: String,
-    /// Its objectives as positions in [`Config::objectives`], ascending.
-    pub objectives: Vec<usize>,
-    /// Their default weights, in the same order: used until the weights log sets others.
-    pub weights: Weights,
-    /// What the kill switch puts in force, in the same order; none refuses it.
-    pub safe: Option<Weights>,
-    /// How far each weight may lie and move, in the same order.
-    pub bounds: Vec<Bound>,
-    /// What happens when a model is replaced. Default [`OnModelChange::Warn`].
-    pub on_model_change: OnModelChange,
-    /// What happens when a model fails. Default [`Policy::Fail`].
-    pub on_model_failure: Policy,
-    /// How many candidates are returned when the request does not say; 0 returns all.
-    pub limit: usize,
-}
-
-/// What a profile does when an objective's model fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    /// The request fails.
-    #[default]
-    Fail,
-    /// The remaining objectives rank, and the answer says so.
-    Without,
-}
-
 impl Config {
-    /// Reads a TOML file; a relative `store.path` is taken from the file's folder.
+    /// Reads a TOML file. A relative `store.path` starts at the file's folder.
     ///
     /// # Errors
-    /// A file that can not be read, a key that is not known, a value that makes no sense: each names its key.
+    /// The file cannot be read, a key is not known or a value is not valid; the error names the key.
     pub fn read(path: &Path) -> Result<Self, ConfigurationError> {
         let raw: raw::Config = counterweight_config::read_toml(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        check::config(raw, &path.display().to_string(), folder)
+        from_raw(raw, &path.display().to_string(), folder)
     }
 
-    /// Parses a TOML text; `origin` names it in errors, and a relative `store.path` is taken from `folder`.
+    /// Parses a TOML text. `origin` names it in errors, and a relative `store.path` starts at `folder`.
     ///
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str, origin: &str, folder: &Path) -> Result<Self, ConfigurationError> {
-        check::config(
+        from_raw(
             counterweight_config::parse_toml(text, origin)?,
             origin,
             folder,
@@ -227,15 +133,22 @@ impl Config {
         Ok(find_profile(name, known)?)
     }
 
-    /// What the weights need to know of it.
+    /// The part of the configuration that the weights need.
     pub(crate) fn weights(&self) -> weights::Config {
+        let objective = |at: usize| {
+            let objective = &self.objectives[at];
+            weights::Objective {
+                name: objective.name.clone(),
+                model: match &objective.source {
+                    Source::Model(model) => model.name.clone(),
+                    Source::Column { name } => name.clone(),
+                },
+                base_rate: objective.base_rate,
+            }
+        };
         let profile = |profile: &Profile| weights::Profile {
             name: profile.name.clone(),
-            objectives: profile
-                .objectives
-                .iter()
-                .map(|&objective| self.objectives[objective].weights())
-                .collect(),
+            objectives: profile.objectives.iter().copied().map(objective).collect(),
             weights: profile.weights.clone(),
             safe: profile.safe.clone(),
             bounds: profile.bounds.clone(),
@@ -258,15 +171,68 @@ impl Config {
     }
 }
 
-impl Objective {
-    fn weights(&self) -> weights::Objective {
-        weights::Objective {
-            name: self.name.clone(),
-            model: match &self.source {
-                Source::Model(model) => model.name.clone(),
-                Source::Column { name } => name.clone(),
-            },
-            base_rate: self.base_rate,
-        }
+fn from_raw(raw: raw::Config, origin: &str, folder: &Path) -> Result<Config, ConfigurationError> {
+    checked(raw, folder).map_err(|Problem { key, problem }| ConfigurationError::Value {
+        origin: origin.to_owned(),
+        key,
+        problem,
+    })
+}
+
+fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
+    if raw.max_concurrent_requests == 0 {
+        return problem("max_concurrent_requests", "is 0; write at least 1");
     }
+    if raw.max_message_bytes < 1024 {
+        return problem(
+            "max_message_bytes",
+            format!("is {}; write at least 1024", raw.max_message_bytes),
+        );
+    }
+    if !(1..=RING_MAX_MINUTES).contains(&raw.ring.minutes) {
+        return problem(
+            "ring.minutes",
+            format!(
+                "is {}; write from 1 to {RING_MAX_MINUTES}, or candidates = 0 to keep nothing",
+                raw.ring.minutes
+            ),
+        );
+    }
+    let key_horizon = check::key_horizon(raw.store.idempotency_days)?;
+    let store = check::store(raw.store, folder)?;
+    if raw.replica.is_empty() {
+        return problem("replica", "is empty; give each combiner a name of its own");
+    }
+    let objectives = check::objectives(raw.objective)?;
+    check::attributes(&raw.attributes, &objectives)?;
+    let profiles = raw
+        .profile
+        .into_iter()
+        .map(|(name, profile)| check::profile(name, &profile, &objectives))
+        .collect::<Checked<Vec<_>>>()?;
+    if profiles.is_empty() {
+        return problem(
+            "profile",
+            "no profile is configured: add [profile.default] with weights",
+        );
+    }
+    Ok(Config {
+        listen: raw.listen,
+        metrics_listen: raw.metrics_listen,
+        replica: raw.replica,
+        store,
+        key_horizon,
+        attributes: raw.attributes,
+        limits: Limits {
+            max_concurrent_requests: raw.max_concurrent_requests,
+            max_message_bytes: raw.max_message_bytes,
+            drain: Duration::from_secs(raw.drain_seconds),
+        },
+        ring: Ring {
+            candidates: raw.ring.candidates,
+            window: Duration::from_secs(60 * raw.ring.minutes),
+        },
+        objectives,
+        profiles,
+    })
 }

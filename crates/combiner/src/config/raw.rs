@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use counterweight_model::Calibrator;
 use serde::Deserialize;
 
-use super::{OnModelChange, Policy};
+use counterweight_weights::OnModelChange;
+
+use super::types::Policy;
+
+/// The version that stands for the served default.
+pub(super) const LATEST: &str = "latest";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,7 +167,7 @@ fn default_drain() -> u64 {
 }
 
 fn default_version() -> String {
-    super::check::LATEST.to_owned()
+    LATEST.to_owned()
 }
 
 fn default_output() -> String {

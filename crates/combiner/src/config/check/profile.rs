@@ -1,17 +1,17 @@
-//! Checks a profile: its default weights, its safe set and its bounds, and that the first two lie within the third.
+//! Checks a profile: its default weights and its safe set lie within its bounds.
 
 use std::collections::BTreeMap;
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{Bound, Weights, WeightsError, check_range};
 
-use super::{
-    Objective, Profile,
-    check::{Checked, problem},
+use super::problem::{Checked, problem};
+use crate::config::{
     raw,
+    types::{Objective, Profile},
 };
 
-pub(super) fn profile(
+pub(in crate::config) fn profile(
     name: String,
     raw: &raw::Profile,
     objectives: &[Objective],
@@ -55,7 +55,7 @@ pub(super) fn profile(
     })
 }
 
-/// Refuses a name that is no objective.
+/// Refuses a name that is not an objective.
 fn check_names<'a, I: Iterator<Item = &'a str>>(
     key: &str,
     written: impl Iterator<Item = &'a String>,
@@ -67,7 +67,7 @@ fn check_names<'a, I: Iterator<Item = &'a str>>(
             return problem(
                 format!("{key}.{objective}"),
                 format!(
-                    "there is no such objective{suggestion}; write an [[objective]] of this name or correct it"
+                    "is not an objective{suggestion}: add an [[objective]] of this name or correct it"
                 ),
             );
         }
@@ -234,7 +234,7 @@ mod tests {
             (
                 "safe = { engagement = 1",
                 "safe = { engagment = 1",
-                "profile.default.safe.engagment: there is no such objective (did you mean \"engagement\"?)",
+                "profile.default.safe.engagment: is not an objective (did you mean \"engagement\"?)",
             ),
             (
                 "safe = { engagement = 1, engagement_bait = -2 }",
@@ -244,7 +244,7 @@ mod tests {
             (
                 "engagement_bait = { sign",
                 "bait = { sign",
-                "profile.default.bounds.bait: there is no such objective",
+                "profile.default.bounds.bait: is not an objective",
             ),
             (
                 "min = -2.0",

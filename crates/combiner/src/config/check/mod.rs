@@ -1,0 +1,16 @@
+//! Checks of the raw configuration, one file per part. Every refusal names its key and says what to
+//! write.
+
+mod attributes;
+mod objective;
+mod problem;
+mod profile;
+mod store;
+
+pub(super) use self::{
+    attributes::attributes,
+    objective::objectives,
+    problem::{Checked, Problem, problem},
+    profile::profile,
+    store::{key_horizon, store},
+};
