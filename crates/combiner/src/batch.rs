@@ -12,7 +12,8 @@ use crate::{
     weights::{Attribute, Value},
 };
 
-/// Checked features of n candidates: every tensor has n rows, or one row that stands for all of them.
+/// Checked features of n candidates: every tensor has n rows, or one row that applies to all of
+/// them.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
     /// n, at least 1.
@@ -61,7 +62,7 @@ impl<'a> Batch<'a> {
             .find(|view| view.name == name)
     }
 
-    /// What is known of the request beside its candidates: every tensor of one element that is not missing.
+    /// The attributes of the request: every tensor of one element that is not missing.
     pub(crate) fn attributes(&self) -> Vec<Attribute> {
         let views = self.tensors.iter().map(|(view, _)| view);
         views
@@ -93,7 +94,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The value of a tensor of one element: text of BYTES, else a number; none where it is missing.
+/// The value of a tensor of one element: text for BYTES, else a number; none when it is missing.
 fn value(view: &TensorView<'_>) -> Option<Value> {
     let value = match view.datatype {
         Datatype::Bytes => Value::Text(view.to_strings().ok()?.pop()?.into_owned()),
@@ -103,7 +104,7 @@ fn value(view: &TensorView<'_>) -> Option<Value> {
     (!value.is_missing()).then_some(value)
 }
 
-/// The double that a person means who writes the number of a float: 0.1 and not 0.10000000149011612.
+/// The double that a person would write for a 32-bit float: 0.1 and not 0.10000000149011612.
 fn decimal(single: f32) -> f64 {
     if single.fract() == 0.0 {
         return single.into();
@@ -130,7 +131,7 @@ fn check_ids(ids: &[String]) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// The first infinite element. The scan has no early exit, so that the compiler makes it wide.
+/// The first infinite element. The scan has no early exit, so that the compiler vectorises it.
 fn first_infinite(view: &TensorView<'_>) -> Option<usize> {
     const F32: u32 = f32::INFINITY.to_bits();
     const F64: u64 = f64::INFINITY.to_bits();

@@ -175,6 +175,8 @@ pub(crate) enum RequestError {
         objectives: String,
         /// Why each failed.
         reasons: String,
+        /// True when the same request may succeed later.
+        retry: bool,
     },
     /// The profile holds a version of the model that is no longer served.
     #[error(
@@ -344,6 +346,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// True when the same request may succeed later: whoever answers wrongly will do so again.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        !matches!(self, Self::WrongAnswer(_))
+    }
+
     /// A short name, for metrics and `google.rpc.ErrorInfo`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -1,88 +1,92 @@
-//! What a request may bring beside its candidates: features that some objective takes, and configured attributes.
+//! What a request may bring beside its candidates: features that some objective accepts, and
+//! configured attributes.
 
 use counterweight_config::did_you_mean;
 use futures::future::join_all;
 
-use crate::{batch::Batch, call::Call, error::RequestError, rank::Engine, source::Source};
+use crate::{
+    batch::Batch,
+    call::Call,
+    error::RequestError,
+    source::{Objectives, Source},
+};
 
-impl Engine {
-    /// Refuses a feature that no objective takes, as far as the objectives have said what they take.
-    ///
-    /// A model may have been replaced by one that takes more, so each is asked again before a refusal.
-    pub(crate) async fn check_features(
-        &self,
-        batch: &Batch<'_>,
-        call: &Call,
-    ) -> Result<(), RequestError> {
-        if self.unknown_feature(batch).is_none() {
-            return Ok(());
-        }
-        join_all(
-            self.models()
-                .map(|model| model.refresh(call.until(model.timeout()))),
-        )
-        .await;
-        match self.unknown_feature(batch) {
-            Some(feature) => Err(RequestError::UnknownFeature {
-                suggestion: did_you_mean(
-                    &feature,
-                    self.known_features().iter().map(String::as_str),
-                ),
-                feature,
-            }),
-            None => Ok(()),
-        }
+/// Refuses a feature that no objective accepts, as far as the models have said what they accept.
+///
+/// A model may have been replaced by one that accepts more, so each is asked again before a
+/// refusal.
+pub(crate) async fn check_features(
+    objectives: &Objectives,
+    batch: &Batch<'_>,
+    call: &Call,
+) -> Result<(), RequestError> {
+    if unknown_feature(objectives, batch).is_none() {
+        return Ok(());
     }
-
-    /// The first feature that surely no objective takes.
-    fn unknown_feature(&self, batch: &Batch<'_>) -> Option<String> {
-        let surely_unknown = |name: &str| {
-            !self.config.attributes.iter().any(|known| known == name)
-                && self
-                    .objectives
-                    .iter()
-                    .all(|objective| match &objective.source {
-                        Source::Model(model) => model.takes(name) == Some(false),
-                        Source::Column(column) => column != name,
-                    })
-        };
-        batch
-            .tensors
-            .iter()
-            .find(|(view, _)| surely_unknown(view.name))
-            .map(|(view, _)| view.name.to_owned())
+    let models = objectives.models();
+    join_all(models.map(|model| model.refresh(call.until(model.timeout())))).await;
+    match unknown_feature(objectives, batch) {
+        Some(feature) => Err(RequestError::UnknownFeature {
+            suggestion: did_you_mean(
+                &feature,
+                known_features(objectives).iter().map(String::as_str),
+            ),
+            feature,
+        }),
+        None => Ok(()),
     }
+}
 
-    /// Refuses a configured attribute that is no single value, unless some model takes it.
-    pub(crate) fn check_attributes(&self, batch: &Batch<'_>) -> Result<(), RequestError> {
-        for name in &self.config.attributes {
-            if let Some(view) = batch.get(name)
-                && (view.rows != 1 || view.width != 1)
-                && !self.models().any(|model| model.lists(name))
-            {
-                return Err(RequestError::WideAttribute {
-                    attribute: name.clone(),
-                    rows: view.rows,
-                    width: view.width,
-                });
-            }
-        }
-        Ok(())
-    }
+/// The first feature that is certain to be accepted by no objective.
+fn unknown_feature(objectives: &Objectives, batch: &Batch<'_>) -> Option<String> {
+    let refused = |objective: &Source, name: &str| match objective {
+        Source::Model(model) => model.accepts(name) == Some(false),
+        Source::Column(column) => column != name,
+    };
+    let certainly_unknown = |name: &str| {
+        let mut sources = objectives.list.iter().map(|objective| &objective.source);
+        !objectives.attributes.iter().any(|known| known == name)
+            && sources.all(|source| refused(source, name))
+    };
+    batch
+        .tensors
+        .iter()
+        .find(|(view, _)| certainly_unknown(view.name))
+        .map(|(view, _)| view.name.to_owned())
+}
 
-    fn known_features(&self) -> Vec<String> {
-        let features = self
-            .objectives
-            .iter()
-            .flat_map(|objective| match &objective.source {
-                Source::Model(model) => model
-                    .inputs()
-                    .map(|inputs| inputs.list.iter().map(|input| input.name.clone()).collect())
-                    .unwrap_or_default(),
-                Source::Column(column) => vec![column.clone()],
+/// Refuses a configured attribute that is not a single value, unless some model declares it.
+pub(crate) fn check_attributes(
+    objectives: &Objectives,
+    batch: &Batch<'_>,
+) -> Result<(), RequestError> {
+    for name in &objectives.attributes {
+        if let Some(view) = batch.get(name)
+            && (view.rows != 1 || view.width != 1)
+            && !objectives.models().any(|model| model.declares(name))
+        {
+            return Err(RequestError::WideAttribute {
+                attribute: name.clone(),
+                rows: view.rows,
+                width: view.width,
             });
-        features
-            .chain(self.config.attributes.iter().cloned())
-            .collect()
+        }
     }
+    Ok(())
+}
+
+fn known_features(objectives: &Objectives) -> Vec<String> {
+    let features = objectives
+        .list
+        .iter()
+        .flat_map(|objective| match &objective.source {
+            Source::Model(model) => model
+                .inputs()
+                .map(|inputs| inputs.list.iter().map(|input| input.name.clone()).collect())
+                .unwrap_or_default(),
+            Source::Column(column) => vec![column.clone()],
+        });
+    features
+        .chain(objectives.attributes.iter().cloned())
+        .collect()
 }

@@ -1,8 +1,8 @@
-//! The combiner: ranks the candidates that it is given by `score = Σ weight · probability`, with weights that are
-//! changed while it runs.
+//! The combiner: ranks the candidates that it is given by `score = Σ weight · probability`, with
+//! weights that may change while it runs.
 //!
-//! A request goes `wire::ranking` → `rank` → `source` → models and back; a change of weights goes `wire::weights` →
-//! [`counterweight_weights`]. The two meet in one snapshot per request.
+//! A request goes `wire::ranking` → `rank` → `source` → models and back. A change of weights goes
+//! `wire::weights` → [`counterweight_weights`]. The two meet in one snapshot per request.
 //!
 //! [`serve`] runs on bound listeners until a future resolves; [`Config`] says what is served.
 
@@ -13,10 +13,12 @@ mod wire;
 mod admission;
 mod batch;
 mod call;
+mod engine;
 mod features;
 mod preview;
 mod rank;
-mod ring;
+mod ranking;
+mod recent_requests;
 mod served;
 mod source;
 mod stability;
@@ -25,8 +27,9 @@ pub mod config;
 mod error;
 mod metrics;
 
-pub use config::Config;
 use counterweight_weights as weights;
+
+pub use config::Config;
 pub use counterweight_weights::{StoreError, Verified, verify_log};
 pub use error::{CombinerError, ConfigurationError, Failure};
 pub use server::{Listeners, serve};

@@ -1,106 +1,22 @@
 //! Ranking, as one function that reads as the algorithm.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-use counterweight_proto::inference::model_infer_request::InferInputTensor;
 use counterweight_ranking::{combine, top_k};
-use futures::future::join_all;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 
 use crate::{
     batch::Batch,
     call::Call,
-    config::{Config, Policy, Profile},
+    config::{Policy, Profile},
+    engine::Engine,
     error::{Failure, RequestError},
-    metrics::Metrics,
-    ring::{Key, Ring},
-    served::Unconfirmed,
-    source::{Answer, Model, Objective, Source, SourceError},
-    weights::{Attribute, Chosen, LiveWeights, RequestContext},
+    features::{check_attributes, check_features},
+    ranking::{Combined, Degraded, Query, Ranking},
+    served::{check_binding, pinned_version},
+    source::{Answer, SourceError},
+    weights::{InForce, RequestContext},
 };
-
-/// Everything that ranking needs; shared by all requests.
-#[derive(Debug)]
-pub(crate) struct Engine {
-    pub(crate) config: Arc<Config>,
-    /// In the order of the configuration.
-    pub(crate) objectives: Vec<Objective>,
-    pub(crate) weights: Arc<LiveWeights>,
-    pub(crate) metrics: Metrics,
-    /// None when the configuration keeps no recent requests.
-    pub(crate) ring: Option<Ring>,
-}
-
-/// What to rank, and for which profile.
-#[derive(Debug)]
-pub(crate) struct Query {
-    pub(crate) request_id: String,
-    /// The profile's position in the configuration.
-    pub(crate) profile: usize,
-    pub(crate) ids: Vec<String>,
-    pub(crate) inputs: Vec<InferInputTensor>,
-    pub(crate) raw: Vec<Bytes>,
-    /// k; 0 asks for the profile's own limit.
-    pub(crate) limit: usize,
-    /// The unit of experiments; empty when it is not said.
-    pub(crate) unit_id: String,
-}
-
-/// All candidates with all that explains their order.
-#[derive(Debug)]
-pub(crate) struct Ranking {
-    pub(crate) request_id: String,
-    pub(crate) profile: usize,
-    /// The revision that set the weights.
-    pub(crate) revision: u64,
-    /// The unit of experiments; empty when it is not said.
-    pub(crate) unit_id: String,
-    /// What is known of the request beside its candidates; empty where neither a segment nor the ring asks.
-    pub(crate) attributes: Vec<Attribute>,
-    /// Whether it is kept among the recent requests: while this survives.
-    pub(crate) key: Option<Key>,
-    /// Which weights applied.
-    pub(crate) chosen: Chosen,
-    /// Whether the weights store is out of reach.
-    pub(crate) weights_stale: bool,
-    /// What was combined, in objective order.
-    pub(crate) objectives: Vec<Combined>,
-    /// What was done without.
-    pub(crate) degraded: Vec<Degraded>,
-    /// What the weights were tuned for, where something else answered.
-    pub(crate) unconfirmed: Vec<Unconfirmed>,
-    /// Every candidate of the request, in its order.
-    pub(crate) ids: Vec<String>,
-    /// One per candidate.
-    pub(crate) scores: Vec<f64>,
-    /// k; 0 is all.
-    pub(crate) limit: usize,
-    /// Positions of the best candidates, best first.
-    pub(crate) order: Vec<usize>,
-}
-
-/// One objective as it entered the scores.
-#[derive(Debug)]
-pub(crate) struct Combined {
-    /// Position in the configuration.
-    pub(crate) objective: usize,
-    pub(crate) weight: f64,
-    pub(crate) answer: Answer,
-}
-
-impl AsRef<[f64]> for Combined {
-    fn as_ref(&self) -> &[f64] {
-        &self.answer.probabilities
-    }
-}
-
-/// One objective that the ranking did without.
-#[derive(Debug)]
-pub(crate) struct Degraded {
-    /// Position in the configuration.
-    pub(crate) objective: usize,
-    pub(crate) failure: Failure,
-}
 
 /// Ranks the candidates of one request.
 pub(crate) async fn rank(
@@ -109,44 +25,30 @@ pub(crate) async fn rank(
     call: &Call,
 ) -> Result<Ranking, RequestError> {
     let profile = &engine.config.profiles[query.profile];
+    let objectives = &engine.objectives;
     let batch = Batch::check(&query.ids, &query.inputs, &query.raw)?;
-    let told = engine.models().all(|model| model.told());
-    engine.check_features(&batch, call).await?;
-    engine.check_attributes(&batch)?;
+    let has_metadata = objectives.models().all(|model| model.has_metadata());
+    check_features(objectives, &batch, call).await?;
+    check_attributes(objectives, &batch)?;
     call.check_time()?;
 
     let in_force = engine.weights.in_force(query.profile);
-    let key = engine
-        .ring
-        .as_ref()
-        .and_then(|ring| ring.draw(query.profile));
-    // A request that is kept is weighed again under segments that are not there yet.
-    let attributes = match key.is_none() && in_force.segments.is_empty() {
-        true => Vec::new(),
-        false => batch.attributes(),
+    let attributes = match query.all_attributes || !in_force.segments.is_empty() {
+        true => batch.attributes(),
+        false => Vec::new(),
     };
     let chosen = in_force.choose(RequestContext {
         attributes: &attributes,
         unit_id: &query.unit_id,
         request_id: &query.request_id,
     });
-    let answers = join_all(
-        profile
-            .objectives
-            .iter()
-            .enumerate()
-            .map(|(at, &objective)| {
-                let held = engine.held(query.profile, at, &in_force);
-                engine.answer(objective, &batch, call, held)
-            }),
-    )
-    .await;
-    if !told {
-        // A model said only now what it takes.
-        engine.check_features(&batch, call).await?;
+    let answers = ask_all(engine, profile, &batch, call, &chosen.weights, &in_force).await;
+    if !has_metadata {
+        // A model said only now what it accepts.
+        check_features(objectives, &batch, call).await?;
     }
-    let (combined, degraded) = engine.apply_policy(profile, &chosen.weights, answers)?;
-    let unconfirmed = engine.check_binding(query.profile, &in_force, &combined)?;
+    let (combined, degraded) = apply_policy(engine, profile, &chosen.weights, answers)?;
+    let unconfirmed = check_binding(profile, &in_force, &combined)?;
 
     let weights: Vec<f64> = combined.iter().map(|objective| objective.weight).collect();
     let scores = combine(&weights, &combined);
@@ -160,7 +62,6 @@ pub(crate) async fn rank(
         request_id: query.request_id,
         unit_id: query.unit_id,
         attributes,
-        key,
         chosen,
         profile: query.profile,
         revision: in_force.revision,
@@ -175,85 +76,140 @@ pub(crate) async fn rank(
     })
 }
 
-impl Engine {
-    /// The recent requests.
-    pub(crate) fn ring(&self) -> Result<&Ring, RequestError> {
-        self.ring.as_ref().ok_or(RequestError::RingOff)
-    }
+/// What came of one objective: its position in the configuration, and its answer.
+type Asked = (usize, Result<Answer, SourceError>);
 
-    /// The models among the sources.
-    pub(crate) fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
-        self.objectives
-            .iter()
-            .filter_map(|objective| match &objective.source {
-                Source::Model(model) => Some(model),
-                Source::Column(_) => None,
-            })
+/// Asks every objective of a profile at once.
+///
+/// An objective whose weight is 0 and whose model is down is not waited for: it would cost every
+/// request the model's timeout and change no score.
+async fn ask_all(
+    engine: &Engine,
+    profile: &Profile,
+    batch: &Batch<'_>,
+    call: &Call,
+    weights: &[f64],
+    in_force: &InForce,
+) -> Vec<Asked> {
+    let mut answers: Vec<_> = profile.objectives.iter().map(|_| None).collect();
+    let mut awaited = Vec::with_capacity(profile.objectives.len());
+    let mut asking = FuturesUnordered::new();
+    for (place, (&objective, &weight)) in profile.objectives.iter().zip(weights).enumerate() {
+        let down = engine.objectives.list[objective].is_down();
+        awaited.push(weight != 0.0 || !down);
+        let pinned = pinned_version(profile, place, in_force);
+        asking.push(async move {
+            let answer = ask(engine, objective, batch, call, pinned).await;
+            (place, answer)
+        });
     }
+    let mut missing = awaited.iter().filter(|&&awaited| awaited).count();
+    while missing > 0
+        && let Some((place, answer)) = asking.next().await
+    {
+        answers[place] = Some(answer);
+        missing -= usize::from(awaited[place]);
+    }
+    let skipped = || {
+        let reason = "it did not answer before, and with weight 0 it is not waited for";
+        Err(SourceError::Failed(Failure::Unavailable(reason.to_owned())))
+    };
+    let objectives = profile.objectives.iter().copied();
+    let answers = answers.into_iter().map(|one| one.unwrap_or_else(skipped));
+    objectives.zip(answers).collect()
+}
 
-    /// One objective's probabilities, with what becomes of it in the metrics.
-    async fn answer(
-        &self,
-        at: usize,
-        batch: &Batch<'_>,
-        call: &Call,
-        held: Option<&str>,
-    ) -> (usize, Result<Answer, SourceError>) {
-        let started = Instant::now();
-        let objective = &self.objectives[at];
-        let answer = objective.answer(batch, call, held).await;
-        self.metrics.answered(at, started.elapsed());
-        if let Err(SourceError::Failed(failure)) = &answer {
-            self.metrics.failed(&objective.name, failure);
-            tracing::debug!(objective = objective.name, trace = call.trace.trace_id(), %failure, "an objective failed");
+/// Asks one objective, and counts what comes of it in the metrics.
+async fn ask(
+    engine: &Engine,
+    at: usize,
+    batch: &Batch<'_>,
+    call: &Call,
+    pinned: Option<&str>,
+) -> Result<Answer, SourceError> {
+    let started = Instant::now();
+    let objective = &engine.objectives.list[at];
+    let answer = objective.answer(batch, call, pinned).await;
+    engine.metrics.answered(at, started.elapsed());
+    match &answer {
+        Ok(answer) => engine.metrics.clamped(at, answer.clamped),
+        Err(SourceError::Failed(failure)) => {
+            engine.metrics.failed(&objective.name, failure);
+            tracing::debug!(
+                objective = objective.name,
+                trace = call.trace.trace_id(),
+                %failure,
+                "an objective failed"
+            );
         }
-        (at, answer)
+        Err(SourceError::Request(_) | SourceError::PinnedVersionGone { .. }) => {}
     }
+    answer
+}
 
-    /// Pairs answers with weights; for a failed objective the profile's policy decides.
-    fn apply_policy(
-        &self,
-        profile: &Profile,
-        weights: &[f64],
-        answers: Vec<(usize, Result<Answer, SourceError>)>,
-    ) -> Result<(Vec<Combined>, Vec<Degraded>), RequestError> {
-        let mut combined = Vec::with_capacity(answers.len());
-        let mut degraded = Vec::new();
-        for ((objective, answer), &weight) in answers.into_iter().zip(weights) {
-            match (answer, profile.on_model_failure) {
-                (Ok(answer), _) => combined.push(Combined {
-                    objective,
-                    weight,
-                    answer,
-                }),
-                (Err(SourceError::Request(error)), _) => return Err(error),
-                (Err(SourceError::Failed(failure)), Policy::Fail) => {
-                    let objective = self.objectives[objective].name.clone();
-                    return Err(RequestError::ObjectiveFailed { objective, failure });
-                }
-                (Err(SourceError::Failed(failure)), Policy::Without) => {
-                    degraded.push(Degraded { objective, failure });
-                }
+/// Pairs answers with weights. An objective whose weight is 0 is left out when it fails, since it
+/// changes no score; for any other the profile's policy decides.
+fn apply_policy(
+    engine: &Engine,
+    profile: &Profile,
+    weights: &[f64],
+    answers: Vec<Asked>,
+) -> Result<(Vec<Combined>, Vec<Degraded>), RequestError> {
+    let mut combined = Vec::with_capacity(answers.len());
+    let mut degraded = Vec::new();
+    for ((objective, answer), &weight) in answers.into_iter().zip(weights) {
+        let name = || engine.objectives.list[objective].name.clone();
+        let without = weight == 0.0 || profile.on_model_failure == Policy::Without;
+        match answer {
+            Ok(answer) => combined.push(Combined {
+                objective,
+                weight,
+                answer,
+            }),
+            Err(SourceError::Failed(failure)) if without => {
+                degraded.push(Degraded { objective, failure });
             }
+            Err(SourceError::PinnedVersionGone { reason, .. }) if weight == 0.0 => {
+                let failure = Failure::NotServed(reason);
+                degraded.push(Degraded { objective, failure });
+            }
+            Err(SourceError::Failed(failure)) => {
+                let objective = name();
+                return Err(RequestError::ObjectiveFailed { objective, failure });
+            }
+            Err(SourceError::PinnedVersionGone {
+                model,
+                version,
+                reason,
+            }) => {
+                return Err(RequestError::HeldVersionGone {
+                    objective: name(),
+                    model,
+                    version,
+                    reason,
+                });
+            }
+            Err(SourceError::Request(error)) => return Err(error),
         }
-        if combined.iter().all(|objective| objective.weight == 0.0) {
-            return Err(self.nothing_left(&degraded));
-        }
-        if !degraded.is_empty() {
-            self.metrics.degraded(&profile.name);
-        }
-        Ok((combined, degraded))
     }
+    if combined.iter().all(|objective| objective.weight == 0.0) {
+        return Err(nothing_left(engine, &degraded));
+    }
+    if !degraded.is_empty() {
+        engine.metrics.degraded(&profile.name);
+    }
+    Ok((combined, degraded))
+}
 
-    fn nothing_left(&self, degraded: &[Degraded]) -> RequestError {
-        let name = |failed: &Degraded| self.objectives[failed.objective].name.clone();
-        let reasons: Vec<String> = degraded
-            .iter()
-            .map(|failed| format!("objective {:?}: {}", name(failed), failed.failure))
-            .collect();
-        RequestError::NothingLeft {
-            objectives: degraded.iter().map(name).collect::<Vec<_>>().join(", "),
-            reasons: reasons.join("; "),
-        }
+fn nothing_left(engine: &Engine, degraded: &[Degraded]) -> RequestError {
+    let name = |failed: &Degraded| engine.objectives.list[failed.objective].name.clone();
+    let reasons: Vec<String> = degraded
+        .iter()
+        .map(|failed| format!("objective {:?}: {}", name(failed), failed.failure))
+        .collect();
+    RequestError::NothingLeft {
+        objectives: degraded.iter().map(name).collect::<Vec<_>>().join(", "),
+        reasons: reasons.join("; "),
+        retry: degraded.iter().any(|failed| failed.failure.may_pass()),
     }
 }

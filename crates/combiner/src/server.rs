@@ -27,12 +27,9 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     admission::Gate,
     config::Config,
+    engine::Engine,
     error::CombinerError,
-    metrics::Metrics,
-    rank::Engine,
-    ring::Ring,
-    source::Objective,
-    weights::LiveWeights,
+    served,
     wire::{ranking::Ranker, weights::WeightsApi},
 };
 
@@ -114,8 +111,8 @@ pub async fn serve(
     following.abort();
     watching.abort();
     engine.weights.close().await;
-    if let Some(ring) = &engine.ring {
-        ring.close().await;
+    if let Some(recent) = &engine.recent {
+        recent.close().await;
     }
     draining.cancel();
     stopped.cancel();
@@ -127,26 +124,6 @@ pub async fn serve(
         what: "the gRPC server",
         reason: error.to_string(),
     })
-}
-
-impl Engine {
-    async fn open(config: Arc<Config>) -> Result<Self, CombinerError> {
-        let objectives = config
-            .objectives
-            .iter()
-            .map(|objective| Objective::new(objective, &config))
-            .collect::<Result<_, _>>()?;
-        let metrics = Metrics::new(&config)?;
-        let ring = Ring::start(&config, &metrics)?;
-        let weights = LiveWeights::open(Arc::new(config.weights()), &metrics.registry).await?;
-        Ok(Self {
-            objectives,
-            weights: Arc::new(weights),
-            metrics,
-            ring,
-            config,
-        })
-    }
 }
 
 fn router(
@@ -192,7 +169,7 @@ fn router(
 /// Asks every model what it takes, until all have said so; then the ranking service is healthy.
 async fn reach_models(engine: Arc<Engine>, health: HealthReporter) {
     let mut pause = FIRST_PAUSE;
-    for model in engine.models() {
+    for model in engine.objectives.models() {
         let mut told = false;
         while let Err(failure) = model.refresh(Instant::now() + LONGEST_PAUSE).await {
             if !told {
@@ -213,14 +190,18 @@ async fn reach_models(engine: Arc<Engine>, health: HealthReporter) {
 /// is served, and keeps what held versions take at hand.
 async fn watch_models(engine: Arc<Engine>) {
     loop {
-        let served = engine.served().await;
+        let served = served::served(&engine.objectives).await;
         let (_, profiles) = engine.weights.all();
         for (profile, in_force) in profiles.iter().enumerate() {
-            let unconfirmed = engine.unconfirmed(profile, in_force, &served);
-            let name = &engine.config.profiles[profile].name;
-            engine.metrics.unconfirmed(name, unconfirmed.len());
+            let configured = &engine.config.profiles[profile];
+            let unconfirmed = served::unconfirmed(configured, in_force, &served);
+            engine
+                .metrics
+                .unconfirmed(&configured.name, unconfirmed.len());
             // A version that is gone is for Rank to say.
-            let _ = engine.check_holdable(profile, &in_force.state()).await;
+            let state = in_force.state();
+            let (config, objectives) = (&engine.config, &engine.objectives);
+            let _ = served::check_restorable(config, objectives, profile, &state).await;
         }
         tokio::time::sleep(MODEL_WATCH).await;
     }

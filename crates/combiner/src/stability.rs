@@ -1,17 +1,19 @@
-//! How far each weight may move before an answer's page changes, and before each of its candidates leaves it.
+//! How far each weight may move before an answer's page changes, and before each of its candidates
+//! leaves it.
 
 use counterweight_ranking::stability::{Range, ranges, staying};
 
-use crate::{error::RequestError, rank::Ranking};
+use crate::{error::RequestError, ranking::Ranking};
 
-/// The most candidates times places of the page: the cost grows with both, and is a fraction of a second here.
+/// The most candidates times places of the page. The cost grows with both, and is a fraction of a
+/// second here.
 const MOST: usize = 1_000_000;
 const EVERYWHERE: Range = Range {
     low: f64::NEG_INFINITY,
     high: f64::INFINITY,
 };
 
-/// Ranges of the weights of one answer, each while the others are held; rounded inward.
+/// Ranges of the weights of one answer, each while the other weights do not move; rounded inward.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stability {
     /// For each objective, where the page stays as it is.
@@ -21,14 +23,15 @@ pub(crate) struct Stability {
 }
 
 impl Stability {
-    /// Of a ranking; it is computed on a thread where it keeps nobody waiting.
-    pub(crate) async fn of(ranking: Ranking) -> Result<(Ranking, Self), RequestError> {
+    /// Computes the ranges of a ranking on a blocking thread, so that no other request waits.
+    pub(crate) async fn compute(ranking: Ranking) -> Result<(Ranking, Self), RequestError> {
         let (places, candidates) = (ranking.order.len(), ranking.ids.len());
         if places < candidates && places.saturating_mul(candidates) > MOST {
             return Err(RequestError::Field {
                 field: "stability",
                 problem: format!(
-                    "is asked for {places} places of {candidates} candidates; ask for a smaller page, so that their product is at most {MOST}"
+                    "is too much work for {places} places of {candidates} candidates: ask for a \
+                     smaller limit, so that their product is at most {MOST}"
                 ),
             });
         }
@@ -42,7 +45,7 @@ impl Stability {
     }
 
     fn new(ranking: &Ranking) -> Self {
-        // Ties break on the id, so the candidates are looked at in that order.
+        // Ties break on the id, so the columns are put in that order.
         let mut by_id: Vec<usize> = (0..ranking.ids.len()).collect();
         by_id.sort_unstable_by_key(|&at| &ranking.ids[at]);
         let mut place = vec![0; by_id.len()];
@@ -65,7 +68,7 @@ impl Stability {
             .collect();
         let candidates = (0..weights.len()).map(|objective| {
             if page.len() == by_id.len() {
-                // Nobody can leave a page that shows all.
+                // No candidate can leave a page that shows all.
                 return vec![EVERYWHERE; page.len()];
             }
             staying(&weights, &columns, objective, &page)

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     ranked: Vec<Histogram>,
     model: Vec<Histogram>,
     failures: IntCounterVec,
+    clamped: Vec<IntCounter>,
     degraded: IntCounterVec,
     /// Requests refused at once.
     pub(crate) overloaded: IntCounter,
@@ -100,6 +101,20 @@ impl Metrics {
                     &["objective", "kind"],
                 )?,
             )?,
+            clamped: {
+                let counters = register(
+                    &registry,
+                    counter(
+                        "counterweight_objective_clamped_total",
+                        "Probabilities that lay up to 1e-5 outside of [0, 1] and were brought into it.",
+                        &["objective"],
+                    )?,
+                )?;
+                let objectives = config.objectives.iter();
+                objectives
+                    .map(|objective| counters.with_label_values(&[&objective.name]))
+                    .collect()
+            },
             degraded: register(
                 &registry,
                 counter(
@@ -164,6 +179,11 @@ impl Metrics {
         self.failures
             .with_label_values(&[objective, failure.kind()])
             .inc();
+    }
+
+    /// So many probabilities of the objective at that position were brought into [0, 1].
+    pub(crate) fn clamped(&self, objective: usize, probabilities: usize) {
+        self.clamped[objective].inc_by(u64::try_from(probabilities).unwrap_or(u64::MAX));
     }
 
     /// An answer did without an objective.

@@ -1,7 +1,8 @@
-//! What a change of weights would do to the recent requests, and which weight does what is asked: on the ring's thread, with no model call.
+//! What a change of weights would do to the recent requests, and which weight meets a goal on them.
+//! Both run on the thread of the recent requests and call no model.
 //!
-//! A request is weighed as Rank would weigh it now and under the change, by [`crate::weights::InForce::choose`] and nothing else, and ranked again by
-//! [`counterweight_ranking::preview`]. A preview binds nothing and writes nothing.
+//! [`crate::weights::InForce::choose`] gives the weights of a request now and under the change, as
+//! for Rank, and [`counterweight_ranking::preview`] ranks it under both. A preview writes nothing.
 
 mod replay;
 mod solve;
@@ -14,9 +15,9 @@ use counterweight_ranking::{
 use self::replay::{Replayable, columns};
 pub(crate) use self::solve::{Answered, Asked, solve};
 use crate::{
+    engine::Engine,
     error::RequestError,
-    rank::Engine,
-    ring::Recent,
+    recent_requests::Recent,
     weights::{Context, ProfileChange, WhatIf},
 };
 
@@ -37,11 +38,11 @@ pub(crate) struct Replayed {
     /// When the oldest and the newest were ranked, in milliseconds since 1970.
     pub(crate) from_ms: u64,
     pub(crate) to_ms: u64,
-    /// The share of the profile's requests that is kept, each with the same chance.
+    /// The share of the profile's requests that are kept, each with the same chance.
     pub(crate) share: f64,
-    /// Requests left out since other models had ranked them.
+    /// Requests left out because other models ranked them than the newest.
     pub(crate) other_models: usize,
-    /// Requests left out since they were ranked without an objective.
+    /// Requests left out because they were ranked without an objective.
     pub(crate) incomplete: usize,
 }
 
@@ -64,16 +65,16 @@ pub(crate) async fn preview(
     change: ProfileChange,
     k: usize,
 ) -> Result<Previewed, RequestError> {
-    let ring = engine.ring()?;
-    let place = ring.place()?;
-    // Here and not on the worker: a thread of lowest priority takes no lock that others wait for.
+    let recent = engine.recent_requests()?;
+    let place = recent.reserve_place()?;
+    // Not on the worker: a thread of lowest priority must not take a lock that others wait for.
     let what_if = engine.weights.what_if(context, &change)?;
     let config = engine.config.clone();
     let work = move |recent: &[Recent]| {
         let replayable = Replayable::new(&config, what_if.profile, recent)?;
         replayable.preview(what_if, k)
     };
-    ring.work(&place, work).await?
+    recent.run(&place, work).await?
 }
 
 impl Replayable {
@@ -117,7 +118,7 @@ impl Replayable {
     }
 }
 
-/// What is kept was checked when it was ranked: this can not happen.
+/// A kept request was checked when it was ranked, so this cannot happen.
 fn broken(error: &RankingError) -> RequestError {
     RequestError::Internal {
         what: format!("recent requests: {error}"),

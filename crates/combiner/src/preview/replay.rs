@@ -1,4 +1,5 @@
-//! Which of the recent requests are replayed: those that all objectives ranked, by the models and calibrators of the newest of them.
+//! Which of the recent requests are replayed: those that all objectives ranked, by the same models
+//! and calibrators as the newest of them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,7 +12,7 @@ use super::Replayed;
 use crate::{
     config::Config,
     error::RequestError,
-    ring::{Recent, Record},
+    recent_requests::{Recent, Record},
 };
 
 /// The requests of one profile that can be replayed.
@@ -58,7 +59,7 @@ impl Replayable {
         })
     }
 
-    /// Places of the page: what was asked, or for 0 the k of most requests, the largest of equals.
+    /// Size of the page: what was asked, or for 0 the k of most requests, the largest of equals.
     pub(super) fn places(&self, asked: usize) -> usize {
         if asked > 0 {
             return asked;

@@ -1,4 +1,5 @@
-//! Inverse control: the weight of one objective that does what is asked on the recent requests, and the preview of exactly that weight.
+//! The weight of one objective that meets a goal on the recent requests, and the preview of exactly
+//! that weight.
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{
@@ -12,18 +13,18 @@ use super::{
 };
 use crate::{
     config::{Config, Profile},
+    engine::Engine,
     error::RequestError,
-    rank::Engine,
-    ring::Recent,
+    recent_requests::Recent,
     weights::{
         AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAt, ProfileChange,
     },
 };
 
-/// The position of the objective whose exposure is the gain.
+/// The position of the objective whose exposure is to be high.
 const GAIN: usize = 0;
 
-/// What is asked.
+/// What to solve for.
 #[derive(Debug)]
 pub(crate) struct Asked {
     /// The profile's position in the configuration.
@@ -53,21 +54,21 @@ pub(crate) async fn solve(
     asked: Asked,
 ) -> Result<Answered, RequestError> {
     let swept = sought(&engine.config, &asked)?;
-    let ring = engine.ring()?;
-    let place = ring.place()?;
+    let recent = engine.recent_requests()?;
+    let place = recent.reserve_place()?;
     let configured = &engine.config.profiles[asked.profile];
     let in_force = engine.weights.in_force(asked.profile);
-    let (config, held) = (engine.config.clone(), in_force.clone());
+    let (config, solved_under) = (engine.config.clone(), in_force.clone());
     let bound = configured.bounds[swept];
     let work = move |recent: &[Recent]| {
         Replayable::new(&config, asked.profile, recent).map(|replayable| {
             let k = replayable.places(asked.k);
             let within = (bound.min, bound.max);
-            let solved = replayable.solve(&held, swept, k, asked.goal, within);
+            let solved = replayable.solve(&solved_under, swept, k, asked.goal, within);
             (replayable, k, solved)
         })
     };
-    let (replayable, k, solved) = ring.work(&place, work).await??;
+    let (replayable, k, solved) = recent.run(&place, work).await??;
     let name = |at: usize| engine.config.objective_names(asked.profile).nth(at);
     let objective = name(swept).unwrap_or_default().to_owned();
     let solved = solved.map_err(|error| RequestError::Unsolved {
@@ -78,12 +79,12 @@ pub(crate) async fn solve(
     })?;
     let change = change(configured, &objective, &solved, &in_force);
     let what_if = engine.weights.what_if(context, &change)?;
-    // Of the very requests that it was solved on.
+    // On the very requests that it was solved on.
     let work = move |_: &[Recent]| replayable.preview(what_if, k);
     Ok(Answered {
         objective,
         solved,
-        previewed: ring.work(&place, work).await??,
+        previewed: recent.run(&place, work).await??,
     })
 }
 
@@ -127,19 +128,23 @@ impl Replayable {
         goal: Goal,
         within: (f64, f64),
     ) -> Result<Solved, RankingError> {
-        // Where the profile's own weight comes out again, no segment, arm or draw has put another in its place.
-        let mut own = in_force.weights.as_slice().to_vec();
-        own[swept] = f64::NAN;
+        let own = in_force.weights.as_slice().to_vec();
+        let mut other = own.clone();
+        other[swept] = f64::from(own[swept] == 0.0);
         let mut solver = Solver::new(k, own.len(), swept, GAIN)?;
         for record in &self.records {
-            let weights = in_force.choose_over(&own, record.who()).weights;
-            solver.push(&columns(record), &weights, weights[swept].is_nan())?;
+            let choose = |own: &[f64]| in_force.choose_over(own, record.who()).weights;
+            let weights = choose(&own);
+            // The weight is free when the profile's own one decides it: then no segment, arm or
+            // draw has put another in its place.
+            let free = choose(&other)[swept] != weights[swept];
+            solver.push(&columns(record), &weights, free)?;
         }
         solver.solve(goal, within)
     }
 }
 
-/// The change that sets the weight, of the weights that it was solved under.
+/// The change that sets the weight, for the revision that it was solved under.
 fn change(
     profile: &Profile,
     objective: &str,

@@ -1,9 +1,52 @@
-//! Takes the probabilities out of a model's answer; an answer that is not one probability per candidate is refused.
+//! Takes the probabilities out of a model's answer. An answer that is not one probability per
+//! candidate is refused.
 
 use counterweight_proto::inference::{InferTensorContents, ModelInferResponse};
+use counterweight_ranking::clamp_probabilities;
 use counterweight_tensor::{Data, Datatype, TensorView};
 
-/// The column `column` of the output `output`, one finite probability for each of `candidates`.
+use crate::error::{Failure, RequestError};
+
+/// One probability per candidate, and where it comes from.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Finite, in [0, 1], one per candidate.
+    pub(crate) probabilities: Vec<f64>,
+    /// How many of them were brought into [0, 1].
+    pub(crate) clamped: usize,
+    /// What the model answered, when the combiner applied a calibrator to it.
+    pub(crate) raw: Option<Vec<f64>>,
+    /// Empty for a column.
+    pub(crate) model_version: String,
+    /// Name and version of each calibrator that was applied, comma separated; empty for none.
+    pub(crate) calibrator: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum SourceError {
+    /// The request is wrong: no policy helps.
+    Request(RequestError),
+    /// The model has failed: the profile's policy decides.
+    Failed(Failure),
+    /// No server has the version that the weights were tuned for.
+    PinnedVersionGone {
+        /// The model's name on its server.
+        model: String,
+        version: String,
+        /// What the servers said.
+        reason: String,
+    },
+}
+
+impl From<RequestError> for SourceError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+/// The column `column` of the output `output`, one finite probability for each of `candidates`, and
+/// how many of them were brought into [0, 1].
 ///
 /// # Errors
 /// What is wrong with the answer, for a person.
@@ -12,7 +55,7 @@ pub(super) fn probabilities(
     output: &str,
     column: usize,
     candidates: usize,
-) -> Result<Vec<f64>, String> {
+) -> Result<(Vec<f64>, usize), String> {
     let at = response
         .outputs
         .iter()
@@ -60,13 +103,12 @@ pub(super) fn probabilities(
             .step_by(view.width)
             .collect();
     }
-    match values.iter().position(|value| !(0.0..=1.0).contains(value)) {
-        Some(row) => Err(format!(
-            "output {output:?}, row {row}, is {}, which is no probability",
+    match clamp_probabilities(&mut values) {
+        Ok(clamped) => Ok((values, clamped)),
+        Err(row) => Err(format!(
+            "output {output:?}, row {row}, is {}, which is not a probability",
             values[row]
         )),
-        // −0 is 0, here as in every sum.
-        None => Ok(values.into_iter().map(|value| value + 0.0).collect()),
     }
 }
 
@@ -94,18 +136,30 @@ mod tests {
     #[test]
     fn ours_and_predict_proba_serve() {
         let ours = response("FP32", &[2], encode_f32(&[0.25, 1.0]));
-        assert_eq!(probabilities(&ours, "p", 0, 2).unwrap(), [0.25, 1.0]);
+        assert_eq!(
+            probabilities(&ours, "p", 0, 2).unwrap(),
+            (vec![0.25, 1.0], 0)
+        );
         let foreign = response("FP64", &[2, 2], encode_f64(&[0.9, 0.1, 0.4, 0.6]));
-        assert_eq!(probabilities(&foreign, "p", 1, 2).unwrap(), [0.1, 0.6]);
+        assert_eq!(probabilities(&foreign, "p", 1, 2).unwrap().0, [0.1, 0.6]);
         let minus_zero = response("FP64", &[1], encode_f64(&[-0.0]));
         assert_eq!(
-            probabilities(&minus_zero, "p", 0, 1).unwrap()[0].to_bits(),
+            probabilities(&minus_zero, "p", 0, 1).unwrap().0[0].to_bits(),
             0
         );
     }
 
     #[test]
-    fn whatever_is_no_probability_per_candidate_is_refused() {
+    fn the_rounding_of_single_floats_is_clamped_and_counted() {
+        let rounded = response("FP32", &[3], encode_f32(&[1.000_000_1, 0.5, -1e-7]));
+        assert_eq!(
+            probabilities(&rounded, "p", 0, 3).unwrap(),
+            (vec![1.0, 0.5, 0.0], 2)
+        );
+    }
+
+    #[test]
+    fn what_is_not_one_probability_per_candidate_is_refused() {
         let cases = [
             (
                 response("FP32", &[2], encode_f32(&[0.5; 2])),
@@ -154,7 +208,7 @@ mod tests {
                 "p",
                 0,
                 1,
-                "no probability",
+                "not a probability",
             ),
             (
                 response("INT64", &[1], encode_f64(&[0.0])),

@@ -1,20 +1,28 @@
-//! The servers of one model: taken in turn, and one that failed a moment ago is tried last.
+//! The servers of one model. A host name stands for all of its addresses, which are looked up
+//! again while the combiner runs; calls take the servers in turn, and suspects last.
 
 use std::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    collections::HashSet,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use counterweight_proto::{
     Unary, inference::grpc_inference_service_client::GrpcInferenceServiceClient,
 };
-use tonic::transport::{self, Channel};
+use tokio::{net::lookup_host, sync::Mutex, time::timeout};
+use tonic::transport::{self, Channel, Uri};
 
+use super::health::{Health, Outcome};
 use crate::error::CombinerError;
 
-/// How long an endpoint that failed is tried only after the others.
-const SUSPECT: Duration = Duration::from_secs(1);
-/// Wide enough for thousands of candidates in one flight; the default of 64 KiB is filled by 500 × 32 floats.
+/// Wide enough for thousands of candidates in one flight; the default of 64 KiB is filled by
+/// 500 × 32 floats.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 /// One frame for a whole usual answer.
@@ -22,132 +30,454 @@ const MAX_FRAME: u32 = 1 << 20;
 /// A dead peer that closes nothing is noticed after interval and timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Host names are looked up this often, and this soon after a call that failed.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
+const LOOKUP_AFTER_FAILURE: Duration = Duration::from_secs(1);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One server.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// As it is named in messages.
     pub(super) address: String,
     client: GrpcInferenceServiceClient<Unary<Channel>>,
-    /// Milliseconds since `Endpoints::born`; until then it is tried last.
-    suspect_until: AtomicU64,
+    health: Health,
+    /// The version that it last answered with when none was asked for.
+    version: ArcSwapOption<String>,
 }
 
 /// All servers of one model.
 #[derive(Debug)]
 pub(super) struct Endpoints {
-    all: Vec<Endpoint>,
+    targets: Vec<Target>,
+    settings: Settings,
+    /// In the order of the configuration, and of the addresses of a name.
+    all: ArcSwap<Vec<Arc<Endpoint>>>,
     next: AtomicUsize,
     born: Instant,
+    /// Milliseconds since `born` when names are due to be looked up.
+    lookup_due: AtomicU64,
+    /// One lookup at a time; the last one's failure.
+    lookup: Mutex<Option<String>>,
+}
+
+/// An endpoint of the configuration.
+#[derive(Debug)]
+struct Target {
+    uri: String,
+    /// The name to look up and the port; none when the endpoint is an address or a socket.
+    name: Option<(String, u16)>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    connect_timeout: Duration,
+    max_message_bytes: usize,
 }
 
 impl Endpoints {
-    /// Prepares the channels; each connects when it is first used.
+    /// Prepares the channels of addresses and sockets; each connects when it is first used. Names
+    /// are looked up by the first call.
     pub(super) fn new(
-        addresses: &[String],
+        uris: &[String],
         connect_timeout: Duration,
         max_message_bytes: usize,
     ) -> Result<Self, CombinerError> {
-        let all = addresses
-            .iter()
-            .map(|address| {
-                let endpoint = transport::Endpoint::from_shared(address.clone())
-                    .map_err(|error| CombinerError::Internal {
-                        what: format!("{address}: {error}"),
-                    })?
-                    .tcp_nodelay(true)
-                    .connect_timeout(connect_timeout)
-                    .initial_stream_window_size(STREAM_WINDOW)
-                    .initial_connection_window_size(CONNECTION_WINDOW)
-                    .max_frame_size(MAX_FRAME)
-                    .http2_keep_alive_interval(KEEP_ALIVE)
-                    .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-                let client = GrpcInferenceServiceClient::new(Unary(endpoint.connect_lazy()))
-                    .max_decoding_message_size(max_message_bytes)
-                    .max_encoding_message_size(max_message_bytes);
-                Ok(Endpoint {
-                    address: address.clone(),
-                    client,
-                    suspect_until: AtomicU64::new(0),
-                })
-            })
-            .collect::<Result<_, CombinerError>>()?;
+        let settings = Settings {
+            connect_timeout,
+            max_message_bytes,
+        };
+        let targets: Vec<Target> = uris.iter().map(|uri| Target::new(uri)).collect();
+        let fixed = targets.iter().filter(|target| target.name.is_none());
+        let all = fixed
+            .map(|target| Endpoint::new(target, None, &settings).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            all,
+            targets,
+            settings,
+            all: ArcSwap::from_pointee(all),
             next: AtomicUsize::new(0),
             born: Instant::now(),
+            lookup_due: AtomicU64::new(0),
+            lookup: Mutex::new(None),
         })
     }
 
     /// Every endpoint once, beginning with the one whose turn it is; suspects come last.
-    pub(super) fn in_turn(&self) -> Vec<&Endpoint> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % self.all.len();
-        let mut order: Vec<&Endpoint> =
-            self.all[first..].iter().chain(&self.all[..first]).collect();
+    ///
+    /// # Errors
+    /// No name could be looked up so far; the message says why.
+    pub(super) async fn in_turn(self: &Arc<Self>) -> Result<Vec<Arc<Endpoint>>, String> {
+        let mut all = self.all.load_full();
+        let due = self.claim_lookup();
+        if all.is_empty() {
+            // A caller that goes away here leaves the lookup to the next one who waits.
+            let mut failure = self.lookup.lock().await;
+            if self.all.load().is_empty() && (due || failure.is_none()) {
+                *failure = self.look_up().await;
+            }
+            all = self.all.load_full();
+            if all.is_empty() {
+                return Err(failure.clone().unwrap_or_default());
+            }
+        } else if due {
+            // Nobody waits for a name whose addresses are known.
+            let endpoints = Arc::clone(self);
+            tokio::spawn(async move {
+                let mut failure = endpoints.lookup.lock().await;
+                *failure = endpoints.look_up().await;
+            });
+        }
+        Ok(self.ordered(&all))
+    }
+
+    fn ordered(&self, all: &[Arc<Endpoint>]) -> Vec<Arc<Endpoint>> {
+        let first = self.next.fetch_add(1, Relaxed) % all.len();
+        let mut order: Vec<_> = all[first..].iter().chain(&all[..first]).cloned().collect();
         if order.len() > 1 {
-            let now = self.now();
-            order.sort_by_key(|endpoint| endpoint.suspect_until.load(Ordering::Relaxed) > now);
+            let tried = order[0].health.try_in_turn(Instant::now());
+            let from = usize::from(tried);
+            order[from..].sort_by_key(|endpoint| endpoint.health.suspect());
         }
         order
     }
 
-    /// Says how a call to the endpoint went.
-    pub(super) fn report(&self, endpoint: &Endpoint, answered: bool) {
-        let before = endpoint.suspect_until.load(Ordering::Relaxed);
-        if answered {
-            if before != 0 {
-                endpoint.suspect_until.store(0, Ordering::Relaxed);
-                tracing::info!(
-                    endpoint = endpoint.address,
-                    "the model server answers again"
-                );
+    /// Takes note of how a call that began at `began` ended.
+    pub(super) fn report(&self, endpoint: &Endpoint, outcome: Outcome, began: Instant) {
+        let changed = endpoint.health.note(outcome, began, Instant::now());
+        let address = &endpoint.address;
+        match outcome {
+            Outcome::Answered if changed => {
+                tracing::info!(endpoint = address, "the model server answers again");
             }
-        } else {
-            if before == 0 {
-                tracing::warn!(
-                    endpoint = endpoint.address,
-                    "the model server does not answer"
-                );
+            Outcome::Answered => {}
+            Outcome::Unreachable | Outcome::Silent { .. } => {
+                if changed {
+                    tracing::warn!(endpoint = address, "the model server does not answer");
+                }
+                // Perhaps the name stands for other addresses now.
+                let soon = self.millis() + millis(LOOKUP_AFTER_FAILURE);
+                self.lookup_due.fetch_min(soon, Relaxed);
             }
-            let until = self.now() + u64::try_from(SUSPECT.as_millis()).unwrap_or(u64::MAX);
-            endpoint.suspect_until.store(until, Ordering::Relaxed);
         }
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    /// True when no endpoint answers at present.
+    pub(super) fn all_suspect(&self) -> bool {
+        let all = self.all.load();
+        all.iter().all(|endpoint| endpoint.health.suspect())
+    }
+
+    /// The versions that the endpoints last answered with; those of suspects only when all are.
+    pub(super) fn versions(&self) -> Vec<Arc<String>> {
+        let all = self.all.load();
+        let none_answers = self.all_suspect();
+        all.iter()
+            .filter(|endpoint| none_answers || !endpoint.health.suspect())
+            .filter_map(|endpoint| endpoint.version.load_full())
+            .collect()
+    }
+
+    /// Whether it is time to look names up, and this caller is the one to do it.
+    fn claim_lookup(&self) -> bool {
+        if self.targets.iter().all(|target| target.name.is_none()) {
+            return false;
+        }
+        let (due, now) = (self.lookup_due.load(Relaxed), self.millis());
+        let next = now
+            + millis(match self.all.load().is_empty() {
+                true => LOOKUP_AFTER_FAILURE,
+                false => LOOKUP_INTERVAL,
+            });
+        now >= due
+            && self
+                .lookup_due
+                .compare_exchange(due, next, Relaxed, Relaxed)
+                .is_ok()
+    }
+
+    /// Looks every name up; says what failed.
+    async fn look_up(&self) -> Option<String> {
+        let mut found = Vec::with_capacity(self.targets.len());
+        let mut failures = Vec::new();
+        for target in &self.targets {
+            let Some((name, port)) = &target.name else {
+                found.push(None);
+                continue;
+            };
+            let looked_up = timeout(LOOKUP_TIMEOUT, lookup_host((name.as_str(), *port))).await;
+            let reason = match looked_up {
+                Ok(Ok(addresses)) => {
+                    found.push(Some(addresses.collect()));
+                    continue;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer".to_owned(),
+            };
+            found.push(None);
+            failures.push(format!("{name} cannot be looked up: {reason}"));
+        }
+        if !failures.is_empty() {
+            tracing::warn!(reason = failures.join("; "), "a model server's name");
+            self.lookup_due
+                .fetch_min(self.millis() + millis(LOOKUP_AFTER_FAILURE), Relaxed);
+        }
+        if let Err(error) = self.set_addresses(&found) {
+            failures.push(error.to_string());
+        }
+        (!failures.is_empty()).then(|| failures.join("; "))
+    }
+
+    /// Replaces the addresses of each target that has some here, in the order of the
+    /// configuration. What is known of an address that stays is kept, and so are all of a name
+    /// that could not be looked up.
+    fn set_addresses(&self, found: &[Option<Vec<SocketAddr>>]) -> Result<(), CombinerError> {
+        let before = self.all.load_full();
+        let mut all: Vec<Arc<Endpoint>> = Vec::with_capacity(before.len());
+        for (target, found) in self.targets.iter().zip(found) {
+            let Some(found) = found else {
+                let same = |endpoint: &&Arc<Endpoint>| endpoint.belongs_to(target);
+                all.extend(before.iter().filter(same).cloned());
+                continue;
+            };
+            let mut seen = HashSet::new();
+            for address in found.iter().filter(|address| seen.insert(**address)) {
+                let name = target.named(*address);
+                let known = before.iter().find(|endpoint| endpoint.address == name);
+                all.push(match known {
+                    Some(known) => Arc::clone(known),
+                    None => Arc::new(Endpoint::new(target, Some(*address), &self.settings)?),
+                });
+            }
+        }
+        let names = |all: &[Arc<Endpoint>]| -> Vec<String> {
+            all.iter()
+                .map(|endpoint| endpoint.address.clone())
+                .collect()
+        };
+        if names(&all) != names(&before) {
+            tracing::info!(addresses = ?names(&all), "the addresses of a model's servers");
+            self.all.store(Arc::new(all));
+        }
+        Ok(())
+    }
+
+    fn millis(&self) -> u64 {
+        millis(self.born.elapsed())
+    }
+}
+
+impl Target {
+    fn new(uri: &str) -> Self {
+        let parsed = uri.parse::<Uri>().ok();
+        let name = parsed.as_ref().and_then(|parsed| {
+            let host = parsed
+                .host()
+                .filter(|_| parsed.scheme_str() == Some("http"))?;
+            let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+            (!literal).then(|| (host.to_owned(), parsed.port_u16().unwrap_or(80)))
+        });
+        Self {
+            uri: uri.to_owned(),
+            name,
+        }
+    }
+
+    /// What messages call an address of this target.
+    fn named(&self, address: SocketAddr) -> String {
+        format!("{} ({address})", self.uri)
     }
 }
 
 impl Endpoint {
+    fn new(
+        target: &Target,
+        address: Option<SocketAddr>,
+        settings: &Settings,
+    ) -> Result<Self, CombinerError> {
+        let broken = |error: &dyn std::fmt::Display| CombinerError::Internal {
+            what: format!("{}: {error}", target.uri),
+        };
+        let connected = match address {
+            Some(address) => format!("http://{address}"),
+            None => target.uri.clone(),
+        };
+        let mut endpoint = transport::Endpoint::from_shared(connected)
+            .map_err(|error| broken(&error))?
+            .tcp_nodelay(true)
+            .connect_timeout(settings.connect_timeout)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(MAX_FRAME)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+        if address.is_some() {
+            // The server, or a proxy before it, is addressed by its name.
+            endpoint = endpoint.origin(target.uri.parse().map_err(|error| broken(&error))?);
+        }
+        let client = GrpcInferenceServiceClient::new(Unary(endpoint.connect_lazy()))
+            .max_decoding_message_size(settings.max_message_bytes)
+            .max_encoding_message_size(settings.max_message_bytes);
+        Ok(Self {
+            address: address.map_or_else(|| target.uri.clone(), |address| target.named(address)),
+            client,
+            health: Health::new(Instant::now()),
+            version: ArcSwapOption::empty(),
+        })
+    }
+
+    fn belongs_to(&self, target: &Target) -> bool {
+        let rest = self.address.strip_prefix(&target.uri);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+    }
+
     /// A client on the endpoint's one channel.
     pub(super) fn client(&self) -> GrpcInferenceServiceClient<Unary<Channel>> {
         self.client.clone()
     }
+
+    /// Takes note of how long an inference call took.
+    pub(super) fn note_time(&self, took: Duration) {
+        self.health.note_time(took);
+    }
+
+    /// The version that it last answered with.
+    pub(super) fn version(&self) -> Option<Arc<String>> {
+        self.version.load_full()
+    }
+
+    /// Takes note of the version that it answered with. Returns true when that is news.
+    pub(super) fn note_version(&self, version: &str) -> bool {
+        let known = self.version.load();
+        if known
+            .as_ref()
+            .is_some_and(|known| known.as_str() == version)
+        {
+            return false;
+        }
+        self.version.store(Some(Arc::new(version.to_owned())));
+        true
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn endpoints(uris: &[&str]) -> Arc<Endpoints> {
+        let uris: Vec<String> = uris.iter().map(|&uri| uri.to_owned()).collect();
+        Arc::new(Endpoints::new(&uris, Duration::from_secs(1), 1 << 20).unwrap())
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    async fn firsts(endpoints: &Arc<Endpoints>, count: usize) -> Vec<String> {
+        let mut firsts = Vec::new();
+        for _ in 0..count {
+            firsts.push(endpoints.in_turn().await.unwrap()[0].address.clone());
+        }
+        firsts
+    }
+
     #[tokio::test]
     async fn endpoints_take_turns_and_suspects_come_last() {
-        let addresses = ["http://a:1", "http://b:1", "http://c:1"].map(str::to_owned);
-        let endpoints = Endpoints::new(&addresses, Duration::from_secs(1), 1 << 20).unwrap();
-        let firsts: Vec<_> = (0..4)
-            .map(|_| endpoints.in_turn()[0].address.clone())
-            .collect();
+        let endpoints = endpoints(&["http://10.0.0.1:1", "http://[::2]:1", "http://10.0.0.3:1"]);
+        let all = ["http://10.0.0.1:1", "http://[::2]:1", "http://10.0.0.3:1"];
         assert_eq!(
-            firsts,
-            ["http://a:1", "http://b:1", "http://c:1", "http://a:1"]
+            firsts(&endpoints, 4).await,
+            [all[0], all[1], all[2], all[0]]
         );
-        let bad = &endpoints.all[1];
-        endpoints.report(bad, false);
+        let bad = Arc::clone(&endpoints.all.load()[1]);
+        endpoints.report(&bad, Outcome::Unreachable, Instant::now());
         for _ in 0..4 {
-            let order = endpoints.in_turn();
-            assert_eq!(order.len(), 3);
-            assert_eq!(order[2].address, "http://b:1");
+            let order = endpoints.in_turn().await.unwrap();
+            assert_eq!((order.len(), order[2].address.as_str()), (3, all[1]));
         }
-        endpoints.report(bad, true);
-        assert!((0..3).any(|_| endpoints.in_turn()[0].address == "http://b:1"));
+        endpoints.report(&bad, Outcome::Answered, Instant::now());
+        assert!(firsts(&endpoints, 3).await.contains(&all[1].to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_name_stands_for_all_of_its_addresses_and_they_may_change() {
+        let endpoints = endpoints(&["http://models:8001", "http://10.0.0.9:1"]);
+        // Looked up already, for this test.
+        endpoints.lookup_due.store(u64::MAX, Relaxed);
+        let (one, two, three) = ("10.0.0.1:8001", "[::2]:8001", "10.0.0.3:8001");
+        let named = |one: &str| format!("http://models:8001 ({one})");
+        let found = [Some(vec![address(one), address(two), address(one)]), None];
+        endpoints.set_addresses(&found).unwrap();
+        let fixed = "http://10.0.0.9:1".to_owned();
+        assert_eq!(
+            firsts(&endpoints, 3).await,
+            [named(one), named(two), fixed.clone()]
+        );
+
+        let kept = Arc::clone(&endpoints.all.load()[1]);
+        endpoints.report(&kept, Outcome::Unreachable, Instant::now());
+        let found = [Some(vec![address(three), address(two)]), None];
+        endpoints.set_addresses(&found).unwrap();
+        let all = endpoints.all.load_full();
+        let names: Vec<&str> = all.iter().map(|one| one.address.as_str()).collect();
+        assert_eq!(names, [named(three), named(two), fixed]);
+        assert!(Arc::ptr_eq(&all[1], &kept) && kept.health.suspect());
+
+        endpoints.set_addresses(&[None, None]).unwrap();
+        assert_eq!(
+            endpoints.all.load().len(),
+            3,
+            "a failed lookup changes nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up_at_first_after_a_while_and_soon_after_a_failure() {
+        let named = endpoints(&["http://models:8001"]);
+        assert!(named.claim_lookup());
+        assert!(!named.claim_lookup(), "one lookup at a time");
+        let due = named.lookup_due.load(Relaxed);
+        assert!(due >= millis(LOOKUP_AFTER_FAILURE), "{due}");
+        named
+            .set_addresses(&[Some(vec![address("10.0.0.1:1")])])
+            .unwrap();
+        named.lookup_due.store(0, Relaxed);
+        assert!(named.claim_lookup());
+        let due = named.lookup_due.load(Relaxed);
+        assert!(due >= millis(LOOKUP_INTERVAL), "{due}");
+        let bad = Arc::clone(&named.all.load()[0]);
+        named.report(&bad, Outcome::Silent { own_timeout: true }, Instant::now());
+        assert!(named.lookup_due.load(Relaxed) < due);
+        let fixed = endpoints(&["http://127.0.0.1:1", "unix:/run/model.sock"]);
+        assert!(!fixed.claim_lookup());
+    }
+
+    #[tokio::test]
+    async fn localhost_is_looked_up_and_a_name_that_does_not_exist_says_so() {
+        let here = endpoints(&["http://localhost:8001"]);
+        let first = here.in_turn().await.unwrap()[0].address.clone();
+        assert!(first.starts_with("http://localhost:8001 ("), "{first}");
+        let nowhere = endpoints(&["http://nowhere.invalid:8001"]);
+        let refusal = nowhere.in_turn().await.unwrap_err();
+        assert!(
+            refusal.contains("nowhere.invalid cannot be looked up"),
+            "{refusal}"
+        );
+    }
+
+    #[tokio::test]
+    async fn versions_are_those_of_endpoints_that_answer() {
+        let endpoints = endpoints(&["http://10.0.0.1:1", "http://10.0.0.2:1"]);
+        let all = endpoints.all.load_full();
+        assert!(all[0].note_version("v1") && !all[0].note_version("v1"));
+        assert!(all[1].note_version("v2"));
+        assert_eq!(endpoints.versions().len(), 2);
+        endpoints.report(&all[1], Outcome::Unreachable, Instant::now());
+        assert_eq!(*endpoints.versions()[0], "v1");
+        assert_eq!(endpoints.versions().len(), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! Builds the request that a model gets: the bytes that came, or what a foreign server needs in their place.
+//! Builds the request that a model gets: the bytes that came, or what a foreign server needs in
+//! their place.
 
 use bytes::Bytes;
 use counterweight_proto::inference::{
@@ -41,7 +42,7 @@ pub(super) fn request(
 
 type Tensors = (Vec<InferInputTensor>, Vec<Bytes>);
 
-/// One tensor per feature that the model takes; raw bytes are shared with the request, not copied.
+/// One tensor per feature that the model accepts. Raw bytes are shared with the request, not copied.
 fn forwarded(
     objective: &str,
     expand: bool,
@@ -56,7 +57,7 @@ fn forwarded(
     let mut tensors = Vec::with_capacity(batch.tensors.len());
     let mut raw = Vec::with_capacity(batch.tensors.len());
     for (view, wire) in &batch.tensors {
-        if !inputs.takes(view.name) {
+        if !inputs.accepts(view.name) {
             continue;
         }
         let input = inputs.get(view.name);
@@ -99,7 +100,7 @@ fn why(side: Option<Side>) -> &'static str {
     match side {
         Some(_) => "it is a feature of the candidate",
         None => {
-            "its model does not say that it takes context features; expand_context in the configuration repeats them"
+            "its model does not say that it accepts context features; expand_context in the configuration repeats them"
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a model takes, as its metadata or the configuration says.
+//! What a model accepts, as its metadata or the configuration says.
 
 use std::collections::HashMap;
 
@@ -17,15 +17,15 @@ pub(crate) struct Inputs {
     pub(crate) version: String,
     /// The model's own calibrator by name and version; empty for none.
     pub(crate) calibrator: String,
-    /// Whether the metadata states the version, or it was learned from an answer.
+    /// Whether the metadata states the version; if not, it was learned from an answer.
     pub(super) states_version: bool,
     /// In the model's order.
     pub(crate) list: Vec<Input>,
     by_name: HashMap<String, usize, RandomState>,
     /// How many inputs must be sent.
     pub(crate) required: usize,
-    /// The model does not say what it takes, so it is sent everything but these.
-    anything_but: Option<Vec<String>>,
+    /// The model does not say what it accepts, so it is sent everything except these.
+    excluded_inputs: Option<Vec<String>>,
 }
 
 /// One input.
@@ -59,14 +59,15 @@ impl Side {
 }
 
 impl Inputs {
-    /// Reads a model's metadata; a model that does not say what it takes is not sent these attributes.
+    /// Reads a model's metadata. A model that does not say what it accepts is not sent these
+    /// attributes.
     pub(super) fn of_metadata(metadata: ModelMetadataResponse, attributes: &[String]) -> Self {
         let version = metadata.versions.into_iter().next().unwrap_or_default();
         let anything = metadata.inputs.is_empty();
-        let anything_but = anything.then(|| attributes.to_vec());
+        let excluded_inputs = anything.then(|| attributes.to_vec());
         let calibrator = calibrator(&metadata.parameters);
         Self {
-            anything_but,
+            excluded_inputs,
             calibrator,
             ..Self::of_list(
                 version,
@@ -110,32 +111,32 @@ impl Inputs {
                 .iter()
                 .filter(|input| input.optional == Some(false))
                 .count(),
-            anything_but: None,
+            excluded_inputs: None,
             list,
         }
     }
 
-    /// Whether these are all that the model takes.
-    pub(super) fn says_all(&self) -> bool {
-        self.anything_but.is_none()
+    /// Whether the model accepts nothing else.
+    pub(super) fn complete(&self) -> bool {
+        self.excluded_inputs.is_none()
     }
 
-    /// Whether a tensor of that name is for this model.
-    pub(super) fn takes(&self, name: &str) -> bool {
-        match &self.anything_but {
+    /// Whether the model accepts a tensor of that name.
+    pub(super) fn accepts(&self, name: &str) -> bool {
+        match &self.excluded_inputs {
             Some(not_sent) => !not_sent.iter().any(|attribute| attribute == name),
             None => self.by_name.contains_key(name),
         }
     }
 
-    /// The input of that name; none when it is not listed.
+    /// The input of that name; none when it is not declared.
     pub(super) fn get(&self, name: &str) -> Option<&Input> {
         self.by_name.get(name).map(|&at| &self.list[at])
     }
 
-    /// Whether both take the same, whatever their versions.
+    /// Whether both accept the same, whatever their versions.
     pub(super) fn same_inputs(&self, other: &Self) -> bool {
-        self.list == other.list && self.anything_but == other.anything_but
+        self.list == other.list && self.excluded_inputs == other.excluded_inputs
     }
 }
 

@@ -1,197 +1,20 @@
 //! Where an objective's probabilities come from, and what can go wrong on the way.
 
 mod answer;
+mod client;
 mod endpoints;
-mod held;
+mod health;
 mod infer;
 mod inputs;
+mod metadata;
 mod model;
+mod objective;
+mod objectives;
 mod refusal;
 
-use std::sync::Arc;
-
-use counterweight_model::Calibrator;
-
 pub(crate) use self::{
+    answer::{Answer, SourceError},
     inputs::{Input, Side},
-    model::Model,
+    objective::{Objective, Source},
+    objectives::Objectives,
 };
-use crate::{
-    batch::Batch,
-    call::Call,
-    config::{self, Config},
-    error::{CombinerError, Failure, RequestError},
-};
-
-/// One objective, ready to answer.
-#[derive(Debug)]
-pub(crate) struct Objective {
-    pub(crate) name: String,
-    pub(crate) source: Source,
-    calibrator: Calibrator,
-    /// The calibrator's name and version; empty for none.
-    calibrator_version: String,
-}
-
-/// Where the probabilities come from.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// A model behind the Open Inference Protocol.
-    Model(Arc<Model>),
-    /// A column of the request.
-    Column(String),
-}
-
-/// One probability per candidate, and where it comes from.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// Finite, in [0, 1], one per candidate.
-    pub(crate) probabilities: Vec<f64>,
-    /// What the model answered, where a calibrator of the combiner stands on top of it.
-    pub(crate) raw: Option<Vec<f64>>,
-    /// Empty for a column.
-    pub(crate) model_version: String,
-    /// Name and version of each calibrator that was applied, comma separated; empty for none.
-    pub(crate) calibrator: String,
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(crate) enum SourceError {
-    /// The request is wrong: no policy helps.
-    Request(RequestError),
-    /// The model has failed: the profile's policy decides.
-    Failed(Failure),
-}
-
-impl From<RequestError> for SourceError {
-    fn from(error: RequestError) -> Self {
-        Self::Request(error)
-    }
-}
-
-impl Objective {
-    /// Prepares the objective; connects to nothing yet.
-    pub(crate) fn new(
-        objective: &config::Objective,
-        config: &Config,
-    ) -> Result<Self, CombinerError> {
-        let source = match &objective.source {
-            config::Source::Model(model) => {
-                Source::Model(Arc::new(Model::new(&objective.name, model, config)?))
-            }
-            config::Source::Column { name } => Source::Column(name.clone()),
-        };
-        let calibrator_version = match &objective.calibrator {
-            Calibrator::None => String::new(),
-            calibrator => calibrator.version(),
-        };
-        Ok(Self {
-            name: objective.name.clone(),
-            source,
-            calibrator: objective.calibrator.clone(),
-            calibrator_version,
-        })
-    }
-
-    /// The probabilities of a batch; `held` asks for a version of the model whatever is served by default.
-    pub(crate) async fn answer(
-        &self,
-        batch: &Batch<'_>,
-        call: &Call,
-        held: Option<&str>,
-    ) -> Result<Answer, SourceError> {
-        let mut answer = match &self.source {
-            Source::Model(model) => model.infer(batch, call, held).await?,
-            Source::Column(column) => self.column(column, batch)?,
-        };
-        if self.calibrator != Calibrator::None {
-            if let Source::Model(_) = self.source {
-                answer.raw = Some(answer.probabilities.clone());
-            }
-            for probability in &mut answer.probabilities {
-                *probability = self.calibrator.apply(logit(*probability));
-            }
-        }
-        self.add_calibrator(&mut answer.calibrator);
-        Ok(answer)
-    }
-
-    /// The model version and the calibrators that are served now, as an answer names them; none when the model has not said.
-    pub(crate) fn served(&self) -> Option<(String, String)> {
-        let (version, mut calibrator) = match &self.source {
-            Source::Column(_) => (String::new(), String::new()),
-            Source::Model(model) => {
-                let inputs = model.inputs().filter(|inputs| !inputs.version.is_empty())?;
-                (inputs.version.clone(), inputs.calibrator.clone())
-            }
-        };
-        self.add_calibrator(&mut calibrator);
-        Some((version, calibrator))
-    }
-
-    fn add_calibrator(&self, names: &mut String) {
-        if !names.is_empty() && !self.calibrator_version.is_empty() {
-            names.push_str(", ");
-        }
-        names.push_str(&self.calibrator_version);
-    }
-
-    fn column(&self, name: &str, batch: &Batch<'_>) -> Result<Answer, RequestError> {
-        let view = batch
-            .get(name)
-            .ok_or_else(|| RequestError::MissingFeature {
-                objective: self.name.clone(),
-                feature: name.to_owned(),
-            })?;
-        batch.check_per_candidate(view, "a probability column has one per candidate")?;
-        if view.width != 1 {
-            return Err(RequestError::WrongFeature {
-                objective: self.name.clone(),
-                feature: name.to_owned(),
-                problem: format!(
-                    "has {} columns; send one probability per candidate",
-                    view.width
-                ),
-            });
-        }
-        let probabilities = view.to_f64()?;
-        if let Some(row) = probabilities
-            .iter()
-            .position(|value| !(0.0..=1.0).contains(value))
-        {
-            return Err(RequestError::NotAProbability {
-                objective: self.name.clone(),
-                feature: name.to_owned(),
-                row,
-                value: probabilities[row],
-            });
-        }
-        Ok(Answer {
-            probabilities,
-            raw: None,
-            model_version: String::new(),
-            calibrator: String::new(),
-        })
-    }
-}
-
-/// The logit of a probability, finite at 0 and 1 too.
-fn logit(probability: f64) -> f64 {
-    let p = probability.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0);
-    p.ln() - (-p).ln_1p()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_logit_is_finite_everywhere_and_right_in_the_middle() {
-        for p in [0.0, 1.0, f64::MIN_POSITIVE, 1.0 - f64::EPSILON] {
-            assert!(logit(p).is_finite());
-        }
-        assert_eq!(logit(0.5), 0.0);
-        assert!((logit(0.9) - 9.0_f64.ln()).abs() < 1e-12);
-    }
-}

@@ -1,4 +1,4 @@
-//! The one place where a call is authorised.
+//! The one place where calls are authorised.
 
 use tonic::metadata::MetadataMap;
 
@@ -17,8 +17,8 @@ pub(crate) enum Permission {
     KillWeights,
 }
 
-/// Says whether the caller, as the metadata tells, may do that. There are no roles yet: whoever reaches the port may do
-/// everything, so the port belongs on a network of trusted callers.
+/// Refuses a call that its caller may not make. There are no roles yet: everyone who reaches the
+/// port may do everything, so the port belongs on a network of trusted callers.
 pub(crate) fn authorise(
     permission: Permission,
     metadata: &MetadataMap,

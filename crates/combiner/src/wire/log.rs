@@ -1,4 +1,5 @@
-//! ReadLog: the recent requests in the schema of the impression log (data/SCHEMA.md), one message each.
+//! ReadLog: the recent requests in the schema of the impression log (data/SCHEMA.md), one message
+//! each.
 
 use std::{
     sync::Arc,
@@ -9,15 +10,16 @@ use counterweight_proto::counterweight::v1::{LoggedObjective, LoggedRequest, Rea
 use tokio_stream::Stream;
 use tonic::Status;
 
-use super::ranking::draw;
+use super::common::draw;
 use crate::{
     config::Config,
+    engine::Engine,
     error::RequestError,
-    rank::Engine,
-    ring::{Column, Recent, Record},
+    recent_requests::{Column, Recent, Record},
 };
 
-/// The recent requests of a profile, or of all for an empty name, oldest first. They are encoded one by one, as the caller takes them.
+/// The recent requests of a profile, or of all for an empty name, oldest first. They are encoded one
+/// by one, as the caller reads them.
 pub(super) async fn read(
     engine: &Engine,
     profile: &str,
@@ -26,13 +28,13 @@ pub(super) async fn read(
         "" => None,
         name => Some(engine.config.profile(name)?),
     };
-    let ring = engine.ring()?;
-    let place = ring.place()?;
+    let recent = engine.recent_requests()?;
+    let place = recent.reserve_place()?;
     let work = move |recent: &[Recent]| oldest_first(recent, only);
-    let records = ring.work(&place, work).await?;
+    let records = recent.run(&place, work).await?;
     let config = Arc::clone(&engine.config);
     let messages = records.into_iter().map(move |(share, record)| {
-        // The place is given back when the stream ends or the caller goes away.
+        // Dropped, and so given back, when the stream ends or the caller goes away.
         let _place = &place;
         Ok(ReadLogResponse {
             request: Some(logged(&config, &record, share)),

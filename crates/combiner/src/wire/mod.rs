@@ -1,6 +1,8 @@
-//! The only place where wire types and this crate's own types meet: one file per service, one for errors.
+//! The only place where wire types and this crate's own types meet.
 
 mod authorise;
+mod common;
+mod describe;
 mod log;
 pub(crate) mod ranking;
 pub(crate) mod status;

@@ -1,19 +1,13 @@
 //! RankingService: decodes, calls, encodes.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::Pin, sync::Arc, time::Instant};
 
 use counterweight_proto::counterweight::v1::{
-    Degradation, Density, DescribeRankingRequest, DescribeRankingResponse, Draw,
-    FeatureDescription, ObjectiveDescription, ObjectiveInEffect, RankRequest, RankResponse,
-    RankedCandidate, ReadLogRequest, ReadLogResponse, WeightRange,
+    Degradation, DescribeRankingRequest, DescribeRankingResponse, ObjectiveInEffect, RankRequest,
+    RankResponse, RankedCandidate, ReadLogRequest, ReadLogResponse, WeightRange,
     ranking_service_server::RankingService,
 };
-use counterweight_ranking::{contribution, ope, stability::Range, symbol};
-use futures::future::join_all;
+use counterweight_ranking::{contribution, stability::Range};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use uuid::{NoContext, Timestamp, Uuid};
@@ -21,21 +15,19 @@ use uuid::{NoContext, Timestamp, Uuid};
 use crate::{
     admission::Admission,
     call::Call,
+    engine::Engine,
     error::RequestError,
-    rank::{Engine, Query, Ranking, rank},
-    source::{Input, Objective, Source},
+    rank::rank,
+    ranking::{Query, Ranking},
     stability::Stability,
-    weights,
     wire::{
         authorise::{Permission, authorise},
+        common::{draw, unconfirmed},
+        describe::describe,
         log,
         status::code,
-        weights::unconfirmed,
     },
 };
-
-/// The longest that DescribeRanking waits for a model that does not answer.
-const DESCRIBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Ranking over gRPC.
 #[derive(Debug, Clone)]
@@ -96,29 +88,30 @@ impl Ranker {
             .profile(&request.profile)
             .inspect_err(|error| refused("", error))?;
         let stability = request.stability;
-        let ranking = rank(engine, decode(request, profile), call).await;
+        // Keeping the request is a side effect after the answer: the key says whether it happens.
+        let recent = engine.recent.as_ref();
+        let kept = recent.and_then(|recent| Some((recent, recent.draw_key(profile)?)));
+        let query = decode(request, profile, kept.is_some());
+        let ranking = rank(engine, query, call).await;
         let outcome = match ranking {
-            Ok(ranking) if stability => Stability::of(ranking)
+            Ok(ranking) if stability => Stability::compute(ranking)
                 .await
                 .map(|(ranking, stability)| (ranking, Some(stability))),
             ranking => ranking.map(|ranking| (ranking, None)),
         };
         let (mut ranking, stability) =
             outcome.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
-        let kept = engine
-            .ring
-            .as_ref()
-            .and_then(|ring| Some((ring, ring.sample(&ranking)?)));
+        let kept = kept.and_then(|(recent, key)| Some((recent, recent.sample(key, &ranking)?)));
         let response = encode(engine, &mut ranking, stability.as_ref());
         engine.metrics.ranked(profile, arrival.elapsed());
-        if let Some((ring, sampled)) = kept {
-            ring.keep(sampled, ranking);
+        if let Some((recent, sampled)) = kept {
+            recent.keep(sampled, ranking);
         }
         Ok(response)
     }
 }
 
-fn decode(request: RankRequest, profile: usize) -> Query {
+fn decode(request: RankRequest, profile: usize, kept: bool) -> Query {
     let request_id = if request.request_id.is_empty() {
         Uuid::new_v7(Timestamp::now(NoContext)).to_string()
     } else {
@@ -132,6 +125,8 @@ fn decode(request: RankRequest, profile: usize) -> Query {
         raw: request.raw_input_contents,
         limit: usize::try_from(request.limit).unwrap_or(usize::MAX),
         unit_id: request.unit_id,
+        // A kept request may be ranked again under segments that do not exist yet.
+        all_attributes: kept,
     }
 }
 
@@ -160,7 +155,7 @@ fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>)
             }),
         })
         .collect();
-    let name = |objective: usize| engine.objectives[objective].name.clone();
+    let name = |objective: usize| engine.objectives.list[objective].name.clone();
     RankResponse {
         request_id: ranking.request_id.clone(),
         profile: engine.config.profiles[ranking.profile].name.clone(),
@@ -204,124 +199,6 @@ fn range(range: Range) -> WeightRange {
     }
 }
 
-/// A draw as it is answered.
-pub(super) fn draw(draw: weights::Draw) -> Draw {
-    let (low, high) = draw.density.range();
-    Draw {
-        lambda: draw.lambda,
-        low,
-        high,
-        density: density(draw.density).into(),
-        seed: draw.seed,
-    }
-}
-
-/// The kind of a density.
-pub(super) fn density(density: ope::Density) -> Density {
-    match density {
-        ope::Density::Uniform { .. } => Density::Uniform,
-        ope::Density::LogUniform { .. } => Density::LogUniform,
-    }
-}
-
 fn text(name: Option<&str>) -> String {
     name.unwrap_or_default().to_owned()
-}
-
-async fn describe(engine: &Engine) -> DescribeRankingResponse {
-    let objectives = join_all(engine.objectives.iter().enumerate().map(describe_objective)).await;
-    let mut features: Vec<FeatureDescription> = Vec::new();
-    for objective in &engine.objectives {
-        for feature in features_of(objective) {
-            match features.iter_mut().find(|known| known.name == feature.name) {
-                Some(known) => {
-                    known.optional &= feature.optional;
-                    known.objectives.push(objective.name.clone());
-                }
-                None => features.push(feature),
-            }
-        }
-    }
-    DescribeRankingResponse {
-        objectives,
-        features,
-        profiles: engine
-            .config
-            .profiles
-            .iter()
-            .map(|profile| profile.name.clone())
-            .collect(),
-        attributes: engine.config.attributes.clone(),
-    }
-}
-
-async fn describe_objective((at, objective): (usize, &Objective)) -> ObjectiveDescription {
-    let common = ObjectiveDescription {
-        name: objective.name.clone(),
-        symbol: symbol(at),
-        ..Default::default()
-    };
-    match &objective.source {
-        Source::Column(_) => ObjectiveDescription {
-            source: "column".to_owned(),
-            ready: true,
-            ..common
-        },
-        Source::Model(model) => {
-            let outcome = model.refresh(Instant::now() + DESCRIBE_PATIENCE).await;
-            ObjectiveDescription {
-                source: "model".to_owned(),
-                model_name: model.name().to_owned(),
-                model_version: model
-                    .inputs()
-                    .map(|inputs| inputs.version.clone())
-                    .unwrap_or_default(),
-                ready: outcome.is_ok(),
-                reason: outcome
-                    .err()
-                    .map(|failure| failure.to_string())
-                    .unwrap_or_default(),
-                ..common
-            }
-        }
-    }
-}
-
-fn features_of(objective: &Objective) -> Vec<FeatureDescription> {
-    match &objective.source {
-        Source::Column(column) => vec![FeatureDescription {
-            name: column.clone(),
-            datatype: "FP64".to_owned(),
-            shape: vec![-1],
-            kind: "numeric".to_owned(),
-            side: "candidate".to_owned(),
-            optional: false,
-            objectives: vec![objective.name.clone()],
-        }],
-        Source::Model(model) => model
-            .inputs()
-            .map(|inputs| {
-                inputs
-                    .list
-                    .iter()
-                    .map(|input| describe_input(input, &objective.name))
-                    .collect()
-            })
-            .unwrap_or_default(),
-    }
-}
-
-fn describe_input(input: &Input, objective: &str) -> FeatureDescription {
-    FeatureDescription {
-        name: input.name.clone(),
-        datatype: input.datatype.clone(),
-        shape: input.shape.clone(),
-        kind: input.kind.clone(),
-        side: input
-            .side
-            .map(|side| side.as_str().to_owned())
-            .unwrap_or_default(),
-        optional: input.optional.unwrap_or(false),
-        objectives: vec![objective.to_owned()],
-    }
 }

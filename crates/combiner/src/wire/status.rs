@@ -94,17 +94,22 @@ fn describe(error: &RequestError) -> Description {
         ),
         E::ObjectiveFailed { objective, failure } => {
             let code = match failure {
-                Failure::Unavailable(_)
-                | Failure::NotServed(_)
-                | Failure::Failed(_)
-                | Failure::WrongAnswer(_) => Unavailable,
+                Failure::Unavailable(_) | Failure::NotServed(_) | Failure::Failed(_) => Unavailable,
+                // The same request would be answered as wrongly again.
+                Failure::WrongAnswer(_) => FailedPrecondition,
                 Failure::TimedOut(_) => DeadlineExceeded,
                 Failure::Overloaded(_) => ResourceExhausted,
             };
             (code, failure.kind(), one("objective", objective))
         }
-        E::NothingLeft { objectives, .. } => (
-            Unavailable,
+        E::NothingLeft {
+            objectives, retry, ..
+        } => (
+            if *retry {
+                Unavailable
+            } else {
+                FailedPrecondition
+            },
             "NO_OBJECTIVE_LEFT",
             one("objective", objectives),
         ),

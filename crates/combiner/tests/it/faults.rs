@@ -32,19 +32,19 @@ async fn a_failed_model_fails_the_request_or_is_done_without_and_never_counts_as
     let cases = [
         (
             Mode::Short,
-            Code::Unavailable,
+            Code::FailedPrecondition,
             "MODEL_WRONG_ANSWER",
             "2 rows for 3 candidates",
         ),
         (
             Mode::Nan,
-            Code::Unavailable,
+            Code::FailedPrecondition,
             "MODEL_WRONG_ANSWER",
             "row 2, is NaN",
         ),
         (
             Mode::OutOfRange,
-            Code::Unavailable,
+            Code::FailedPrecondition,
             "MODEL_WRONG_ANSWER",
             "row 2, is 1.5",
         ),
@@ -157,7 +157,8 @@ async fn when_no_weight_is_left_there_is_no_answer() {
         .unwrap_err();
     assert_eq!(
         (status.code(), info(&status).0.as_str()),
-        (Code::Unavailable, "NO_OBJECTIVE_LEFT")
+        (Code::FailedPrecondition, "NO_OBJECTIVE_LEFT"),
+        "a wrong answer would be as wrong again"
     );
     e.state.set(Mode::Nan);
     let status = client.rank(careful(query)).await.unwrap_err();

@@ -3,7 +3,6 @@
 use counterweight_proto::counterweight::v1::{self as pb, attribute_value, condition};
 use uuid::Uuid;
 
-use super::{decode, encode};
 use crate::{
     config::Config,
     error::RequestError,
@@ -11,10 +10,11 @@ use crate::{
         Arm, Attribute, AudienceChange, Condition, Experiment, ExperimentChange, Explained,
         Exploration, InForce, PlanError, Segment, Test, Value, Verdict, shares,
     },
-    wire::ranking::{density, draw},
+    wire::common::{decode_weights, density, draw, encode_weights, named_weights},
 };
 
-/// What a change says of the audience. Salts and seeds that are not given are made here, once, however often the change is planned.
+/// Decodes what a change says of the audience. Salts and seeds that are not given are made here,
+/// once, however often the change is planned.
 pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, RequestError> {
     let profile = match change.profile.as_str() {
         "" => "default",
@@ -57,7 +57,7 @@ fn wanted_segment(profile: &str, segment: pb::Segment) -> Result<Segment, Reques
     });
     Ok(Segment {
         conditions: conditions.collect::<Result<_, RequestError>>()?,
-        weights: decode::weights(segment.weights),
+        weights: decode_weights(segment.weights),
         name,
     })
 }
@@ -96,7 +96,7 @@ fn wanted_experiment(experiment: pb::Experiment) -> ExperimentChange {
             .into_iter()
             .map(|arm| {
                 let buckets = arm.buckets;
-                let weights = decode::weights(arm.weights);
+                let weights = decode_weights(arm.weights);
                 (
                     Arm {
                         name: arm.name,
@@ -184,7 +184,7 @@ pub(super) fn segment(segment: &Segment) -> pb::Segment {
                 test: Some(told_test(&condition.test)),
             })
             .collect(),
-        weights: encode::weights_of(&segment.weights),
+        weights: encode_weights(&segment.weights),
     }
 }
 
@@ -226,7 +226,7 @@ pub(super) fn experiment(experiment: &Experiment) -> pb::Experiment {
             .map(|(arm, buckets)| pb::Arm {
                 name: arm.name.clone(),
                 buckets,
-                weights: encode::weights_of(&arm.weights),
+                weights: encode_weights(&arm.weights),
             })
             .collect(),
         buckets: experiment
@@ -258,15 +258,7 @@ pub(super) fn explained(
     in_force: &InForce,
     explained: Explained,
 ) -> pb::ExplainWeightsResponse {
-    let named = |weights: &[f64]| -> Vec<pb::ObjectiveWeight> {
-        let objectives = config.objective_names(profile).zip(weights);
-        objectives
-            .map(|(objective, &weight)| pb::ObjectiveWeight {
-                objective: objective.to_owned(),
-                weight,
-            })
-            .collect()
-    };
+    let named = |weights: &[f64]| named_weights(config.objective_names(profile), weights);
     let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
     pb::ExplainWeightsResponse {
         profile: config.profiles[profile].name.clone(),

@@ -1,4 +1,4 @@
-//! Requests of WeightsService as this crate's own types; what needs no knowledge of the log is checked here.
+//! Decodes the requests of WeightsService; what needs no knowledge of the log is checked here.
 
 use counterweight_proto::counterweight::v1 as pb;
 use prost::Message;
@@ -8,7 +8,8 @@ use super::audience;
 use crate::{
     config::Config,
     error::RequestError,
-    weights::{Cause, ModelBinding, ObjectiveWeight, ProfileAt, ProfileChange, RampPlan, digest},
+    weights::{Cause, ModelBinding, ProfileAt, ProfileChange, RampPlan, digest},
+    wire::common::decode_weights,
 };
 
 /// The longest reason, author or idempotency key, in bytes.
@@ -45,7 +46,7 @@ pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, Req
             profile: change.profile,
             expected_revision: change.expected_revision,
         },
-        weights: weights(change.weights),
+        weights: decode_weights(change.weights),
         binding: change
             .binding
             .into_iter()
@@ -88,7 +89,7 @@ pub(super) fn start_ramp(
         })?;
     let plan = RampPlan {
         at: at(request.profile.unwrap_or_default()),
-        target: weights(request.target),
+        target: decode_weights(request.target),
         duration_ms,
         steps: request.steps,
         started_ms,
@@ -130,7 +131,7 @@ pub(super) fn page(
         "" => u64::MAX,
         token => token.parse().map_err(|_| RequestError::Field {
             field: "page_token",
-            problem: "is none of ours; send next_page_token of the page before, or nothing"
+            problem: "is not valid: send next_page_token of the previous page, or nothing"
                 .to_owned(),
         })?,
     };
@@ -154,7 +155,7 @@ pub(super) fn head(request: &pb::VerifyWeightsRequest) -> Result<String, Request
     }
     Err(RequestError::Field {
         field: "head",
-        problem: format!("is no hash; send {HASH_DIGITS} hexadecimal digits, or nothing"),
+        problem: format!("is not a hash: send {HASH_DIGITS} hexadecimal digits, or nothing"),
     })
 }
 
@@ -199,17 +200,6 @@ fn at(at: pb::ProfileAt) -> ProfileAt {
         profile: at.profile,
         expected_revision: at.expected_revision,
     }
-}
-
-pub(super) fn weights(weights: Vec<pb::ObjectiveWeight>) -> Vec<ObjectiveWeight> {
-    weights
-        .into_iter()
-        .map(|wanted| ObjectiveWeight {
-            objective: wanted.objective,
-            // −0 is 0.
-            weight: wanted.weight + 0.0,
-        })
-        .collect()
 }
 
 fn empty(field: &'static str, what: &str) -> RequestError {

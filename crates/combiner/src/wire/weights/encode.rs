@@ -5,12 +5,11 @@ use counterweight_proto::counterweight::v1 as pb;
 use super::audience;
 use crate::{
     config::Config,
+    engine::Engine,
     error::RequestError,
-    rank::Engine,
-    served::Unconfirmed,
-    weights::{
-        Action, Entry, ModelBinding, ObjectiveWeight, Page, ProfileState, Ramp, Replica, Verified,
-    },
+    served,
+    weights::{Action, Entry, Page, ProfileState, Ramp, Replica, Verified},
+    wire::common::{binding, encode_weights, unconfirmed},
 };
 
 /// The weights of one profile, or of all for an empty name.
@@ -22,16 +21,17 @@ pub(super) async fn weights(
         "" => None,
         name => Some(engine.config.profile(name)?),
     };
-    let served = engine.served().await;
+    let served = served::served(&engine.objectives).await;
     let (applied_revision, in_force) = engine.weights.all();
     let profiles = in_force
         .iter()
         .enumerate()
         .filter(|(at, _)| only.is_none_or(|only| only == *at))
         .map(|(at, in_force)| {
-            let unconfirmed = engine.unconfirmed(at, in_force, &served).into_iter();
+            let configured = &engine.config.profiles[at];
+            let differing = served::unconfirmed(configured, in_force, &served).into_iter();
             pb::ProfileWeights {
-                unconfirmed: unconfirmed.map(self::unconfirmed).collect(),
+                unconfirmed: differing.map(unconfirmed).collect(),
                 ..profile(&in_force.state(), in_force.revision)
             }
         })
@@ -142,20 +142,12 @@ pub(super) fn without_safe_set(config: &Config) -> Vec<String> {
     without.map(|profile| profile.name.clone()).collect()
 }
 
-pub(in crate::wire) fn unconfirmed(unconfirmed: Unconfirmed) -> pb::Unconfirmed {
-    pb::Unconfirmed {
-        bound: Some(bound(&unconfirmed.bound)),
-        served_model_version: unconfirmed.served.model_version,
-        served_calibrator: unconfirmed.served.calibrator,
-    }
-}
-
 fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
     pb::ProfileWeights {
         profile: set.profile.clone(),
-        weights: weights_of(&set.weights),
+        weights: encode_weights(&set.weights),
         revision,
-        binding: set.binding.iter().map(bound).collect(),
+        binding: set.binding.iter().map(binding).collect(),
         ramp: set.ramp.as_ref().map(ramp),
         unconfirmed: Vec::new(),
         segments: set.segments.iter().map(audience::segment).collect(),
@@ -168,29 +160,11 @@ fn ramp(ramp: &Ramp) -> pb::Ramp {
     let duration = std::time::Duration::from_millis(ramp.duration_ms);
     let start = std::time::Duration::from_millis(ramp.started_ms);
     pb::Ramp {
-        from: weights_of(&ramp.from),
-        to: weights_of(&ramp.to),
+        from: encode_weights(&ramp.from),
+        to: encode_weights(&ramp.to),
         step: ramp.step,
         steps: ramp.steps,
         start: Some((std::time::UNIX_EPOCH + start).into()),
         duration: duration.try_into().ok(),
     }
-}
-
-fn bound(bound: &ModelBinding) -> pb::ModelBinding {
-    pb::ModelBinding {
-        objective: bound.objective.clone(),
-        model_version: bound.model_version.clone(),
-        calibrator: bound.calibrator.clone(),
-    }
-}
-
-pub(super) fn weights_of(weights: &[ObjectiveWeight]) -> Vec<pb::ObjectiveWeight> {
-    weights
-        .iter()
-        .map(|set| pb::ObjectiveWeight {
-            objective: set.objective.clone(),
-            weight: set.weight,
-        })
-        .collect()
 }

@@ -14,11 +14,11 @@ use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-pub(super) use self::encode::unconfirmed;
 use super::authorise::{Permission, authorise};
 use crate::{
+    engine::Engine,
     error::RequestError,
-    rank::Engine,
+    served::check_restorable,
     weights::{Cause, Command, Context, Entry, ProfileAt, RequestContext, Restored, now_ms},
 };
 
@@ -51,7 +51,7 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::SetWeightsResponse> {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let request = request.into_inner();
-        let context = self.context(request.force).await;
+        let context = self.engine.context(request.force).await;
         let (cause, changes) = decode::set(request)?;
         let entry = self.change(cause, context, Command::Set(changes)).await?;
         Ok(Response::new(encode::set(&entry)))
@@ -66,7 +66,7 @@ impl WeightsService for WeightsApi {
         let (revision, forced) = (request.revision, request.force);
         let (cause, profiles) = decode::rollback(request)?;
         let profiles = self.restored(revision, profiles, forced).await?;
-        let context = self.context(forced).await;
+        let context = self.engine.context(forced).await;
         let command = Command::Rollback { revision, profiles };
         let entry = self.change(cause, context, command).await?;
         let entry = Some(encode::entry(&entry));
@@ -79,7 +79,7 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::StartRampResponse> {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let request = request.into_inner();
-        let context = self.context(request.force).await;
+        let context = self.engine.context(request.force).await;
         let (cause, plan) = decode::start_ramp(request, now_ms())?;
         let command = Command::StartRamp(plan);
         let entry = self.change(cause, context, command).await?;
@@ -174,10 +174,10 @@ impl WeightsService for WeightsApi {
         request: Request<pb::PreviewWeightsRequest>,
     ) -> Answer<pb::PreviewWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        let (change, k) = preview::asked(request.into_inner())?;
-        let context = self.context(false).await;
+        let (change, k) = preview::decode_preview(request.into_inner())?;
+        let context = self.engine.context(false).await;
         let previewed = crate::preview::preview(&self.engine, context, change, k).await?;
-        let preview = Some(preview::told(&self.engine.config, previewed));
+        let preview = Some(preview::encode_preview(&self.engine.config, previewed));
         Ok(Response::new(pb::PreviewWeightsResponse { preview }))
     }
 
@@ -186,10 +186,10 @@ impl WeightsService for WeightsApi {
         request: Request<pb::SolveWeightsRequest>,
     ) -> Answer<pb::SolveWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        let asked = preview::goal(&self.engine.config, request.into_inner())?;
-        let context = self.context(false).await;
+        let asked = preview::decode_solve(&self.engine.config, request.into_inner())?;
+        let context = self.engine.context(false).await;
         let answered = crate::preview::solve(&self.engine, context, asked).await?;
-        Ok(Response::new(preview::solved(
+        Ok(Response::new(preview::encode_solved(
             &self.engine.config,
             answered,
         )))
@@ -225,19 +225,6 @@ impl WeightsApi {
         Ok(self.engine.weights.change(cause, context, command).await?)
     }
 
-    /// What changes that are bound to what is served now are planned by.
-    async fn context(&self, forced: bool) -> Context {
-        let served = self.engine.served().await;
-        let objectives = self.engine.config.objectives.iter().zip(served);
-        Context {
-            served: objectives
-                .filter_map(|(objective, served)| Some((objective.name.clone(), served?)))
-                .collect(),
-            attributes: self.engine.known_attributes(),
-            forced,
-        }
-    }
-
     /// What the profiles were at a revision.
     async fn restored(
         &self,
@@ -245,11 +232,12 @@ impl WeightsApi {
         profiles: Vec<ProfileAt>,
         forced: bool,
     ) -> Result<Vec<Restored>, RequestError> {
+        let (config, objectives) = (&self.engine.config, &self.engine.objectives);
         let mut positions = Vec::with_capacity(profiles.len());
         for at in &profiles {
-            positions.push(self.engine.config.profile(&at.profile)?);
+            positions.push(config.profile(&at.profile)?);
         }
-        let name = |position: usize| self.engine.config.profiles[position].name.as_str();
+        let name = |position: usize| config.profiles[position].name.as_str();
         let names: Vec<&str> = positions.iter().map(|&position| name(position)).collect();
         let found = self.engine.weights.states_at(revision, &names).await?;
         let mut restored = Vec::with_capacity(profiles.len());
@@ -258,7 +246,7 @@ impl WeightsApi {
             if let Some((_, state)) = &then
                 && !forced
             {
-                self.engine.check_holdable(position, state).await?;
+                check_restorable(config, objectives, position, state).await?;
             }
             restored.push(Restored { at, then });
         }

@@ -15,10 +15,11 @@ use crate::{
     error::RequestError,
     preview::{Answered, Asked, Moved, Previewed},
     weights::ProfileChange,
+    wire::common::named_weights,
 };
 
 /// The change that is asked about, and the places of the page.
-pub(super) fn asked(
+pub(super) fn decode_preview(
     request: pb::PreviewWeightsRequest,
 ) -> Result<(ProfileChange, usize), RequestError> {
     let change = request.change.ok_or_else(|| RequestError::Field {
@@ -29,7 +30,7 @@ pub(super) fn asked(
 }
 
 /// What is to be reached.
-pub(super) fn goal(
+pub(super) fn decode_solve(
     config: &Config,
     request: pb::SolveWeightsRequest,
 ) -> Result<Asked, RequestError> {
@@ -70,7 +71,7 @@ fn places(k: u32) -> usize {
 }
 
 /// What a change would do.
-pub(super) fn told(config: &Config, previewed: Previewed) -> pb::Preview {
+pub(super) fn encode_preview(config: &Config, previewed: Previewed) -> pb::Preview {
     let Previewed {
         what_if,
         k,
@@ -79,15 +80,7 @@ pub(super) fn told(config: &Config, previewed: Previewed) -> pb::Preview {
         moves,
     } = previewed;
     let names: Vec<&str> = config.objective_names(what_if.profile).collect();
-    let named = |weights: &[f64]| {
-        let pairs = names.iter().zip(weights);
-        pairs
-            .map(|(&objective, &weight)| pb::ObjectiveWeight {
-                objective: objective.to_owned(),
-                weight,
-            })
-            .collect()
-    };
+    let named = |weights: &[f64]| named_weights(names.iter().copied(), weights);
     let exposures = names.iter().zip(&summary.exposures);
     pb::Preview {
         profile: config.profiles[what_if.profile].name.clone(),
@@ -119,7 +112,7 @@ pub(super) fn told(config: &Config, previewed: Previewed) -> pb::Preview {
 }
 
 /// The weight that was found, and its preview.
-pub(super) fn solved(config: &Config, answered: Answered) -> pb::SolveWeightsResponse {
+pub(super) fn encode_solved(config: &Config, answered: Answered) -> pb::SolveWeightsResponse {
     let solved = answered.solved;
     pb::SolveWeightsResponse {
         solved: Some(pb::ObjectiveWeight {
@@ -132,7 +125,7 @@ pub(super) fn solved(config: &Config, answered: Answered) -> pb::SolveWeightsRes
         }),
         engagement: solved.gain,
         bait: solved.cost,
-        preview: Some(told(config, answered.previewed)),
+        preview: Some(encode_preview(config, answered.previewed)),
     }
 }
 

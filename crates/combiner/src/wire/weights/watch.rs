@@ -10,8 +10,8 @@ use tonic::Status;
 
 use super::encode;
 use crate::{
+    engine::Engine,
     error::RequestError,
-    rank::Engine,
     weights::{Entry, PlanError},
 };
 

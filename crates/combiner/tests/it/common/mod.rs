@@ -80,6 +80,7 @@ pub struct State {
     pub inputs: Mutex<Vec<(String, &'static str, &'static str, bool)>>,
     pub seen: Mutex<Vec<(ModelInferRequest, MetadataMap)>>,
     pub calls: AtomicUsize,
+    pub metadata_calls: AtomicUsize,
 }
 
 impl State {
@@ -143,6 +144,7 @@ impl Model {
             inputs: Mutex::new(vec![(input.to_owned(), "FP32", "candidate", false)]),
             seen: Mutex::new(Vec::new()),
             calls: AtomicUsize::new(0),
+            metadata_calls: AtomicUsize::new(0),
         });
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -202,6 +204,7 @@ impl GrpcInferenceService for Fake {
         &self,
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
+        self.0.metadata_calls.fetch_add(1, Ordering::SeqCst);
         let request = request.into_inner();
         let version = self.0.answering(&request.version)?;
         let inputs = self.0.inputs.lock().unwrap().clone();

@@ -1,19 +1,22 @@
-//! A bounded sample of what passed in the last while, in which everything that passed has the same chance to be.
+//! A bounded sample of the items of a time window, in which every item has the same chance.
 //!
-//! Each item draws a key once and is kept while its key survives as many halvings of the rate as there have been. When the sample outgrows its
-//! bound the rate is halved, and what does not survive that goes. When a whole window was sampled at one rate and fills less than a quarter of
-//! the bound, the rate is doubled. A window may so span several rates; readers take what survives the lowest of them, and that is uniform.
+//! Each item draws a key once and is kept while its key survives as many halvings of the rate as
+//! there have been. When the sample outgrows its bound, the rate is halved and the items that do
+//! not survive that are removed. When a whole window was sampled at one rate and fills less than a
+//! quarter of the bound, the rate is doubled. A window may therefore span several rates; readers
+//! take what survives the lowest of them, and that is a uniform sample.
 
 use std::collections::VecDeque;
 
 /// The lowest rate is 2^-63.
 const MOST_HALVINGS: u32 = 63;
 
-/// What decides whether an item is kept: how many halvings of the rate it survives. It survives h with probability 2^-h.
+/// Sampling key: an item is kept while its key passes the current rate. A key survives h halvings
+/// of the rate with probability 2^-h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key(u8);
+pub(crate) struct SamplingKey(u8);
 
-impl Key {
+impl SamplingKey {
     /// The key of 64 random bits.
     pub(super) fn new(random: u64) -> Self {
         #[expect(
@@ -28,7 +31,7 @@ impl Key {
     }
 }
 
-/// A sample of items, by the time they passed. Times are milliseconds since any fixed instant.
+/// A sample of items, by the time they came. Times are milliseconds since any fixed instant.
 #[derive(Debug)]
 pub(crate) struct Sample<T> {
     bound: usize,
@@ -36,14 +39,15 @@ pub(crate) struct Sample<T> {
     /// By time.
     residents: VecDeque<Resident<T>>,
     size: usize,
-    /// The rates that some of the window was sampled at, oldest first, ever fewer halvings; never empty.
+    /// The rates of the window, oldest first; each has fewer halvings than the one before. Never
+    /// empty.
     rates: VecDeque<Rate>,
 }
 
 #[derive(Debug)]
 struct Resident<T> {
     at_ms: u64,
-    key: Key,
+    key: SamplingKey,
     size: usize,
     item: T,
 }
@@ -56,7 +60,8 @@ struct Rate {
 }
 
 impl<T> Sample<T> {
-    /// An empty sample of items that are together no larger than `bound` and no older than `window_ms`.
+    /// An empty sample of items that are together no larger than `bound` and no older than
+    /// `window_ms`.
     pub(super) fn new(bound: usize, window_ms: u64) -> Self {
         Self {
             bound,
@@ -75,8 +80,8 @@ impl<T> Sample<T> {
         self.rates.back().map_or(0, |rate| rate.halvings)
     }
 
-    /// Adds what passed at that time, if its key survives; nothing may be larger than the bound.
-    pub(super) fn add(&mut self, at_ms: u64, key: Key, size: usize, item: T) {
+    /// Adds an item of that time, if its key survives. An item larger than the bound is left out.
+    pub(super) fn add(&mut self, at_ms: u64, key: SamplingKey, size: usize, item: T) {
         if !key.survives(self.halvings()) || size > self.bound {
             return;
         }
@@ -95,7 +100,7 @@ impl<T> Sample<T> {
         }
     }
 
-    /// Lets go what has left the window, and raises the rate where there is room.
+    /// Removes what has left the window, and raises the rate when there is room.
     pub(super) fn pass(&mut self, now_ms: u64) {
         let start = now_ms.saturating_sub(self.window_ms);
         while let Some(oldest) = self.residents.front()
@@ -113,7 +118,8 @@ impl<T> Sample<T> {
         }
     }
 
-    /// The share of what passed within the window, each item with the same chance, and the items, oldest first.
+    /// The share of the window's items that are returned, each with the same chance, and these
+    /// items, oldest first.
     pub(crate) fn read(&self) -> (f64, impl Iterator<Item = &T>) {
         let halvings = self.rates.front().map_or(0, |rate| rate.halvings);
         let items = self.residents.iter();
@@ -125,7 +131,7 @@ impl<T> Sample<T> {
         )
     }
 
-    /// The share of what passed within the window that [`Sample::read`] gives.
+    /// The share of the window's items that [`Sample::read`] returns.
     pub(super) fn share(&self) -> f64 {
         let halvings = self.rates.front().map_or(0, |rate| rate.halvings);
         (-f64::from(halvings)).exp2()
@@ -141,13 +147,13 @@ impl<T> Sample<T> {
         self.size
     }
 
-    /// Halves the rate, for all that is kept too.
+    /// Halves the rate, also for the items that are kept.
     fn halve(&mut self) {
         let halvings = self.halvings() + 1;
         self.residents
             .retain(|resident| halvings <= MOST_HALVINGS && resident.key.survives(halvings));
         self.size = self.residents.iter().map(|resident| resident.size).sum();
-        // Periods that were sampled at no lower rate are now as if they had been sampled at this one.
+        // Periods of the same or a higher rate now hold what this rate would have kept of them.
         let mut from_ms = 0;
         while let Some(rate) = self.rates.back()
             && rate.halvings <= halvings
@@ -161,7 +167,8 @@ impl<T> Sample<T> {
         });
     }
 
-    /// Doubles the rate as often as the bound would still be half empty, had the window passed at the new one.
+    /// Doubles the rate as often as a window at the new rate would still fill at most half the
+    /// bound.
     fn relax(&mut self, now_ms: u64) {
         let before = self.halvings();
         let mut halvings = before;

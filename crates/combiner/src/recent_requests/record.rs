@@ -1,24 +1,30 @@
-//! A request as it is kept: packed, candidates by id, so that it can be weighed again without a model and exported as it was ranked.
+//! A request as it is kept: packed, candidates by id, so that it can be ranked again without a
+//! model and exported as it was ranked.
 
 use std::sync::Arc;
 
+use super::sample::Sample;
 use crate::{
-    rank::Ranking,
+    ranking::{Combined, Ranking},
     weights::{Attribute, Draw, RequestContext, Value},
 };
 
-/// Longer texts are not kept: a segment that asks for one does not fit when the request is weighed again.
+/// Longer texts are not kept, in bytes. A segment that asks for one does not match when the request
+/// is ranked again.
 const LONGEST_TEXT: usize = 256;
-/// More places than this are as good as this many: the column of the log holds no more.
+/// The most places of a page that the log's column can hold; more are kept as this many.
 const MOST_PLACES: usize = i32::MAX as usize;
-/// What a candidate may take before it counts as several.
+/// Bytes of a candidate before it counts as several.
 const BYTES_PER_CANDIDATE: usize = 256;
+
+/// The recent requests of one profile.
+pub(crate) type Recent = Sample<Arc<Record>>;
 
 /// One request that was ranked.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) request_id: Box<str>,
-    /// Empty when it was not said.
+    /// Empty when the caller sent none.
     pub(crate) unit_id: Box<str>,
     pub(crate) attributes: Box<[Attribute]>,
     /// Milliseconds since 1970.
@@ -26,7 +32,7 @@ pub(crate) struct Record {
     /// The profile's position in the configuration.
     pub(crate) profile: usize,
     pub(crate) revision: u64,
-    /// How many were to be shown at most; at least 1.
+    /// The most candidates to show; at least 1.
     pub(crate) k: usize,
     pub(crate) segment: Option<Arc<str>>,
     pub(crate) arm: Option<Arc<str>>,
@@ -49,7 +55,7 @@ pub(crate) struct Column {
     pub(crate) calibrator: Box<str>,
     /// One per candidate.
     pub(crate) probabilities: Box<[f64]>,
-    /// What the model answered, where the combiner has a calibrator on top of it.
+    /// What the model answered, when the combiner applied a calibrator to it.
     pub(crate) raw: Option<Box<[f64]>>,
 }
 
@@ -60,7 +66,8 @@ impl AsRef<[f64]> for Column {
 }
 
 impl Record {
-    /// The record of a ranking whose ids were packed before they went into its answer. None beyond 2^32 candidates.
+    /// The record of a ranking whose ids were packed before its answer took them. None beyond 2^32
+    /// candidates.
     pub(super) fn new(ranking: Ranking, ids: &Ids, time_ms: u64) -> Option<Self> {
         let order = ids.ascending()?;
         let mut place = vec![0_u32; order.len()];
@@ -116,8 +123,8 @@ impl Record {
     }
 }
 
-/// As many candidates as a ranking counts for: its own, and more where they are few or their ids are long, so that a bound in candidates bounds
-/// the memory too.
+/// How many candidates a ranking counts for: its own, or more when they are few or their ids are
+/// long, so that a bound in candidates bounds the memory too.
 pub(super) fn size(ranking: &Ranking, ids: &Ids) -> usize {
     let text = |attribute: &Attribute| {
         let value = match &attribute.value {
@@ -126,7 +133,7 @@ pub(super) fn size(ranking: &Ranking, ids: &Ids) -> usize {
         };
         size_of::<Attribute>() + attribute.name.len() + value
     };
-    let objective = |combined: &crate::rank::Combined| {
+    let objective = |combined: &Combined| {
         let answer = &combined.answer;
         let numbers = answer.probabilities.len() + answer.raw.as_ref().map_or(0, Vec::len);
         size_of::<Column>() + answer.model_version.len() + answer.calibrator.len() + 8 * numbers

@@ -1,5 +1,7 @@
-//! Where the requests of one profile come in. Nothing here waits for the worker, which may be off the processor at any time, since its priority is
-//! the lowest: the inbox is a queue without a lock, and a bound on it is kept by counting.
+//! Where Rank leaves the requests of one profile.
+//!
+//! Nothing here waits for the worker, which runs at the lowest priority and so may be off the
+//! processor at any time: the inbox is a queue without a lock, and counters keep its bound.
 
 use std::sync::{
     atomic::{
@@ -9,23 +11,26 @@ use std::sync::{
     mpsc::{Receiver, Sender, channel},
 };
 
-use super::{Recent, Sampled};
-use crate::{metrics::RingMetrics, rank::Ranking};
+use super::{
+    record::{Ids, Recent},
+    sample::SamplingKey,
+};
+use crate::{metrics::RingMetrics, ranking::Ranking};
 
 /// Requests in an inbox before the worker is woken.
 const WAKE: usize = 256;
 
-/// Rank's side.
+/// The inbox of one profile, as Rank sees it.
 #[derive(Debug)]
-pub(super) struct Door {
-    /// What may wait at most, in candidates.
+pub(super) struct Inbox {
+    /// Upper bound on what is queued, in candidates.
     bound: usize,
     /// How many halvings of the rate a request has to survive.
     halvings: AtomicU32,
-    inbox: Sender<Waiting>,
-    /// What surely waits.
+    queue: Sender<Waiting>,
+    /// Lower bound on the number of queued requests.
     count: AtomicUsize,
-    /// In candidates: of what waits, and of what is about to.
+    /// Candidates that are queued or about to be.
     size: AtomicUsize,
     pub(super) metrics: RingMetrics,
 }
@@ -37,26 +42,40 @@ pub(super) struct Waiting {
     pub(super) ranking: Ranking,
 }
 
-impl Door {
-    /// A door, and the worker's side of it.
+/// What has to be taken from a ranking before its answer takes the ids away.
+#[derive(Debug)]
+pub(crate) struct Sampled {
+    pub(super) key: SamplingKey,
+    /// Milliseconds since the recent requests began to be kept.
+    pub(super) at_ms: u64,
+    /// Milliseconds since 1970.
+    pub(super) time_ms: u64,
+    /// In candidates.
+    pub(super) size: usize,
+    pub(super) ids: Ids,
+}
+
+impl Inbox {
+    /// An empty inbox, and the worker's end of its queue.
     pub(super) fn new(bound: usize, metrics: RingMetrics) -> (Self, Receiver<Waiting>) {
-        let (inbox, waiting) = channel();
-        let door = Self {
+        let (queue, waiting) = channel();
+        let inbox = Self {
             bound,
             halvings: AtomicU32::new(0),
-            inbox,
+            queue,
             count: AtomicUsize::new(0),
             size: AtomicUsize::new(0),
             metrics,
         };
-        (door, waiting)
+        (inbox, waiting)
     }
 
-    /// Puts a request into the inbox, or drops it where there is no room. Says whether it is time to take some out.
+    /// Queues a request, or drops and counts it when the inbox is full. Returns true when the
+    /// worker should be woken.
     pub(super) fn put(&self, waiting: Waiting) -> bool {
         let size = waiting.sampled.size;
         let before = self.size.fetch_add(size, Relaxed);
-        if before.saturating_add(size) > self.bound || self.inbox.send(waiting).is_err() {
+        if before.saturating_add(size) > self.bound || self.queue.send(waiting).is_err() {
             self.size.fetch_sub(size, Relaxed);
             self.metrics.dropped.inc();
             return false;
@@ -65,19 +84,19 @@ impl Door {
         count >= WAKE || before + size >= self.bound / 8
     }
 
-    /// Takes out what waited when it was called.
+    /// Takes out what was queued when this was called.
     pub(super) fn take<'a>(
         &'a self,
-        inbox: &'a Receiver<Waiting>,
+        queue: &'a Receiver<Waiting>,
     ) -> impl Iterator<Item = Waiting> + 'a {
-        // Counted after they were put in, so that each of them is there.
+        // Requests are counted after they are queued, so that each counted one is there.
         let count = self.count.swap(0, AcqRel);
-        inbox.try_iter().take(count).inspect(|waiting| {
+        queue.try_iter().take(count).inspect(|waiting| {
             self.size.fetch_sub(waiting.sampled.size, Relaxed);
         })
     }
 
-    /// What has come of a profile's requests.
+    /// Updates the metrics from what is kept of the profile.
     pub(super) fn measure(&self, recent: &Recent) {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.requests.set(gauge(recent.len()));
@@ -85,7 +104,7 @@ impl Door {
         self.metrics.share.set(recent.share());
     }
 
-    /// The rate that requests are taken at from now on.
+    /// Sets the rate at which requests are sampled from now on.
     pub(super) fn set_halvings(&self, halvings: u32) {
         self.halvings.store(halvings, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The ring as Rank and readers see it.
+//! The recent requests as Rank and readers see them.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,8 +8,8 @@ use crate::{
     config::Config,
     error::RequestError,
     metrics::Metrics,
-    rank::{Combined, Ranking},
-    ring::{Recent, Record, Ring, record, record::Ids},
+    ranking::{Combined, Ranking},
+    recent_requests::{Recent, RecentRequests, Record, record, record::Ids},
     source::Answer,
     weights::{Attribute, Chosen, Draw, Value},
 };
@@ -36,15 +36,16 @@ fn config(candidates: usize) -> Config {
     Config::parse(&text, "test.toml", Path::new("")).unwrap()
 }
 
-fn ring(candidates: usize) -> Ring {
+fn recent_requests(candidates: usize) -> RecentRequests {
     let config = config(candidates);
     let metrics = Metrics::new(&config).unwrap();
-    Ring::start(&config, &metrics).unwrap().unwrap()
+    RecentRequests::start(&config, &metrics).unwrap().unwrap()
 }
 
 fn answer(probabilities: &[f64]) -> Answer {
     Answer {
         probabilities: probabilities.to_vec(),
+        clamped: 0,
         raw: None,
         model_version: "v1".to_owned(),
         calibrator: String::new(),
@@ -83,7 +84,6 @@ fn ranking(profile: usize, request: &str, ids: &[&str]) -> Ranking {
                 seed: 3,
             }),
         },
-        key: None,
         weights_stale: false,
         objectives: vec![
             Combined {
@@ -109,34 +109,34 @@ fn ranking(profile: usize, request: &str, ids: &[&str]) -> Ranking {
     }
 }
 
-fn pass(ring: &Ring, mut ranking: Ranking) {
-    ranking.key = ring.draw(ranking.profile);
-    if let Some(sampled) = ring.sample(&ranking) {
-        ring.keep(sampled, ranking);
+fn pass(recent: &RecentRequests, ranking: Ranking) {
+    let key = recent.draw_key(ranking.profile);
+    if let Some(sampled) = key.and_then(|key| recent.sample(key, &ranking)) {
+        recent.keep(sampled, ranking);
     }
 }
 
 async fn asked<T: Send + 'static>(
-    ring: &Ring,
+    recent: &RecentRequests,
     work: impl FnOnce(&[Recent]) -> T + Send + 'static,
 ) -> Result<T, RequestError> {
-    let place = ring.place()?;
-    ring.work(&place, work).await
+    let place = recent.reserve_place()?;
+    recent.run(&place, work).await
 }
 
-async fn kept(ring: &Ring, profile: usize) -> (f64, Vec<Arc<Record>>) {
+async fn kept(recent: &RecentRequests, profile: usize) -> (f64, Vec<Arc<Record>>) {
     let work = move |recent: &[Recent]| {
         let (share, records) = recent[profile].read();
         (share, records.cloned().collect())
     };
-    asked(ring, work).await.unwrap()
+    asked(recent, work).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_record_is_the_ranking_with_its_candidates_by_id() {
-    let ring = ring(1_000);
-    pass(&ring, ranking(1, "r", &["b", "ä", "a", "bb"]));
-    let (share, records) = kept(&ring, 1).await;
+    let recent = recent_requests(1_000);
+    pass(&recent, ranking(1, "r", &["b", "ä", "a", "bb"]));
+    let (share, records) = kept(&recent, 1).await;
     let record = &records[0];
     assert_eq!(share, 1.0);
     assert_eq!((&*record.request_id, &*record.unit_id), ("r", "unit"));
@@ -154,27 +154,27 @@ async fn a_record_is_the_ranking_with_its_candidates_by_id() {
     assert_eq!(record.draw.unwrap().lambda, 0.5);
     let names: Vec<&str> = record.attributes.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["tier"], "long texts are left out");
-    assert!(kept(&ring, 0).await.1.is_empty());
+    assert!(kept(&recent, 0).await.1.is_empty());
 }
 
 #[tokio::test]
 async fn one_profile_pushes_out_nothing_of_another_and_neither_grows() {
-    let ring = ring(2_000);
+    let recent = recent_requests(2_000);
     let ids: Vec<String> = (0..20).map(|i| format!("c{i}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    pass(&ring, ranking(1, "first", &ids));
+    pass(&recent, ranking(1, "first", &ids));
     for i in 0..2_000 {
-        pass(&ring, ranking(0, &format!("r{i}"), &ids));
+        pass(&recent, ranking(0, &format!("r{i}"), &ids));
         if i % 50 == 0 {
             // As often as the worker would be told on its own, whatever the machine does.
-            kept(&ring, 0).await;
+            kept(&recent, 0).await;
         }
     }
-    let (share, busy) = kept(&ring, 0).await;
+    let (share, busy) = kept(&recent, 0).await;
     assert!(share < 0.1, "{share}");
     let candidates: usize = busy.iter().map(|record| record.ids.len()).sum();
     assert!(!busy.is_empty() && candidates <= 2_000, "{candidates}");
-    let (share, quiet) = kept(&ring, 1).await;
+    let (share, quiet) = kept(&recent, 1).await;
     assert_eq!((share, quiet.len()), (1.0, 1));
 }
 
@@ -182,16 +182,16 @@ async fn one_profile_pushes_out_nothing_of_another_and_neither_grows() {
 async fn what_can_not_be_kept_is_counted() {
     let config = config(10);
     let metrics = Metrics::new(&config).unwrap();
-    let ring = Ring::start(&config, &metrics).unwrap().unwrap();
+    let recent = RecentRequests::start(&config, &metrics).unwrap().unwrap();
     let many: Vec<String> = (0..11).map(|i| format!("c{i:02}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    pass(&ring, ranking(0, "large", &many));
+    pass(&recent, ranking(0, "large", &many));
     let long = "x".repeat(3_000);
-    pass(&ring, ranking(0, "long ids", &[&long]));
-    assert!(kept(&ring, 0).await.1.is_empty());
+    pass(&recent, ranking(0, "long ids", &[&long]));
+    assert!(kept(&recent, 0).await.1.is_empty());
     assert_eq!(metrics.ring("busy").dropped.get(), 2);
-    pass(&ring, ranking(0, "small", &many[..3]));
-    assert_eq!(kept(&ring, 0).await.1.len(), 1);
+    pass(&recent, ranking(0, "small", &many[..3]));
+    assert_eq!(kept(&recent, 0).await.1.len(), 1);
     let told = metrics.ring("busy");
     assert_eq!((told.requests.get(), told.share.get()), (1, 1.0));
     assert!(told.candidates.get() >= 3);
@@ -225,33 +225,33 @@ fn the_bound_in_candidates_bounds_the_bytes() {
 
 #[tokio::test]
 async fn callers_take_turns_in_bounded_numbers_and_who_goes_away_frees_his_place() {
-    let ring = Arc::new(ring(1_000));
+    let recent = Arc::new(recent_requests(1_000));
     let (release, held) = std::sync::mpsc::channel::<()>();
     let (begun, running) = tokio::sync::oneshot::channel();
     let first = tokio::spawn({
-        let ring = Arc::clone(&ring);
+        let recent = Arc::clone(&recent);
         async move {
             let work = move |_: &[Recent]| {
                 begun.send(()).unwrap();
                 held.recv().unwrap();
             };
-            asked(&ring, work).await
+            asked(&recent, work).await
         }
     });
     running.await.unwrap();
     // Fifteen wait behind it, the sixteenth is turned away.
     let mut waiting = Vec::new();
     for i in 0..15 {
-        let mut one = Box::pin(asked(&ring, move |_: &[Recent]| i));
+        let mut one = Box::pin(asked(&recent, move |_: &[Recent]| i));
         assert!(futures::poll!(&mut one).is_pending());
         waiting.push(one);
     }
     assert!(matches!(
-        asked(&ring, |_: &[Recent]| ()).await,
+        asked(&recent, |_: &[Recent]| ()).await,
         Err(RequestError::RingBusy { limit: 16 })
     ));
     drop(waiting.pop());
-    let mut next = Box::pin(asked(&ring, |_: &[Recent]| 99));
+    let mut next = Box::pin(asked(&recent, |_: &[Recent]| 99));
     assert!(futures::poll!(&mut next).is_pending());
     release.send(()).unwrap();
     first.await.unwrap().unwrap();
@@ -262,19 +262,19 @@ async fn callers_take_turns_in_bounded_numbers_and_who_goes_away_frees_his_place
 }
 
 #[tokio::test]
-async fn work_that_panics_takes_nothing_with_it_and_a_closed_ring_says_so() {
-    let ring = ring(1_000);
-    pass(&ring, ranking(0, "r", &["a", "b"]));
-    let died = asked(&ring, |_: &[Recent]| panic!("told to")).await;
+async fn work_that_panics_takes_nothing_with_it_and_a_closed_handle_says_so() {
+    let recent = recent_requests(1_000);
+    pass(&recent, ranking(0, "r", &["a", "b"]));
+    let died = asked(&recent, |_: &[Recent]| panic!("told to")).await;
     assert!(
         matches!(died, Err(RequestError::Internal { .. })),
         "{died:?}"
     );
-    assert_eq!(kept(&ring, 0).await.1.len(), 1);
+    assert_eq!(kept(&recent, 0).await.1.len(), 1);
     let alive = Arc::new(());
     let gone = Arc::downgrade(&alive);
-    ring.close().await;
-    let late = asked(&ring, move |_: &[Recent]| drop(alive)).await;
+    recent.close().await;
+    let late = asked(&recent, move |_: &[Recent]| drop(alive)).await;
     assert!(matches!(late, Err(RequestError::Draining)), "{late:?}");
     assert!(gone.upgrade().is_none());
 }

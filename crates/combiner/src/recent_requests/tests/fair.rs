@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rand::{SeedableRng as _, rngs::StdRng};
 
-use crate::ring::sample::{Key, Sample};
+use crate::recent_requests::sample::{Sample, SamplingKey};
 
 /// When an item passed, and how large it is.
 type Item = (u64, usize);
@@ -14,7 +14,9 @@ const BOUND: usize = 20_000;
 #[test]
 fn a_key_survives_h_halvings_with_probability_2_to_the_minus_h() {
     let mut random = StdRng::seed_from_u64(1);
-    let keys: Vec<Key> = (0..400_000).map(|_| Key::new(random.random())).collect();
+    let keys: Vec<SamplingKey> = (0..400_000)
+        .map(|_| SamplingKey::new(random.random()))
+        .collect();
     for halvings in 0..8 {
         let survive = keys.iter().filter(|key| key.survives(halvings)).count();
         let expected = 400_000.0 / f64::from(1 << halvings);
@@ -23,7 +25,7 @@ fn a_key_survives_h_halvings_with_probability_2_to_the_minus_h() {
             "{halvings}: {survive}"
         );
     }
-    assert!(Key::new(0).survives(64) && !Key::new(1).survives(64));
+    assert!(SamplingKey::new(0).survives(64) && !SamplingKey::new(1).survives(64));
 }
 
 proptest! {
@@ -36,7 +38,7 @@ proptest! {
         let mut now = 0;
         for (pause, size, random) in passing {
             now += pause;
-            sample.add(now, Key::new(random), size, (now, size));
+            sample.add(now, SamplingKey::new(random), size, (now, size));
             prop_assert!(sample.size() <= bound);
             sample.pass(now);
             let (share, items) = sample.read();
@@ -54,9 +56,9 @@ proptest! {
 fn all_is_kept_while_there_is_room_and_nothing_when_it_is_too_old() {
     let mut sample = Sample::new(100, 1_000);
     for at in [0, 10, 5, 600] {
-        sample.add(at, Key::new(u64::MAX), 10, at);
+        sample.add(at, SamplingKey::new(u64::MAX), 10, at);
     }
-    sample.add(700, Key::new(0), 101, 700);
+    sample.add(700, SamplingKey::new(0), 101, 700);
     sample.pass(1_005);
     let (share, kept) = sample.read();
     assert_eq!(
@@ -71,7 +73,12 @@ fn all_is_kept_while_there_is_room_and_nothing_when_it_is_too_old() {
 fn the_rate_rises_again_when_a_whole_window_was_quiet() {
     let mut sample = Sample::new(100, 1_000);
     for at in 0..800_u64 {
-        sample.add(0, Key::new(at.wrapping_mul(0x9E37_79B9_7F4A_7C15)), 1, at);
+        sample.add(
+            0,
+            SamplingKey::new(at.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            1,
+            at,
+        );
     }
     let busy = sample.halvings();
     assert!(busy >= 3, "{busy}");
@@ -84,7 +91,7 @@ fn the_rate_rises_again_when_a_whole_window_was_quiet() {
         low < 1.0,
         "what passed before the rate rose is still in the window"
     );
-    sample.add(1_002, Key::new(u64::MAX), 1, 0);
+    sample.add(1_002, SamplingKey::new(u64::MAX), 1, 0);
     assert_eq!(
         sample.read().1.count(),
         0,
@@ -116,7 +123,7 @@ fn kept(items: &[Item], seed: u64) -> (f64, Vec<Item>, u32, u32) {
     let mut sample = Sample::new(BOUND, WINDOW_MS);
     let mut most = 0;
     for (i, &(at, size)) in items.iter().enumerate() {
-        sample.add(at, Key::new(random.random()), size, (at, size));
+        sample.add(at, SamplingKey::new(random.random()), size, (at, size));
         if i % 50 == 0 {
             sample.pass(at);
         }

@@ -1,4 +1,5 @@
-//! The one thread that owns the recent requests of all profiles: it takes them out of the inboxes and does what is asked about them.
+//! The one thread that owns the recent requests of all profiles: it empties the inboxes and runs
+//! what callers ask about them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,52 +12,59 @@ use std::{
     time::Duration,
 };
 
-use super::{Job, Recent, Sample, Shared, door::Waiting, millis, record::Record};
+use super::{
+    inbox::Waiting,
+    record::{Recent, Record},
+    sample::Sample,
+    shared::{Job, Shared, millis},
+};
 use crate::error::CombinerError;
 
-/// What is in the inboxes waits no longer than this, and what is too old stays no longer.
+/// Requests stay in an inbox, or beyond their window, no longer than this.
 const TICK: Duration = Duration::from_secs(1);
-/// The lowest priority of Linux: the thread runs where nothing else wants to.
+/// The lowest priority of Linux: the thread runs when nothing else wants to.
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
 
-/// Starts the worker; it ends when told so or when nobody can ask any more. Whoever sends it a job unparks it.
+/// Starts the worker. It ends when it is told to or when its handle is gone. Whoever sends it a
+/// job unparks it.
 pub(super) fn start(
     shared: Arc<Shared>,
-    inboxes: Vec<Receiver<Waiting>>,
+    queues: Vec<Receiver<Waiting>>,
     jobs: Receiver<Job>,
     window: Duration,
 ) -> Result<JoinHandle<()>, CombinerError> {
     let empty = |_: &Receiver<Waiting>| Sample::new(shared.bound, millis(window));
-    let recent = inboxes.iter().map(empty).collect();
+    let recent = queues.iter().map(empty).collect();
     let worker = Worker {
         shared,
-        inboxes,
+        queues,
         recent,
     };
     Builder::new()
-        .name("ring".to_owned())
+        .name("recent".to_owned())
         .spawn(move || {
-            yield_to_all();
+            lower_thread_priority();
             worker.run(&jobs);
         })
         .map_err(|error| CombinerError::Internal {
-            what: format!("the ring's thread: {error}"),
+            what: format!("the thread of the recent requests cannot start: {error}"),
         })
 }
 
-/// On Linux the priority is this thread's; elsewhere it would be that of the whole process.
-fn yield_to_all() {
+/// On Linux the priority is this thread's. Elsewhere it would be that of the whole process, so it
+/// is left alone.
+fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
-        tracing::warn!(%error, "previews run at the priority of everything else");
+        tracing::warn!(%error, "the priority of previews cannot be lowered");
     }
 }
 
-/// By profile.
+/// The samples and where they are fed from, by profile.
 struct Worker {
     shared: Arc<Shared>,
-    inboxes: Vec<Receiver<Waiting>>,
+    queues: Vec<Receiver<Waiting>>,
     recent: Vec<Recent>,
 }
 
@@ -64,13 +72,13 @@ impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             let job = jobs.try_recv();
-            // After a job has come, so that it sees all that was kept before it was sent.
+            // After the job was received, so that it sees all that was kept before it was sent.
             self.absorb();
             match job {
                 Ok(Job::Stop) | Err(TryRecvError::Disconnected) => return,
                 Ok(Job::Work(work)) => {
                     if catch_unwind(AssertUnwindSafe(|| work(&self.recent))).is_err() {
-                        // Who asked is told by the answer that never comes; what is kept is as it was.
+                        // The caller notices that no answer comes. Work cannot change the samples.
                         tracing::error!("work on the recent requests panicked");
                     }
                 }
@@ -80,21 +88,22 @@ impl Worker {
     }
 
     fn absorb(&mut self) {
-        self.shared.told.store(false, Ordering::Relaxed);
+        self.shared.woken.store(false, Ordering::Relaxed);
         let now_ms = self.shared.at_ms();
-        let profiles = self.shared.doors.iter().zip(&self.inboxes);
-        for ((door, inbox), recent) in profiles.zip(&mut self.recent) {
-            for waiting in door.take(inbox) {
+        let profiles = self.shared.inboxes.iter().zip(&self.queues);
+        for ((inbox, queue), recent) in profiles.zip(&mut self.recent) {
+            for waiting in inbox.take(queue) {
                 add(recent, waiting);
             }
             recent.pass(now_ms);
-            door.set_halvings(recent.halvings());
-            door.measure(recent);
+            inbox.set_halvings(recent.halvings());
+            inbox.measure(recent);
         }
     }
 }
 
 fn add(recent: &mut Recent, Waiting { sampled, ranking }: Waiting) {
+    // The rate may have been halved since the key was drawn.
     if !sampled.key.survives(recent.halvings()) {
         return;
     }

@@ -1,0 +1,40 @@
+//! What Rank and the worker of the recent requests share.
+
+use std::{
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
+
+use super::{inbox::Inbox, record::Recent};
+
+/// The inboxes, and whether the worker knows that there is something in them.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) started: Instant,
+    /// The most candidates that an inbox, and a sample, hold.
+    pub(super) bound: usize,
+    /// In the order of the configured profiles.
+    pub(super) inboxes: Vec<Inbox>,
+    /// True once the worker was woken for what is in the inboxes now.
+    pub(super) woken: AtomicBool,
+}
+
+/// A function over the recent requests, by profile.
+pub(super) type Work = Box<dyn FnOnce(&[Recent]) + Send>;
+
+/// What the worker is sent.
+pub(super) enum Job {
+    Work(Work),
+    Stop,
+}
+
+impl Shared {
+    /// Milliseconds since the recent requests began to be kept.
+    pub(super) fn at_ms(&self) -> u64 {
+        millis(self.started.elapsed())
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,268 @@
+//! What a model says it accepts, by version.
+//!
+//! In the middle of a roll-out the endpoints serve different versions. The one that was seen last
+//! of those that endpoints answer with counts as served, however the answers alternate; an older
+//! one does so again once no endpoint answers with the newer one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use counterweight_proto::inference::ModelMetadataRequest;
+use tokio::{sync::Mutex, time::timeout_at};
+use tonic::Request;
+
+use super::{
+    answer::SourceError,
+    client::{Client, Deadline},
+    endpoints::Endpoint,
+    inputs::Inputs,
+};
+use crate::error::Failure;
+
+/// Metadata is not asked for again within this time, however many requests need it.
+const REST: Duration = Duration::from_millis(100);
+/// How many pinned versions are remembered: a profile pins one, and profiles may pin different
+/// ones.
+const PINNED: usize = 8;
+
+/// The metadata of one model.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    client: Arc<Client>,
+    /// Configured attributes, which are for this model only if it declares them.
+    attributes: Vec<String>,
+    /// What is served; none until the model has said so.
+    served: ArcSwapOption<Inputs>,
+    /// Every version that endpoints answer with, in the order in which they were first seen.
+    seen: std::sync::Mutex<Vec<Arc<Inputs>>>,
+    /// Versions that profiles pin although another one is served.
+    pinned: ArcSwap<Vec<Arc<Inputs>>>,
+    /// When metadata was last asked for, and how that went. One asks at a time.
+    asked: Mutex<Option<(Instant, Result<(), Failure>)>>,
+    /// Whether a task is about to ask.
+    learning: AtomicBool,
+}
+
+impl Metadata {
+    pub(super) fn new(client: Arc<Client>, attributes: Vec<String>) -> Self {
+        let packed = client.config.packed.as_ref();
+        let known = packed.map(|packed| Arc::new(Inputs::of_packed(packed, String::new())));
+        Self {
+            client,
+            attributes,
+            served: ArcSwapOption::new(known),
+            seen: std::sync::Mutex::default(),
+            pinned: ArcSwap::default(),
+            asked: Mutex::new(None),
+            learning: AtomicBool::new(false),
+        }
+    }
+
+    /// What the served version accepts; none until the model has said so.
+    pub(super) fn served(&self) -> Option<Arc<Inputs>> {
+        self.served.load_full()
+    }
+
+    /// What every version in use accepts: the served one first.
+    pub(super) fn all(&self) -> Vec<Arc<Inputs>> {
+        let served = self.served();
+        let pinned = self.pinned.load();
+        let others = self
+            .seen()
+            .clone()
+            .into_iter()
+            .chain(pinned.iter().cloned());
+        let version = served.as_ref().map(|served| served.version.clone());
+        let others = others.filter(|other| Some(&other.version) != version.as_ref());
+        served.iter().cloned().chain(others).collect()
+    }
+
+    /// What the version of an endpoint accepts, as far as that is known.
+    pub(super) fn of_endpoint(&self, endpoint: &Endpoint) -> Arc<Inputs> {
+        let served = self.served().unwrap_or_default();
+        match endpoint.version() {
+            Some(version) if *version != served.version => {
+                let seen = self.seen();
+                let known = seen.iter().find(|inputs| inputs.version == *version);
+                known.cloned().unwrap_or(served)
+            }
+            _ => served,
+        }
+    }
+
+    /// What a version accepts, whether or not it is served; [`Failure::NotServed`] when no endpoint
+    /// has it.
+    pub(super) async fn of_version(
+        &self,
+        version: &str,
+        deadline: Deadline,
+    ) -> Result<Arc<Inputs>, Failure> {
+        let known = self
+            .all()
+            .into_iter()
+            .find(|known| known.version == version);
+        if let Some(inputs) = known {
+            return Ok(inputs);
+        }
+        let (mut inputs, _) = self.ask(version, deadline).await?;
+        version.clone_into(&mut inputs.version);
+        let inputs = Arc::new(inputs);
+        let pinned = self.pinned.load_full();
+        let surplus = (pinned.len() + 1).saturating_sub(PINNED);
+        let mut list: Vec<_> = pinned.iter().skip(surplus).cloned().collect();
+        list.push(Arc::clone(&inputs));
+        self.pinned.store(Arc::new(list));
+        Ok(inputs)
+    }
+
+    /// Forgets the pinned versions: one of them is served no more.
+    pub(super) fn forget_pinned(&self) {
+        self.pinned.store(Arc::default());
+    }
+
+    /// Asks the model what it accepts, unless that was asked a moment ago: then that answer holds.
+    pub(super) async fn refresh(&self, deadline: Deadline) -> Result<(), Failure> {
+        let Ok(mut asked) = timeout_at(deadline.at.into(), self.asked.lock()).await else {
+            return Err(Failure::TimedOut(self.client.config.timeout.as_millis()));
+        };
+        // After a failure another endpoint may know.
+        if let Some((when, outcome)) = &*asked
+            && when.elapsed() < REST
+            && (outcome.is_ok() || self.client.endpoints().all_suspect())
+        {
+            return outcome.clone();
+        }
+        let version = self.client.config.version.as_deref().unwrap_or_default();
+        let outcome = match self.ask(version, deadline).await {
+            Ok((inputs, endpoint)) => {
+                self.learn(inputs, &endpoint);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        };
+        *asked = Some((Instant::now(), outcome.clone()));
+        outcome
+    }
+
+    /// Takes note of the version that an endpoint answered with. What a version that was not seen
+    /// before accepts is asked by one task, for which no request waits.
+    pub(super) fn note_version(self: &Arc<Self>, version: &str, endpoint: &Endpoint) {
+        if !endpoint.note_version(version) {
+            return;
+        }
+        let known = self.seen().iter().any(|known| known.version == version);
+        if known {
+            self.settle();
+        } else if !self.learning.swap(true, Ordering::Relaxed) {
+            let (metadata, version) = (Arc::clone(self), version.to_owned());
+            tokio::spawn(async move { metadata.learn_version(&version).await });
+        }
+    }
+
+    async fn learn_version(&self, version: &str) {
+        let deadline = Deadline::of_caller(Instant::now() + self.client.config.timeout);
+        let states_version = self.served().is_some_and(|inputs| inputs.states_version);
+        let asked = if states_version { version } else { "" };
+        match self.ask(asked, deadline).await {
+            Ok((mut inputs, endpoint)) => {
+                // Some servers state no version in their metadata; then the answer's word counts.
+                if !inputs.states_version {
+                    version.clone_into(&mut inputs.version);
+                }
+                self.learn(inputs, &endpoint);
+            }
+            Err(failure) => {
+                let objective = &self.client.objective;
+                tracing::debug!(objective, %failure, "metadata cannot be read");
+            }
+        }
+        self.learning.store(false, Ordering::Relaxed);
+    }
+
+    /// Takes note of what a version accepts, as that endpoint says.
+    fn learn(&self, mut inputs: Inputs, endpoint: &Endpoint) {
+        if let Some(served) = self.served()
+            && inputs.version.is_empty()
+        {
+            inputs.version.clone_from(&served.version);
+        }
+        if inputs.states_version {
+            endpoint.note_version(&inputs.version);
+        }
+        {
+            let mut seen = self.seen();
+            let known = seen
+                .iter()
+                .position(|known| known.version == inputs.version);
+            match known {
+                Some(at) if *seen[at] == inputs => {}
+                Some(at) => seen[at] = Arc::new(inputs),
+                None => seen.push(Arc::new(inputs)),
+            }
+        }
+        self.settle();
+    }
+
+    /// Forgets versions that no endpoint answers with, and serves the newest of the others.
+    fn settle(&self) {
+        let answering = self.client.endpoints().versions();
+        let mut seen = self.seen();
+        let answered =
+            |inputs: &Arc<Inputs>| answering.iter().any(|version| **version == inputs.version);
+        if seen.iter().any(answered) {
+            seen.retain(answered);
+        }
+        let Some(newest) = seen.last() else { return };
+        if self.served.load().as_deref() != Some(&**newest) {
+            tracing::info!(
+                objective = self.client.objective,
+                model = self.client.config.name,
+                version = newest.version,
+                inputs = newest.list.len(),
+                "the model says what it accepts"
+            );
+            self.served.store(Some(Arc::clone(newest)));
+        }
+    }
+
+    async fn ask(
+        &self,
+        version: &str,
+        deadline: Deadline,
+    ) -> Result<(Inputs, Arc<Endpoint>), Failure> {
+        let config = &self.client.config;
+        let deadline = self.client.within(deadline);
+        let asking = self.client.call(deadline, |endpoint| {
+            let mut request = Request::new(ModelMetadataRequest {
+                name: config.name.clone(),
+                version: version.to_owned(),
+            });
+            request.set_timeout(deadline.at.saturating_duration_since(Instant::now()));
+            async move { Ok(endpoint.client().model_metadata(request).await) }
+        });
+        let (metadata, endpoint) = asking.await.map_err(|error| match error {
+            SourceError::Failed(failure) => failure,
+            SourceError::Request(error) => Failure::Unavailable(error.to_string()),
+            SourceError::PinnedVersionGone { reason, .. } => Failure::NotServed(reason),
+        })?;
+        let mut inputs = Inputs::of_metadata(metadata, &self.attributes);
+        if let Some(packed) = &config.packed {
+            let calibrator = std::mem::take(&mut inputs.calibrator);
+            inputs = Inputs::of_packed(packed, inputs.version);
+            inputs.calibrator = calibrator;
+        }
+        Ok((inputs, endpoint))
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Inputs>>> {
+        self.seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

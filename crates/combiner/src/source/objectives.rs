@@ -1,0 +1,41 @@
+//! All objectives of a configuration.
+
+use std::sync::Arc;
+
+use super::{
+    model::Model,
+    objective::{Objective, Source},
+};
+use crate::{config::Config, error::CombinerError};
+
+/// All objectives of a configuration, and what requests may bring beside their features.
+#[derive(Debug)]
+pub(crate) struct Objectives {
+    /// In the order of the configuration.
+    pub(crate) list: Vec<Objective>,
+    /// The configured attributes.
+    pub(crate) attributes: Vec<String>,
+}
+
+impl Objectives {
+    /// Prepares every objective; connects to nothing yet.
+    pub(crate) fn new(config: &Config) -> Result<Self, CombinerError> {
+        let objectives = config.objectives.iter();
+        Ok(Self {
+            list: objectives
+                .map(|objective| Objective::new(objective, config))
+                .collect::<Result<_, _>>()?,
+            attributes: config.attributes.clone(),
+        })
+    }
+
+    /// The models among the sources.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.list
+            .iter()
+            .filter_map(|objective| match &objective.source {
+                Source::Model(model) => Some(model),
+                Source::Column(_) => None,
+            })
+    }
+}
