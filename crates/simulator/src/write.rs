@@ -152,12 +152,11 @@ impl Output {
             path: path.clone(),
             source,
         })?;
-        let writer = ParquetRows::begin(file, empty.schema()).map_err(|source| {
-            SimulatorError::Encode {
+        let writer =
+            ParquetRows::begin(file, empty.schema()).map_err(|source| SimulatorError::Encode {
                 path: path.clone(),
                 source,
-            }
-        })?;
+            })?;
         Ok(Self {
             path,
             temporary,
