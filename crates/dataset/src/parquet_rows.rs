@@ -36,7 +36,9 @@ impl<W: Write> ParquetRows<W> {
     /// What polars or the writer refuses.
     pub fn write(&mut self, frame: &DataFrame) -> PolarsResult<()> {
         for first in (0..frame.height()).step_by(ROW_GROUP_ROWS) {
-            let mut group = frame.slice(first as i64, ROW_GROUP_ROWS);
+            // No frame is longer than an i64 counts.
+            let first = i64::try_from(first).unwrap_or(i64::MAX);
+            let mut group = frame.slice(first, ROW_GROUP_ROWS);
             // The writer takes one row group from each chunk.
             group.rechunk_mut();
             self.writer.write_batch(&group)?;

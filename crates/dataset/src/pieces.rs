@@ -39,7 +39,7 @@ pub(crate) fn open(file: &DataFile, needed: &[Needed]) -> Result<PieceIterator, 
         Format::Ndjson => Box::new(ndjson::NdjsonPieces::open(&file.path, &needed)?),
         Format::Parquet => Box::new(parquet::ParquetPieces::open(&file.path, &needed)?),
     };
-    Ok(partition::filled(file, needed, pieces))
+    Ok(partition::filled(file, &needed, pieces))
 }
 
 /// The columns of a file, in its order (of NDJSON the keys of its first line), and those that its

@@ -20,7 +20,7 @@ pub(super) fn relaxed(partitions: &[Partition], needed: &[Needed]) -> Vec<Needed
 
 /// The pieces with the columns that the path names, where they are needed and the file has no value
 /// of its own.
-pub(super) fn filled(file: &DataFile, needed: Vec<Needed>, pieces: PieceIterator) -> PieceIterator {
+pub(super) fn filled(file: &DataFile, needed: &[Needed], pieces: PieceIterator) -> PieceIterator {
     let mut partitions = file.partitions.clone();
     partitions.retain(|(name, _)| needed.iter().any(|column| column.column == *name));
     if partitions.is_empty() {

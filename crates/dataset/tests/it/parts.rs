@@ -196,7 +196,7 @@ fn negatives_are_sampled_in_training_only_and_the_share_is_told() {
 #[test]
 fn a_row_without_a_group_is_a_group_of_its_own() {
     let row = |row: u32| {
-        let group = if row % 2 == 0 {
+        let group = if row.is_multiple_of(2) {
             String::new()
         } else {
             format!("g{}", row % 31)
