@@ -6,7 +6,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// A plot could not be drawn or written.
+    /// The text of a template could not be written.
+    #[error("cannot write the report: {0}")]
+    Template(#[from] askama::Error),
+    /// A file could not be written.
     #[error("cannot write {}: {problem}", path.display())]
     Write {
         /// The file.

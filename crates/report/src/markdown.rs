@@ -1,75 +1,51 @@
-//! A report as Markdown; its plots are files beside it.
+//! Escapes text for Markdown, as the template engine does for HTML.
 
-use super::document::{Block, Document, Table};
+use std::fmt::{self, Write};
 
-/// The whole report. `plots` is the folder of the plots as the text names it; none leaves them out.
-pub(super) fn markdown(document: &Document, plots: Option<&str>) -> String {
-    let mut out = format!("# {}\n", line(&document.title));
-    out.push_str(&list(&document.lead));
-    for section in &document.sections {
-        out.push_str(&format!("\n## {}\n", section.title));
-        for block in &section.blocks {
-            match block {
-                Block::Text(text) => out.push_str(&format!("\n{}\n", line(text))),
-                Block::List(items) => out.push_str(&list(items)),
-                Block::Code(text) => out.push_str(&format!("\n```sh\n{text}\n```\n")),
-                Block::Table(own) => out.push_str(&table(own)),
-                Block::Plots(all) => {
-                    for plot in all {
-                        if let Some(folder) = plots {
-                            let (name, caption) = (&plot.name, line(&plot.caption));
-                            out.push_str(&format!("\n![{caption}]({folder}/{name}.svg)\n"));
-                        }
-                        out.push_str(&format!("\n{}\n", line(&plot.caption)));
-                    }
+use askama::filters::Escaper;
+
+/// One line of Markdown whose characters mean nothing but themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Markdown;
+
+impl Escaper for Markdown {
+    fn write_escaped_str<W: Write>(&self, mut dest: W, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            match c {
+                '\n' | '\r' => dest.write_char(' ')?,
+                '*' | '_' | '`' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' | '\\' => {
+                    dest.write_char('\\')?;
+                    dest.write_char(c)?;
                 }
+                _ => dest.write_char(c)?,
             }
         }
+        Ok(())
     }
-    out
 }
 
-fn list(items: &[String]) -> String {
-    let items: Vec<String> = items
-        .iter()
-        .map(|item| format!("- {}\n", line(item)))
-        .collect();
-    format!("\n{}", items.concat())
+/// The marks around a code block: more backticks than any run within it.
+pub(crate) fn fence(code: &str) -> String {
+    let runs = code.split(|c| c != '`').map(str::len);
+    "`".repeat(3.max(1 + runs.max().unwrap_or(0)))
 }
 
-fn table(table: &Table) -> String {
-    let row = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| cell_text(cell)).collect();
-        format!("| {} |\n", cells.join(" | "))
-    };
-    let rule: Vec<String> = (0..table.header.len())
-        .map(|column| if column < table.left { "---" } else { "--:" }.to_owned())
-        .collect();
-    let rows: String = table.rows.iter().map(|cells| row(cells)).collect();
-    format!(
-        "\n{}\n\n{}|{}|\n{rows}",
-        line(&table.caption),
-        row(&table.header),
-        rule.join("|")
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn cell_text(text: &str) -> String {
-    line(text).replace('|', "\\|")
-}
-
-/// One line of text, whose marks mean nothing: names and texts come from data.
-fn line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' => out.push(' '),
-            '*' | '_' | '`' | '[' | ']' | '<' | '#' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
+    #[test]
+    fn marks_lose_their_meaning() {
+        let mut out = String::new();
+        Markdown
+            .write_escaped_str(&mut out, "a_b [x](y) <script> | #1\n- 0.08")
+            .unwrap();
+        assert_eq!(out, r"a\_b \[x\](y) \<script\> \| \#1 - 0.08");
     }
-    out
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds() {
+        assert_eq!(fence("counterweight rank"), "```");
+        assert_eq!(fence("a ```` b"), "`````");
+    }
 }

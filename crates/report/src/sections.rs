@@ -1,148 +1,114 @@
-//! What a report says, section by section.
+//! What a report says, section by section. The sentences stand in the templates.
 
-mod compared;
-mod estimates;
+mod baselines;
+mod calibration;
+mod comparison;
+mod curves;
 mod example;
-mod front;
+pub(crate) mod front;
 mod method;
-mod recommended;
+mod off_policy;
+mod recommendation;
 
-use counterweight_offline::{Basis, Interval};
+use counterweight_offline::Summary;
 
-use super::{
-    Report,
-    document::{Block, Document, Section},
-    plots::{self, said},
+use crate::{
+    document::{Block, Document, Section, line},
+    error::ReportError,
+    report::Report,
 };
-use crate::ReportError;
 
-pub(super) fn document(report: &Report) -> Result<Document, ReportError> {
+#[derive(askama::Template)]
+#[template(path = "no_goal.txt")]
+struct NoGoal;
+
+#[derive(askama::Template)]
+#[template(path = "read.txt")]
+struct Read<'a> {
+    read: &'a Summary,
+}
+
+pub(crate) fn document(report: &Report) -> Result<Document, ReportError> {
     let mut sections = Vec::new();
     let mut add = |id, title, blocks: Vec<Block>| {
         if !blocks.is_empty() {
             sections.push(Section { id, title, blocks });
         }
     };
-    if let Some(front) = &report.front {
-        let drawn = plots::front(report, front)?;
-        let mut blocks = vec![
-            Block::Text(front::words(report, front)),
-            Block::Plots(vec![drawn]),
-        ];
-        blocks.push(Block::Table(front::table(report, front)));
-        add("front", "The front", blocks);
-        add(
-            "curves",
-            "Curves over λ",
-            vec![Block::Plots(plots::curves(report, front)?)],
-        );
+    let view = report.view();
+    if let Some(view) = &view {
+        add("front", "The front", front::blocks(view)?);
+        add("curves", "Gain and cost over λ", curves::blocks(view)?);
     }
     add(
         "recommendation",
         "Recommendation",
-        recommended::blocks(report),
+        recommendation::blocks(report)?,
     );
     add(
         "example",
         "One request, before and after",
-        example::blocks(report),
+        example::blocks(report)?,
     );
     add(
         "calibration",
-        "Can the probabilities be believed?",
-        estimates::calibration(report)?,
+        "Are the probabilities calibrated?",
+        calibration::blocks(report)?,
     );
-    if let Some(comparison) = &report.comparison {
+    if let Some(own) = &report.comparison {
         add(
             "comparison",
             "Two models against one",
-            compared::blocks(comparison)?,
+            comparison::blocks(own)?,
         );
     }
-    if let Some(off_policy) = &report.off_policy {
+    if let Some(own) = &report.off_policy {
         add(
             "off-policy",
             "Off-policy estimates",
-            estimates::off_policy(off_policy)?,
+            off_policy::blocks(own)?,
         );
     }
-    if let Some(front) = &report.front {
+    if let Some(view) = &view {
         add(
             "baselines",
             "Orders without weights",
-            front::baselines(front),
+            baselines::blocks(view.front)?,
         );
     }
-    add("method", "How this was computed", method::blocks(report));
+    add("method", "How this was computed", method::blocks(report)?);
     Ok(Document {
-        title: match &report.question {
-            Some(_) => {
-                let [gain, cost] = report.gain_and_cost();
-                format!("{}: {} against {}", report.log, said(&gain), said(&cost))
+        title: match &view {
+            Some(view) => {
+                let [gain, cost] = [view.gain_name(), view.cost_name()];
+                format!("{}: {gain} against {cost}", report.log)
             }
             None => format!("{}: off-policy estimates", report.log),
         },
-        lead: lead(report),
+        highlights: recommendation::highlights(report),
+        findings: findings(report)?,
         sections,
     })
 }
 
 /// The findings, one sentence each.
-fn lead(report: &Report) -> Vec<String> {
-    let mut lead = Vec::new();
+fn findings(report: &Report) -> Result<Vec<String>, ReportError> {
+    let mut findings = Vec::new();
+    let view = report.view();
     match &report.recommendation {
-        Some(answer) => lead.push(match (&answer.recommended, &answer.reason) {
-            (Some(found), _) => recommended::finding(answer, found),
-            (None, reason) => format!(
-                "No recommendation: {}.",
-                reason.as_deref().unwrap_or("there is no evidence")
-            ),
-        }),
-        None if report.front.is_some() => lead.push(
-            "No goal was given, so no weight is recommended; give a budget of bait, a least engagement or an exchange rate.".to_owned(),
-        ),
+        Some(answer) => findings.push(recommendation::finding(answer)?),
+        None if view.is_some() => findings.push(line(&NoGoal)?),
         None => {}
     }
-    if let Some(front) = &report.front {
-        lead.push(front::reach(report, front));
+    if let Some(view) = &view {
+        findings.push(front::ends(view)?);
     }
     if let Some(comparison) = &report.comparison {
-        lead.push(comparison.words());
+        findings.push(comparison.words());
     }
-    if let Some(off_policy) = &report.off_policy {
-        let rows = off_policy.rows.iter().flat_map(|row| &row.estimates);
-        let refused = rows.clone().filter(|row| !row.refusals.is_empty());
-        let (shown, refused) = (
-            refused.clone().any(|row| row.value.is_some()),
-            refused.count(),
-        );
-        lead.push(format!(
-            "{} requests were randomised: {} estimates of what another policy would have brought stand, {refused} are refused{}.",
-            off_policy.requests,
-            rows.count() - refused,
-            if shown { " and shown all the same" } else { "" }
-        ));
+    if let Some(own) = &report.off_policy {
+        findings.push(off_policy::finding(own)?);
     }
-    let read = &report.read;
-    lead.push(format!(
-        "From {} requests of {} users on the tune part and {} of {} on the test part, pages of {} places.",
-        read.tune, read.tune_users, read.test, read.test_users, read.k
-    ));
-    lead
-}
-
-pub(super) fn basis(basis: Basis) -> &'static str {
-    match basis {
-        Basis::Realised => "what came of it",
-        Basis::OffPolicy => "off-policy estimates",
-        Basis::Predicted => "what the models predict, which is as good as they are",
-    }
-}
-
-pub(super) fn interval(own: Interval) -> String {
-    format!("{:.4} ({:.4} to {:.4})", own.value, own.low, own.high)
-}
-
-pub(super) fn change(own: Interval) -> String {
-    format!("{:+.4} ({:+.4} to {:+.4})", own.value, own.low, own.high)
+    findings.push(line(&Read { read: &report.read })?);
+    Ok(findings)
 }

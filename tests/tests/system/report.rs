@@ -179,6 +179,40 @@ fn a_report_is_one_page_that_needs_nothing_else() {
 }
 
 #[test]
+fn the_front_is_a_picture_for_light_and_for_dark_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |theme: &str| {
+        let out = folder.path().join(theme);
+        let rest = ["--replicates", "20", "--theme", theme, "--svg"];
+        let file = out.to_str().unwrap();
+        let output = run(["bench", "front"]
+            .iter()
+            .chain(&LOG)
+            .chain(&rest)
+            .chain(&[file]));
+        assert!(output.status.success(), "{}", stderr(&output));
+        fs::read_to_string(out).unwrap()
+    };
+    let (light, dark) = (draw("light"), draw("dark"));
+    for picture in [&light, &dark] {
+        for text in [
+            "xmlns=",
+            "now, λ = 0<",
+            "↑ Engagement, ",
+            "Engagement bait, ",
+        ] {
+            assert!(picture.contains(text), "{text}: {picture}");
+        }
+    }
+    let without_colours = |picture: &str| {
+        let start = picture.find("</style>").unwrap();
+        picture[start..].to_owned()
+    };
+    assert_eq!(without_colours(&light), without_colours(&dark));
+    assert_ne!(light, dark);
+}
+
+#[test]
 fn a_report_as_json_has_every_value_and_says_when_no_goal_was_given() {
     let models = models().to_str().unwrap();
     let dataset = ["--dataset", "data/sample/dataset.toml", "--models", models];

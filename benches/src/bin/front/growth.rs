@@ -1,9 +1,10 @@
 //! How the time grows: from 10⁵ to 10⁷ candidates in requests of 100, then 10⁷ in one request.
 
-use std::{path::Path, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use counterweight_benches::median;
+use counterweight_chart::{Axis, Chart, Ink, Line, Theme};
 
 use crate::{CANDIDATES, cases, log::Log, threads};
 
@@ -45,46 +46,31 @@ pub(crate) fn run(svg: Option<&Path>) -> Result<()> {
 
 /// Seconds over candidates, both axes logarithmic.
 fn draw(file: &Path, lines: &[(&str, Vec<(f64, f64)>)]) -> Result<()> {
-    use plotters::prelude::*;
-    let area = SVGBackend::new(file, (760, 460)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(
-            format!(
-                "Exact front, requests of 100 candidates, k = 10, {} threads",
-                threads()
-            ),
-            ("sans-serif", 18),
-        )
-        .margin(16)
-        .x_label_area_size(42)
-        .y_label_area_size(60)
-        .build_cartesian_2d((8e4..1.25e7).log_scale(), (3e-3..5.0).log_scale())?;
-    chart
-        .configure_mesh()
-        .x_desc("candidates")
-        .y_desc("seconds (median of 5)")
-        .x_label_formatter(&|x| format!("{x:.0e}"))
-        .y_label_formatter(&|y| format!("{y}"))
-        .light_line_style(WHITE)
-        .draw()?;
-    for ((name, points), colour) in lines
-        .iter()
-        .zip([RGBColor(0, 90, 160), RGBColor(190, 80, 0)])
-    {
-        chart
-            .draw_series(
-                LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(4),
-            )?
-            .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .border_style(BLACK)
-        .background_style(WHITE)
-        .label_font(("sans-serif", 14))
-        .draw()?;
-    Ok(area.present()?)
+    let most = lines.first().and_then(|(_, points)| points.last());
+    let &(candidates, seconds) = most.context("nothing was measured")?;
+    let axis = |name: &str| Axis {
+        logarithmic: true,
+        ..Axis::named(name)
+    };
+    let lines = lines.iter().zip([Ink::Blue, Ink::Orange]);
+    let lines = lines.map(|((name, points), ink)| Line {
+        label: (*name).to_owned(),
+        ink,
+        points: points.clone(),
+        ..Line::default()
+    });
+    let chart = Chart {
+        title: format!("The exact front of {candidates:.0} candidates takes {seconds:.2} s"),
+        subtitle: format!(
+            "Requests of 100 candidates, k = 10, {} threads; median of 5",
+            threads()
+        ),
+        description: "Seconds over candidates".to_owned(),
+        x: axis("Candidates →"),
+        y: axis("↑ Seconds"),
+        lines: lines.collect(),
+        size: [760.0, 440.0],
+        ..Chart::default()
+    };
+    Ok(fs::write(file, chart.file(Theme::Light)?)?)
 }

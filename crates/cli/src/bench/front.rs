@@ -1,10 +1,12 @@
 //! `counterweight bench front`: what each weight gains and costs, exactly, for all of them at once.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use counterweight_offline::{Basis, FrontReport, GridPoint, Log, Part, Swept, write_curves};
 use counterweight_ranking::symbol;
+use counterweight_report::{Theme, front_picture};
 use serde_json::json;
 
 use super::log::{DrawArgs, LogArgs, QuestionArgs, bound_line, read_line};
@@ -28,6 +30,30 @@ pub(crate) struct Front {
     /// Also write the whole curves of that part, one row per interval, to this .csv or .parquet file.
     #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Also draw the front as an SVG picture.
+    #[arg(long, env = "COUNTERWEIGHT_SVG", value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// The colours of the picture.
+    #[arg(long, env = "COUNTERWEIGHT_THEME", value_enum, default_value_t = ThemeName::Light, requires = "svg")]
+    theme: ThemeName,
+}
+
+/// The colours of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ThemeName {
+    /// Dark on white.
+    Light,
+    /// Light on black.
+    Dark,
+}
+
+impl From<ThemeName> for Theme {
+    fn from(name: ThemeName) -> Self {
+        match name {
+            ThemeName::Light => Self::Light,
+            ThemeName::Dark => Self::Dark,
+        }
+    }
 }
 
 /// A part of a log.
@@ -55,6 +81,10 @@ impl Front {
         let report = FrontReport::new(&log, &swept, part, self.log.draws(&self.draws))?;
         if let Some(out) = &self.out {
             write_curves(out, &swept.curves(&log, part)?, &report.curves)?;
+        }
+        if let Some(svg) = &self.svg {
+            let picture = front_picture(&report, &swept.asked, self.theme.into())?;
+            fs::write(svg, picture).with_context(|| format!("cannot write {}", svg.display()))?;
         }
         let value = json!({
             "log": log.name(),

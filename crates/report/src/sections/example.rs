@@ -1,17 +1,30 @@
-//! The section of one request before and after.
+//! One request before and after.
 
-use counterweight_offline::Example;
+use counterweight_offline::{Example, ExampleRow};
 use counterweight_ranking::symbol;
 
 use crate::{
-    Report,
-    document::{Block, Table},
-    plots::{said, short},
+    document::{Block, Table, line},
+    error::ReportError,
+    report::Report,
+    words::{display_name, short},
 };
 
-pub(super) fn blocks(report: &Report) -> Vec<Block> {
+#[derive(askama::Template)]
+#[template(path = "example.txt", blocks = ["words", "caption"])]
+struct Prose<'a> {
+    score: String,
+    request: &'a str,
+    candidates: usize,
+    k: usize,
+    before: String,
+    after: String,
+    changed: usize,
+}
+
+pub(super) fn blocks(report: &Report) -> Result<Vec<Block>, ReportError> {
     let (Some(example), Some(asked)) = (&report.example, &report.question) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let Example {
         request,
@@ -21,67 +34,56 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         changed,
         rows,
     } = example;
-    let mut header = vec![
-        "candidate".to_owned(),
-        "before".to_owned(),
-        "after".to_owned(),
-    ];
-    header.extend(
-        asked
-            .objectives
-            .iter()
-            .map(|name| format!("P({})", said(name))),
-    );
-    header.extend(["score before".to_owned(), "score after".to_owned()]);
-    header.push("came of it".to_owned());
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = Table::new(
-        &format!(
-            "Request {request}, {candidates} candidates: the page of {k} at λ = {} and at λ = {}. {changed} of {k} are others.",
-            short(lambdas[0]),
-            short(lambdas[1])
-        ),
-        &header,
-        1,
-    );
-    for row in rows {
-        let place = |place: usize| match place <= *k {
-            true => place.to_string(),
-            false => format!("({place})"),
-        };
-        let mut cells = vec![row.id.clone(), place(row.before), place(row.after)];
-        cells.extend(row.probabilities.iter().map(|p| format!("{p:.4}")));
-        cells.extend(row.scores.iter().map(|score| format!("{score:.4}")));
-        cells.push(came(&asked.objectives, &row.outcomes));
-        table.rows.push(cells);
-    }
-    vec![
-        Block::Text(format!(
-            "A request of the test part, not a pretty one: of those whose page changes, as many candidates change here as in the median one. Places in brackets are off the page. Score = {}.",
-            asked
-                .objectives
-                .iter()
-                .enumerate()
-                .map(|(at, name)| format!("{}·P({})", symbol(at), said(name)))
-                .collect::<Vec<_>>()
-                .join(" + ")
-        )),
+    let terms = asked.objectives.iter().enumerate();
+    let terms = terms.map(|(at, name)| format!("{}·P({})", symbol(at), display_name(name)));
+    let prose = Prose {
+        score: terms.collect::<Vec<_>>().join(" + "),
+        request,
+        candidates: *candidates,
+        k: *k,
+        before: short(lambdas[0]),
+        after: short(lambdas[1]),
+        changed: *changed,
+    };
+    let mut header = ["candidate", "before", "after"].map(str::to_owned).to_vec();
+    let names = asked.objectives.iter();
+    header.extend(names.map(|name| format!("P({})", display_name(name))));
+    header.extend(["score before", "score after", "outcome"].map(str::to_owned));
+    let mut table = Table::new(line(&prose.as_caption())?, header, 1);
+    table.rows = rows
+        .iter()
+        .map(|row| cells(row, *k, &asked.objectives))
+        .collect();
+    Ok(vec![
+        Block::Text(line(&prose.as_words())?),
         Block::Table(table),
-    ]
+    ])
 }
 
-fn came(objectives: &[String], outcomes: &[Option<f64>]) -> String {
-    let known = objectives.iter().zip(outcomes);
-    let words: Vec<String> = known
+fn cells(row: &ExampleRow, k: usize, objectives: &[String]) -> Vec<String> {
+    let place = |place: usize| match place <= k {
+        true => place.to_string(),
+        false => format!("({place})"),
+    };
+    let mut cells = vec![row.id.clone(), place(row.before), place(row.after)];
+    let numbers = row.probabilities.iter().chain(&row.scores);
+    cells.extend(numbers.map(|value| format!("{value:.4}")));
+    cells.push(outcome(objectives, &row.outcomes));
+    cells
+}
+
+fn outcome(objectives: &[String], outcomes: &[Option<f64>]) -> String {
+    let named = objectives.iter().zip(outcomes);
+    let words: Vec<String> = named
         .filter_map(|(name, outcome)| match outcome {
-            Some(1.0) => Some(said(name)),
-            Some(share) if *share > 0.0 => Some(format!("{} {share:.4}", said(name))),
+            Some(1.0) => Some(display_name(name)),
+            Some(share) if *share > 0.0 => Some(format!("{} {share:.4}", display_name(name))),
             _ => None,
         })
         .collect();
     match words.is_empty() {
         false => words.join(", "),
-        true if outcomes.iter().all(Option::is_none) => "not known".to_owned(),
+        true if outcomes.iter().all(Option::is_none) => "unknown".to_owned(),
         true => "–".to_owned(),
     }
 }

@@ -1,62 +1,91 @@
-//! The section that says how everything came about, so that it can be checked and made again.
+//! How everything was computed, so that it can be checked and made again.
 
-use counterweight_offline::Source;
+use counterweight_offline::{Objective, Source};
 
-use super::front::counted;
-use crate::{Report, document::Block};
+use crate::{
+    document::{Block, line, paragraphs},
+    error::ReportError,
+    report::Report,
+};
 
-pub(super) fn blocks(report: &Report) -> Vec<Block> {
-    let mut facts = vec![parts(report)];
-    let objectives = report.objectives.iter().map(|objective| {
-        let source = match (&objective.source, &objective.model) {
-            (Source::Model, Some(version)) => format!("model {version}"),
-            (Source::Logged, Some(version)) => format!("as logged, by model {version}"),
-            (Source::Logged, None) => "as logged; the log names no model version".to_owned(),
-            _ => "no probabilities, only outcomes".to_owned(),
-        };
-        let calibrator = match &objective.calibrator {
-            Some(calibrator) => format!(", calibrator {calibrator}"),
-            None => String::new(),
-        };
-        format!("{}: {source}{calibrator}.", objective.name)
-    });
-    facts.extend(objectives);
-    facts.push("All of this holds for these models and calibrators only: another calibration changes what a weight means.".to_owned());
-    if let Some(front) = &report.front {
-        facts.push(format!(
-            "The swept weight takes every value: per request the breakpoints of its page, over all requests their steps sorted and added up. Gain and cost are counted by {}; a front of outcomes is chosen on the tune part and shown on the test part.",
-            counted(report, front)
-        ));
-        facts.push(format!(
-            "Bands: {} Poisson bootstrap replicates over users (seed {}), widened until {:.0} % of the replicates lie within the band at all points at once.",
-            front.draws.replicates,
-            front.draws.seed,
-            100.0 * front.draws.level
-        ));
-    }
-    if report.recommendation.is_some() {
-        facts.push("A recommendation keeps its limit at the unfavourable end of the band on the tune part; of what is feasible the best is found, and of what lies within one paired standard error of it the most cautious is taken, at the middle of its interval.".to_owned());
-    }
-    facts.push("Intervals cover the draw of users, not errors of the models, nor how users would respond to other pages.".to_owned());
-    facts.extend(report.read.notes.iter().map(|note| format!("{note}.")));
-    let mut blocks = vec![Block::List(facts)];
-    if !report.made_by.is_empty() {
-        blocks.push(Block::Text(format!(
-            "Counterweight {} made this report, and makes it again, from the same files, by",
-            report.version
-        )));
-        blocks.push(Block::Code(report.made_by.clone()));
-    }
-    blocks
+#[derive(askama::Template)]
+#[template(path = "method.txt", blocks = ["facts", "made_by"])]
+struct Prose<'a> {
+    rows: u64,
+    tune: u64,
+    tune_users: u64,
+    test: u64,
+    test_users: u64,
+    candidates: u64,
+    k: usize,
+    left_out: String,
+    objectives: Vec<Origin<'a>>,
+    bands: Option<Bands>,
+    recommended: bool,
+    notes: &'a [String],
+    version: &'a str,
 }
 
-fn parts(report: &Report) -> String {
+/// Where an objective's probabilities come from.
+struct Origin<'a> {
+    name: &'a str,
+    source: &'a Source,
+    /// Empty where it is not known.
+    version: &'a str,
+    calibrator: Option<&'a str>,
+}
+
+/// How the bands of a front were drawn.
+struct Bands {
+    counted: String,
+    replicates: usize,
+    seed: u64,
+    level: f64,
+}
+
+pub(super) fn blocks(report: &Report) -> Result<Vec<Block>, ReportError> {
     let read = &report.read;
-    let mut text = format!(
-        "{} rows read; {} requests of {} users tune, {} of {} test, no user in both; {} candidates, pages of {} places",
-        read.rows, read.tune, read.tune_users, read.test, read.test_users, read.candidates, read.k
-    );
-    let left_out = [
+    let prose = Prose {
+        rows: read.rows,
+        tune: read.tune,
+        tune_users: read.tune_users,
+        test: read.test,
+        test_users: read.test_users,
+        candidates: read.candidates,
+        k: read.k,
+        left_out: left_out(report),
+        objectives: report.objectives.iter().map(origin).collect(),
+        bands: report.view().map(|view| Bands {
+            counted: view.counted(),
+            replicates: view.front.draws.replicates,
+            seed: view.front.draws.seed,
+            level: 100.0 * view.front.draws.level,
+        }),
+        recommended: report.recommendation.is_some(),
+        notes: &read.notes,
+        version: &report.version,
+    };
+    let mut blocks = vec![Block::List(paragraphs(&prose.as_facts())?)];
+    if !report.made_by.is_empty() {
+        blocks.push(Block::Text(line(&prose.as_made_by())?));
+        blocks.push(Block::Code(report.made_by.clone()));
+    }
+    Ok(blocks)
+}
+
+fn origin(objective: &Objective) -> Origin<'_> {
+    Origin {
+        name: &objective.name,
+        source: &objective.source,
+        version: objective.model.as_deref().unwrap_or_default(),
+        calibrator: objective.calibrator.as_deref(),
+    }
+}
+
+/// What was read and does not count, with the reason.
+fn left_out(report: &Report) -> String {
+    let read = &report.read;
+    let reasons = [
         (
             read.training,
             "requests that the models may have been trained on",
@@ -65,11 +94,7 @@ fn parts(report: &Report) -> String {
         (read.incomplete, "requests ranked without an objective"),
         (read.undealt, "rows beyond the last whole request"),
     ];
-    for (count, what) in left_out {
-        if count > 0 {
-            text.push_str(&format!("; left out: {count} {what}"));
-        }
-    }
-    text.push('.');
-    text
+    let reasons = reasons.into_iter().filter(|(count, _)| *count > 0);
+    let reasons = reasons.map(|(count, reason)| format!("{count} {reason}"));
+    reasons.collect::<Vec<_>>().join(", ")
 }

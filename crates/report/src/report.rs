@@ -1,0 +1,129 @@
+//! The values of a report.
+
+use counterweight_offline::{
+    Asked, Calibrated, Comparison, Example, FrontReport, Gathered, Log, Objective, OpeReport,
+    Recommendation, Recommended, Summary, Swept,
+};
+use serde::Serialize;
+
+use crate::view::FrontView;
+
+/// What a log was asked, beside its front.
+#[derive(Debug, Default)]
+pub struct Asking {
+    /// What was recommended, or why nothing was.
+    pub recommendation: Option<Recommendation>,
+    /// Off-policy estimates, where the log explored.
+    pub off_policy: Option<OpeReport>,
+    /// Two models against one.
+    pub comparison: Option<Comparison>,
+    /// The command line that makes this report again.
+    pub made_by: String,
+    /// The program's version.
+    pub version: String,
+}
+
+/// All that a report says.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The log.
+    pub log: String,
+    /// The objectives with the versions that everything here is bound to.
+    pub objectives: Vec<Objective>,
+    /// What was read.
+    pub read: Summary,
+    /// The question: which weight moves.
+    pub question: Option<Asked>,
+    /// The λ in force now.
+    pub reference: f64,
+    /// The front on the test part; none where the log has no two objectives to weigh.
+    pub front: Option<FrontReport>,
+    /// What was recommended, or why nothing was; none where no goal was given.
+    pub recommendation: Option<Recommendation>,
+    /// The command that applies the recommendation.
+    pub command: Option<String>,
+    /// Off-policy estimates.
+    pub off_policy: Option<OpeReport>,
+    /// How far the probabilities can be believed.
+    pub calibration: Vec<Calibrated>,
+    /// One request before and after.
+    pub example: Option<Example>,
+    /// Two models against one.
+    pub comparison: Option<Comparison>,
+    /// The command line that makes this report again.
+    pub made_by: String,
+    /// The program's version.
+    pub version: String,
+}
+
+impl Report {
+    /// The report of a log whose weights were swept.
+    pub fn new(
+        log: &Log,
+        swept: &Swept,
+        front: FrontReport,
+        gathered: &Gathered,
+        asking: Asking,
+    ) -> Self {
+        let reference = swept.asked.reference;
+        let mut report = Self {
+            question: Some(swept.asked.clone()),
+            reference,
+            front: Some(front),
+            ..Self::estimated(log, swept.summary.clone(), asking)
+        };
+        report.calibration = gathered.calibrating.finish(log);
+        report.example = report.other(reference).and_then(|lambda| {
+            gathered
+                .examples
+                .choose(&swept.asked, swept.summary.k, [reference, lambda])
+        });
+        report
+    }
+
+    /// The report of a log that only has estimates: of one objective, say.
+    pub fn estimated(log: &Log, read: Summary, asking: Asking) -> Self {
+        Self {
+            log: log.name().to_owned(),
+            objectives: log.objectives().to_vec(),
+            read,
+            question: None,
+            reference: 0.0,
+            front: None,
+            command: asking
+                .recommendation
+                .as_ref()
+                .and_then(Recommendation::command),
+            recommendation: asking.recommendation,
+            off_policy: asking.off_policy,
+            calibration: Vec::new(),
+            example: None,
+            comparison: asking.comparison,
+            made_by: asking.made_by,
+            version: asking.version,
+        }
+    }
+
+    /// The λ of the example: the recommended one, else the middle of the hull.
+    fn other(&self, reference: f64) -> Option<f64> {
+        if let Some(found) = self.recommended() {
+            return Some(found.lambda).filter(|lambda| *lambda != reference);
+        }
+        let hull = &self.front.as_ref()?.hull;
+        let lambda = hull.get(hull.len() / 2)?.lambda;
+        (lambda != reference).then_some(lambda)
+    }
+
+    pub(crate) fn recommended(&self) -> Option<&Recommended> {
+        self.recommendation.as_ref()?.recommended.as_ref()
+    }
+
+    /// The front with its question, where there is one.
+    pub(crate) fn view(&self) -> Option<FrontView<'_>> {
+        Some(FrontView {
+            front: self.front.as_ref()?,
+            asked: self.question.as_ref()?,
+            recommended: self.recommended().map(|found| found.lambda),
+        })
+    }
+}
