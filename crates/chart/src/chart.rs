@@ -44,7 +44,7 @@ pub enum Theme {
 /// An axis.
 #[derive(Debug, Clone, Default)]
 pub struct Axis {
-    /// What is measured, and in which unit.
+    /// What is measured, and in which unit; an arrow is added.
     pub name: String,
     /// The colour of the name.
     pub ink: Ink,
@@ -113,7 +113,7 @@ pub struct Chart {
     pub lines: Vec<Line>,
     /// Drawn over the lines.
     pub marks: Vec<Mark>,
-    /// Width and height in pixels.
+    /// Width and height in pixels, without title and subtitle.
     pub size: [f64; 2],
 }
 

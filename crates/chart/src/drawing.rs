@@ -2,7 +2,7 @@
 
 use crate::{
     chart::{Axis, Chart, Ink, Mark},
-    labels::{Area, LINE, Labels, width, wrap},
+    labels::{Area, CHARACTER, LINE, Labels, width, wrap},
     scale::{Scale, Tick, range},
 };
 
@@ -82,56 +82,47 @@ impl Plane {
     fn point(&self, (x, y): (f64, f64)) -> (f64, f64) {
         (self.x.pixel(x), self.y.pixel(y))
     }
+
+    fn y_ticks(&self) -> Vec<Tick> {
+        self.y
+            .ticks(wanted_y_ticks(self.area.top, self.area.bottom))
+    }
 }
 
 /// Computes a chart, with its title and subtitle where `titled`.
 pub(crate) fn drawing(chart: &Chart, titled: bool) -> Drawing {
-    let [width, height] = chart.size;
-    let mut texts = Vec::new();
-    let mut top = if titled { MARGIN } else { 0.0 };
-    if titled {
-        let room = width - 2.0 * MARGIN;
-        for line in wrap(&chart.title, room, 8.8) {
-            top += 21.0;
-            texts.push(Text::new("title", "start", (MARGIN, top - 4.0), &line));
-        }
-        for line in wrap(&chart.subtitle, room, 6.4) {
-            top += 18.0;
-            texts.push(Text::new("subtitle", "start", (MARGIN, top - 3.0), &line));
-        }
-        top += 6.0;
-    }
     let margin = if titled { MARGIN } else { 1.0 };
-    top += LINE;
-    let y_name = (margin, top - 3.0);
-    texts.push(Text::new(
-        &name_class(&chart.y),
-        "start",
-        y_name,
-        &chart.y.name,
-    ));
-    let plane = plane(chart, top + 8.0, margin);
+    let (mut texts, mut top) = match titled {
+        true => heading(chart),
+        false => (Vec::new(), 0.0),
+    };
+    let (width, height) = (chart.size[0], chart.size[1] + top);
+    let room = width - 2.0 * margin;
+    for line in wrap(&format!("↑ {}", chart.y.name), room, CHARACTER) {
+        top += LINE;
+        let at = (margin, top - 3.0);
+        texts.push(Text::new(&name_class(&chart.y), "start", at, &line));
+    }
+    let x_name = wrap(&format!("{}\u{a0}→", chart.x.name), room, CHARACTER);
+    let below = 26.0 + LINE * x_name.len() as f64 + 0.5 * margin;
+    let plane = plane(chart, (top + 8.0, height - below), margin);
     let Area {
         left,
-        top: _,
         right,
         bottom,
+        ..
     } = plane.area;
-    let y_ticks = plane.y.ticks(((bottom - top) / 55.0) as usize);
-    let x_ticks = plane.x.ticks(((right - left) / 75.0) as usize);
+    let y_ticks = plane.y_ticks();
     for Tick { at, text } in &y_ticks {
         texts.push(Text::new("tick", "end", (left - 7.0, at + 4.5), text));
     }
-    for Tick { at, text } in &x_ticks {
-        texts.push(Text::new("tick", "middle", (*at, bottom + 18.0), text));
+    for Tick { at, text } in plane.x.ticks(((right - left) / 60.0) as usize) {
+        texts.push(Text::new("tick", "middle", (at, bottom + 18.0), &text));
     }
-    let x_name = (right, bottom + 38.0);
-    texts.push(Text::new(
-        &name_class(&chart.x),
-        "end",
-        x_name,
-        &chart.x.name,
-    ));
+    for (line, number) in x_name.iter().zip(1..) {
+        let at = (width - margin, bottom + 22.0 + LINE * f64::from(number));
+        texts.push(Text::new(&name_class(&chart.x), "end", at, line));
+    }
     texts.extend(labels(chart, &plane));
     Drawing {
         width,
@@ -152,25 +143,40 @@ pub(crate) fn drawing(chart: &Chart, titled: bool) -> Drawing {
     }
 }
 
+/// Title and subtitle, and where they end.
+fn heading(chart: &Chart) -> (Vec<Text>, f64) {
+    let room = chart.size[0] - 2.0 * MARGIN;
+    let (mut texts, mut top) = (Vec::new(), MARGIN);
+    // A bold character at 17 pixels is about 10 wide.
+    for line in wrap(&chart.title, room, 10.0) {
+        top += 21.0;
+        texts.push(Text::new("title", "start", (MARGIN, top - 4.0), &line));
+    }
+    for line in wrap(&chart.subtitle, room, CHARACTER) {
+        top += 18.0;
+        texts.push(Text::new("subtitle", "start", (MARGIN, top - 3.0), &line));
+    }
+    (texts, top + 12.0)
+}
+
 fn name_class(axis: &Axis) -> String {
     format!("axis-name {}", axis.ink.class())
 }
 
-fn plane(chart: &Chart, top: f64, margin: f64) -> Plane {
-    let [width_, height] = chart.size;
+/// The scales between `top` and `bottom`; left of them is room for the values of y.
+fn plane(chart: &Chart, (top, bottom): (f64, f64), margin: f64) -> Plane {
     let x_range = axis_range(&chart.x, chart.points().map(|(x, _)| x));
     let y_range = axis_range(&chart.y, chart.points().map(|(_, y)| y));
-    let bottom = height - 42.0 - margin;
     let y = Scale::new(y_range, (bottom, top), chart.y.logarithmic);
-    let ticks = y.ticks(((bottom - top) / 55.0) as usize);
     let widest = |texts: &mut dyn Iterator<Item = &str>| texts.map(width).fold(0.0, f64::max);
+    let ticks = y.ticks(wanted_y_ticks(top, bottom));
     let left = margin + 8.0 + widest(&mut ticks.iter().map(|tick| tick.text.as_str()));
     // Labels of lines stand right of their ends; a chart with points finds room for them inside.
     let ends = match chart.marks.is_empty() {
         true => widest(&mut chart.lines.iter().map(|line| line.label.as_str())),
         false => 0.0,
     };
-    let right = width_ - margin - 10.0 - ends.min(0.35 * width_);
+    let right = chart.size[0] - margin - 10.0 - ends.min(0.35 * chart.size[0]);
     Plane {
         x: Scale::new(x_range, (left, right), chart.x.logarithmic),
         y,
@@ -181,6 +187,10 @@ fn plane(chart: &Chart, top: f64, margin: f64) -> Plane {
             bottom,
         },
     }
+}
+
+fn wanted_y_ticks(top: f64, bottom: f64) -> usize {
+    ((bottom - top) / 40.0) as usize
 }
 
 fn axis_range(axis: &Axis, values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {

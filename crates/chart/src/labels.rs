@@ -2,6 +2,8 @@
 
 /// Height of a line of text.
 pub(crate) const LINE: f64 = 16.0;
+/// About how wide a character is, at 13 pixels.
+pub(crate) const CHARACTER: f64 = 7.0;
 /// How often a label may move one line away before it stays where it was.
 const RINGS: usize = 12;
 
@@ -100,16 +102,17 @@ impl Labels {
     }
 }
 
-/// About how wide a label is, at 13 pixels.
+/// About how wide a label is.
 pub(crate) fn width(text: &str) -> f64 {
-    7.0 * text.chars().count() as f64
+    CHARACTER * text.chars().count() as f64
 }
 
-/// A text in lines of about so many pixels, where a character takes so many.
+/// A text in lines of about so many pixels, where a character takes so many. A no-break space
+/// divides nothing.
 pub(crate) fn wrap(text: &str, pixels: f64, character: f64) -> Vec<String> {
     let most = (pixels / character).max(10.0) as usize;
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in text.split([' ', '\n']).filter(|word| !word.is_empty()) {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= most => {
                 line.push(' ');

@@ -62,7 +62,7 @@ pub fn front_picture(
         recommended: None,
     };
     let chart = Chart {
-        size: [760.0, 440.0],
+        size: [760.0, 370.0],
         ..sections::front::chart(&view)?
     };
     Ok(chart.file(theme)?)

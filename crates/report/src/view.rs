@@ -77,7 +77,7 @@ impl<'a> FrontView<'a> {
         match self.front.basis {
             Basis::Realised => "share of page positions",
             Basis::OffPolicy => "estimated share of page positions",
-            Basis::Predicted => "mean predicted probability on the page",
+            Basis::Predicted => "mean predicted probability",
         }
     }
 

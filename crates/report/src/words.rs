@@ -18,16 +18,27 @@ pub(crate) fn capitalised(text: &str) -> String {
 /// A number with at most four decimals and no trailing zeros.
 pub(crate) fn short(value: f64) -> String {
     let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    minus(text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A number with the minus sign that is as wide as a plus.
+fn minus(text: &str) -> String {
+    text.replace('-', "−")
 }
 
 /// A share in percent: with a decimal where it is small.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    match percent.abs() {
+    minus(&match percent.abs() {
         size if size >= 9.95 => format!("{percent:.0}"),
         _ => format!("{percent:.1}"),
-    }
+    })
+}
+
+/// A change in percent, with its sign.
+pub(crate) fn percent_change(share: f64) -> String {
+    let sign = if share > 0.0 { "+" } else { "" };
+    format!("{sign}{} %", percent(share))
 }
 
 /// A value with half the width of its interval.
@@ -45,7 +56,10 @@ pub(crate) fn interval(own: Interval) -> String {
 
 /// A difference with its interval.
 pub(crate) fn change(own: Interval) -> String {
-    format!("{:+.4} ({:+.4} to {:+.4})", own.value, own.low, own.high)
+    minus(&format!(
+        "{:+.4} ({:+.4} to {:+.4})",
+        own.value, own.low, own.high
+    ))
 }
 
 /// What gain and cost are measured by.
@@ -75,7 +89,8 @@ mod tests {
             [0.5, 0.0, 12.0, 0.123_456].map(short),
             ["0.5", "0", "12", "0.1235"]
         );
-        assert_eq!([0.5, 0.091, -0.0995].map(percent), ["50", "9.1", "-10"]);
+        assert_eq!(percent_change(0.04), "+4.0 %");
+        assert_eq!([0.5, 0.091, -0.0996].map(percent), ["50", "9.1", "−10"]);
     }
 
     #[test]

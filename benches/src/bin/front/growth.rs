@@ -66,10 +66,10 @@ fn draw(file: &Path, lines: &[(&str, Vec<(f64, f64)>)]) -> Result<()> {
             threads()
         ),
         description: "Seconds over candidates".to_owned(),
-        x: axis("Candidates →"),
-        y: axis("↑ Seconds"),
+        x: axis("Candidates"),
+        y: axis("Seconds"),
         lines: lines.collect(),
-        size: [760.0, 440.0],
+        size: [760.0, 370.0],
         ..Chart::default()
     };
     Ok(fs::write(file, chart.file(Theme::Light)?)?)

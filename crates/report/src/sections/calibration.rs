@@ -101,8 +101,8 @@ fn plot(own: &Calibrated, number: usize, ink: Ink) -> Result<Plot, ReportError> 
             title: line(&prose.as_finding())?,
             subtitle: line(&prose.as_reading())?,
             description: format!("Calibration of {}", prose.objective),
-            x: axis(format!("Predicted P({}) →", prose.objective)),
-            y: axis("↑ Observed share".to_owned()),
+            x: axis(format!("Predicted P({})", prose.objective)),
+            y: axis("Observed share".to_owned()),
             lines: vec![Line {
                 ink: Ink::Quiet,
                 dashed: true,

@@ -160,11 +160,11 @@ fn chart(own: &Comparison, prose: &Prose<'_>) -> Result<Chart, ReportError> {
         ),
         x: Axis {
             ink: Ink::Orange,
-            ..Axis::named(&(name(&prose.cost) + " →"))
+            ..Axis::named(&name(&prose.cost))
         },
         y: Axis {
             ink: Ink::Blue,
-            ..Axis::named(&format!("↑ {}", name(&prose.gain)))
+            ..Axis::named(&name(&prose.gain))
         },
         lines,
         marks,

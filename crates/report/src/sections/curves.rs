@@ -49,13 +49,13 @@ pub(super) fn blocks(view: &FrontView<'_>) -> Result<Vec<Block>, ReportError> {
         .fold(settled.unwrap_or(1.0), f64::max);
     let [gain_ink, cost_ink] = view.inks();
     let x = Axis::named(&format!(
-        "λ: {} given up per {} avoided →",
+        "λ: {} given up per {} avoided",
         prose.gain, prose.cost
     ));
     let chart = |name: &str, title, subtitle, y: Axis, lines| Plot {
         name: name.to_owned(),
         chart: Chart {
-            description: format!("{} over λ", y.name.trim_start_matches("↑ ")),
+            description: format!("{} over λ", y.name),
             title,
             subtitle,
             x: x.clone(),
@@ -68,7 +68,7 @@ pub(super) fn blocks(view: &FrontView<'_>) -> Result<Vec<Block>, ReportError> {
         "curves",
         line(&prose.as_finding())?,
         line(&prose.as_reading())?,
-        Axis::named(&format!("↑ {}", capitalised(view.unit()))),
+        Axis::named(&capitalised(view.unit())),
         vec![
             curve(view, &prose.gain, gain_ink, view.front.gain, end),
             curve(view, &prose.cost, cost_ink, view.front.cost, end),
@@ -79,7 +79,7 @@ pub(super) fn blocks(view: &FrontView<'_>) -> Result<Vec<Block>, ReportError> {
             "changed",
             line(&prose.as_changed())?,
             line(&prose.as_changed_reading())?,
-            Axis::named("↑ Share of requests whose page changes"),
+            Axis::named("Share of requests whose page changes"),
             vec![curve(view, "", Ink::Text, changed, end)],
         ));
     }

@@ -176,11 +176,11 @@ pub(crate) fn chart(view: &FrontView<'_>) -> Result<Chart, ReportError> {
         description: line(&prose.as_description())?,
         x: Axis {
             ink: cost_ink,
-            ..Axis::named(&(name(&prose.cost) + " →"))
+            ..Axis::named(&name(&prose.cost))
         },
         y: Axis {
             ink: gain_ink,
-            ..Axis::named(&format!("↑ {}", name(&prose.gain)))
+            ..Axis::named(&name(&prose.gain))
         },
         lines: vec![Line {
             ink: gain_ink,

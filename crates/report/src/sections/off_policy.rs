@@ -98,8 +98,8 @@ fn chart(report: &OpeReport, prose: &Prose) -> Result<Chart, ReportError> {
         title: line(&prose.as_finding())?,
         subtitle: line(&prose.as_reading())?,
         description: "Off-policy estimates over λ".to_owned(),
-        x: Axis::named("λ →"),
-        y: Axis::named("↑ Mean per page position"),
+        x: Axis::named("λ"),
+        y: Axis::named("Mean per page position"),
         lines: lines.collect(),
         ..Chart::default()
     })

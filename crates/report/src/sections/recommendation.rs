@@ -9,7 +9,7 @@ use crate::{
     error::ReportError,
     report::Report,
     view::ink,
-    words::{basis, capitalised, change, display_name, interval, percent, short},
+    words::{basis, capitalised, change, display_name, interval, percent_change, short},
 };
 
 #[derive(askama::Template)]
@@ -61,7 +61,7 @@ impl Prose {
 
 fn weights(found: &Recommended) -> String {
     let each = found.weights.iter().enumerate();
-    let each = each.map(|(at, weight)| format!("{} = {weight}", symbol(at)));
+    let each = each.map(|(at, weight)| format!("{} = {}", symbol(at), short(*weight)));
     each.collect::<Vec<_>>().join(", ")
 }
 
@@ -77,7 +77,7 @@ pub(super) fn highlights(report: &Report) -> Vec<Highlight> {
     };
     let changed = |objective: usize, own: Interval, now: Interval| {
         let share = |value: f64| match now.value > 0.0 {
-            true => format!("{} %", signed_percent(value / now.value)),
+            true => percent_change(value / now.value),
             false => format!("{value:+.4}"),
         };
         Highlight {
@@ -102,14 +102,6 @@ pub(super) fn highlights(report: &Report) -> Vec<Highlight> {
         changed(asked.gain, found.gain_change, found.reference.gain),
         changed(asked.swept, found.cost_change, found.reference.cost),
     ]
-}
-
-fn signed_percent(share: f64) -> String {
-    let text = percent(share).replace('-', "−");
-    match share > 0.0 {
-        true => format!("+{text}"),
-        false => text,
-    }
 }
 
 pub(super) fn blocks(report: &Report) -> Result<Vec<Block>, ReportError> {
