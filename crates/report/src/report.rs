@@ -6,7 +6,7 @@ use counterweight_offline::{
 };
 use serde::Serialize;
 
-use crate::view::FrontView;
+use crate::view::{FrontView, RecommendedPoint};
 
 /// What a log was asked, beside its front.
 #[derive(Debug, Default)]
@@ -114,6 +114,18 @@ impl Report {
         (lambda != reference).then_some(lambda)
     }
 
+    fn recommended_point(&self) -> Option<RecommendedPoint> {
+        let found = self.recommended()?;
+        Some(RecommendedPoint {
+            lambda: found.lambda,
+            basis: self.recommendation.as_ref()?.basis,
+            changes: [
+                found.gain_change.value / found.reference.gain.value,
+                found.cost_change.value / found.reference.cost.value,
+            ],
+        })
+    }
+
     pub(crate) fn recommended(&self) -> Option<&Recommended> {
         self.recommendation.as_ref()?.recommended.as_ref()
     }
@@ -123,7 +135,7 @@ impl Report {
         Some(FrontView {
             front: self.front.as_ref()?,
             asked: self.question.as_ref()?,
-            recommended: self.recommended().map(|found| found.lambda),
+            recommended: self.recommended_point(),
         })
     }
 }

@@ -19,8 +19,17 @@ pub(crate) fn ink(objective: usize) -> Ink {
 pub(crate) struct FrontView<'a> {
     pub(crate) front: &'a FrontReport,
     pub(crate) asked: &'a Asked,
-    /// The recommended λ.
-    pub(crate) recommended: Option<f64>,
+    pub(crate) recommended: Option<RecommendedPoint>,
+}
+
+/// The weight that is recommended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecommendedPoint {
+    pub(crate) lambda: f64,
+    /// What gain and cost are measured by.
+    pub(crate) basis: Basis,
+    /// Of gain and cost, as shares of their values now.
+    pub(crate) changes: [f64; 2],
 }
 
 impl<'a> FrontView<'a> {

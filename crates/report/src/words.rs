@@ -21,8 +21,13 @@ pub(crate) fn short(value: f64) -> String {
     minus(text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// A λ in a sentence, which needs no more than two decimals.
+pub(crate) fn rounded(value: f64) -> String {
+    short((100.0 * value).round() / 100.0)
+}
+
 /// A number with the minus sign that is as wide as a plus.
-fn minus(text: &str) -> String {
+pub(crate) fn minus(text: &str) -> String {
     text.replace('-', "−")
 }
 

@@ -7,7 +7,7 @@ use crate::{
     document::{Block, Plot, line},
     error::ReportError,
     view::FrontView,
-    words::{capitalised, percent, short},
+    words::{capitalised, percent, rounded, short},
 };
 
 #[derive(askama::Template)]
@@ -31,20 +31,22 @@ pub(super) fn blocks(view: &FrontView<'_>) -> Result<Vec<Block>, ReportError> {
     let reference = view.asked.reference;
     let changed = view.curve(|name| name == "changed");
     let settled = view.settled();
-    let shown = view.recommended.or(settled).and_then(|lambda| {
+    let recommended = view.recommended.map(|own| own.lambda);
+    let shown = recommended.or(settled).and_then(|lambda| {
         let share = view.nearest(lambda)?.values[changed?].value;
-        Some((short(lambda), percent(share)))
+        let lambda = recommended.map_or_else(|| rounded(lambda), short);
+        Some((lambda, percent(share)))
     });
     let prose = Prose {
         gain: view.gain_name(),
         cost: view.cost_name(),
         level: 100.0 * view.front.draws.level,
         share: 95,
-        settled: settled.map(short),
+        settled: settled.map(rounded),
         changed: shown,
         reference: short(reference),
     };
-    let end = [1.5 * reference, 1.5 * view.recommended.unwrap_or(0.0)]
+    let end = [1.5 * reference, 1.5 * recommended.unwrap_or(0.0)]
         .into_iter()
         .fold(settled.unwrap_or(1.0), f64::max);
     let [gain_ink, cost_ink] = view.inks();

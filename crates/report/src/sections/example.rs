@@ -7,7 +7,7 @@ use crate::{
     document::{Block, Table, line},
     error::ReportError,
     report::Report,
-    words::{display_name, short},
+    words::{display_name, minus, short},
 };
 
 #[derive(askama::Template)]
@@ -67,7 +67,7 @@ fn cells(row: &ExampleRow, k: usize, objectives: &[String]) -> Vec<String> {
     };
     let mut cells = vec![row.id.clone(), place(row.before), place(row.after)];
     let numbers = row.probabilities.iter().chain(&row.scores);
-    cells.extend(numbers.map(|value| format!("{value:.4}")));
+    cells.extend(numbers.map(|value| minus(&format!("{value:.4}"))));
     cells.push(outcome(objectives, &row.outcomes));
     cells
 }

@@ -7,7 +7,7 @@ use crate::{
     document::{Block, Plot, Table, line, paragraphs},
     error::ReportError,
     view::FrontView,
-    words::{capitalised, part, percent, short, value_and_half},
+    words::{capitalised, part, percent, rounded, short, value_and_half},
 };
 
 /// Rows of the table.
@@ -109,15 +109,24 @@ fn trade(view: &FrontView<'_>) -> Option<Trade> {
     let [gain, cost] = [view.gain(now).value, view.cost(now).value];
     let half = |point: &&GridPoint| (view.cost(point).value - 0.5 * cost).abs();
     let point = match view.recommended {
-        Some(lambda) => view.nearest(lambda)?,
+        Some(own) => view.nearest(own.lambda)?,
         None => view.points().min_by(|a, b| half(a).total_cmp(&half(b)))?,
     };
-    let cost_change = view.cost(point).value / cost - 1.0;
-    let gain_change = view.gain(point).value / gain - 1.0;
+    // The exact figures, where the recommendation is measured as the curve is.
+    let [gain_change, cost_change] = match view.recommended {
+        Some(own) if own.basis == view.front.basis => own.changes,
+        _ => [
+            view.gain(point).value / gain - 1.0,
+            view.cost(point).value / cost - 1.0,
+        ],
+    };
     // A positive weight promotes the cost, and a change that rounds to nothing is no finding.
     let is_finding = cost_change < -0.005 && gain_change.is_finite();
     is_finding.then(|| Trade {
-        lambda: short(view.recommended.unwrap_or(point.lambda)),
+        lambda: match view.recommended {
+            Some(own) => short(own.lambda),
+            None => rounded(point.lambda),
+        },
         cost: percent(-cost_change),
         gain: percent(gain_change.abs()),
         gain_falls: gain_change <= 0.0,
@@ -150,7 +159,7 @@ pub(crate) fn chart(view: &FrontView<'_>) -> Result<Chart, ReportError> {
     }
     if let Some((lambda, point)) = view
         .recommended
-        .and_then(|lambda| Some((lambda, view.nearest(lambda)?)))
+        .and_then(|own| Some((own.lambda, view.nearest(own.lambda)?)))
     {
         // Where the curve has it: a recommendation may be measured by something else.
         let label = format!("recommended, λ = {}", short(lambda));
