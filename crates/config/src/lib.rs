@@ -1,5 +1,5 @@
-//! Reads TOML files so that a mistake is told in the words of the person who made it: the file, the line, the wrong key
-//! and the key that was probably meant.
+//! Reads TOML files, and reports a mistake by file, line, wrong key and the key that was probably
+//! meant.
 
 use std::{
     fs, io,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-/// Why a TOML file could not be taken.
+/// Why a TOML file is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
@@ -16,15 +16,15 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The text is not the TOML that is expected.
+    /// The text is not valid TOML, or not what was expected.
     #[error("{origin}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
     Parse {
-        /// Where the text comes from.
+        /// Where the text comes from, usually a path.
         origin: String,
-        /// The line, from 1, where it is known.
+        /// The line, counted from 1, if known.
         line: Option<usize>,
         /// What is wrong, and what was probably meant.
         message: String,
@@ -43,7 +43,8 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     parse_toml(&text, &path.display().to_string())
 }
 
-/// Parses a TOML text; `origin` names it in errors. For the nearest known key `T` must `deny_unknown_fields`.
+/// Parses a TOML text; `origin` names it in errors. For the nearest known key `T` must
+/// `deny_unknown_fields`.
 ///
 /// # Errors
 /// [`ConfigError::Parse`] names the line and, for an unknown key or variant, the nearest known one.
@@ -63,6 +64,7 @@ const LONGEST_COMPARED: usize = 64;
 
 /// The known name that is nearest to a wrong one, if one is near enough to be meant. Names of more
 /// than 64 bytes are not compared.
+#[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -74,11 +76,12 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 /// ` (did you mean "…"?)`, or nothing when no known name is near.
+#[must_use]
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(wrong, known).map_or_else(String::new, |name| format!(" (did you mean {name:?}?)"))
 }
 
-/// serde names the unknown key first and the known ones after it, each in backticks.
+// serde names the unknown key first and the known ones after it, each in backticks.
 fn with_suggestion(message: &str) -> String {
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match names.split_first() {

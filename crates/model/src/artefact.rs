@@ -1,20 +1,24 @@
-//! A model on disk: written whole or not at all, and read only when every byte is as it was written.
+//! A model on disk: it is written whole or not at all, and read only if every byte is as it was
+//! written.
 //!
-//! A *model folder* holds one folder per version and a text file `LATEST` that names the newest. A *version folder* holds
-//! `model.json`, `MODEL_CARD.md` and `MANIFEST.json`, which has the SHA-256 of the others. The version is a hash of the content, so the
-//! same model has the same version wherever and whenever it is written.
+//! A *model folder* holds one folder per version and a text file `LATEST` that names the newest. A
+//! *version folder* holds `model.json`, `MODEL_CARD.md` and `MANIFEST.json`, which has the SHA-256
+//! of the others. The version is a hash of the content, so the same model has the same version
+//! wherever and whenever it is written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use counterweight_files::{write_file, write_folder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::folder::{self, at, read};
-use crate::{Model, ModelError, Report};
+use crate::error::{ModelError, io_error_at};
+use crate::model::Model;
+use crate::report::Report;
 
-/// Newest format this crate writes and reads.
+/// The format that this crate writes, and the newest one that it reads.
 pub const FORMAT_VERSION: u64 = 1;
 
 const MODEL: &str = "model.json";
@@ -29,7 +33,7 @@ const VERSION_DIGITS: usize = 16;
 pub struct Artefact {
     /// The model.
     pub model: Model,
-    /// How it was trained and how well it does.
+    /// How it was trained and how good it is.
     pub report: Report,
     /// First 16 hexadecimal digits of the SHA-256 of its content.
     pub version: String,
@@ -53,11 +57,13 @@ struct Manifest {
 }
 
 impl Artefact {
-    /// Writes a new version into the model folder `dir` (made if need be) and then points `LATEST` to it. Saving the same content
-    /// again gives the same version and the same bytes, and replaces a damaged folder of that version.
+    /// Writes a new version into the model folder `dir`, which is created if needed, and then
+    /// points `LATEST` to it. Saving the same content again gives the same version and the same
+    /// bytes, and replaces a damaged folder of that version.
     ///
     /// # Errors
-    /// [`ModelError::Io`] names the file or folder that could not be written; nothing half-written is visible then.
+    /// [`ModelError::Io`] names the file or folder that could not be written. Readers never see a
+    /// file or folder that is written in part.
     pub fn save(model: Model, report: Report, card: &str, dir: &Path) -> Result<Self, ModelError> {
         let content = ModelFile {
             format_version: FORMAT_VERSION,
@@ -80,12 +86,14 @@ impl Artefact {
         };
         files.insert(MANIFEST, to_json(&manifest, dir)?);
 
-        std::fs::create_dir_all(dir).map_err(at(dir))?;
+        std::fs::create_dir_all(dir).map_err(io_error_at(dir))?;
         let target = dir.join(&version);
         if Self::load_version(&target).is_err() {
-            folder::write(&target, &files)?;
+            let files = files.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+            write_folder(&target, files).map_err(io_error_at(&target))?;
         }
-        folder::write_file(&dir.join(LATEST), format!("{version}\n").as_bytes())?;
+        let latest = dir.join(LATEST);
+        write_file(&latest, format!("{version}\n").as_bytes()).map_err(io_error_at(&latest))?;
         Ok(Self {
             model,
             report,
@@ -96,7 +104,8 @@ impl Artefact {
     /// Reads a version folder, or the latest version of a model folder, and checks every hash.
     ///
     /// # Errors
-    /// [`ModelError::NoModel`], [`ModelError::Corrupt`], [`ModelError::NewerFormat`] or [`ModelError::Io`], each naming the file.
+    /// [`ModelError::NoModel`], [`ModelError::Corrupt`], [`ModelError::NewerFormat`] or
+    /// [`ModelError::Io`], each naming the file.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
         if dir.join(MANIFEST).exists() {
             return Self::load_version(dir);
@@ -105,7 +114,7 @@ impl Artefact {
             Some(version) => Self::load_version(&dir.join(version)),
             None => {
                 let problem = format!(
-                    "neither {MANIFEST} of a version nor {LATEST} of a model folder is there"
+                    "it has neither {MANIFEST} of a version nor {LATEST} of a model folder"
                 );
                 Err(ModelError::NoModel {
                     path: dir.into(),
@@ -125,7 +134,7 @@ impl Artefact {
         if manifest.version != version_of(&manifest.files) {
             return Err(corrupt(
                 &path,
-                "its version is not that of the files it lists; it was edited",
+                "its version does not match the files that it lists; it was edited",
             ));
         }
         if !manifest.files.keys().map(String::as_str).eq([CARD, MODEL]) {
@@ -141,7 +150,7 @@ impl Artefact {
             if sha256(&bytes) != *hash {
                 return Err(corrupt(
                     &path,
-                    "its SHA-256 is not that of MANIFEST.json; it was cut short or edited",
+                    "its SHA-256 differs from that in MANIFEST.json; it was cut short or edited",
                 ));
             }
             if name == MODEL {
@@ -158,14 +167,15 @@ impl Artefact {
     }
 }
 
-/// Versions in a model folder, sorted; temporary and foreign folders are passed over. Their content is not checked.
+/// Versions in a model folder, sorted; temporary and foreign folders are skipped. The content of
+/// the versions is not checked.
 ///
 /// # Errors
 /// [`ModelError::Io`] when the folder cannot be listed.
 pub fn versions(dir: &Path) -> Result<Vec<String>, ModelError> {
     let mut found = vec![];
-    for entry in std::fs::read_dir(dir).map_err(at(dir))? {
-        let entry = entry.map_err(at(dir))?;
+    for entry in std::fs::read_dir(dir).map_err(io_error_at(dir))? {
+        let entry = entry.map_err(io_error_at(dir))?;
         if let Ok(name) = entry.file_name().into_string()
             && is_version(&name)
             && entry.path().join(MANIFEST).exists()
@@ -186,7 +196,7 @@ pub fn latest(dir: &Path) -> Result<Option<String>, ModelError> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(at(&path)(error)),
+        Err(error) => return Err(io_error_at(&path)(error)),
     };
     match text.trim_end() {
         version if is_version(version) => Ok(Some(version.into())),
@@ -195,6 +205,10 @@ pub fn latest(dir: &Path) -> Result<Option<String>, ModelError> {
             problem: "it does not name a version (16 hexadecimal digits)".into(),
         }),
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(io_error_at(path))
 }
 
 fn is_version(name: &str) -> bool {
@@ -220,12 +234,14 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 fn to_json(value: &impl Serialize, dir: &Path) -> Result<Vec<u8>, ModelError> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| at(dir)(error.into()))?;
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| io_error_at(dir)(error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// Parses a file that states its format; a newer format is told from damage before anything else is looked at.
+/// Parses a file that states its format. The format is read first, so that a file of a newer
+/// release is not reported as damaged.
 fn from_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, ModelError> {
     #[derive(Deserialize)]
     struct Format {

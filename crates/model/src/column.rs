@@ -1,20 +1,22 @@
-//! Raw values by column, and the batch: the same columns after every check, ready to encode.
+//! Raw values by column, and the batch: the same columns once they are checked and ready to encode.
 
 use std::borrow::Cow;
 
+use crate::error::ModelError;
 use crate::feature::{Input, Kind, Side};
-use crate::{ModelError, Schema};
+use crate::schema::Schema;
 
-/// One raw input of a batch: a value per row, or a single one that stands for all rows (context inputs only).
+/// One raw input of a batch: one value per row, or a single value for all rows (context inputs
+/// only).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column<'a> {
     /// Numbers, and booleans as 0 and 1; NaN is missing.
     Numeric(Vec<f64>),
     /// Texts and categories; the empty string is missing.
     Text(Vec<Cow<'a, str>>),
-    /// Lists of categories, of which empty ones are passed over; an empty list is missing.
+    /// Lists of categories, whose empty elements are skipped; an empty list is missing.
     List(Vec<Vec<String>>),
-    /// Vectors, row-major `[rows, dim]`; any NaN makes its row missing.
+    /// Vectors, row-major `[rows, dim]`; a row with any NaN is missing.
     Vector {
         /// Numbers per row.
         dim: usize,
@@ -24,7 +26,7 @@ pub enum Column<'a> {
 }
 
 impl Column<'_> {
-    /// Number of rows held.
+    /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
         match self {
@@ -45,16 +47,16 @@ impl Column<'_> {
     }
 }
 
-/// How many values of an input are missing, of how many.
+/// How many values of an input are missing, and out of how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing {
     /// Missing values.
     pub missing: usize,
-    /// Values held by the column (1 for a broadcast one, 0 for an absent one).
+    /// Values of the column: 1 for a broadcast column, 0 for an absent one.
     pub values: usize,
 }
 
-/// Columns that have passed every check against a schema.
+/// Columns that passed every check against a schema.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<'a> {
     rows: usize,
@@ -63,13 +65,40 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Checks one column per input of `schema`, in its order; `None` is an absent column. Text and categories longer
-    /// than the schema's `max_text_bytes` are cut at a character boundary.
+    /// Checks one column per input of `schema`, in its order; `None` is an absent column. Text and
+    /// categories longer than the schema's `max_text_bytes` are cut at a character boundary.
     ///
-    /// An input with a served value may always be absent.
+    /// A column of an input with a served value may always be absent.
+    ///
+    /// ```
+    /// use counterweight_model::{Batch, Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema};
+    ///
+    /// let schema = Schema::new(
+    ///     vec![
+    ///         Input::candidate("title", Kind::Text),
+    ///         Input::context("on_wifi", Kind::Boolean),
+    ///     ],
+    ///     vec![Feature::of_input("title"), Feature::of_input("on_wifi")],
+    ///     DEFAULT_MAX_TEXT_BYTES,
+    /// )?;
+    /// let titles = || Column::Text(vec!["Ten tips".into(), "Council meets".into()]);
+    ///
+    /// // A context input may have one value for all candidates.
+    /// let columns = vec![Some(titles()), Some(Column::Numeric(vec![1.0]))];
+    /// assert_eq!(Batch::new(&schema, 2, columns)?.rows(), 2);
+    ///
+    /// let columns = vec![Some(titles()), Some(Column::Numeric(vec![0.5]))];
+    /// let error = Batch::new(&schema, 2, columns).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "input `on_wifi` is boolean, but row 0 holds 0.5; use 0, 1 or NaN for missing",
+    /// );
+    /// # Ok::<(), counterweight_model::ModelError>(())
+    /// ```
     ///
     /// # Errors
-    /// Names the input that is required and absent, of another kind or length, infinite, or a boolean that is neither 0 nor 1.
+    /// Names the input whose column is required but absent, has another kind or length, or holds an
+    /// infinite number or a boolean that is neither 0 nor 1.
     pub fn new(
         schema: &Schema,
         rows: usize,
@@ -111,7 +140,8 @@ impl<'a> Batch<'a> {
         &self.columns
     }
 
-    /// The same schema's batch of the given rows, in the given order; texts are borrowed. An index may occur more than once.
+    /// A batch of the given rows, in the given order; texts are borrowed. A row may be taken more
+    /// than once.
     ///
     /// # Panics
     /// When an index is not below [`rows`](Self::rows), as slices do.

@@ -1,11 +1,14 @@
-//! The fitted encoders of all features of a schema: raw columns in, numbers out.
+//! The fitted encoders of all features of a schema: they turn raw columns into numbers.
 
 use serde::{Deserialize, Serialize};
 
+use crate::column::Batch;
 use crate::encoder::{Emitter, Encoder, Scratch};
+use crate::error::ModelError;
 use crate::expression::{Mode, evaluate};
+use crate::feature::Feature;
+use crate::schema::Schema;
 use crate::sink::{Matrix, Sink};
-use crate::{Batch, ModelError, Schema};
 
 /// A dense matrix by column.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,11 +34,12 @@ pub struct Encoders {
 /// The encoder of one feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FeatureEncoder {
-    pub(crate) encoder: Encoder,
-    /// What was left out while fitting.
+pub struct FeatureEncoder {
+    /// From values to numbers.
+    pub encoder: Encoder,
+    /// What was left out while fitting and why, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,14 +67,14 @@ impl From<Encoders> for Unchecked {
 }
 
 impl Encoders {
-    pub(crate) fn new(schema: Schema, features: Vec<FeatureEncoder>) -> Result<Self, ModelError> {
-        if features.len() != schema.features().len() {
-            return Err(ModelError::Length {
-                what: "encoders",
-                expected: schema.features().len(),
-                found: features.len(),
-            });
-        }
+    /// Checks that there is one encoder per feature, in the schema's order, that each fits its
+    /// feature's kind, and that its numbers and names are in range.
+    ///
+    /// # Errors
+    /// [`ModelError::Length`] for another number of encoders, [`ModelError::Schema`] with the
+    /// feature at fault.
+    pub fn new(schema: Schema, features: Vec<FeatureEncoder>) -> Result<Self, ModelError> {
+        same_length("encoders", schema.features().len(), features.len())?;
         let mut first = vec![0];
         for (feature, FeatureEncoder { encoder, .. }) in schema.features().iter().zip(&features) {
             let problem = |problem| ModelError::Schema {
@@ -104,24 +108,18 @@ impl Encoders {
     /// A name per encoded column: `feature`, or `feature[part]` where a feature has several.
     #[must_use]
     pub fn column_names(&self) -> Vec<String> {
-        let names =
-            |(feature, FeatureEncoder { encoder, .. }): (&crate::Feature, &FeatureEncoder)| {
-                let name = &feature.name;
-                let full = |part: String| {
-                    if part.is_empty() {
-                        name.clone()
-                    } else {
-                        format!("{name}[{part}]")
-                    }
-                };
-                encoder.parts().into_iter().map(full).collect::<Vec<_>>()
+        let names = |(feature, encoder): (&Feature, &Encoder)| {
+            let name = &feature.name;
+            let full = |part: String| {
+                if part.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{name}[{part}]")
+                }
             };
-        self.schema
-            .features()
-            .iter()
-            .zip(&self.features)
-            .flat_map(names)
-            .collect()
+            encoder.parts().into_iter().map(full).collect::<Vec<_>>()
+        };
+        self.features_with_encoders().flat_map(names).collect()
     }
 
     /// Which feature (index into the schema's features) each encoded column comes from.
@@ -148,18 +146,79 @@ impl Encoders {
             .collect()
     }
 
-    /// Encodes rows that took no part in fitting, with the values as logged (served values are not put in).
+    /// Encodes rows that the encoders were not fitted on, with the values as logged: served values
+    /// are not put in.
     ///
     /// # Errors
     /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
     pub fn encode(&self, batch: &Batch<'_>) -> Result<Encoded, ModelError> {
         let mut matrix = Matrix::new(batch.rows(), self.width());
         self.encode_into(batch, Mode::Logged, &mut matrix)?;
-        Ok(Encoded {
+        Ok(self.encoded(matrix))
+    }
+
+    /// Encodes training rows with the values as logged. Where `out_of_fold` has numbers for a
+    /// feature, they take the place of what its encoder would compute: by column (one for
+    /// [`Target`](crate::encoder::Target) and [`MeanTarget`](crate::encoder::MeanTarget); for
+    /// [`Text`](crate::encoder::Text) 0 or NaN for a missing text, then its columns), one per row,
+    /// before standardising.
+    ///
+    /// # Errors
+    /// [`ModelError::Length`] when `out_of_fold` does not have an entry per feature, or one has
+    /// another number of values; [`ModelError::OtherSchema`].
+    pub fn encode_out_of_fold(
+        &self,
+        batch: &Batch<'_>,
+        out_of_fold: Vec<Option<Vec<f64>>>,
+    ) -> Result<Encoded, ModelError> {
+        batch.fits(&self.schema)?;
+        same_length(
+            "out-of-fold features",
+            self.features.len(),
+            out_of_fold.len(),
+        )?;
+        let mut matrix = Matrix::new(batch.rows(), self.width());
+        if batch.rows() == 0 {
+            return Ok(self.encoded(matrix));
+        }
+        let mut scratch = Scratch::default();
+        for ((feature, numbers), first) in self
+            .features_with_encoders()
+            .zip(out_of_fold)
+            .zip(&self.first)
+        {
+            let (feature, encoder) = feature;
+            let mut emitter = Emitter {
+                sink: &mut matrix,
+                first: *first,
+                broadcast: false,
+            };
+            match (numbers, encoder.raw_width()) {
+                (Some(raw), Some(width)) => {
+                    same_length("out-of-fold numbers", batch.rows() * width, raw.len())?;
+                    encoder.apply_raw(&raw, &mut emitter, &mut scratch);
+                }
+                _ => {
+                    let values = evaluate(&self.schema, &feature.of, batch, Mode::Logged);
+                    emitter.broadcast = values.len() == 1;
+                    encoder.apply(&values, &mut emitter, &mut scratch);
+                }
+            }
+        }
+        Ok(self.encoded(matrix))
+    }
+
+    fn encoded(&self, matrix: Matrix) -> Encoded {
+        Encoded {
             rows: matrix.rows,
             columns: matrix.columns,
             names: self.column_names(),
-        })
+        }
+    }
+
+    fn features_with_encoders(&self) -> impl Iterator<Item = (&Feature, &Encoder)> {
+        let encoders = self.features.iter().map(|feature| &feature.encoder);
+        self.schema.features().iter().zip(encoders)
     }
 
     pub(crate) fn encode_into<S: Sink>(
@@ -173,13 +232,7 @@ impl Encoders {
             return Ok(());
         }
         let mut scratch = Scratch::default();
-        for ((feature, FeatureEncoder { encoder, .. }), first) in self
-            .schema
-            .features()
-            .iter()
-            .zip(&self.features)
-            .zip(&self.first)
-        {
+        for ((feature, encoder), first) in self.features_with_encoders().zip(&self.first) {
             let values = evaluate(&self.schema, &feature.of, batch, mode);
             let mut emitter = Emitter {
                 sink,
@@ -189,5 +242,17 @@ impl Encoders {
             encoder.apply(&values, &mut emitter, &mut scratch);
         }
         Ok(())
+    }
+}
+
+fn same_length(what: &'static str, expected: usize, found: usize) -> Result<(), ModelError> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(ModelError::Length {
+            what,
+            expected,
+            found,
+        })
     }
 }

@@ -1,20 +1,21 @@
-//! Every way in which this crate refuses, with the facts that a person needs to put it right.
+//! The errors of this crate.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-/// What went wrong, and with which input, feature or file.
+/// What is wrong, and with which input, feature or file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// A schema names something twice, refers to what is not there, or combines kinds that do not fit.
+    /// A schema has a name twice, refers to an unknown input, or combines kinds that do not fit.
     #[error("schema: {element}: {problem}")]
     Schema {
-        /// The input or feature at fault, e.g. ``feature `rate` ``.
+        /// The input or feature, e.g. ``feature `rate` ``.
         element: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// A batch was given another number of columns than the schema has inputs.
+    /// A batch has another number of columns than the schema has inputs.
     #[error("the batch has {found} columns, the schema has {expected} inputs")]
     ColumnCount {
         /// Inputs of the schema.
@@ -23,14 +24,12 @@ pub enum ModelError {
         found: usize,
     },
     /// A required input is absent.
-    #[error(
-        "input `{input}` is missing; it is required, since the schema does not mark it optional"
-    )]
+    #[error("input `{input}` is missing, and the schema does not mark it as optional")]
     MissingInput {
         /// Name of the input.
         input: String,
     },
-    /// A column holds another kind of value than its input.
+    /// The values of a column are of another kind than the input.
     #[error("input `{input}` is {expected} and cannot be read from a {found} column")]
     WrongKind {
         /// Name of the input.
@@ -41,7 +40,7 @@ pub enum ModelError {
         found: &'static str,
     },
     /// A column has the wrong number of rows.
-    #[error("input `{input}` has {found} rows, expected {expected}{}", if *broadcast { " (or 1, since it is of the context)" } else { "" })]
+    #[error("input `{input}` has {found} rows, expected {expected}{}", if *broadcast { " (or 1, as it describes the request)" } else { "" })]
     WrongLength {
         /// Name of the input.
         input: String,
@@ -49,7 +48,7 @@ pub enum ModelError {
         expected: usize,
         /// Rows of the column.
         found: usize,
-        /// Whether one row would have been accepted too.
+        /// Whether a single row is accepted too.
         broadcast: bool,
     },
     /// A vector column has another width than its input.
@@ -80,8 +79,10 @@ pub enum ModelError {
         /// The value found.
         value: f64,
     },
-    /// A batch was made for other inputs than the model has.
-    #[error("the batch was checked against another schema than the one it is encoded with")]
+    /// A batch was checked against other inputs than those of the model.
+    #[error(
+        "the batch was checked against another schema than that of the model; check it against the schema of the model"
+    )]
     OtherSchema,
     /// Parallel arrays differ in length.
     #[error("{what}: {found} values, expected {expected}")]
@@ -93,13 +94,7 @@ pub enum ModelError {
         /// Length given.
         found: usize,
     },
-    /// Training data that cannot be learnt from.
-    #[error("cannot fit: {problem}")]
-    Fit {
-        /// What is wrong with the data.
-        problem: String,
-    },
-    /// A calibrator cannot be fitted to these rows, or its parameters are out of range.
+    /// The parameters of a calibrator are out of range.
     #[error("{method} calibration: {problem}")]
     Calibration {
         /// Name of the method.
@@ -121,7 +116,7 @@ pub enum ModelError {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file of an artefact is damaged: cut short, edited, or not what its manifest says.
     #[error("{path}: {problem}")]
@@ -131,9 +126,9 @@ pub enum ModelError {
         /// What is wrong with it.
         problem: String,
     },
-    /// An artefact was written by a later release.
+    /// An artefact was written by a newer release.
     #[error(
-        "{path}: artefact format {found}, but this program reads up to {supported}; use a newer release or train again"
+        "{path}: artefact format {found} is newer than {supported}, the newest that this program reads; use a newer release or train again"
     )]
     NewerFormat {
         /// The file that states the format.
@@ -144,11 +139,19 @@ pub enum ModelError {
         supported: u64,
     },
     /// A folder holds no model.
-    #[error("{path}: no model here ({problem})")]
+    #[error("{path}: there is no model here ({problem})")]
     NoModel {
         /// The folder.
         path: PathBuf,
         /// What was looked for.
         problem: String,
     },
+}
+
+/// Says at which file or folder an input or output error occurred.
+pub(crate) fn io_error_at(path: &Path) -> impl Fn(io::Error) -> ModelError {
+    move |source| ModelError::Io {
+        path: path.into(),
+        source,
+    }
 }

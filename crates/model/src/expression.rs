@@ -1,15 +1,17 @@
-//! Evaluates a feature's expression over the columns of a batch.
+//! Evaluates the expression of a feature over the columns of a batch.
 //!
-//! A result has one value per row, or a single one where everything it reads is broadcast or absent; it borrows from the
-//! batch where it can.
+//! The result has one value per row, or a single value where all inputs are broadcast or absent. It
+//! borrows from the batch where it can.
 
 use std::borrow::Cow;
 
-use crate::feature::{Expression, Kind};
-use crate::{Batch, Column, Schema};
+use crate::column::{Batch, Column};
+use crate::error::ModelError;
+use crate::feature::{Expression, Feature, Kind};
+use crate::schema::Schema;
 
-/// Values of one feature: as many as the batch has rows, or one that stands for all.
-pub(crate) enum Values<'b> {
+/// Values of one feature: one per row of the batch, or a single value for all rows.
+pub enum Values<'b> {
     /// Numbers and booleans; NaN is missing, never infinite.
     Numbers(Cow<'b, [f64]>),
     /// Texts.
@@ -19,10 +21,15 @@ pub(crate) enum Values<'b> {
     /// Lists.
     Lists(&'b [Vec<String>]),
     /// Vectors, row-major.
-    Vectors { dim: usize, values: Cow<'b, [f32]> },
+    Vectors {
+        /// Numbers per vector.
+        dim: usize,
+        /// All numbers.
+        values: Cow<'b, [f32]>,
+    },
 }
 
-/// Whether inputs with a served value take it.
+/// Whether inputs with a served value have that value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Values as they are in the log.
@@ -33,19 +40,22 @@ pub(crate) enum Mode {
 
 /// Categories, or pairs of them.
 #[derive(Clone, Copy)]
-pub(crate) struct Categories<'b> {
+pub struct Categories<'b> {
     left: &'b [Cow<'b, str>],
     right: Option<&'b [Cow<'b, str>]>,
 }
 
-/// Between the two halves of a pair: the ASCII unit separator, which no sane category holds.
+/// Stands between the two categories of a pair: the ASCII unit separator, which categories do not
+/// contain.
 const PAIR_SEPARATOR: char = '\u{1f}';
 const MISSING_TEXT: &[Cow<'static, str>] = &[Cow::Borrowed("")];
 const MISSING_LIST: &[Vec<String>] = &[Vec::new()];
 
 impl Values<'_> {
-    /// Number of values held.
-    pub(crate) fn len(&self) -> usize {
+    /// Number of values: that of the rows, or 1.
+    #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
+    #[must_use]
+    pub fn len(&self) -> usize {
         match self {
             Self::Numbers(values) => values.len(),
             Self::Texts(values) => values.len(),
@@ -57,13 +67,16 @@ impl Values<'_> {
 }
 
 impl Categories<'_> {
-    pub(crate) fn len(&self) -> usize {
+    /// Number of values: that of the rows, or 1.
+    #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.right
             .map_or(self.left.len(), |right| self.left.len().max(right.len()))
     }
 
     /// Calls `visit` with the index and category of every value, `None` where it is missing.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, Option<&str>)) {
+    pub fn for_each(&self, mut visit: impl FnMut(usize, Option<&str>)) {
         let Some(right) = self.right else {
             for (at, value) in self.left.iter().enumerate() {
                 visit(at, if value.is_empty() { None } else { Some(value) });
@@ -89,6 +102,27 @@ impl Categories<'_> {
 /// A category as a person reads it.
 pub(crate) fn display_category(category: &str) -> String {
     category.replace(PAIR_SEPARATOR, " × ")
+}
+
+/// The values of a feature, as logged.
+///
+/// # Errors
+/// [`ModelError::OtherSchema`] when the batch was checked against other inputs,
+/// [`ModelError::Length`] when it has no row.
+pub fn feature_values<'b>(
+    schema: &Schema,
+    feature: &Feature,
+    batch: &'b Batch<'_>,
+) -> Result<Values<'b>, ModelError> {
+    batch.fits(schema)?;
+    if batch.rows() == 0 {
+        return Err(ModelError::Length {
+            what: "rows",
+            expected: 1,
+            found: 0,
+        });
+    }
+    Ok(evaluate(schema, &feature.of, batch, Mode::Logged))
 }
 
 /// Evaluates `expression` over a batch that was checked against `schema` and has at least one row.
@@ -162,7 +196,7 @@ pub(crate) fn evaluate<'b>(
     }
 }
 
-/// The batch's columns by name, as the kinds that the schema has established.
+/// The columns of a batch by name, as the kinds that the schema has checked.
 struct Inputs<'s, 'b, 'a> {
     schema: &'s Schema,
     batch: &'b Batch<'a>,

@@ -1,11 +1,11 @@
-//! The words of a schema: raw inputs, and the features derived from them.
+//! Raw inputs, and the features derived from them.
 //!
-//! A raw *input* is what a client sends or a log holds. A *feature* is an expression over inputs; it is what
-//! is encoded and what contributions are reported for.
+//! An *input* is a raw value that a client sends or a log has. A *feature* is an expression over
+//! inputs: features are encoded, and contributions are reported per feature.
 
 use serde::{Deserialize, Serialize};
 
-/// What an input's values are, or what an expression yields.
+/// The kind of the values of an input or of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -19,7 +19,8 @@ pub enum Kind {
     Text,
     /// Any number of names; no element is missing.
     List,
-    /// A fixed number of finite numbers, such as an embedding; any NaN makes the whole vector missing.
+    /// A fixed number of finite numbers, such as an embedding; any NaN makes the whole vector
+    /// missing.
     Vector {
         /// Numbers per row, at least 1.
         dim: usize,
@@ -39,13 +40,14 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// Whether an input describes one candidate, or the user and the moment that all candidates share.
+/// Whether an input describes one candidate, or the request: the user and the moment, which all
+/// candidates share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// One value per candidate.
     Candidate,
-    /// One value per request; a column of one row stands for all.
+    /// One value per request; its column may have a single row for all candidates.
     Context,
 }
 
@@ -57,13 +59,14 @@ pub struct Input {
     pub name: String,
     /// What its values are.
     pub kind: Kind,
-    /// Whose property it is.
+    /// What it describes.
     pub side: Side,
     /// Whether the whole column may be absent, which then means missing in every row.
     #[serde(default)]
     pub optional: bool,
-    /// A numeric input that is known in training only, such as the position at which a candidate was shown.
-    /// When serving, this value is used whatever is sent, and nothing need be sent.
+    /// Set for a numeric input that is known in training only, such as the position at which a
+    /// candidate was shown. Serving uses this value whatever is sent, and the input may be left
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<f64>,
 }
@@ -89,7 +92,8 @@ impl Input {
     }
 }
 
-/// How a feature is computed from inputs, which are given by name. A boolean input may stand where a number is asked for.
+/// How a feature is computed from inputs, which are given by name. A boolean input may be used as a
+/// number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expression {
@@ -110,7 +114,7 @@ pub enum Expression {
         /// A numeric input.
         denominator: String,
     },
-    /// The pair of two categories, itself a category; missing where either is missing.
+    /// Two categories as one; missing where either is missing.
     Pair {
         /// A categorical input.
         left: String,
@@ -138,7 +142,8 @@ pub enum Expression {
         /// A categorical input.
         right: String,
     },
-    /// The inner product of two vectors of one width; missing where either is missing or it overflows.
+    /// The inner product of two vectors of the same width; missing where either is missing or it
+    /// overflows.
     Dot {
         /// A vector input.
         left: String,

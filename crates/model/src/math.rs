@@ -1,4 +1,4 @@
-//! The few scalar functions on which probabilities rest, written so that no argument overflows them.
+//! Scalar functions of probabilities, written so that no argument overflows them.
 
 /// `1 / (1 + e^-x)`, in `[0, 1]`, exact in the tails; NaN stays NaN.
 #[must_use]
@@ -21,4 +21,11 @@ pub fn softplus(x: f64) -> f64 {
 #[must_use]
 pub fn logit(p: f64) -> f64 {
     p.ln() - (-p).ln_1p()
+}
+
+/// [`logit`] of `p` moved into the open interval (0, 1) by the least step: finite for every `p` in
+/// `[0, 1]`.
+#[must_use]
+pub fn finite_logit(p: f64) -> f64 {
+    logit(p.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0))
 }

@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Calibrator;
+use crate::column::Batch;
+use crate::encoders::Encoders;
+use crate::error::ModelError;
 use crate::expression::Mode;
+use crate::schema::Schema;
 use crate::sink::{ByFeature, Logits};
-use crate::{Batch, Calibrator, Encoders, ModelError, Schema};
 
-/// How the training rows were sampled by class, so that the probabilities can be put back to the log's base rate.
+/// How the training rows were sampled by class, so that probabilities can be corrected to the base
+/// rate of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriorCorrection {
@@ -17,14 +22,15 @@ pub struct PriorCorrection {
 }
 
 impl PriorCorrection {
-    /// What is added to a logit: `ln(negative_rate / positive_rate)`, which turns p into p·r/(1 − p + r·p).
+    /// What is added to a logit: `ln(negative_rate / positive_rate)`, which turns p into p·r/(1 − p
+    /// + r·p).
     #[must_use]
     pub fn shift(&self) -> f64 {
         (self.negative_rate / self.positive_rate).ln()
     }
 }
 
-/// What a [`Model`] is made of; unchecked.
+/// The parts of a [`Model`], unchecked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelParts {
@@ -32,7 +38,7 @@ pub struct ModelParts {
     pub objective: String,
     /// Fitted encoders, with their schema.
     pub encoders: Encoders,
-    /// One per encoded column, for the columns as the encoders give them.
+    /// One per encoded column, in the units in which the encoders give it.
     pub coefficients: Vec<f64>,
     /// Logit of a row whose encoded columns are all 0.
     pub intercept: f64,
@@ -52,7 +58,7 @@ pub struct Model {
     feature_of: Vec<usize>,
 }
 
-/// What a model says of each row of a batch.
+/// The scores of each row of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     /// After the prior correction, before calibration.
@@ -110,7 +116,7 @@ impl Model {
                 .any(|coefficient| !coefficient.is_finite())
         {
             return Err(problem(
-                "has a coefficient that is not finite; did the solver diverge?".into(),
+                "has a coefficient that is not finite; the solver may have diverged".into(),
             ));
         }
         if let Some(PriorCorrection {
@@ -170,13 +176,13 @@ impl Model {
         self.parts.prior_correction
     }
 
-    /// From logit to probability.
+    /// Maps a logit to a probability.
     #[must_use]
     pub fn calibrator(&self) -> &Calibrator {
         &self.parts.calibrator
     }
 
-    /// The same model under another calibrator.
+    /// The same model with another calibrator.
     ///
     /// # Errors
     /// [`ModelError::Calibration`] when its parameters are out of range.
@@ -197,7 +203,7 @@ impl Model {
                 .map_or(0.0, |prior| prior.shift())
     }
 
-    /// Scores as in serving: inputs with a served value take that value, whatever the batch holds.
+    /// Scores as in serving: an input with a served value has that value, whatever the batch holds.
     ///
     /// # Errors
     /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
@@ -205,8 +211,8 @@ impl Model {
         self.scores(batch, Mode::Served)
     }
 
-    /// Scores with every value as logged, e.g. at the position at which the candidate was shown. For fitting
-    /// calibrators and for metrics against the labels of the log.
+    /// Scores with every value as logged, e.g. at the position at which the candidate was shown.
+    /// For fitting calibrators and for metrics against the labels of the log.
     ///
     /// # Errors
     /// As [`score`](Self::score).

@@ -1,9 +1,10 @@
-//! How a model was trained and how well it does: the part of an artefact that people and comparisons read.
+//! How a model was trained and how good it is: the part of an artefact that people and comparisons
+//! read.
 
 use serde::{Deserialize, Serialize};
 
-/// Everything known of a training run except the model itself. No time of day is in it: the same seed and data
-/// give the same bytes.
+/// Everything about a training run except the model itself. It has no time stamp: the same seed and
+/// data give the same bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -17,7 +18,7 @@ pub struct Report {
     pub parts: Vec<PartReport>,
     /// The penalty and how it was chosen.
     pub regularisation: Regularisation,
-    /// Whether the solver arrived.
+    /// How the solver ended.
     pub convergence: Convergence,
     /// What a reader should know: dropped columns, warnings, choices made; one line each.
     pub notes: Vec<String>,
@@ -37,12 +38,13 @@ pub struct DataReport {
     pub rows_used: u64,
     /// Share of positives in the log, after filters and before sampling by class.
     pub prior_rate: f64,
-    /// Rule that makes the label, with every threshold resolved.
+    /// Rule of the label, with every threshold resolved.
     pub label: String,
-    /// The training median that the label was compared with, where the rule asks for one; other rows take the same.
+    /// The training median that the label is compared with, if the rule needs one; other rows use
+    /// the same value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_threshold: Option<f64>,
-    /// Rule that makes the parts.
+    /// Rule of the split.
     pub split: String,
 }
 
@@ -66,7 +68,7 @@ pub struct PartReport {
     pub brier: Option<f64>,
     /// Expected calibration error, 10 equal-width bins; none without rows.
     pub ece: Option<f64>,
-    /// Bins of the calibration table that hold rows.
+    /// Bins of the calibration table, without empty ones.
     pub calibration: Vec<CalibrationBin>,
 }
 
@@ -94,7 +96,7 @@ pub struct Regularisation {
     pub alpha: f64,
     /// How it was chosen, e.g. `5-fold cross-validation by group, log loss`.
     pub chosen_by: String,
-    /// All that were tried, in increasing order; empty when alpha was given.
+    /// Every penalty that was tried, in increasing order; empty when alpha was given.
     pub curve: Vec<CurvePoint>,
 }
 
@@ -114,9 +116,9 @@ pub struct CurvePoint {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Convergence {
-    /// Whether the gradient came below the tolerance.
+    /// Whether the gradient fell below the tolerance.
     pub converged: bool,
-    /// Iterations made.
+    /// Number of iterations.
     pub iterations: u64,
     /// Norm of the gradient of the mean loss at the end.
     pub gradient_norm: f64,

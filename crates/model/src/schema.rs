@@ -4,13 +4,16 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ModelError;
+use crate::error::ModelError;
 use crate::feature::{Expression, Feature, Input, Kind};
 
-/// Text beyond this many bytes is cut, unless a schema says otherwise.
+/// Texts are cut after this many bytes, unless a schema sets another limit.
 pub const DEFAULT_MAX_TEXT_BYTES: usize = 16 * 1024;
 
-/// The checked inputs and features of a model. The order of both is part of it.
+/// An absent vector takes as much memory as a vector of its kind, so its length needs a limit.
+const MAX_VECTOR_DIM: usize = 1 << 16;
+
+/// The checked inputs and features of a model, in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct Schema {
@@ -50,8 +53,9 @@ impl Schema {
     /// Checks names, references and kinds.
     ///
     /// # Errors
-    /// [`ModelError::Schema`] names the first input or feature that is empty, twice there, refers to an unknown input,
-    /// or combines kinds that do not fit; also when there is no feature or `max_text_bytes` is 0.
+    /// [`ModelError::Schema`] names the first input or feature whose name is empty or not unique,
+    /// that refers to an unknown input, or that combines kinds that do not fit; it is also returned
+    /// without a feature, or if `max_text_bytes` is 0.
     pub fn new(
         inputs: Vec<Input>,
         features: Vec<Feature>,
@@ -67,7 +71,7 @@ impl Schema {
         if features.is_empty() {
             return Err(problem(
                 "features",
-                "there is none; a model needs at least one",
+                "there are none; a model needs at least one",
             ));
         }
         let mut seen = HashSet::new();
@@ -88,7 +92,7 @@ impl Schema {
                 return Err(problem("feature", "has an empty name"));
             }
             if !seen.insert(feature.name.as_str()) {
-                return Err(problem(&element, "is there twice"));
+                return Err(problem(&element, "is defined twice"));
             }
             schema
                 .kind_of(&feature.of)
@@ -97,7 +101,7 @@ impl Schema {
         Ok(schema)
     }
 
-    /// The inputs, in the order in which a [`Batch`](crate::Batch) takes their columns.
+    /// The inputs, in the order of the columns of a [`Batch`](crate::Batch).
     #[must_use]
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
@@ -115,13 +119,13 @@ impl Schema {
         self.max_text_bytes
     }
 
-    /// Where the input of this name stands.
+    /// Position of the input with this name.
     #[must_use]
     pub fn input_index(&self, name: &str) -> Option<usize> {
         self.inputs.iter().position(|input| input.name == name)
     }
 
-    /// Kind of a feature's values.
+    /// Kind of the values of a feature.
     ///
     /// # Errors
     /// The name of an unknown input, or of one whose kind does not fit the expression.
@@ -153,7 +157,7 @@ impl Schema {
         }
     }
 
-    /// Two schemas with equal fingerprints take the same batches (their features may differ).
+    /// Schemas with equal fingerprints accept the same batches; their features may differ.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -222,15 +226,19 @@ fn check_input<'a>(input: &'a Input, seen: &mut HashSet<&'a str>) -> Result<(), 
         return Err(problem("has an empty name"));
     }
     if !seen.insert(input.name.as_str()) {
-        return Err(problem("is there twice"));
+        return Err(problem("is defined twice"));
     }
-    if input.kind == (Kind::Vector { dim: 0 }) {
-        return Err(problem("is a vector of 0 values"));
+    if let Kind::Vector { dim } = input.kind
+        && !(1..=MAX_VECTOR_DIM).contains(&dim)
+    {
+        return Err(problem(&format!(
+            "is a vector of {dim} values; use 1 to {MAX_VECTOR_DIM}"
+        )));
     }
     if let Some(value) = input.served {
         if input.kind != Kind::Numeric {
             return Err(problem(
-                "has a served value, which only a numeric input may have",
+                "has a served value, but is not numeric; remove the value",
             ));
         }
         if !value.is_finite() {

@@ -1,18 +1,19 @@
-//! Where encoded numbers go: a training matrix, logits, or contributions by feature.
+//! Receivers of encoded numbers: a training matrix, logits, or contributions by feature.
 //!
-//! One encoding routine feeds all three, so that training and serving cannot differ. Every row receives its columns in
-//! increasing order, whatever else is in the batch, so that sums of doubles are the same bit for bit.
+//! One encoding routine feeds all three, so that training and serving cannot differ. Every row
+//! receives its columns in increasing order, whatever else is in the batch, so that sums of doubles
+//! are equal bit for bit.
 
-/// Receives encoded numbers. What is never sent is 0.
+/// Receives encoded numbers. A number that is never sent is 0.
 pub(crate) trait Sink {
-    /// A whole column: one number per row, or a single one for all rows.
+    /// A whole column: one number per row, or a single number for all rows.
     fn dense(&mut self, column: usize, values: &[f64]);
 
-    /// One row's number.
+    /// The number of one row.
     fn one(&mut self, row: usize, column: usize, value: f64);
 }
 
-/// A dense matrix by column, all 0 at first.
+/// A dense matrix by column, which begins as all 0.
 pub(crate) struct Matrix {
     pub(crate) rows: usize,
     pub(crate) columns: Vec<Vec<f64>>,

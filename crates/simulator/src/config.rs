@@ -1,4 +1,4 @@
-//! What can be chosen about a simulation, its check, and what can go wrong.
+//! The configuration of a simulation, its check, and the errors of this crate.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub struct Config {
     pub candidates_max: usize,
     /// Candidates shown per request, at least 1.
     pub k: usize,
-    /// Lower end of the range that λ is drawn from, uniformly; finite and at least 0.
+    /// Lower end of the range from which λ is drawn uniformly; finite and at least 0.
     pub lambda_low: f64,
     /// Upper end of that range, above the lower one.
     pub lambda_high: f64,
@@ -35,9 +35,9 @@ impl Default for Config {
     }
 }
 
-/// Most candidates of one request: the pool of recent posts has to stay well above it.
+/// Limit of the candidates of a request: the pool of recent posts has to stay far larger.
 const MOST_CANDIDATES: usize = 1_000;
-/// Requests are numbered in the ids with nine digits.
+/// Limit of the requests: their ids have nine digits.
 const MOST_REQUESTS: u64 = 1_000_000_000;
 
 impl Config {
@@ -50,7 +50,7 @@ impl Config {
         if self.requests > MOST_REQUESTS {
             return wrong(
                 "requests",
-                format!("{} is above the most, {MOST_REQUESTS}", self.requests),
+                format!("{} is above the limit, {MOST_REQUESTS}", self.requests),
             );
         }
         if self.k == 0 {
@@ -78,7 +78,7 @@ impl Config {
             return wrong(
                 "candidates_max",
                 format!(
-                    "{} is above the most, {MOST_CANDIDATES}",
+                    "{} is above the limit, {MOST_CANDIDATES}",
                     self.candidates_max
                 ),
             );
@@ -105,7 +105,7 @@ impl Config {
 /// Why a simulation was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulatorError {
-    /// A field of the configuration is out of its range.
+    /// A field of the configuration is out of range.
     #[error("{field}: {reason}")]
     Config {
         /// The field's name.
@@ -118,15 +118,15 @@ pub enum SimulatorError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Rows could not be encoded, or not written as they were.
+    /// Rows could not be encoded or written.
     #[error("cannot write the rows of {}: {source}; is the disk full?", path.display())]
     Encode {
         /// The file.
         path: PathBuf,
-        /// What the writer said.
+        /// The error of the writer.
         source: polars::error::PolarsError,
     },
 }

@@ -11,7 +11,7 @@ use crate::user::{EMBEDDING, Vector};
 /// The objectives, in the order of the weights.
 const OBJECTIVES: [&str; 2] = ["engagement", "engagement_bait"];
 
-/// Requests on their way to a file; the rows are all candidates, request by request.
+/// The rows of some requests: all candidates, request by request.
 struct Rows<'a>(&'a [Request]);
 
 impl<'a> Rows<'a> {
@@ -106,7 +106,7 @@ pub(crate) fn impressions(requests: &[Request], config: &Config) -> PolarsResult
     DataFrame::new(rows.len(), columns)
 }
 
-/// The candidates of a request that has yet to be ranked: ids and features.
+/// The ids and features of the candidates of a request that is not ranked yet.
 pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
     let rows = Rows(std::slice::from_ref(request));
     let mut columns = vec![
@@ -120,7 +120,7 @@ pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
 
 #[expect(
     clippy::cast_possible_wrap,
-    reason = "a checked configuration has k of 1000 at most"
+    reason = "the check of the configuration limits k to 1000"
 )]
 fn log_columns<'a>(rows: &Rows<'a>, config: &Config) -> Vec<Column> {
     let k = config.k as i32;

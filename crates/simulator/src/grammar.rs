@@ -1,7 +1,8 @@
 //! A small context-free grammar, read from text files, that expands to sentences.
 //!
-//! A file holds rules: `[name]`, then alternatives, one a line or parted by ` | `. `{name}` in an alternative stands for an
-//! expansion of that rule; `{.name}` for the rule `TOPIC.name` of the topic at hand. Lines that open with `#` are comments.
+//! A file has rules: `[name]`, then alternatives, one per line or separated by ` | `. `{name}` in
+//! an alternative stands for an expansion of that rule, `{.name}` for one of the rule `TOPIC.name`
+//! of the current topic. Lines that begin with `#` are comments.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use crate::stream::Stream;
 pub(crate) struct Grammar(HashMap<&'static str, Vec<&'static str>>);
 
 impl Grammar {
-    /// Reads rules; an alternative that stands before any rule is left out.
+    /// Reads rules; alternatives before the first rule are ignored.
     pub(crate) fn parse(files: &[&'static str]) -> Self {
         let mut rules: HashMap<&'static str, Vec<&'static str>> = HashMap::new();
         for file in files {
@@ -34,12 +35,13 @@ impl Grammar {
         Self(rules)
     }
 
-    /// The alternatives of a rule; none for an unknown one.
+    /// The alternatives of a rule; none for an unknown rule.
     pub(crate) fn alternatives(&self, rule: &str) -> &[&'static str] {
         self.0.get(rule).map_or(&[], Vec::as_slice)
     }
 
-    /// Appends a random expansion of `rule`; an unknown rule adds nothing (a test checks that none is named).
+    /// Appends a random expansion of `rule`; an unknown rule adds nothing (a test checks that none
+    /// is named).
     pub(crate) fn expand(&self, rule: &str, topic: &str, stream: &mut Stream, out: &mut String) {
         let alternatives = self.alternatives(rule);
         if !alternatives.is_empty() {
@@ -84,7 +86,7 @@ mod tests {
                     for name in names {
                         assert!(
                             !grammar.alternatives(&name).is_empty(),
-                            "[{rule}] names {name}, which is no rule"
+                            "[{rule}] uses {name}, which is not a rule"
                         );
                     }
                 }

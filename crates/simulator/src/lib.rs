@@ -1,11 +1,14 @@
-//! A simulated feed whose labels follow a known law, so that what is learned and estimated can be checked against the
-//! truth.
+//! A simulated feed whose labels follow a known law, so that models and estimates can be checked
+//! against the truth.
 //!
-//! [`simulate`] writes four files into a folder: `impressions.parquet` (the impression log of `data/SCHEMA.md`),
-//! `truth.parquet` (the probabilities that the labels were drawn from), `candidates.ndjson` (one more request, yet to
-//! be ranked) and `dataset.toml` (the dataset's description).
-//! Every user, author, post and request has its own random stream, keyed by the seed and its number. So the first N
-//! requests are the same in every longer run, and the same seed gives the same bytes.
+//! [`simulate`] writes four files into a folder: `impressions.parquet` (the impression log of
+//! `data/SCHEMA.md`), `truth.parquet` (the probabilities that the labels were drawn from),
+//! `candidates.ndjson` (the candidates of one more request) and `dataset.toml` (the description of
+//! the dataset).
+//!
+//! Every user, author, post and request has a random stream of its own, keyed by the seed and its
+//! number. So the first N requests are the same in every longer run, and the same seed gives the
+//! same bytes.
 
 mod config;
 mod frame;

@@ -1,4 +1,4 @@
-//! What is shown: posts and their authors. Posts appear at a steady rate, whether or not anybody asks.
+//! Posts and their authors. Posts appear at a steady rate, whatever the requests.
 
 use crate::stream::{Purpose, Stream};
 use crate::text::{self, Category, topics};
@@ -21,7 +21,7 @@ pub(crate) struct Author {
     pub(crate) strikes_365d: i32,
     /// Share of baiting posts; not logged.
     bait_rate: f64,
-    /// Effect on the engagement logit that no attribute but the id shows.
+    /// Effect on the engagement logit that follows from no logged attribute except the id.
     pub(crate) hidden_effect: f64,
 }
 
@@ -46,7 +46,8 @@ impl Author {
         }
     }
 
-    /// The author of a post: of a population that grows with the posts, busy ones more often.
+    /// Draws the author of a post from a population that grows with the posts; busy authors are
+    /// drawn more often.
     fn draw(seed: u64, post: u64, stream: &mut Stream) -> Self {
         loop {
             let author = Self::new(seed, stream.below(300 + post / 50));
@@ -85,7 +86,7 @@ const FORMATS: [(&str, f64); 6] = [
     ("album", 0.08),
     ("poll", 0.04),
 ];
-/// Hashtags of every topic, beside those that carry the topic's name.
+/// Hashtags of every topic, besides those that contain the name of the topic.
 const HASHTAGS: [&str; 12] = [
     "love",
     "weekend",
@@ -100,7 +101,7 @@ const HASHTAGS: [&str; 12] = [
     "follow4follow",
     "news",
 ];
-/// What is put before or after a topic's name.
+/// Prefix and suffix of a topic name in a hashtag.
 const TOPIC_TAGS: [(&str, &str); 4] = [("", ""), ("", "life"), ("my", ""), ("", "lovers")];
 
 impl Post {

@@ -1,4 +1,5 @@
-//! One request of the feed: who asks, what could be shown, what the logged policy showed, and what came of it.
+//! One request of the feed: its user, its candidates, the page that the logged policy showed, and
+//! the labels.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,12 +13,12 @@ use crate::user::User;
 
 /// Monday 5 January 2026, 00:00 UTC: time of the first request.
 const START_MS: i64 = 1_767_571_200_000;
-/// Milliseconds from one request to the next; each comes at a random moment of its slot.
+/// Milliseconds per request; each comes at a random moment of its slot.
 const REQUEST_EVERY_MS: i64 = 60_000;
-/// Posts are taken from the last 48 hours.
+/// Number of posts of the last 48 hours, which are the candidates.
 const WINDOW_POSTS: u64 = 48 * 3_600_000 / POST_EVERY_MS as u64;
 
-/// One request with all its candidates, those not shown included.
+/// One request with all its candidates, including those not shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) id: String,
@@ -28,7 +29,7 @@ pub(crate) struct Request {
     pub(crate) on_wifi: Option<bool>,
     pub(crate) lambda: f64,
     pub(crate) lambda_seed: i64,
-    /// Ascending by id, so that the order of the rows says nothing about the positions.
+    /// In ascending order of the id, so that the order of the rows does not reveal the positions.
     pub(crate) candidates: Vec<Candidate>,
 }
 
@@ -41,11 +42,11 @@ pub(crate) struct Candidate {
     pub(crate) logged: [f64; 2],
     /// True P(engagement) at position 1 and true P(engagement bait).
     pub(crate) truth: [f64; 2],
-    /// `None` where it was not shown.
+    /// `None` if it was not shown.
     pub(crate) shown: Option<Shown>,
 }
 
-/// What is known of a candidate that was shown.
+/// Position and labels of a candidate that was shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     /// 1 is the first.
@@ -56,7 +57,7 @@ pub(crate) struct Shown {
     pub(crate) labels: [bool; 2],
 }
 
-/// The posts of the current window: they are seen by many requests, and made once.
+/// Makes requests, and keeps the posts of the current window, which many requests share.
 pub(crate) struct Feed {
     config: Config,
     posts: HashMap<u64, Arc<Post>>,
@@ -79,7 +80,7 @@ impl Feed {
         )
     }
 
-    /// The request with this number; the same whatever was asked for before.
+    /// The request with this number; it does not depend on earlier calls.
     pub(crate) fn request(&mut self, number: u64) -> Request {
         let mut s = Stream::new(self.config.seed, Purpose::Request, number);
         let user = User::draw(self.config.seed, number, &mut s);
@@ -99,7 +100,7 @@ impl Feed {
             candidates: Vec::new(),
             user,
         };
-        // The newest post: the window was full when the first request came.
+        // The newest post. The window was full at the time of the first request.
         let newest = WINDOW_POSTS + since_start as u64 / POST_EVERY_MS as u64;
         let numbers = self.retrieve(newest, &request.user, &mut s);
         let now = WINDOW_POSTS.cast_signed() * POST_EVERY_MS + since_start;
@@ -108,7 +109,8 @@ impl Feed {
         request
     }
 
-    /// Numbers of distinct posts, ascending: recent ones more often, and mostly of the user's interests.
+    /// Numbers of distinct posts, ascending: recent ones more often, and mostly of the user's
+    /// interests.
     fn retrieve(&mut self, newest: u64, user: &User, s: &mut Stream) -> Vec<u64> {
         if self.posts.len() as u64 > 2 * WINDOW_POSTS {
             self.posts

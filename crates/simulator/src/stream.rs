@@ -1,12 +1,12 @@
-//! Random streams that depend on nothing but the seed, what they are for, and a number.
+//! Random streams that depend only on the seed, their purpose and a number.
 //!
-//! The draws are made from ChaCha's words with integer arithmetic and a portable mathematical library, so that the same
-//! seed gives the same bytes on every machine.
+//! The draws are computed from the output of ChaCha with integer arithmetic and a portable
+//! mathematical library, so that the same seed gives the same bytes on every machine.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What a stream is for; streams of different purposes are independent.
+/// The purpose of a stream; streams of different purposes are independent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     User = 1,
@@ -21,7 +21,7 @@ pub(crate) enum Purpose {
 pub(crate) struct Stream(ChaCha8Rng);
 
 impl Stream {
-    /// The stream of the entity `number` of `purpose` under `seed`.
+    /// The stream of the entity with this number, for this purpose and seed.
     pub(crate) fn new(seed: u64, purpose: Purpose, number: u64) -> Self {
         let mut key = [0_u8; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());

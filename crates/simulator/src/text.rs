@@ -1,11 +1,12 @@
-//! The text of a post: honest, or baiting in one of five kinds and three strengths, with the noise of how people write.
+//! The text of a post: honest, or bait of one of five kinds and three strengths, with the noise of
+//! human writing.
 
 use std::sync::LazyLock;
 
 use crate::grammar::Grammar;
 use crate::stream::Stream;
 
-/// How a post baits; the names are those of the truth file.
+/// The kind of bait of a post, by its name in the truth file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Category {
     None,
@@ -37,7 +38,7 @@ impl Category {
     }
 }
 
-/// What a post says and how strongly it baits.
+/// The text of a post and how strongly it baits.
 #[derive(Clone, Debug)]
 pub(crate) struct Wording {
     pub(crate) text: String,
@@ -46,7 +47,8 @@ pub(crate) struct Wording {
     pub(crate) strength: f64,
 }
 
-/// (rule, share of honest posts, strength): a question or a look-alike is now and then taken for bait.
+/// (rule, share of honest posts, strength): a question or a look-alike is sometimes mistaken for
+/// bait.
 const HONEST: [(&str, f64, f64); 5] = [
     ("honest.plain", 0.34, 0.0),
     ("honest.story", 0.25, 0.0),
@@ -87,7 +89,7 @@ pub(crate) fn honest(topic: &str, stream: &mut Stream) -> Wording {
     }
 }
 
-/// Writes a baiting post: the call alone, or before or after something about the topic.
+/// Writes a baiting post: the call alone, or with a sentence about the topic before or after it.
 pub(crate) fn bait(topic: &str, stream: &mut Stream) -> Wording {
     let category = stream.pick(&Category::BAITS);
     let (degree, _, strength) = DEGREES[stream.weighted(DEGREES.iter().map(|d| d.1))];
@@ -112,7 +114,8 @@ pub(crate) fn bait(topic: &str, stream: &mut Stream) -> Wording {
     }
 }
 
-/// Sentence case, then what people do: shouting, emoji and exclamation marks, all lower case, slips of the finger.
+/// Applies sentence case, then human noise: shouted words, emoji and exclamation marks, all lower
+/// case, typing errors.
 fn noisy(text: &str, shouting: f64, excited: f64, stream: &mut Stream) -> String {
     let mut text = sentence_case(text);
     if stream.chance(shouting) {

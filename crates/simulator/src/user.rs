@@ -1,4 +1,5 @@
-//! Who asks for a feed: interests, habits and device. All but the interests themselves are logged as features.
+//! The users of the feed: interests, habits and device. All but the interests are logged as
+//! features.
 
 use std::sync::LazyLock;
 
@@ -16,7 +17,7 @@ pub(crate) struct User {
     pub(crate) id: String,
     /// Sessions in the last 7 days.
     pub(crate) sessions_7d: i32,
-    /// Posts reported or hidden in the last 90 days: the less, the more bait is put up with.
+    /// Posts reported or hidden in the last 90 days: users with few tolerate more bait.
     pub(crate) reports_90d: i32,
     pub(crate) account_days: Option<i32>,
     pub(crate) country: Option<&'static str>,
@@ -24,7 +25,7 @@ pub(crate) struct User {
     pub(crate) favourite: Option<&'static str>,
     pub(crate) followed: Vec<&'static str>,
     pub(crate) embedding: Vector,
-    /// Indices of the two topics that the user's candidates are mostly taken from.
+    /// Indices of the two topics of most candidates of this user.
     pub(crate) interests: [usize; 2],
 }
 
@@ -38,7 +39,8 @@ const DEVICES: [(&str, f64); 4] = [
     ("tablet", 0.04),
 ];
 
-/// The direction of each topic in the space of the embeddings: unit vectors, the same for every seed.
+/// The direction of each topic in the space of the embeddings: unit vectors, the same for every
+/// seed.
 static DIRECTIONS: LazyLock<Vec<[f64; EMBEDDING]>> = LazyLock::new(|| {
     let mut stream = Stream::new(0, Purpose::Topics, 0);
     let mut direction = |_| {
@@ -49,7 +51,8 @@ static DIRECTIONS: LazyLock<Vec<[f64; EMBEDDING]>> = LazyLock::new(|| {
     (0..topics().len()).map(&mut direction).collect()
 });
 
-/// A mixture of topics with noise of `sd` per element, in steps of 1/16 as a quantised embedding is.
+/// A mixture of topics with noise of standard deviation `sd` per element, quantised to steps of
+/// 1/16.
 pub(crate) fn embedding(mixture: &[(usize, f64)], sd: f64, stream: &mut Stream) -> Vector {
     std::array::from_fn(|i| {
         let mean: f64 = mixture
@@ -95,7 +98,8 @@ impl User {
         }
     }
 
-    /// The user who asks in a request: of a population that grows with the requests, active ones more often.
+    /// Draws the user of a request from a population that grows with the requests; active users are
+    /// drawn more often.
     pub(crate) fn draw(seed: u64, request: u64, stream: &mut Stream) -> Self {
         loop {
             let user = Self::new(seed, stream.below(700 + request / 4));

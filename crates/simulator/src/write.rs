@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use counterweight_dataset::ParquetRows;
+use counterweight_files::{AtomicFile, write_file};
 use polars::prelude::{DataFrame, JsonFormat, JsonWriter, PolarsResult, SerWriter};
 
 use crate::config::{Config, SimulatorError};
@@ -19,34 +20,35 @@ pub const CANDIDATES_FILE: &str = "candidates.ndjson";
 /// Name of the dataset's description in the folder.
 pub const DATASET_FILE: &str = "dataset.toml";
 
-/// Rows of a row group, but for the last request in it; all that is held in memory.
+/// A row group ends with the request that reaches this many rows. Only one row group is in memory.
 const ROW_GROUP_ROWS: usize = 32_768;
 const DATASET_TOML: &str = include_str!("dataset.toml");
 
-/// What was written.
+/// The size of what was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Requests.
     pub requests: u64,
     /// Rows of the log: all candidates.
     pub rows: u64,
-    /// Rows that were shown, and so have labels.
+    /// Rows that were shown, which have labels.
     pub labelled: u64,
     /// Labelled rows with engagement.
     pub engaged: u64,
-    /// Labelled rows reported as engagement bait.
+    /// Labelled rows that were reported as engagement bait.
     pub baits: u64,
     /// Bytes of the impression log and the truth file.
     pub bytes: u64,
 }
 
-/// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`], [`CANDIDATES_FILE`] and [`DATASET_FILE`] to
-/// `out_dir`, which is made if it is absent; files of these names are replaced, once the new ones are complete.
-/// `progress` is told the number of requests done, after each row group.
+/// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`], [`CANDIDATES_FILE`] and
+/// [`DATASET_FILE`] to `out_dir`, which is created if needed. Files with these names are replaced
+/// when the new ones are complete. `progress` gets the number of finished requests after each row
+/// group.
 ///
 /// # Errors
-/// [`SimulatorError::Config`] when a field of `config` is out of its range; [`SimulatorError::Write`] and
-/// [`SimulatorError::Encode`] when a file cannot be written.
+/// [`SimulatorError::Config`] if a field of `config` is out of range; [`SimulatorError::Write`] and
+/// [`SimulatorError::Encode`] if a file cannot be written.
 pub fn simulate(
     config: &Config,
     out_dir: &Path,
@@ -127,31 +129,28 @@ fn frame_of(path: &Path, frame: PolarsResult<DataFrame>) -> Result<DataFrame, Si
     })
 }
 
-fn temporary(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!(".{name}.partial"))
-}
-
 fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SimulatorError> {
-    let (temporary, path) = (temporary(dir, name), dir.join(name));
-    fs::write(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, &path))
-        .map_err(|source| SimulatorError::Write { path, source })
+    let path = dir.join(name);
+    write_file(&path, bytes).map_err(|source| SimulatorError::Write { path, source })
 }
 
-/// A Parquet file that takes its name when it is complete.
+/// A Parquet file that appears when it is complete.
 struct Output {
     path: PathBuf,
-    temporary: PathBuf,
+    unfinished: AtomicFile,
     writer: ParquetRows<File>,
 }
 
 impl Output {
     fn create(dir: &Path, name: &str, empty: &DataFrame) -> Result<Self, SimulatorError> {
-        let (path, temporary) = (dir.join(name), temporary(dir, name));
-        let file = File::create(&temporary).map_err(|source| SimulatorError::Write {
+        let path = dir.join(name);
+        let write_error = |source| SimulatorError::Write {
             path: path.clone(),
             source,
-        })?;
+        };
+        let unfinished = AtomicFile::create(&path).map_err(write_error)?;
+        // The writer keeps its file, so it gets a handle of its own to the same one.
+        let file = unfinished.file().try_clone().map_err(write_error)?;
         let writer =
             ParquetRows::begin(file, empty.schema()).map_err(|source| SimulatorError::Encode {
                 path: path.clone(),
@@ -159,7 +158,7 @@ impl Output {
             })?;
         Ok(Self {
             path,
-            temporary,
+            unfinished,
             writer,
         })
     }
@@ -174,18 +173,20 @@ impl Output {
             })
     }
 
-    /// Writes the footer and gives the file its name; answers its bytes.
+    /// Writes the footer and gives the file its name; returns its size in bytes.
     fn finish(self) -> Result<u64, SimulatorError> {
         let Self {
             path,
-            temporary,
+            unfinished,
             writer,
         } = self;
         let bytes = writer.finish().map_err(|source| SimulatorError::Encode {
             path: path.clone(),
             source,
         })?;
-        fs::rename(&temporary, &path).map_err(|source| SimulatorError::Write { path, source })?;
+        unfinished
+            .commit()
+            .map_err(|source| SimulatorError::Write { path, source })?;
         Ok(bytes)
     }
 }

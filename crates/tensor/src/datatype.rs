@@ -45,14 +45,16 @@ impl Datatype {
         Self::Bytes,
     ];
 
-    /// The datatype of that protocol name.
+    /// The datatype of this protocol name, such as `FP32`.
+    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|datatype| datatype.as_str() == name)
     }
 
-    /// The protocol's name.
+    /// Its name in the protocol.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bool => "BOOL",
@@ -70,7 +72,8 @@ impl Datatype {
         }
     }
 
-    /// Bytes per element in raw contents; `None` for BYTES, whose elements differ.
+    /// Bytes per element in raw contents; `None` for BYTES, whose elements differ in size.
+    #[must_use]
     pub const fn size(self) -> Option<usize> {
         match self {
             Self::Bool | Self::Uint8 | Self::Int8 => Some(1),
@@ -82,6 +85,7 @@ impl Datatype {
     }
 
     /// The field of `InferTensorContents` that carries this datatype.
+    #[must_use]
     pub const fn contents_field(self) -> &'static str {
         match self {
             Self::Bool => "bool_contents",

@@ -1,11 +1,11 @@
-//! Raw contents: little endian, row major, one contiguous piece of bytes per tensor.
+//! Encodes raw contents: little endian, row major, one contiguous piece of bytes per tensor.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use counterweight_proto::inference::model_infer_request::InferInputTensor;
 
-use crate::Datatype;
+use crate::datatype::Datatype;
 
-/// An input tensor without contents, to go with an element of `raw_input_contents`.
+/// An input tensor without contents, whose contents are an element of `raw_input_contents`.
 pub fn tensor(name: &str, datatype: Datatype, shape: &[usize]) -> InferInputTensor {
     InferInputTensor {
         name: name.to_owned(),
@@ -18,7 +18,7 @@ pub fn tensor(name: &str, datatype: Datatype, shape: &[usize]) -> InferInputTens
     }
 }
 
-/// FP64.
+/// Raw contents of an FP64 tensor.
 pub fn encode_f64(values: &[f64]) -> Bytes {
     values
         .iter()
@@ -26,7 +26,7 @@ pub fn encode_f64(values: &[f64]) -> Bytes {
         .collect()
 }
 
-/// FP32.
+/// Raw contents of an FP32 tensor.
 pub fn encode_f32(values: &[f32]) -> Bytes {
     values
         .iter()
@@ -34,7 +34,7 @@ pub fn encode_f32(values: &[f32]) -> Bytes {
         .collect()
 }
 
-/// INT64.
+/// Raw contents of an INT64 tensor.
 pub fn encode_i64(values: &[i64]) -> Bytes {
     values
         .iter()
@@ -42,12 +42,13 @@ pub fn encode_i64(values: &[i64]) -> Bytes {
         .collect()
 }
 
-/// BOOL.
+/// Raw contents of a BOOL tensor.
 pub fn encode_bool(values: &[bool]) -> Bytes {
     values.iter().map(|&value| u8::from(value)).collect()
 }
 
-/// BYTES. An element is cut at `u32::MAX` bytes, far above any message limit.
+/// Raw contents of a BYTES tensor. An element is cut at `u32::MAX` bytes, far above any message
+/// limit.
 pub fn encode_strings<S: AsRef<[u8]>>(values: impl IntoIterator<Item = S>) -> Bytes {
     let mut out = BytesMut::new();
     for value in values {

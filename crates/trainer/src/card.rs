@@ -1,28 +1,31 @@
-//! The model card: what a person should know of a model before using it, as Markdown.
+//! The model card: what a person should know about a model before using it, as Markdown.
 
 use std::fmt::Write as _;
 
 use counterweight_dataset::Loaded;
 use counterweight_model::{PartReport, Report};
 
+use crate::error::TrainerError;
 use crate::learn::{Learned, calibration_rows};
-use crate::{TrainOptions, TrainerError, measure};
+use crate::measure;
+use crate::options::TrainOptions;
 
-/// Columns listed.
+/// Columns in the table of columns.
 const TOP_COLUMNS: usize = 20;
 
-/// The facts of a card.
+/// The contents of a card.
 pub(crate) struct Card<'a> {
     learned: &'a Learned,
     loaded: &'a Loaded,
     report: &'a Report,
     options: &'a TrainOptions,
-    /// Name of each feature and the standard deviation of what it adds to the logit, largest first.
+    /// Name of each feature and the standard deviation of its contribution to the logit, largest
+    /// first.
     importance: Vec<(String, f64)>,
 }
 
 impl<'a> Card<'a> {
-    /// Collects the facts; the importance of features is measured on the rows `training`.
+    /// Collects the contents; the importance of features is measured on the rows `training`.
     pub(crate) fn new(
         learned: &'a Learned,
         loaded: &'a Loaded,
@@ -40,7 +43,7 @@ impl<'a> Card<'a> {
         })
     }
 
-    /// The whole card. It holds no date: the same training gives the same card.
+    /// The whole card. It has no date: the same training gives the same card.
     pub(crate) fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -125,7 +128,7 @@ impl<'a> Card<'a> {
         }
         writeln!(
             out,
-            "\nThe model has seen the rows of the train part. The cross-fitted figures are of the same rows, each predicted by a fit that did not see its fold."
+            "\nThe model was fitted on the rows of the train part. The cross-fitted figures are for the same rows, each predicted by a fit without its fold."
         )
     }
 
@@ -156,7 +159,7 @@ impl<'a> Card<'a> {
         Ok(())
     }
 
-    /// The part that judges the model best: test, else tune, else the cross-fitted rows.
+    /// The part that is best to judge the model by: test, else tune, else the cross-fitted rows.
     fn judged(&self) -> Option<&PartReport> {
         let named = |name: &str| self.report.parts.iter().find(|part| part.part == name);
         ["test", "tune", "cross-fitted"].into_iter().find_map(named)
@@ -204,7 +207,7 @@ impl<'a> Card<'a> {
         writeln!(out, "\n## Features\n")?;
         writeln!(
             out,
-            "| feature | standard deviation of what it adds to the logit |"
+            "| feature | standard deviation of its contribution to the logit |"
         )?;
         writeln!(out, "|---|--:|")?;
         for (name, spread) in &self.importance {
@@ -231,11 +234,11 @@ impl<'a> Card<'a> {
         writeln!(out, "\n## Limits\n")?;
         writeln!(
             out,
-            "- A probability holds for rows like those of the log: other users, items or times may differ."
+            "- The probabilities hold for rows like those of the log: other users, items or times may differ."
         )?;
         writeln!(
             out,
-            "- The model says what goes together in the log, not what would happen if it were changed."
+            "- The model describes correlations in the log, not what would happen if something were changed."
         )?;
         let served = self
             .learned
@@ -261,7 +264,7 @@ fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }
 
-/// A name that holds a bar would end its cell.
+/// Escapes a name: a bar would end its cell.
 fn cell(name: &str) -> String {
     format!("`{}`", name.replace('|', "\\|").replace('\n', " "))
 }

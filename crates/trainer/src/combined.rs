@@ -1,28 +1,30 @@
-//! One model of a weighted sum of two losses: what a team trains that does not keep its objectives apart.
+//! One model of a weighted sum of two losses: what a team trains that does not separate its
+//! objectives.
 
 use std::path::Path;
 
 use counterweight_dataset::{Dataset, Loaded, Part};
 use counterweight_model::Artefact;
 
+use crate::error::TrainerError;
+use crate::options::TrainOptions;
 use crate::progress::{Progress, Stage, begin};
 use crate::targets::Targets;
-use crate::train::{Wanted, check, train_on};
-use crate::{TrainOptions, TrainerError};
+use crate::train::{TrainingLabels, train_on};
 
 /// The loss m·BCE(f, label of `gained`) + n·BCE(f, 1 − label of `avoided`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Combined {
-    /// The objective that is wanted.
+    /// The objective to raise.
     pub gained: String,
-    /// The objective that is not.
+    /// The objective to lower.
     pub avoided: String,
-    /// m and n, each at least 1: rows are copied as often.
+    /// m and n, each at least 1: how often every row is copied with either label.
     pub copies: [u32; 2],
 }
 
 impl Combined {
-    /// The name that the model has as an objective, such as `engagement 2 : 1 not engagement_bait`.
+    /// The objective name of the model, such as `engagement 2 : 1 not engagement_bait`.
     #[must_use]
     pub fn name(&self) -> String {
         let [m, n] = self.copies;
@@ -30,13 +32,14 @@ impl Combined {
     }
 }
 
-/// Trains one model on the combined loss, by the very steps of [`train()`](crate::train()): the same folds, penalties and calibration
-/// rows, encoders that use the label fitted to the share of positive copies. Labels above a training median take the median of each
-/// objective's own training rows.
+/// Trains one model on the combined loss, in the steps of [`train()`](crate::train()): the same
+/// folds, penalties and calibration rows. Encoders that use the label are fitted to the share of
+/// positive copies. A label above a training median uses the median of the training rows of its
+/// objective.
 ///
 /// # Errors
-/// As [`train()`](crate::train()); [`TrainerError::Option`] for copies of 0; [`TrainerError::NotTogether`] when the two objectives have
-/// other rows or other features.
+/// As [`train()`](crate::train()); [`TrainerError::Option`] for copies of 0;
+/// [`TrainerError::NotTogether`] if the rows or the features of the two objectives differ.
 pub fn train_combined(
     dataset: &Dataset,
     combined: &Combined,
@@ -44,18 +47,18 @@ pub fn train_combined(
     out: &Path,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Artefact, TrainerError> {
-    check(options)?;
+    options.check()?;
     if combined.copies.contains(&0) {
         return Err(TrainerError::Option {
             name: "copies",
             value: format!("{:?}", combined.copies),
-            expected: "at least 1 each; the model of one objective alone is `train`",
+            expected: "at least 1 each; for a model of one objective use `train`",
         });
     }
     begin(report, Stage::Read);
     let mut loaded = dataset.load(&combined.gained)?;
     let avoided = dataset.load(&combined.avoided)?;
-    together(&loaded, &avoided)?;
+    check_same_rows(&loaded, &avoided)?;
     let training = loaded.part(Part::Train);
     let gained = loaded.labels(&training)?.values;
     let not_avoided: Vec<bool> = avoided
@@ -70,7 +73,7 @@ pub fn train_combined(
     let [m, n] = combined.copies;
     let targets = Targets::combined([&gained, &not_avoided], [m, n]);
     let all: Vec<usize> = (0..gained.len()).collect();
-    let wanted = Wanted {
+    let labels = TrainingLabels {
         positives: targets.shares(&all).iter().sum(),
         targets: &targets,
         label: format!(
@@ -82,11 +85,11 @@ pub fn train_combined(
         ),
         threshold: None,
     };
-    train_on(dataset, &loaded, &wanted, options, out, report)
+    train_on(dataset, &loaded, &labels, options, out, report)
 }
 
-/// Both labels stand on the same rows, which have the same features.
-fn together(gained: &Loaded, avoided: &Loaded) -> Result<(), TrainerError> {
+/// Checks that both labels are on the same rows, with the same features.
+fn check_same_rows(gained: &Loaded, avoided: &Loaded) -> Result<(), TrainerError> {
     let refuse = |problem: String| {
         Err(TrainerError::NotTogether {
             gained: gained.objective.clone(),
@@ -95,16 +98,16 @@ fn together(gained: &Loaded, avoided: &Loaded) -> Result<(), TrainerError> {
         })
     };
     if gained.negatives_kept.is_some() || avoided.negatives_kept.is_some() {
-        return refuse("one of them samples its negatives; leave `sample_negatives` out".into());
+        return refuse("one of them samples its negatives; remove `sample_negatives`".into());
     }
     if gained.rows.schema != avoided.rows.schema {
-        return refuse("they have other features; give both the same".into());
+        return refuse("their features differ; give both the same features".into());
     }
     if gained.rows.numbers != avoided.rows.numbers || gained.parts != avoided.parts {
         let rows: std::collections::HashSet<u64> = gained.rows.numbers.iter().copied().collect();
         let both = avoided.rows.numbers.iter().filter(|row| rows.contains(row));
         return refuse(format!(
-            "{} rows have a label of both, {} of the first, {} of the second; filter the dataset (not one objective) to rows that have both, with not_missing",
+            "{} rows have both labels, {} have the first, {} have the second; filter the dataset (not one objective) to rows that have both, with not_missing",
             both.count(),
             gained.rows.len(),
             avoided.rows.len()

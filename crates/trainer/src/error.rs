@@ -1,4 +1,4 @@
-//! Every way in which training, measuring and predicting are refused.
+//! The errors of training, measuring and predicting.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,40 @@ use counterweight_model::ModelError;
 
 use crate::fit::FitError;
 
-/// What went wrong, with the facts that a person needs to put it right.
+/// What is wrong, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainerError {
     /// The dataset cannot be read, or has nothing to train on.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// Encoding, calibration or the artefact.
+    /// Encoding or the artefact.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Encoders cannot be fitted to these rows.
+    #[error("cannot fit: {problem}")]
+    Encoders {
+        /// What is wrong with the data.
+        problem: String,
+    },
+    /// A calibrator cannot be fitted to these rows.
+    #[error("{method} calibration: {problem}")]
+    Calibration {
+        /// Name of the method.
+        method: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Parallel arrays differ in length.
+    #[error("{what}: {found} values, expected {expected}")]
+    Length {
+        /// What the values are.
+        what: &'static str,
+        /// Length needed.
+        expected: usize,
+        /// Length given.
+        found: usize,
+    },
     /// The encoded matrix cannot be fitted.
     #[error("objective `{objective}`, {what}: {source}")]
     Fit {
@@ -27,6 +51,51 @@ pub enum TrainerError {
         /// Why.
         source: FitError,
     },
+    /// One fold of the cross-validation holds all rows of a class, so nothing can be fitted on the
+    /// others.
+    #[error(
+        "objective `{objective}`: fold {fold} (folds 0 to {}) holds {}, so a model cannot be fitted on the other folds, whose {others} rows are all {other_class}; add {class} rows of other groups, or try another seed or number of folds",
+        folds - 1,
+        if *rows == 1 { format!("the only {class} row") } else { format!("all {rows} {class} rows") }
+    )]
+    OneClassOutsideFold {
+        /// The objective.
+        objective: String,
+        /// The fold, from 0.
+        fold: usize,
+        /// Number of folds.
+        folds: usize,
+        /// The class that only this fold has.
+        class: &'static str,
+        /// Rows of that class.
+        rows: usize,
+        /// Rows of the other folds.
+        others: usize,
+        /// Their class.
+        other_class: &'static str,
+    },
+    /// The `calibrate` part has rows of one class only.
+    #[error(
+        "objective `{objective}`: all {rows} rows of the calibrate part are {class}, but a calibrator needs both classes; enlarge the part, choose another seed of the split, or leave the part out, so that the training part is used"
+    )]
+    OneClassToCalibrate {
+        /// The objective.
+        objective: String,
+        /// Rows of the part.
+        rows: usize,
+        /// Their class.
+        class: &'static str,
+    },
+    /// One fold of a k-fold evaluation could not be trained.
+    #[error("training on all folds but fold {fold} (folds 0 to {}): {source}", folds - 1)]
+    Fold {
+        /// The fold that was held out, from 0.
+        fold: u32,
+        /// Number of folds.
+        folds: usize,
+        /// Why.
+        source: Box<TrainerError>,
+    },
     /// An option is out of range.
     #[error("{name} is {value}, but must be {expected}")]
     Option {
@@ -34,10 +103,10 @@ pub enum TrainerError {
         name: &'static str,
         /// Its value.
         value: String,
-        /// What is allowed.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// Isotonic regression on few rows follows noise.
+    /// Isotonic regression on few rows fits the noise.
     #[error(
         "isotonic calibration needs at least {needed} rows, but there are {rows}; use platt, or give the split a larger `calibrate` part"
     )]
@@ -47,36 +116,39 @@ pub enum TrainerError {
         /// Rows needed.
         needed: usize,
     },
-    /// Cross-fitted logits of a down-sampled training part can be put back to the log's base rate for a line only.
+    /// Only a line that is fitted to sampled training rows can be corrected to the base rate of the
+    /// log.
     #[error(
-        "{method} calibration of a training part with `sample_negatives` needs rows of the log as it is: give the split a `calibrate` part, or use platt"
+        "{method} calibration needs rows that are not sampled, but the training part has `sample_negatives`: give the split a `calibrate` part, or use platt"
     )]
     SampledCalibration {
-        /// The method asked for.
+        /// The method.
         method: &'static str,
     },
     /// A fold table needs every row.
     #[error(
-        "objective `{objective}` samples its negatives, so its folds would not have the log's base rate; leave `sample_negatives` out"
+        "objective `{objective}` samples its negatives, so its folds would not have the base rate of the log; remove `sample_negatives`"
     )]
     SampledFolds {
         /// The objective.
         objective: String,
     },
-    /// Two objectives that one model can not be trained on.
-    #[error("`{gained}` and `{avoided}` can not be trained as one: {problem}")]
+    /// One model cannot be trained on these two objectives.
+    #[error("`{gained}` and `{avoided}` cannot be trained as one: {problem}")]
     NotTogether {
-        /// The objective that is wanted.
+        /// The objective to raise.
         gained: String,
-        /// The objective that is not.
+        /// The objective to lower.
         avoided: String,
         /// Why, and what to do.
         problem: String,
     },
-    /// Predictions are written by the ending of the file's name.
-    #[error("{path}: predictions are written as .csv, .ndjson, .jsonl or .parquet, by the ending")]
+    /// The ending of the file name is not one of the formats of predictions.
+    #[error(
+        "{path}: the ending is not a format of predictions; use .csv, .ndjson, .jsonl or .parquet"
+    )]
     Ending {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
     },
     /// A file could not be written.

@@ -1,12 +1,13 @@
-//! How well a trained model does on the rows of a dataset.
+//! Measures a trained model on the rows of a dataset.
 
 use counterweight_dataset::Dataset;
 use counterweight_model::{Artefact, PartReport};
 use serde::Serialize;
 
+use crate::error::TrainerError;
+use crate::measure;
 use crate::progress::{Progress, Stage, begin};
 use crate::targets::Targets;
-use crate::{TrainerError, measure};
 
 /// Metrics of one artefact on one dataset.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,18 +16,19 @@ pub struct Evaluation {
     pub objective: String,
     /// Version of the artefact.
     pub version: String,
-    /// Whether these are the rows that the model was trained and measured on.
+    /// Whether this is the data that the model was trained on.
     pub same_data: bool,
-    /// Metrics on every part of the dataset's split that has rows. On other data than the model's the parts mean nothing
-    /// but their names: no row of it was trained on.
+    /// Metrics on every part of the split that has rows. On other data than that of the model no
+    /// part was trained on, whatever its name.
     pub parts: Vec<PartReport>,
 }
 
-/// Measures `artefact` on every part of `dataset`, for the objective of the model. Labels that depend on a training median
-/// take the one that the model was trained with.
+/// Measures `artefact` on every part of `dataset`, for the objective of the model. A label above a
+/// training median uses the median that the model was trained with.
 ///
 /// # Errors
-/// [`TrainerError`] when the dataset cannot be read, does not have the objective, or lacks an input of the model.
+/// [`TrainerError`] when the dataset cannot be read, does not have the objective, or lacks an input
+/// of the model.
 pub fn evaluate(
     artefact: &Artefact,
     dataset: &Dataset,
@@ -40,6 +42,6 @@ pub fn evaluate(
         objective: artefact.model.objective().to_owned(),
         version: artefact.version.clone(),
         same_data: artefact.report.data.fingerprint == loaded.fingerprint,
-        parts: measure::parts(&artefact.model, &loaded, &Targets::plain(&labels))?,
+        parts: measure::parts(&artefact.model, &loaded, &Targets::single(&labels))?,
     })
 }

@@ -1,13 +1,16 @@
-//! k-fold evaluation by group, in which everything is refitted per fold: the honest figure of a recipe.
+//! k-fold evaluation by group, which refits everything per fold: an estimate of what training
+//! achieves on unseen groups.
 
 use counterweight_dataset::Dataset;
 use counterweight_model::PartReport;
 use serde::Serialize;
 
+use crate::error::TrainerError;
 use crate::learn::learn;
+use crate::measure;
+use crate::options::TrainOptions;
 use crate::progress::{Progress, Stage, step};
 use crate::targets::Targets;
-use crate::{TrainOptions, TrainerError, measure, train};
 
 /// Metrics of one fold, for a model trained on the others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,7 +21,7 @@ pub struct FoldMetrics {
     pub rows: u64,
     /// Positives among them.
     pub positives: u64,
-    /// Area under the ROC curve; none where one class is absent.
+    /// Area under the ROC curve; `None` if one class is absent.
     pub auc: Option<f64>,
     /// Mean log loss, nats.
     pub log_loss: Option<f64>,
@@ -28,14 +31,15 @@ pub struct FoldMetrics {
     pub alpha: f64,
 }
 
-/// One row of the data with the prediction of the model that did not see its fold.
+/// One row with the prediction of the model that was trained without its fold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FoldRow {
-    /// The row in file order, from 0; rows that were filtered out or have no label are counted but not there.
+    /// Number of the row in the files, from 0; rows that were filtered out or have no label count,
+    /// but have no entry.
     pub row: u64,
     /// The fold that the row was held out in.
     pub fold: u32,
-    /// Its label; where the rule needs a median, that of the other folds.
+    /// Its label; a rule with a training median uses that of the other folds.
     pub label: bool,
     /// Its calibrated probability.
     pub probability: f64,
@@ -48,15 +52,16 @@ pub struct FoldTable {
     pub objective: String,
     /// One entry per fold.
     pub folds: Vec<FoldMetrics>,
-    /// Metrics of all rows together, each as predicted by the model that did not see its fold. Bins that hold the rows of all
-    /// folds tell miscalibration from the noise of few rows, which the folds' own calibration errors do not.
+    /// Metrics of all rows together, each predicted by the model that was trained without its fold.
+    /// With the rows of all folds in its bins, the calibration error is less noisy than those of
+    /// single folds.
     pub pooled: PartReport,
     /// Every row, in file order.
     pub rows: Vec<FoldRow>,
 }
 
 impl FoldTable {
-    /// Mean over the folds of AUC, log loss and ECE; none where a fold has none.
+    /// Mean AUC, log loss and ECE over the folds; `None` if a fold lacks the metric.
     #[must_use]
     pub fn means(&self) -> [Option<f64>; 3] {
         let mean = |metric: fn(&FoldMetrics) -> Option<f64>| {
@@ -71,11 +76,13 @@ impl FoldTable {
     }
 }
 
-/// Deals all rows of an objective into `k` folds that divide no group and predicts each with a model trained on the others:
-/// encoders, label median, penalty, coefficients and calibrator. The parts of the dataset's split play no role.
+/// Deals all rows of an objective into `k` folds that divide no group, and predicts each fold with
+/// a model whose encoders, label median, penalty, coefficients and calibrator are fitted on the
+/// others. The split of the dataset is not used.
 ///
 /// # Errors
-/// As [`train()`](crate::train()), and [`TrainerError::SampledFolds`] for an objective that samples its negatives.
+/// As [`train()`](crate::train()), and [`TrainerError::SampledFolds`] for an objective that samples
+/// its negatives.
 pub fn fold_table(
     dataset: &Dataset,
     objective: &str,
@@ -83,7 +90,7 @@ pub fn fold_table(
     options: &TrainOptions,
     report: &mut dyn FnMut(Progress),
 ) -> Result<FoldTable, TrainerError> {
-    train::check(options)?;
+    options.check()?;
     step(report, Stage::Fold, 0, Some(k));
     let loaded = dataset.load(objective)?;
     if loaded.negatives_kept.is_some() {
@@ -97,15 +104,23 @@ pub fn fold_table(
     for fold in (0..).take(k) {
         let (training, held_out): (Vec<usize>, Vec<usize>) =
             (0..fold_of.len()).partition(|&row| fold_of[row] != fold);
-        let labels = loaded.labels(&training)?;
+        let in_fold = |source: TrainerError| TrainerError::Fold {
+            fold,
+            folds: k,
+            source: Box::new(source),
+        };
+        let labels = loaded
+            .labels(&training)
+            .map_err(|error| in_fold(error.into()))?;
         let learned = learn(
             &loaded,
-            &Targets::plain(&labels.values),
+            &Targets::single(&labels.values),
             &training,
             &[],
             options,
             &mut |_| {},
-        )?;
+        )
+        .map_err(in_fold)?;
         let probabilities = measure::probabilities(&learned.model, &loaded, &held_out)?;
         let held_labels: Vec<bool> = held_out.iter().map(|&row| labels.values[row]).collect();
         let metrics = measure::report("held out", &probabilities, &held_labels);

@@ -1,18 +1,20 @@
-//! From labelled rows to a calibrated model: the part of training that a fold table repeats per fold.
+//! Learns a calibrated model from labelled rows: the part of training that a fold table repeats per
+//! fold.
 
 use counterweight_dataset::{Loaded, Part};
-use counterweight_model::{
-    Calibrator, CurvePoint, Model, ModelParts, PriorCorrection, fit_encoders_to_shares,
-};
+use counterweight_model::{Calibrator, CurvePoint, Encoders, Model, ModelParts, PriorCorrection};
 
-use crate::calibrate::Calibration;
+use crate::calibration::Calibration;
+use crate::classes::{check_calibrate_part, check_folds};
+use crate::encoding::fit_encoders_to_shares;
+use crate::error::TrainerError;
 use crate::fit::{FitError, FitOptions, FitReport, fit};
+use crate::options::TrainOptions;
 use crate::progress::{Report, Stage, begin};
 use crate::search::{Search, Training, search};
 use crate::targets::Targets;
-use crate::{TrainOptions, TrainerError};
 
-/// A model and what is known of how it came about.
+/// A model, and how it was fitted.
 pub(crate) struct Learned {
     pub(crate) model: Model,
     pub(crate) alpha: f64,
@@ -21,14 +23,15 @@ pub(crate) struct Learned {
     pub(crate) fit: FitReport,
     /// One per encoded column: change of the logit for one standard deviation of the column.
     pub(crate) standardised: Vec<f64>,
-    /// Probabilities of all copies of the training rows, each from a fit that did not see the row's fold.
+    /// Probabilities of all copies of the training rows, each from a fit without the fold of the
+    /// row.
     pub(crate) held_out: Vec<f64>,
     /// Fits of the search that did not converge.
     pub(crate) unconverged: usize,
 }
 
-/// Learns `targets`, which are of all rows of `loaded`, from the rows `training`. The calibrator is fitted on the
-/// rows `calibrate`, or cross-fitted on the training rows where there are none.
+/// Learns `targets`, which has all rows of `loaded`, from the rows `training`. The calibrator is
+/// fitted on the rows `calibrate`, or cross-fitted on the training rows if there are none.
 pub(crate) fn learn(
     loaded: &Loaded,
     targets: &Targets<'_>,
@@ -37,36 +40,32 @@ pub(crate) fn learn(
     options: &TrainOptions,
     report: Report<'_>,
 ) -> Result<Learned, TrainerError> {
+    let objective = &loaded.objective;
     let fit_error = |what: &str, source: FitError| TrainerError::Fit {
-        objective: loaded.objective.clone(),
+        objective: objective.clone(),
         what: what.to_owned(),
         source,
     };
     let folds = loaded.folds_of(training, options.folds, options.seed)?;
 
-    begin(report, Stage::Encode);
-    let batch = loaded.rows.batch(training)?;
-    let (encoders, encoded) = fit_encoders_to_shares(
-        &loaded.rows.schema,
-        &batch,
-        &targets.shares(training),
-        &folds,
-    )?;
     let copies = targets.copies(training);
-    let columns: Vec<Vec<f64>> = if targets.count() == 1 {
-        encoded.columns
-    } else {
-        encoded.columns.iter().map(|c| copies.spread(c)).collect()
-    };
-    let folds = copies.spread(&folds);
-    // A penalty on the sum of the losses grows with their number.
+    let copied_folds = copies.spread(&folds);
+    check_folds(objective, &copies.labels, &copied_folds)?;
+    let method = options.calibration;
+    if method != Calibration::None && !calibrate.is_empty() {
+        check_calibrate_part(objective, &targets.copies(calibrate).labels)?;
+    }
+
+    begin(report, Stage::Encode);
+    let (encoders, columns) = encode(loaded, targets, training, &folds)?;
+    // The penalty is relative to a sum of losses, so it grows with the number of copies.
     let count = f64::from(targets.count());
     let alphas: Vec<f64> = options.alphas.iter().map(|alpha| alpha * count).collect();
 
     let rows = Training {
         columns: &columns,
         labels: &copies.labels,
-        folds: &folds,
+        folds: &copied_folds,
     };
     let Search {
         alpha,
@@ -77,55 +76,79 @@ pub(crate) fn learn(
         .map_err(|e| fit_error("choosing the penalty", e))?;
 
     begin(report, Stage::Fit);
+    let seed = options.seed;
     let fit_options = FitOptions {
         alpha,
-        seed: options.seed,
+        seed,
         ..FitOptions::default()
     };
     let fitted = fit(&columns, &copies.labels, &fit_options, None)
         .map_err(|e| fit_error("fitting all training rows", e))?;
 
     let prior = prior_correction(loaded);
+    let shift = prior.map_or(0.0, |prior| prior.shift());
     let model = Model::new(ModelParts {
-        objective: loaded.objective.clone(),
+        objective: objective.clone(),
         encoders,
         coefficients: fitted.coefficients,
         intercept: fitted.intercept,
         prior_correction: prior,
         calibrator: Calibrator::None,
     })?;
-    let calibrator = if calibrate.is_empty() {
-        options
-            .calibration
-            .fit_cross_fitted(&held_out, &copies.labels, prior)?
-    } else {
-        let logits = model
-            .score_as_logged(&loaded.rows.batch(calibrate)?)?
-            .logits;
-        let copies = targets.copies(calibrate);
-        options
-            .calibration
-            .fit(&copies.spread(&logits), &copies.labels)?
+    let calibrator = match calibrate {
+        [] => method.fit_cross_fitted(&held_out, &copies.labels, prior)?,
+        rows => fit_calibrator(loaded, targets, rows, &model, method)?,
     };
-    let shift = prior.map_or(0.0, |prior| prior.shift());
+    let probability = |logit: &f64| calibrator.apply(logit + shift);
     Ok(Learned {
-        held_out: held_out
-            .iter()
-            .map(|logit| calibrator.apply(logit + shift))
-            .collect(),
+        held_out: held_out.iter().map(probability).collect(),
         model: model.with_calibrator(calibrator)?,
         alpha: alpha / count,
-        curve: curve
-            .into_iter()
-            .map(|point| CurvePoint {
-                alpha: point.alpha / count,
-                ..point
-            })
-            .collect(),
+        curve: per_row(curve, count),
         fit: fitted.report,
         standardised: fitted.standardised,
         unconverged,
     })
+}
+
+/// The search saw penalties relative to all copies; the card states them relative to the rows.
+fn per_row(mut curve: Vec<CurvePoint>, copies: f64) -> Vec<CurvePoint> {
+    for point in &mut curve {
+        point.alpha /= copies;
+    }
+    curve
+}
+
+/// Fits the encoders on the training rows, and encodes every copy of them.
+fn encode(
+    loaded: &Loaded,
+    targets: &Targets<'_>,
+    training: &[usize],
+    folds: &[u32],
+) -> Result<(Encoders, Vec<Vec<f64>>), TrainerError> {
+    let batch = loaded.rows.batch(training)?;
+    let shares = targets.shares(training);
+    let (encoders, encoded) = fit_encoders_to_shares(&loaded.rows.schema, &batch, &shares, folds)?;
+    let columns = if targets.count() == 1 {
+        encoded.columns
+    } else {
+        let copies = targets.copies(training);
+        encoded.columns.iter().map(|c| copies.spread(c)).collect()
+    };
+    Ok((encoders, columns))
+}
+
+/// Fits the calibrator on rows that the model was not trained on.
+fn fit_calibrator(
+    loaded: &Loaded,
+    targets: &Targets<'_>,
+    rows: &[usize],
+    model: &Model,
+    method: Calibration,
+) -> Result<Calibrator, TrainerError> {
+    let logits = model.score_as_logged(&loaded.rows.batch(rows)?)?.logits;
+    let copies = targets.copies(rows);
+    method.fit(&copies.spread(&logits), &copies.labels)
 }
 
 /// How the training part was sampled by class, if it was.
@@ -136,7 +159,7 @@ fn prior_correction(loaded: &Loaded) -> Option<PriorCorrection> {
     })
 }
 
-/// Where the rows come from on which the calibrator is fitted, for the card.
+/// The rows on which the calibrator is fitted, for the card.
 pub(crate) fn calibration_rows(loaded: &Loaded, method: Calibration) -> &'static str {
     match method {
         Calibration::None => "no rows",

@@ -1,32 +1,40 @@
-//! Trains the model of one objective from a log: encodes, fits, calibrates, measures and writes the artefact.
+//! Trains the model of one objective from a log: encodes, fits, calibrates, measures and writes the
+//! artefact.
 //!
-//! [`train`] is the whole of it, in order. [`evaluate`] measures a trained model on a dataset, [`predict`] writes a
-//! probability for every row, [`train_combined`] trains one model on a weighted sum of two losses, and [`fold_table`] says how well the recipe does when everything in it is refitted per fold.
+//! [`train`] does all of it, in this order. [`evaluate`] measures a trained model on a dataset,
+//! [`predict`] writes a probability for every row, [`train_combined`] trains one model on a
+//! weighted sum of two losses, and [`fold_table`] evaluates training itself by refitting everything
+//! per fold.
 //!
-//! Nothing here prints. Long work reports through a callback that takes [`Progress`]. The same seed and data give
-//! the same bytes, on any number of threads.
+//! Nothing here prints. Long work reports its [`Progress`] to a callback. The same seed and data
+//! give the same bytes, on any number of threads.
 
-mod calibrate;
+mod calibration;
 mod card;
+mod classes;
 mod combined;
+mod encoding;
 mod error;
 mod evaluate;
 pub mod fit;
 mod folds;
 mod learn;
+mod linear;
 mod measure;
+mod options;
 mod predict;
 mod progress;
 mod search;
 mod targets;
 mod train;
 
-pub use calibrate::Calibration;
+pub use calibration::{Calibration, fit_beta, fit_isotonic, fit_platt};
 pub use combined::{Combined, train_combined};
+pub use encoding::{fit_encoders, fit_encoders_to_shares};
 pub use error::TrainerError;
 pub use evaluate::{Evaluation, evaluate};
 pub use folds::{FoldMetrics, FoldRow, FoldTable, fold_table};
+pub use options::{DEFAULT_ALPHAS, TrainOptions};
 pub use predict::predict;
 pub use progress::{Progress, Stage};
-pub use search::DEFAULT_ALPHAS;
-pub use train::{TrainOptions, train};
+pub use train::train;

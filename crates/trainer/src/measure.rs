@@ -1,18 +1,19 @@
-//! Metrics of a model on the parts of a dataset, from raw values, by the code that serves.
+//! Metrics of a model on the parts of a dataset, computed from raw values by the code that serves.
 
 use counterweight_dataset::{Loaded, Part};
+use counterweight_evaluation::metrics::BinaryMetrics;
 use counterweight_model::{CalibrationBin, Model, PartReport};
-use counterweight_ranking::metrics::BinaryMetrics;
 
-use crate::{TrainerError, targets::Targets};
+use crate::error::TrainerError;
+use crate::targets::Targets;
 
 /// Rows scored at a time.
 pub(crate) const PIECE: usize = 32_768;
 
 /// Metrics on every part that has rows, in the order of [`Part::ALL`].
 ///
-/// Rows are scored as logged: where the position at which a candidate was shown is an input, its label is judged by what
-/// the model says of that position.
+/// Rows are scored as logged: if the position of a candidate is an input, the prediction is for the
+/// position at which it was shown.
 pub(crate) fn parts(
     model: &Model,
     loaded: &Loaded,

@@ -4,20 +4,21 @@ use std::fs::File;
 use std::path::Path;
 
 use counterweight_dataset::{Dataset, ParquetRows, Rows};
+use counterweight_files::AtomicFile;
 use counterweight_model::Artefact;
 use polars::prelude::{
     Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, PolarsError, SerWriter,
 };
-use tempfile::NamedTempFile;
 
-use crate::TrainerError;
+use crate::error::TrainerError;
 use crate::progress::{Progress, Stage, step};
 
-/// Writes one row per row of the files, filtered or not, labelled or not: the columns that have a role in the description,
-/// then `probability`, exactly as a server answers it (an input with a served value takes that value).
+/// Writes one row per row of the files, even if it is filtered out or has no label: the columns
+/// that have a role in the description, then `probability`, exactly as a server answers it (an
+/// input with a served value has that value).
 ///
-/// `out` is CSV, NDJSON or Parquet by its ending. It is written piece by piece beside its place and renamed when it is
-/// complete. Returns the number of rows.
+/// The ending of `out` selects CSV, NDJSON or Parquet. The file is written piece by piece and
+/// appears when it is complete. Returns the number of rows.
 ///
 /// # Errors
 /// [`TrainerError::Ending`], [`TrainerError::Write`], and what is wrong with the dataset's files.
@@ -27,19 +28,15 @@ pub fn predict(
     out: &Path,
     report: &mut dyn FnMut(Progress),
 ) -> Result<u64, TrainerError> {
-    let format = Format::of(out)?;
+    let format = Format::from_path(out)?;
     let write_error = |problem: String| TrainerError::Write {
         path: out.to_owned(),
         problem,
     };
-    let folder = out
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let unfinished = NamedTempFile::new_in(folder).map_err(|e| write_error(e.to_string()))?;
+    let unfinished = AtomicFile::create(out).map_err(|e| write_error(e.to_string()))?;
     let mut writer = Writer {
         format,
-        file: unfinished.as_file(),
+        file: unfinished.file(),
         parquet: None,
         begun: false,
     };
@@ -57,16 +54,13 @@ pub fn predict(
     }
     writer.finish().map_err(|e| write_error(e.to_string()))?;
     unfinished
-        .as_file()
-        .sync_all()
+        .commit()
         .map_err(|e| write_error(e.to_string()))?;
-    unfinished
-        .persist(out)
-        .map_err(|e| write_error(e.error.to_string()))?;
     Ok(done as u64)
 }
 
-/// The id columns, each once (two roles may name one column) and a missing value as null, and the probability.
+/// The id columns and the probability. Two roles may name the same column, which is written once; a
+/// missing id is null.
 fn frame(rows: &Rows, probabilities: Vec<f64>) -> Result<DataFrame, PolarsError> {
     let mut columns: Vec<Column> = Vec::new();
     for id in &rows.ids {
@@ -97,7 +91,7 @@ enum Format {
 }
 
 impl Format {
-    fn of(path: &Path) -> Result<Self, TrainerError> {
+    fn from_path(path: &Path) -> Result<Self, TrainerError> {
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("csv") => Ok(Self::Csv),
             Some("ndjson" | "jsonl") => Ok(Self::Ndjson),
@@ -113,7 +107,7 @@ impl Format {
 struct Writer<'a> {
     format: Format,
     file: &'a File,
-    /// Parquet keeps its row groups in mind until the end.
+    /// Parquet collects its row groups until the end.
     parquet: Option<ParquetRows<&'a File>>,
     begun: bool,
 }

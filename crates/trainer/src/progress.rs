@@ -1,4 +1,4 @@
-//! What long work says of itself while it runs.
+//! How long work reports its progress.
 
 use serde::Serialize;
 
@@ -38,14 +38,14 @@ impl Stage {
     }
 }
 
-/// How far a stage is. A stage begins with `done` 0; the last report of a stage need not reach `total`.
+/// The progress of a stage. It begins with `done` 0, and its last report may stay below `total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Progress {
-    /// The step at work.
+    /// The current stage.
     pub stage: Stage,
     /// Units done.
     pub done: u64,
-    /// Units in all; `None` where that is not known.
+    /// Number of units; `None` if unknown.
     pub total: Option<u64>,
 }
 

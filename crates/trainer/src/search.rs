@@ -1,25 +1,22 @@
-//! Choosing the penalty on the training part, by cross-validation over folds that divide no group.
+//! Chooses the penalty on the training part, by cross-validation over folds that divide no group.
 
 use counterweight_model::{CurvePoint, softplus};
 
 use crate::fit::{FitError, FitOptions, Fitted, fit};
 use crate::progress::{Report, Stage, step};
 
-/// Penalties tried when none is given. A coefficient of a standardised column is normal around 0 with variance `1 / alpha`
-/// in the belief that a penalty stands for, so the useful range does not grow with the number of rows.
-pub const DEFAULT_ALPHAS: [f64; 7] = [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
-
-/// A gradient per row at which a held-out log loss is known to far more digits than it differs between folds.
+/// Gradient per row of the fits: the held-out log loss is then far more precise than it differs
+/// between folds.
 const TOLERANCE: f64 = 1e-6;
 
-/// What the search found.
+/// The result of the search.
 pub(crate) struct Search {
-    /// The penalty with the lowest held-out log loss. (The largest within one standard error would be of no use here: folds
-    /// by group differ far more from one another than penalties do on any one of them.)
+    /// The penalty with the lowest held-out log loss. The one-standard-error rule would not help:
+    /// folds by group differ far more than penalties do on the same fold.
     pub(crate) alpha: f64,
     /// Every penalty tried, ascending.
     pub(crate) curve: Vec<CurvePoint>,
-    /// The logit of every row at the chosen penalty, from the fit that did not see the row's fold.
+    /// The logit of every row at the chosen penalty, from the fit without the fold of the row.
     pub(crate) held_out: Vec<f64>,
     /// Fits whose gradient stayed above the tolerance.
     pub(crate) unconverged: usize,
@@ -33,7 +30,8 @@ pub(crate) struct Training<'a> {
     pub(crate) folds: &'a [u32],
 }
 
-/// Tries every penalty on every fold, from the strongest down, each fit starting where the one before ended.
+/// Tries every penalty on every fold, from the strongest to the weakest; each fit starts where the
+/// last one ended.
 pub(crate) fn search(
     training: &Training<'_>,
     alphas: &[f64],
@@ -137,8 +135,10 @@ fn predict(fitted: &Fitted, columns: &[Vec<f64>], rows: &[usize], logits: &mut [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::DEFAULT_ALPHAS;
 
-    /// Every row's label is that of its group, and so is the only column: a fold never saw its group.
+    /// Every row's label is that of its group, and so is the only column: a fold never saw its
+    /// group.
     #[test]
     fn a_column_that_only_knows_its_group_wants_the_strongest_penalty() {
         let rows = 400;
@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn held_out_logits_come_from_the_other_folds() {
-        // Fold 1's labels run against the column, fold 0's with it: each is predicted the wrong way round.
+        // Fold 1's labels run against the column, fold 0's with it: each is predicted the wrong way
+        // round.
         let column: Vec<f64> = (0..200).map(|row| f64::from(row % 10)).collect();
         let folds: Vec<u32> = (0..200).map(|row| u32::from(row >= 100)).collect();
         let labels: Vec<bool> = (0..200)

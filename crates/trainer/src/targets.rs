@@ -1,8 +1,10 @@
-//! What rows are trained to say: one label, or the labels of several objectives at once, each copied as often as its loss weighs.
+//! The labels that a model is trained on: one per row, or those of several objectives, each copied
+//! as often as its loss weighs.
 //!
-//! One model of the weighted sum of two losses, m·BCE(f, e) + n·BCE(f, 1 − b), is fitted on every row m times with the label e and n
-//! times with the label 1 − b, under m + n times the penalty: the minimiser is that of the mean loss per row under the penalty itself. (A
-//! loss with a negative weight has no minimum; flipping the label instead does.)
+//! One model of the weighted sum of two losses, m·BCE(f, e) + n·BCE(f, 1 − b), is fitted on every
+//! row m times with the label e and n times with the label 1 − b, under m + n times the penalty.
+//! Its minimiser is that of the mean loss per row under the penalty itself. (The label is flipped
+//! because a loss with a negative weight has no minimum.)
 
 /// The labels of all loaded rows, with the number of copies of each.
 pub(crate) struct Targets<'a> {
@@ -11,14 +13,14 @@ pub(crate) struct Targets<'a> {
 
 /// Rows with copies: one entry per copy.
 pub(crate) struct Copies {
-    /// Position, among the rows asked for, of each copy's row.
+    /// Position of the row of each copy, among the given rows.
     pub(crate) of: Vec<usize>,
     pub(crate) labels: Vec<bool>,
 }
 
 impl<'a> Targets<'a> {
     /// Every row once, with one label.
-    pub(crate) fn plain(labels: &'a [bool]) -> Self {
+    pub(crate) fn single(labels: &'a [bool]) -> Self {
         Self {
             labels: vec![(labels, 1)],
         }
@@ -49,7 +51,7 @@ impl<'a> Targets<'a> {
             .collect()
     }
 
-    /// All copies of some rows: first those with the first label, row by row.
+    /// All copies of some rows: those with the first label first, row by row.
     pub(crate) fn copies(&self, rows: &[usize]) -> Copies {
         let mut all = Copies {
             of: Vec::new(),
@@ -66,7 +68,7 @@ impl<'a> Targets<'a> {
 }
 
 impl Copies {
-    /// A value per row becomes a value per copy.
+    /// Turns a value per row into a value per copy.
     pub(crate) fn spread<T: Copy>(&self, values: &[T]) -> Vec<T> {
         self.of.iter().map(|&at| values[at]).collect()
     }
@@ -88,8 +90,8 @@ mod tests {
         assert_eq!(copies.spread(&['a', 'b']), ['a', 'b', 'a', 'b', 'a', 'b']);
     }
 
-    /// A toy whose minimiser is known: four cells with known shares of e and b, one indicator each, next to no penalty. The model must say
-    /// (m·P(e) + n·(1 − P(b))) / (m + n) in every cell.
+    /// A toy whose minimiser is known: four cells with known shares of e and b, one indicator each,
+    /// next to no penalty. The model must say (m·P(e) + n·(1 − P(b))) / (m + n) in every cell.
     #[test]
     fn copies_of_flipped_labels_have_the_known_minimiser() {
         // (rows, of these e, of these b); e and b of a cell are laid out independently.

@@ -1,4 +1,4 @@
-//! Training, top to bottom.
+//! Trains a model and writes its artefact, from top to bottom.
 
 use std::path::Path;
 
@@ -7,51 +7,25 @@ use counterweight_model::{
     Artefact, Convergence, DataReport, PartReport, Regularisation, Report as ModelReport,
 };
 
-use crate::calibrate::Calibration;
 use crate::card::Card;
+use crate::error::TrainerError;
 use crate::learn::{Learned, learn};
+use crate::measure;
+use crate::options::TrainOptions;
 use crate::progress::{Progress, Stage, begin};
-use crate::search::DEFAULT_ALPHAS;
 use crate::targets::Targets;
-use crate::{TrainerError, measure};
-
-/// How to train.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainOptions {
-    /// Folds of the cross-validation on the training part and of the encoders that use the label; at least 2. Ten make what is
-    /// encoded out of fold nearer to what is served than five do, for about 1.6 times the work.
-    pub folds: usize,
-    /// Penalties to choose from, each finite and above zero; one value is taken as it is. See [`DEFAULT_ALPHAS`].
-    pub alphas: Vec<f64>,
-    /// How to calibrate.
-    pub calibration: Calibration,
-    /// Seed of the folds and of the sample that a fit of many rows starts from.
-    pub seed: u64,
-    /// Written into the artefact as the command that trains it again.
-    pub command: String,
-}
-
-impl Default for TrainOptions {
-    fn default() -> Self {
-        Self {
-            folds: 10,
-            alphas: DEFAULT_ALPHAS.to_vec(),
-            calibration: Calibration::Platt,
-            seed: 1,
-            command: String::new(),
-        }
-    }
-}
 
 /// Trains one objective of a dataset and writes a new version into the model folder `out`.
 ///
-/// Everything that is fitted is fitted on the training part: encoders (out of fold where they use the label), the penalty
-/// (cross-validated over folds that divide no group), the coefficients and, unless the split has a `calibrate` part, the
-/// calibrator (on held-out logits). The other parts are only measured.
+/// Everything that is fitted is fitted on the training part: encoders (out of fold where they use
+/// the label), the penalty (cross-validated over folds that divide no group), the coefficients and,
+/// unless the split has a `calibrate` part, the calibrator (on held-out logits). On the other parts
+/// the model is only measured.
 ///
 /// # Errors
-/// [`TrainerError`] when the data cannot be read, has one class only or too few groups for the folds, when an option is
-/// out of range, or the artefact cannot be written. Nothing is written then.
+/// [`TrainerError`] if the data cannot be read, a part or the rows outside a fold have one class
+/// only, there are too few groups for the folds, an option is out of range, or the artefact cannot
+/// be written. Nothing is written then.
 pub fn train(
     dataset: &Dataset,
     objective: &str,
@@ -59,7 +33,7 @@ pub fn train(
     out: &Path,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Artefact, TrainerError> {
-    check(options)?;
+    options.check()?;
     begin(report, Stage::Read);
     let loaded = dataset.load(objective)?;
     let labels = loaded.labels(&loaded.part(Part::Train))?;
@@ -68,30 +42,30 @@ pub fn train(
         None => dataset.label_rule(objective)?,
     };
     let positives = labels.values.iter().filter(|&&label| label).count();
-    let wanted = Wanted {
-        targets: &Targets::plain(&labels.values),
+    let labels = TrainingLabels {
+        targets: &Targets::single(&labels.values),
         label: rule,
         threshold: labels.threshold,
         positives: positives as f64,
     };
-    train_on(dataset, &loaded, &wanted, options, out, report)
+    train_on(dataset, &loaded, &labels, options, out, report)
 }
 
-/// What a model is trained to say.
-pub(crate) struct Wanted<'a> {
+/// The labels of a model, and their description.
+pub(crate) struct TrainingLabels<'a> {
     pub(crate) targets: &'a Targets<'a>,
     /// The rule of the label in words.
     pub(crate) label: String,
     pub(crate) threshold: Option<f64>,
-    /// Positive rows; of rows with copies the sum of their shares.
+    /// Number of positive rows; a row with copies counts with its share of positive ones.
     pub(crate) positives: f64,
 }
 
-/// The common end of all training: learns, measures, writes.
+/// The steps that all training shares: learn, measure, write.
 pub(crate) fn train_on(
     dataset: &Dataset,
     loaded: &Loaded,
-    wanted: &Wanted<'_>,
+    labels: &TrainingLabels<'_>,
     options: &TrainOptions,
     out: &Path,
     report: &mut dyn FnMut(Progress),
@@ -100,7 +74,7 @@ pub(crate) fn train_on(
     let calibrate = loaded.part(Part::Calibrate);
     let learned = learn(
         loaded,
-        wanted.targets,
+        labels.targets,
         &training,
         &calibrate,
         options,
@@ -108,50 +82,28 @@ pub(crate) fn train_on(
     )?;
 
     begin(report, Stage::Measure);
-    let mut parts = measure::parts(&learned.model, loaded, wanted.targets)?;
+    let mut parts = measure::parts(&learned.model, loaded, labels.targets)?;
     parts.push(measure::report(
         "cross-fitted",
         &learned.held_out,
-        &wanted.targets.copies(&training).labels,
+        &labels.targets.copies(&training).labels,
     ));
-    let data = data_report(dataset, loaded, wanted);
+    let data = data_report(dataset, loaded, labels);
     let model_report = model_report(&learned, loaded, data, parts, options);
     let card = Card::new(&learned, loaded, &training, &model_report, options)?.to_markdown();
     Ok(Artefact::save(learned.model, model_report, &card, out)?)
 }
 
-pub(crate) fn check(options: &TrainOptions) -> Result<(), TrainerError> {
-    let refuse = |name, value: String, expected| {
-        Err(TrainerError::Option {
-            name,
-            value,
-            expected,
-        })
-    };
-    if options.folds < 2 {
-        return refuse("folds", options.folds.to_string(), "at least 2");
-    }
-    match options
-        .alphas
-        .iter()
-        .find(|alpha| !(alpha.is_finite() && **alpha > 0.0))
-    {
-        Some(alpha) => refuse("alpha", alpha.to_string(), "finite and above zero"),
-        None if options.alphas.is_empty() => refuse("alpha", "empty".into(), "at least one value"),
-        None => Ok(()),
-    }
-}
-
-fn data_report(dataset: &Dataset, loaded: &Loaded, wanted: &Wanted<'_>) -> DataReport {
+fn data_report(dataset: &Dataset, loaded: &Loaded, labels: &TrainingLabels<'_>) -> DataReport {
     let counts = loaded.counts;
     DataReport {
         dataset: dataset.name().to_owned(),
         fingerprint: loaded.fingerprint.clone(),
         rows_read: counts.read,
         rows_used: counts.kept,
-        prior_rate: wanted.positives / (counts.kept + counts.sampled_out).max(1) as f64,
-        label: wanted.label.clone(),
-        label_threshold: wanted.threshold,
+        prior_rate: labels.positives / (counts.kept + counts.sampled_out).max(1) as f64,
+        label: labels.label.clone(),
+        label_threshold: labels.threshold,
         split: split_rule(dataset, loaded),
     }
 }
@@ -214,7 +166,7 @@ fn model_report(
     }
 }
 
-/// What a reader should know before trusting the figures.
+/// Notes that a reader needs to judge the figures.
 fn notes(learned: &Learned, loaded: &Loaded) -> Vec<String> {
     let mut notes = learned.model.encoders().notes();
     if !learned.fit.converged {
@@ -237,7 +189,7 @@ fn notes(learned: &Learned, loaded: &Loaded) -> Vec<String> {
     }
     if let Some(share) = loaded.negatives_kept {
         notes.push(format!(
-            "a share of {share} of the training negatives was kept; probabilities are those of the whole log, so the metrics on the train part and the cross-fitted ones, whose base rate is raised, do not show calibration"
+            "a share of {share} of the training negatives was kept; probabilities are for the whole log, so the metrics on the train part and the cross-fitted ones, whose base rate is higher, do not show calibration"
         ));
     }
     notes

@@ -1,120 +1,53 @@
-//! Lists of categories: one column per element where these are few, else the mean of their log-odds.
-
-use std::collections::BTreeMap;
+//! Lists of categories: one column per element if there are few, else the mean of their log-odds.
 
 use serde::{Deserialize, Serialize};
 
-use super::category::{MAX_ONE_HOT, frequent};
-use super::odds::{FittedOdds, Odds};
-use super::{Emitter, Encoder, Fitted, Training};
-use crate::scale::Standard;
+use super::emitter::Emitter;
+use super::standard::Standard;
+use super::table::{Table, hash};
 use crate::sink::Sink;
-use crate::table::{Table, hash};
 
-/// Where more than this share of the elements are rare, a column each would lose too much.
-const MAX_OTHER_SHARE: f64 = 0.1;
-
-/// A column per frequent element, 1 where the list holds it, and columns for any other element and for the empty list where
-/// training had some.
+/// A column per frequent element, which is 1 if the list contains it, and columns for other
+/// elements and for the empty list if training had some.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MultiHot {
-    /// Sorted.
-    elements: Vec<String>,
-    /// Elements of every list in training, sorted; they have no column, being constant.
-    everywhere: Vec<String>,
-    other: bool,
-    empty: bool,
+pub struct MultiHot {
+    /// Sorted, none twice.
+    pub elements: Vec<String>,
+    /// Elements that every training list contains, sorted; they are constant, so they have no
+    /// column.
+    pub everywhere: Vec<String>,
+    /// Whether rare and unknown elements have a column.
+    pub other: bool,
+    /// Whether the empty list has a column.
+    pub empty: bool,
 }
 
-/// The mean over the list of each element's smoothed relative log-odds, standardised, and a flag for the empty list where training had
-/// some. An element never seen has 0; an empty list stands at the mean.
+/// The mean of the smoothed relative log-odds of the elements, standardised, and a flag for the
+/// empty list if training had some. An unknown element has log-odds 0; an empty list becomes the
+/// mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MeanTarget {
-    standard: Standard,
-    empty: bool,
-    table: Table,
-}
-
-pub(super) fn fit(values: &[Vec<String>], training: &Training<'_>) -> Fitted {
-    let mut counts = BTreeMap::<String, usize>::new();
-    for list in values {
-        for element in distinct(list) {
-            *counts.entry(element.to_owned()).or_default() += 1;
-        }
-    }
-    if counts.is_empty() {
-        return Fitted::nothing("every list is empty");
-    }
-    let (empty, all) = (
-        values.iter().any(Vec::is_empty),
-        counts.values().sum::<usize>(),
-    );
-    let everywhere: Vec<String> = counts
-        .extract_if(.., |_, count| *count == values.len())
-        .map(|(element, _)| element)
-        .collect();
-    if counts.is_empty() && !empty {
-        return Fitted::nothing("constant");
-    }
-    let (elements, rare) = frequent(counts);
-    if elements.len() <= MAX_ONE_HOT && rare as f64 <= MAX_OTHER_SHARE * all as f64 {
-        return Fitted::plain(Encoder::MultiHot(MultiHot {
-            elements,
-            everywhere,
-            other: rare > 0,
-            empty,
-        }));
-    }
-    fit_target(values, training, empty)
-}
-
-fn fit_target(values: &[Vec<String>], training: &Training<'_>, empty: bool) -> Fitted {
-    let mut odds = Odds::new(training);
-    for (at, list) in values.iter().enumerate() {
-        for element in distinct(list) {
-            odds.count(hash(element.as_bytes()), training.rows_of(at, values.len()));
-        }
-    }
-    let odds: FittedOdds = odds.finish();
-    let mut raw = vec![f64::NAN; training.targets.len()];
-    for (at, list) in values.iter().enumerate() {
-        for row in training.rows_of(at, values.len()) {
-            raw[row] = mean(list, |element| {
-                odds.without_fold(element, training.fold_of[row])
-            });
-        }
-    }
-    match Standard::fit(raw.iter().copied()) {
-        None => Fitted {
-            out_of_fold: Some(raw),
-            ..Fitted::nothing("no element of more than one fold, so their log-odds are constant")
-        },
-        Some(standard) => {
-            let encoder = Encoder::MeanTarget(MeanTarget {
-                standard,
-                empty,
-                table: odds.table(),
-            });
-            Fitted {
-                out_of_fold: Some(raw),
-                ..Fitted::plain(encoder)
-            }
-        }
-    }
+pub struct MeanTarget {
+    /// Of the means of the training rows.
+    pub standard: Standard,
+    /// Whether there is a flag column for empty lists.
+    pub empty: bool,
+    /// Relative log-odds by [`hash`] of the element.
+    pub table: Table,
 }
 
 /// Elements of a list, each once, sorted.
-fn distinct(list: &[String]) -> Vec<&str> {
+#[must_use]
+pub fn distinct(list: &[String]) -> Vec<&str> {
     let mut elements: Vec<&str> = list.iter().map(String::as_str).collect();
     elements.sort_unstable();
     elements.dedup();
     elements
 }
 
-/// Mean over the distinct elements; NaN for an empty list.
-fn mean(list: &[String], value: impl Fn(u64) -> f64) -> f64 {
+/// Mean over the distinct elements of what `value` gives for their hashes; NaN for an empty list.
+pub fn mean_over_distinct(list: &[String], value: impl Fn(u64) -> f64) -> f64 {
     let elements = distinct(list);
     elements
         .iter()
@@ -132,7 +65,7 @@ impl MultiHot {
             .collect()
     }
 
-    pub(super) fn is_sound(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         [&self.elements, &self.everywhere]
             .iter()
             .all(|names| names.is_sorted_by(|a, b| a < b))
@@ -173,17 +106,15 @@ impl MeanTarget {
             .collect()
     }
 
-    pub(super) fn is_sound(&self) -> bool {
-        self.standard.is_sound()
+    pub(super) fn is_valid(&self) -> bool {
+        self.standard.is_valid()
     }
 
     pub(super) fn raw(&self, values: &[Vec<String>], out: &mut Vec<f64>) {
         out.clear();
-        out.extend(
-            values
-                .iter()
-                .map(|list| mean(list, |element| self.table.get(element).unwrap_or(0.0))),
-        );
+        out.extend(values.iter().map(|list| {
+            mean_over_distinct(list, |element| self.table.get(element).unwrap_or(0.0))
+        }));
     }
 
     pub(super) fn emit<S: Sink>(&self, raw: &[f64], to: &mut Emitter<'_, S>, dense: &mut Vec<f64>) {

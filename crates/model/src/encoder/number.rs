@@ -2,41 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Emitter, Encoder, Fitted};
-use crate::scale::Standard;
+use super::emitter::Emitter;
+use super::standard::Standard;
 use crate::sink::Sink;
 
-/// A standardised column, and a flag for missing values where training had some. A missing value stands at the mean.
+/// A standardised column, and a flag for missing values where training had some. A missing value
+/// becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Numeric {
-    /// None where only the flag varies.
-    standard: Option<Standard>,
-    missing: bool,
-}
-
-pub(super) fn fit_numeric(values: &[f64]) -> Fitted {
-    let present = values.iter().filter(|value| !value.is_nan()).count();
-    if present == 0 {
-        return Fitted::nothing("every value is missing");
-    }
-    let (standard, missing) = (
-        Standard::fit(values.iter().copied()),
-        present < values.len(),
-    );
-    if standard.is_none() && !missing {
-        return Fitted::nothing("constant");
-    }
-    let notes = match standard {
-        Some(_) => vec![],
-        None => {
-            vec!["constant in training apart from missing values, of which the flag is kept".into()]
-        }
-    };
-    Fitted {
-        notes,
-        ..Fitted::plain(Encoder::Numeric(Numeric { standard, missing }))
-    }
+pub struct Numeric {
+    /// `None` if only the flag varies.
+    pub standard: Option<Standard>,
+    /// Whether there is a flag column for missing values.
+    pub missing: bool,
 }
 
 impl Numeric {
@@ -48,8 +26,8 @@ impl Numeric {
             .collect()
     }
 
-    pub(super) fn is_sound(&self) -> bool {
-        self.standard.is_none_or(|standard| standard.is_sound())
+    pub(super) fn is_valid(&self) -> bool {
+        self.standard.is_none_or(|standard| standard.is_valid())
     }
 
     pub(super) fn apply<S: Sink>(
@@ -67,28 +45,15 @@ impl Numeric {
     }
 }
 
-/// 0 or 1 in one column, and a flag for missing values where training had some. A missing value stands at the mean.
+/// 0 or 1 in one column, and a flag for missing values where training had some. A missing value
+/// becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Boolean {
-    /// Share of true values in training; none where only the flag varies.
-    rate: Option<f64>,
-    missing: bool,
-}
-
-pub(super) fn fit_boolean(values: &[f64]) -> Fitted {
-    let present = values.iter().filter(|value| !value.is_nan()).count();
-    let positive = values.iter().filter(|value| **value == 1.0).count();
-    if present == 0 {
-        return Fitted::nothing("every value is missing");
-    }
-    let missing = present < values.len();
-    let constant = positive == 0 || positive == present;
-    if constant && !missing {
-        return Fitted::nothing("constant");
-    }
-    let rate = (!constant).then(|| positive as f64 / present as f64);
-    Fitted::plain(Encoder::Boolean(Boolean { rate, missing }))
+pub struct Boolean {
+    /// Share of true values in training; `None` if only the flag varies.
+    pub rate: Option<f64>,
+    /// Whether there is a flag column for missing values.
+    pub missing: bool,
 }
 
 impl Boolean {
@@ -100,7 +65,7 @@ impl Boolean {
             .collect()
     }
 
-    pub(super) fn is_sound(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.rate.is_none_or(|rate| (0.0..=1.0).contains(&rate))
     }
 

@@ -2,46 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Emitter, Encoder, Fitted};
-use crate::scale::Standard;
+use super::emitter::Emitter;
+use super::standard::Standard;
 use crate::sink::Sink;
 
-/// Each element standardised, and a flag for missing vectors where training had some. A missing vector stands at the mean.
+/// Each element standardised, and a flag for missing vectors if training had some. A missing vector
+/// becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Vector {
-    /// One per element; none where the element was constant in training.
-    standards: Vec<Option<Standard>>,
-    missing: bool,
-}
-
-pub(super) fn fit(dim: usize, values: &[f32]) -> Fitted {
-    let mask = mask(dim, values);
-    let missing = mask.iter().filter(|value| value.is_nan()).count();
-    if missing == mask.len() {
-        return Fitted::nothing("every value is missing");
-    }
-    let mut columns = vec![];
-    for_each_element(dim, values, &mask, &mut vec![], |_, element| {
-        columns.push(Standard::fit(element.iter().copied()));
-    });
-    let constant = columns.iter().filter(|standard| standard.is_none()).count();
-    if constant == dim && missing == 0 {
-        return Fitted::nothing("constant");
-    }
-    let notes = match constant {
-        0 => vec![],
-        count => vec![format!(
-            "{count} of {dim} elements constant in training, left out"
-        )],
-    };
-    Fitted {
-        notes,
-        ..Fitted::plain(Encoder::Vector(Vector {
-            standards: columns,
-            missing: missing > 0,
-        }))
-    }
+pub struct Vector {
+    /// One per element; `None` for an element that was constant in training.
+    pub standards: Vec<Option<Standard>>,
+    /// Whether there is a flag column for missing vectors.
+    pub missing: bool,
 }
 
 impl Vector {
@@ -61,8 +34,8 @@ impl Vector {
             .collect()
     }
 
-    pub(super) fn is_sound(&self) -> bool {
-        self.standards.iter().flatten().all(Standard::is_sound)
+    pub(super) fn is_valid(&self) -> bool {
+        self.standards.iter().flatten().all(Standard::is_valid)
     }
 
     pub(super) fn apply<S: Sink>(
@@ -72,7 +45,8 @@ impl Vector {
         raw: &mut Vec<f64>,
         dense: &mut Vec<f64>,
     ) {
-        let (dim, mask) = (self.dim(), mask(self.dim(), values));
+        let dim = self.dim();
+        let mask = missing_vectors(dim, values);
         let mut column = 0;
         for_each_element(dim, values, &mask, raw, |at, element| {
             if let Some(standard) = self.standards[at] {
@@ -86,8 +60,9 @@ impl Vector {
     }
 }
 
-/// Per vector, 0, or NaN where any element is missing.
-fn mask(dim: usize, values: &[f32]) -> Vec<f64> {
+/// Per vector of `dim` elements, 0, or NaN where any element is missing.
+#[must_use]
+pub fn missing_vectors(dim: usize, values: &[f32]) -> Vec<f64> {
     let missing = |row: &[f32]| row.iter().any(|value| value.is_nan());
     values
         .chunks(dim)
@@ -95,11 +70,12 @@ fn mask(dim: usize, values: &[f32]) -> Vec<f64> {
         .collect()
 }
 
-/// Calls `visit` with every element's number and its values over all vectors, NaN where the vector is missing.
+/// Calls `visit` with every element's number and its values over all vectors, NaN where the vector
+/// is missing. `mask` is that of [`missing_vectors`], and `tile` a buffer.
 ///
-/// Some elements are turned from rows to columns at a time: one at a time would fetch every cache line of a wide
+/// Sixteen elements are transposed at a time: one at a time would fetch every cache line of a wide
 /// matrix once per element.
-fn for_each_element(
+pub fn for_each_element(
     dim: usize,
     values: &[f32],
     mask: &[f64],

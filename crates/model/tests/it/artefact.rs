@@ -291,7 +291,7 @@ fn a_model_file_that_contradicts_itself_is_refused_even_with_good_hashes() {
             "/encoders/encoders/0/encoder",
             serde_json::json!({"boolean": {"rate": 0.5, "missing": false}})
         )
-        .contains("not one for numeric")
+        .contains("does not accept numeric values")
     );
     assert!(
         edited("/encoders/schema/inputs/0/kind", serde_json::json!("sound"))

@@ -1,12 +1,10 @@
 //! What a schema and a batch refuse, and that they name the input at fault.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use crate::common;
-
 use std::borrow::Cow;
 
 use counterweight_model::{
-    Batch, Column, Expression, Feature, Input, Kind, ModelError, Schema, fit_encoders,
+    Batch, Column, Expression, Feature, Input, Kind, ModelError, Schema, Values, feature_values,
 };
 
 fn schema(kind: Kind) -> Schema {
@@ -87,7 +85,7 @@ fn a_batch_names_the_input_and_the_row_at_fault() {
         .to_string();
     assert_eq!(
         absent,
-        "input `x` is missing; it is required, since the schema does not mark it optional"
+        "input `x` is missing, and the schema does not mark it as optional"
     );
     let count = Batch::new(&schema(Kind::Numeric), 1, vec![])
         .unwrap_err()
@@ -133,7 +131,7 @@ fn only_the_context_broadcasts_and_only_what_may_be_absent_is() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "input `hour` has 2 rows, expected 3 (or 1, since it is of the context)"
+        "input `hour` has 2 rows, expected 3 (or 1, as it describes the request)"
     );
 }
 
@@ -173,11 +171,11 @@ fn a_schema_names_what_does_not_fit() {
     };
     assert_eq!(
         error(vec![number()], vec![]),
-        "schema: features: there is none; a model needs at least one"
+        "schema: features: there are none; a model needs at least one"
     );
     assert_eq!(
         error(vec![number(), number()], vec![Feature::of_input("n")]),
-        "schema: input `n`: is there twice"
+        "schema: input `n`: is defined twice"
     );
     assert_eq!(
         error(vec![number()], vec![Feature::of_input("m")]),
@@ -188,7 +186,7 @@ fn a_schema_names_what_does_not_fit() {
             vec![number()],
             vec![Feature::of_input("n"), Feature::of_input("n")]
         ),
-        "schema: feature `n`: is there twice"
+        "schema: feature `n`: is defined twice"
     );
     let title = Input::candidate("t", Kind::Text);
     let pair = Expression::Pair {
@@ -222,7 +220,12 @@ fn a_schema_names_what_does_not_fit() {
     let flat = Input::candidate("v", Kind::Vector { dim: 0 });
     assert_eq!(
         error(vec![flat], vec![Feature::of_input("v")]),
-        "schema: input `v`: is a vector of 0 values"
+        "schema: input `v`: is a vector of 0 values; use 1 to 65536"
+    );
+    let endless = Input::candidate("v", Kind::Vector { dim: usize::MAX });
+    assert!(
+        error(vec![endless], vec![Feature::of_input("v")]).ends_with("use 1 to 65536"),
+        "an absent vector would be allocated"
     );
     assert!(
         Schema::new(vec![number()], vec![Feature::of_input("n")], 0)
@@ -245,64 +248,13 @@ fn a_batch_serves_other_features_over_the_same_inputs_but_no_other_inputs() {
         of: Expression::Log1p { input: "x".into() },
     };
     let sibling = Schema::new(vec![Input::candidate("x", Kind::Numeric)], vec![log], 8).unwrap();
-    let fit = |schema: &Schema| fit_encoders(schema, &batch, &[true], &[0]).unwrap_err();
-    assert!(
-        matches!(fit(&sibling), ModelError::Fit { .. }),
-        "one class only, but the inputs fit"
-    );
     assert!(matches!(
-        fit(&schema(Kind::Boolean)),
-        ModelError::OtherSchema
+        feature_values(&sibling, &sibling.features()[0], &batch),
+        Ok(Values::Numbers(values)) if *values == [1.0_f64.ln_1p()]
     ));
-}
-
-#[test]
-fn fitting_refuses_what_cannot_be_learnt_from() {
-    let column = || {
-        Some(Column::Text(
-            (0..200).map(|row| format!("{row}").into()).collect(),
-        ))
-    };
-    let schema = schema(Kind::Categorical);
-    let batch = Batch::new(&schema, 200, vec![column()]).unwrap();
-    let labels = common::random_labels(1, 200);
-    let error = |labels: &[bool], folds: &[u32]| {
-        fit_encoders(&schema, &batch, labels, folds)
-            .unwrap_err()
-            .to_string()
-    };
-    assert_eq!(error(&[true], &[0]), "labels: 1 values, expected 200");
-    assert_eq!(error(&labels, &[0]), "folds: 1 values, expected 200");
-    assert_eq!(
-        error(&[true; 200], &[0; 200]),
-        "cannot fit: all 200 labels are positive; a model needs both classes"
-    );
-    assert_eq!(
-        error(&[false; 200], &[0; 200]),
-        "cannot fit: all 200 labels are negative; a model needs both classes"
-    );
-    let repeated = Column::Text((0..200).map(|row| format!("{}", row % 50).into()).collect());
-    let batch = Batch::new(&schema, 200, vec![Some(repeated)]).unwrap();
-    let one_fold = fit_encoders(&schema, &batch, &labels, &[3; 200])
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        one_fold,
-        "cannot fit: feature `x` is encoded with the help of the label, which needs at least 2 folds"
-    );
-    let empty = Batch::new(&schema, 0, vec![Some(text(&[]))]).unwrap();
-    assert!(
-        fit_encoders(&schema, &empty, &[], &[])
-            .unwrap_err()
-            .to_string()
-            .contains("no rows")
-    );
-    let position = Input {
-        served: Some(1.0),
-        ..Input::candidate("position", Kind::Numeric)
-    };
-    let schema = Schema::new(vec![position], vec![Feature::of_input("position")], 8).unwrap();
-    let batch = Batch::new(&schema, 2, vec![None]).unwrap();
-    let absent = fit_encoders(&schema, &batch, &[true, false], &[0, 1]).unwrap_err();
-    assert!(matches!(absent, ModelError::MissingInput { input } if input == "position"));
+    let other = schema(Kind::Boolean);
+    assert!(matches!(
+        feature_values(&other, &other.features()[0], &batch),
+        Err(ModelError::OtherSchema)
+    ));
 }

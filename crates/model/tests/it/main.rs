@@ -1,11 +1,9 @@
-//! Every integration test of this crate, in one binary: one link instead of 7.
+//! Every integration test of this crate, in one binary: one link.
 
 mod common;
 
 mod artefact;
 mod batch;
 mod calibration;
-mod encoding;
-mod leakage;
+mod outside_bytes;
 mod properties;
-mod text;

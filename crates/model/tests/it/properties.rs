@@ -104,19 +104,6 @@ proptest! {
     }
 
     #[test]
-    fn calibrators_never_decrease(rows in proptest::collection::vec((-8.0_f64..8.0, any::<bool>()), 10..80), mut probes in proptest::collection::vec(-30.0_f64..30.0, 20)) {
-        let (logits, mut labels): (Vec<f64>, Vec<bool>) = rows.into_iter().unzip();
-        (labels[0], labels[1]) = (true, false);
-        probes.sort_by(f64::total_cmp);
-        for fit in [Calibrator::fit_platt, Calibrator::fit_isotonic, Calibrator::fit_beta] {
-            let calibrator = fit(&logits, &labels).unwrap();
-            let values: Vec<f64> = probes.iter().map(|logit| calibrator.apply(*logit)).collect();
-            prop_assert!(values.iter().all(|p| (0.0..=1.0).contains(p)));
-            prop_assert!(values.windows(2).all(|pair| pair[0] <= pair[1] + 1e-15), "{:?}: {:?}", calibrator, values);
-        }
-    }
-
-    #[test]
     fn prior_correction_is_the_formula_of_the_odds(seed in 0_u64..100, negative_rate in 0.01_f64..=1.0, positive_rate in 0.01_f64..=1.0) {
         let prior_correction = Some(PriorCorrection { negative_rate, positive_rate });
         let parts = ModelParts { calibrator: Calibrator::None, ..ModelParts::from(MODEL.clone()) };
@@ -185,7 +172,7 @@ fn a_model_refuses_parts_that_do_not_fit() {
             intercept: f64::NAN,
             ..parts()
         })
-        .contains("not finite; did the solver diverge?")
+        .contains("not finite; the solver may have diverged")
     );
     assert!(
         error(ModelParts {

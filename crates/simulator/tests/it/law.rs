@@ -1,4 +1,5 @@
-//! The truth is the law that data/README.md states, computed here again from the logged columns alone.
+//! The truth is the law that data/README.md states, computed here again from the logged columns
+//! alone.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use crate::support;

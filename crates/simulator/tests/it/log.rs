@@ -1,4 +1,5 @@
-//! The log keeps what it promises: the order, the positions, the nulls, the draws of λ, and the labels' law.
+//! The log keeps what it promises: the order, the positions, the nulls, the draws of λ, and the
+//! labels' law.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use crate::support;
@@ -165,7 +166,8 @@ fn lambda_is_uniform_on_its_logged_range() {
     assert!(distance < 1.95 / n.sqrt(), "{distance}");
 }
 
-/// Σ over groups of (observed − expected)² / variance, which has the χ² law with one degree of freedom per group.
+/// Σ over groups of (observed − expected)² / variance, which has the χ² law with one degree of
+/// freedom per group.
 fn chi_squared(
     labels: &[f64],
     truths: &[f64],

@@ -35,7 +35,7 @@ fn a_field_out_of_its_range_is_named() {
                 requests: 2_000_000_000,
                 ..fine.clone()
             },
-            "requests: 2000000000 is above the most, 1000000000",
+            "requests: 2000000000 is above the limit, 1000000000",
         ),
         (
             Config {
@@ -63,7 +63,7 @@ fn a_field_out_of_its_range_is_named() {
                 candidates_max: 1_001,
                 ..fine.clone()
             },
-            "candidates_max: 1001 is above the most, 1000",
+            "candidates_max: 1001 is above the limit, 1000",
         ),
         (
             Config {
@@ -123,7 +123,7 @@ fn a_folder_that_cannot_be_made_is_named() {
 fn a_folder_that_cannot_be_written_to_is_named() {
     let dir = tempfile::tempdir().unwrap();
     // A folder where the file belongs, so that the test holds for root too.
-    std::fs::create_dir(dir.path().join(".impressions.parquet.partial")).unwrap();
+    std::fs::create_dir(dir.path().join("impressions.parquet")).unwrap();
     let error = simulate(
         &Config {
             requests: 1,
@@ -138,6 +138,7 @@ fn a_folder_that_cannot_be_written_to_is_named() {
         error.contains("impressions.parquet") && error.contains("choose a folder"),
         "{error}"
     );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The shipped sample is what the generator writes, fits the size that the repository allows, and is described in full.
+//! The shipped sample is what the generator writes, fits the size that the repository allows, and
+//! is described in full.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use crate::support;
@@ -6,7 +7,7 @@ use crate::support;
 use std::collections::BTreeSet;
 use std::fs;
 
-use counterweight_ranking::metrics::{auc, log_loss};
+use counterweight_evaluation::metrics::{auc, log_loss};
 use counterweight_simulator::{
     CANDIDATES_FILE, Config, DATASET_FILE, IMPRESSIONS_FILE, TRUTH_FILE, simulate,
 };

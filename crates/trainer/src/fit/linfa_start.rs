@@ -1,4 +1,5 @@
-//! linfa-logistic's part of a fit: all rows of a small or very wide matrix, a seeded sample of a large one.
+//! The start that linfa-logistic finds: on all rows of a small or very wide matrix, on a seeded
+//! sample of a large one.
 
 use linfa::prelude::Fit;
 use linfa::{Dataset, ParamGuard};
@@ -7,22 +8,23 @@ use ndarray::{Array1, Array2, ShapeBuilder};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::FitOptions;
+use super::options::FitOptions;
 use super::pass::Problem;
 
 /// linfa fits all rows up to this many, and a sample of this size beyond.
 const SAMPLE: usize = 10_000;
 /// A sample has at least this many rows per column.
 const SAMPLE_PER_COLUMN: usize = 50;
-/// L-BFGS iterations on a sample, and per Newton step of the finish on a matrix that gets none.
+/// Limit of the L-BFGS iterations before Newton steps, and per allowed Newton step on a matrix that
+/// gets none.
 const ITERATIONS: u64 = 100;
 const ITERATIONS_PER_STEP: u64 = 20;
-/// Gradient per row at which the finish is quicker than more L-BFGS iterations.
+/// Gradient per row below which Newton steps are quicker than more L-BFGS iterations.
 const NEAR: f64 = 1e-4;
 
-/// Weights of the standardised columns (intercept last) and the number of rows they were fitted on. Zeros and no row when
-/// linfa's line search fails; the finish then begins from zero.
-pub(super) fn near(problem: &Problem<'_>, options: &FitOptions) -> (Vec<f64>, usize) {
+/// Weights of the standardised columns (intercept last) and the number of rows they were fitted on.
+/// Zeros and no row if the line search of linfa fails; the Newton steps then begin at zero.
+pub(super) fn find_start(problem: &Problem<'_>, options: &FitOptions) -> (Vec<f64>, usize) {
     let rows = sample(problem, options.seed);
     let found = fit(
         problem,
@@ -36,8 +38,8 @@ pub(super) fn near(problem: &Problem<'_>, options: &FitOptions) -> (Vec<f64>, us
     })
 }
 
-/// The same on all rows, to the end. On failure the weights are those of `start`, or zeros.
-pub(super) fn complete(
+/// The same on all rows, until convergence. On failure the weights are those of `start`, or zeros.
+pub(super) fn fit_completely(
     problem: &Problem<'_>,
     options: &FitOptions,
     start: Option<Vec<f64>>,
@@ -49,7 +51,7 @@ pub(super) fn complete(
     found.map_or((start, 0), |weights| (weights, rows.len()))
 }
 
-/// `tolerance` is per row; None when linfa's line search fails or there is no column.
+/// `tolerance` is per row; `None` if the line search of linfa fails or there is no column.
 fn fit(
     problem: &Problem<'_>,
     rows: &[usize],
@@ -63,7 +65,7 @@ fn fit(
     let used = rows.len() as f64;
     let labels: Array1<bool> = rows.iter().map(|&row| problem.labels[row]).collect();
     let positives = labels.iter().filter(|&&label| label).count();
-    // A sample gets its share of the penalty; linfa's tolerance is the norm of a sum over rows.
+    // A sample gets its share of the penalty. The tolerance of linfa applies to a sum over rows.
     let mut parameters = LogisticRegression::default()
         .alpha(problem.alpha * used / problem.labels.len() as f64)
         .gradient_tolerance(tolerance * used)
@@ -81,14 +83,14 @@ fn fit(
         .check()
         .and_then(|checked| checked.fit(&dataset))
         .ok()?;
-    // linfa takes the majority class for the positive one; ours is `true`.
+    // The positive class of linfa is the majority class; ours is `true`.
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     let mut weights: Vec<f64> = fitted.params().iter().map(|w| sign * w).collect();
     weights.push(sign * fitted.intercept());
     weights.iter().all(|w| w.is_finite()).then_some(weights)
 }
 
-/// Row numbers in ascending order, with both classes among them.
+/// Row numbers in ascending order, of rows of both classes.
 fn sample(problem: &Problem<'_>, seed: u64) -> Vec<usize> {
     let total = problem.labels.len();
     let size = SAMPLE.max(SAMPLE_PER_COLUMN * problem.columns.len());
@@ -106,7 +108,8 @@ fn sample(problem: &Problem<'_>, seed: u64) -> Vec<usize> {
     rows
 }
 
-/// The standardised rows as a column-major matrix: linfa is four times faster on it than on a row-major one.
+/// The standardised rows as a column-major matrix: linfa is four times faster on it than on a
+/// row-major one.
 fn standardised(problem: &Problem<'_>, rows: &[usize]) -> Option<Array2<f64>> {
     let scaling = problem.scaling;
     let mut values = Vec::with_capacity(rows.len() * problem.columns.len());

@@ -1,19 +1,20 @@
-//! One pass over all rows: objective, gradient and Hessian together, so that each column is read from memory once.
+//! One pass over all rows: objective, gradient and Hessian together, so that each column is read
+//! from memory once.
 //!
-//! A panel of rows is standardised into a small buffer that stays in the cache; logits, gradient and Hessian are taken from
-//! it there. The rows are cut into a fixed number of chunks whose sums are added in order, so the result is the same for any
-//! number of threads.
+//! A panel of rows is standardised into a small buffer that stays in the cache, and logits,
+//! gradient and Hessian are computed from it. The rows are cut into a fixed number of chunks whose
+//! sums are added in order, so the result is the same on any number of threads.
 
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul, s};
 use rayon::prelude::*;
 
-use super::Scaling;
+use super::scaling::Scaling;
 
-/// Rows of a panel.
+/// Rows of a panel: few enough that the panel stays in the cache.
 const PANEL: usize = 256;
 /// Rows of the Hessian that are computed at a time.
 const BLOCK: usize = 64;
-/// Chunks of a pass, whatever the number of threads.
+/// Chunks of a pass, on any number of threads.
 const CHUNKS: usize = 32;
 
 /// The matrix, the labels and the penalty. Weights are `columns + 1` numbers, the intercept last.
@@ -28,12 +29,12 @@ pub(super) struct Problem<'a> {
 pub(super) struct Point {
     pub(super) objective: f64,
     pub(super) gradient: Vec<f64>,
-    /// The lower triangle, with some of the upper; empty unless it was asked for.
+    /// The lower triangle, and parts of the upper; empty unless requested.
     pub(super) hessian: Array2<f64>,
 }
 
 impl Problem<'_> {
-    /// Evaluates the objective, its gradient and, if asked, its Hessian.
+    /// Evaluates the objective, its gradient and, if requested, its Hessian.
     pub(super) fn evaluate(&self, weights: &[f64], hessian: bool) -> Point {
         let rows = self.labels.len();
         let chunk = rows.div_ceil(CHUNKS).next_multiple_of(PANEL);
@@ -84,6 +85,7 @@ impl Problem<'_> {
                     *logit += weight * *z;
                 }
             }
+            // From here on the buffer of the logits has the residuals.
             let residuals = logits;
             for ((t, label), root) in residuals
                 .iter_mut()
@@ -99,12 +101,15 @@ impl Problem<'_> {
                 *sum += dot(panel.row(j).as_slice().unwrap_or_default(), residuals);
             }
             if hessian {
+                // The Hessian is ZᵀCZ with the curvatures C on the diagonal. Scaling Z by √C makes
+                // it one plain product.
                 for mut line in panel.rows_mut() {
                     for (z, root) in line.iter_mut().zip(&roots[..rows]) {
                         *z *= root;
                     }
                 }
                 add_products(&panel.slice(s![.., ..rows]), &mut sums.hessian);
+                // The last row was scaled too; the others are written anew for the next panel.
                 panel.row_mut(self.columns.len()).fill(1.0);
             }
         }
@@ -142,7 +147,8 @@ fn add_products(panel: &ArrayView2<'_, f64>, lower: &mut Array2<f64>) {
     }
 }
 
-/// What one row adds: log loss, its first and its second derivative by the logit. One `exp`, and no overflow for any logit.
+/// Log loss of one row, and its first and second derivative by the logit. It takes one `exp`, and
+/// no logit overflows.
 struct Row {
     loss: f64,
     residual: f64,
@@ -168,7 +174,7 @@ impl Row {
     }
 }
 
-/// Dot product over the shorter length, in eight lanes.
+/// Dot product over the shorter length. Eight sums let the compiler use vector instructions.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let length = a.len().min(b.len());
     let (a, b) = (&a[..length], &b[..length]);

@@ -1,4 +1,5 @@
-//! The fit against scikit-learn, against its own optimality conditions, and on everything that is awkward.
+//! The fit against scikit-learn, against its own optimality conditions, and on everything that is
+//! awkward.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -111,16 +112,17 @@ fn true_is_the_positive_class_whichever_is_the_majority() {
         (0.7, 20_000),
     ] {
         let (columns, labels) = data(size, 2, rate, 3);
-        // The widest matrices take their weights from linfa alone, so its sign is pinned on its own too.
+        // The widest matrices take their weights from linfa alone, so its sign is pinned on its own
+        // too.
         let fitted = fit(&columns, &labels, &options(1.0), None).unwrap();
-        let scaling = scale(&columns).unwrap();
+        let scaling = Scaling::measure(&columns).unwrap();
         let problem = Problem {
             columns: &columns,
             labels: &labels,
             scaling: &scaling,
             alpha: 1.0,
         };
-        let (alone, rows) = linfa_start::complete(&problem, &options(1.0), None);
+        let (alone, rows) = linfa_start::fit_completely(&problem, &options(1.0), None);
         assert_eq!(rows, size);
         assert!(
             fitted.coefficients[0] > 0.5,
@@ -133,7 +135,7 @@ fn true_is_the_positive_class_whichever_is_the_majority() {
                 "rate {rate}: {found} is not {expected}"
             );
         }
-        let again = linfa_start::complete(&problem, &options(1.0), Some(alone.clone())).0;
+        let again = linfa_start::fit_completely(&problem, &options(1.0), Some(alone.clone())).0;
         assert!(
             (again[0] - alone[0]).abs() < 1e-5,
             "a start is turned over: {} from {}",
@@ -279,7 +281,8 @@ fn refuses_what_cannot_be_fitted() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// The gradient of the objective, computed plainly in the standardised columns, vanishes at the result.
+    /// The gradient of the objective, computed plainly in the standardised columns, vanishes at the
+    /// result.
     #[test]
     fn the_gradient_is_zero_at_the_minimum(
         rows in 20usize..80, width in 1usize..6, rate in 0.2f64..0.8, log_alpha in -3.0f64..3.0, seed in 0u64..1000,

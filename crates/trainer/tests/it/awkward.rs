@@ -1,6 +1,6 @@
 //! Data and options that cannot be trained on, or only with care.
 
-use counterweight_trainer::{Calibration, TrainOptions, TrainerError};
+use counterweight_trainer::{Calibration, Stage, TrainOptions, TrainerError, fold_table, train};
 
 use crate::feed::{DESCRIPTION, Feed, SPLIT, part, quick};
 
@@ -190,4 +190,85 @@ fn sampled_negatives_are_corrected_to_the_base_rate_of_the_log() {
         matches!(refused, TrainerError::SampledCalibration { method: "beta" }),
         "{refused}"
     );
+}
+
+/// A feed without a split whose rows of these numbers are positive, all others negative.
+fn rare(positive: &[u64]) -> Feed {
+    let row = std::cell::Cell::new(0);
+    Feed::of(400, DESCRIPTION, |_, _| {
+        row.set(row.get() + 1);
+        positive.contains(&(row.get() - 1))
+    })
+}
+
+#[test]
+fn a_fold_that_holds_all_rows_of_a_class_is_named() {
+    let message = rare(&[3])
+        .train("engagement", &quick())
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "objective `engagement`: fold ",
+        " (folds 0 to 2) holds the only positive row",
+        "rows are all negative; add positive rows of other groups, or try another seed",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    // Rows 0 and 97 are of one author, so no deal of the folds parts them.
+    let message = rare(&[0, 95])
+        .train("engagement", &quick())
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("holds all 2 positive rows"), "{message}");
+}
+
+#[test]
+fn a_fold_of_an_evaluation_that_cannot_be_trained_is_named() {
+    let feed = rare(&[3]);
+    let error = fold_table(&feed.dataset(), "engagement", 4, &quick(), &mut |_| {}).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("training on all folds but fold ") && message.contains("engagement"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_calibrate_part_of_one_class_is_named_before_any_fit() {
+    let split = "[split]\nby = \"column\"\ncolumn = \"part\"\n";
+    let feed = Feed::new(400, &format!("{DESCRIPTION}{split}"));
+    let log = std::fs::read_to_string(feed.path("log.csv")).unwrap();
+    let mut lines = log.lines();
+    let mut text = format!("{},part\n", lines.next().unwrap());
+    for line in lines {
+        let clicked = line.split(',').nth_back(2).unwrap();
+        let part = match clicked {
+            "0" if line.len() % 5 == 0 => "calibrate",
+            _ => "train",
+        };
+        text += &format!("{line},{part}\n");
+    }
+    std::fs::write(feed.path("log.csv"), text).unwrap();
+    let mut stages = vec![];
+    let error = train(
+        &feed.dataset(),
+        "engagement",
+        &quick(),
+        &feed.path("model"),
+        &mut |progress| stages.push(progress.stage),
+    )
+    .unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("rows of the calibrate part are negative")
+            && message.contains("leave the part out"),
+        "{message}"
+    );
+    assert_eq!(stages, [Stage::Read]);
+    // Without a calibrator the part is measured only.
+    let options = TrainOptions {
+        calibration: Calibration::None,
+        ..quick()
+    };
+    assert!(feed.train("engagement", &options).is_ok());
 }

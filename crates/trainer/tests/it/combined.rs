@@ -128,7 +128,7 @@ fn labels_on_other_rows_are_refused_with_the_numbers() {
     assert!(matches!(error, TrainerError::NotTogether { .. }));
     let message = error.to_string();
     assert!(
-        message.contains("588 rows have a label of both") && message.contains("not_missing"),
+        message.contains("588 rows have both labels") && message.contains("not_missing"),
         "{message}"
     );
     let message = try_to(&combined("engagement", "again", [1, 0])).to_string();
@@ -149,5 +149,5 @@ fn labels_on_other_rows_are_refused_with_the_numbers() {
     )
     .unwrap_err()
     .to_string();
-    assert!(message.contains("other features"), "{message}");
+    assert!(message.contains("their features differ"), "{message}");
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use counterweight_dataset::Dataset;
-use counterweight_ranking::metrics::BinaryMetrics;
+use counterweight_evaluation::metrics::BinaryMetrics;
+use counterweight_test_support::shared_data;
 use counterweight_trainer::{TrainOptions, fold_table};
 
 use crate::feed::{DESCRIPTION, Feed, SPLIT, part, quick};
@@ -87,25 +88,6 @@ fn the_sample_is_learnt_close_to_its_law_and_calibrated() {
         );
         assert!(ece <= 0.02, "{objective}: {:?}", table.pooled);
     }
-}
-
-/// Real data where it is to be had, else a loud word.
-fn shared_data(file: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("COUNTERWEIGHT_DATA")
-        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
-    if folder.join(file).exists() {
-        return Some(folder);
-    }
-    let skipped = format!(
-        "SKIPPED: there is no {file} in {}; set COUNTERWEIGHT_DATA",
-        folder.display()
-    );
-    assert!(
-        std::env::var_os("COUNTERWEIGHT_REQUIRE_ALL").is_none(),
-        "{skipped}"
-    );
-    eprintln!("{skipped}");
-    None
 }
 
 #[test]

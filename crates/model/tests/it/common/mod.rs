@@ -8,9 +8,16 @@
 
 use std::borrow::Cow;
 
+use counterweight_model::encoder::text::{
+    GramBuffer, GramColumn, GramKind, STATISTICS, StatisticColumn,
+};
+use counterweight_model::encoder::{
+    Boolean, Encoder, MeanTarget, MultiHot, Numeric, OneHot, Standard, Table, Target, Text, Vector,
+    hash,
+};
 use counterweight_model::{
-    Batch, Calibrator, Column, Encoded, Encoders, Expression, Feature, Input, Kind, Model,
-    ModelParts, Schema, fit_encoders,
+    Calibrator, Column, Encoded, Encoders, Expression, Feature, FeatureEncoder, Input, Kind, Model,
+    ModelParts, Schema,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -204,18 +211,92 @@ pub(crate) fn random_folds(rows: usize, folds: u32) -> Vec<u32> {
     (0..rows).map(|_| rng.random_range(0..folds)).collect()
 }
 
-/// A model over [`every_kind`] whose encoders are fitted to random labels and whose coefficients are arbitrary.
+/// A model over [`every_kind`] with an encoder of each kind, all of whose numbers are arbitrary.
 pub(crate) fn arbitrary_model() -> Model {
-    let (schema, rows) = (every_kind(), 600);
-    let batch = Batch::new(&schema, rows, columns(1, rows, true)).unwrap();
-    let (encoders, _) = fit_encoders(
-        &schema,
-        &batch,
-        &random_labels(2, rows),
-        &random_folds(rows, 4),
-    )
-    .unwrap();
-    model_of(encoders)
+    let schema = every_kind();
+    let encoder = |feature: &Feature| FeatureEncoder {
+        encoder: arbitrary_encoder(&feature.name, schema.feature_kind(feature).unwrap()),
+        notes: vec![],
+    };
+    let encoders = schema.features().iter().map(encoder).collect();
+    model_of(Encoders::new(schema, encoders).unwrap())
+}
+
+fn arbitrary_encoder(feature: &str, kind: Kind) -> Encoder {
+    let standard = Standard { mean: 0.3, sd: 1.7 };
+    let missing = true;
+    let topics = || (1..5).map(|at| format!("t{at}"));
+    match kind {
+        Kind::Numeric => Encoder::Numeric(Numeric {
+            standard: Some(standard),
+            missing,
+        }),
+        Kind::Boolean => Encoder::Boolean(Boolean {
+            rate: Some(0.4),
+            missing,
+        }),
+        Kind::Categorical if feature == "author" => Encoder::Target(Target {
+            standard,
+            missing,
+            table: table((1..150).map(|at| hash(format!("a{at}").as_bytes()))),
+        }),
+        Kind::Categorical => Encoder::OneHot(OneHot {
+            categories: match feature {
+                "cross" => topics()
+                    .flat_map(|left| topics().map(move |right| format!("{left}\u{1f}{right}")))
+                    .collect(),
+                _ => topics().collect(),
+            },
+            other: true,
+            missing,
+        }),
+        Kind::List if feature == "tags" => Encoder::MultiHot(MultiHot {
+            elements: topics().collect(),
+            everywhere: vec![],
+            other: true,
+            empty: true,
+        }),
+        Kind::List => Encoder::MeanTarget(MeanTarget {
+            standard,
+            empty: true,
+            table: table((1..200).map(|at| hash(format!("h{at}").as_bytes()))),
+        }),
+        Kind::Vector { dim } => Encoder::Vector(Vector {
+            standards: vec![Some(standard); dim],
+            missing,
+        }),
+        Kind::Text => Encoder::Text(arbitrary_text_encoder(standard)),
+    }
+}
+
+fn arbitrary_text_encoder(standard: Standard) -> Text {
+    let score = |name: &str, kinds: &[GramKind]| {
+        let mut buffer = GramBuffer::default();
+        buffer.read("You won't believe 10 TRAINS! the council münchen", kinds);
+        GramColumn {
+            name: name.into(),
+            kinds: kinds.to_vec(),
+            standard,
+            table: table(kinds.iter().flat_map(|kind| buffer.grams(*kind)).copied()),
+        }
+    };
+    let statistic = |name: &&str| StatisticColumn {
+        name: (*name).into(),
+        standard,
+    };
+    Text {
+        statistics: STATISTICS.iter().map(statistic).collect(),
+        scores: vec![
+            score("characters", &[GramKind::CasedCharacters]),
+            score("words and shapes", &[GramKind::Words, GramKind::Shapes]),
+        ],
+        missing: true,
+    }
+}
+
+fn table(hashes: impl Iterator<Item = u64>) -> Table {
+    let number = |hash: u64| (hash % 1000) as f32 / 500.0 - 1.0;
+    Table::new(hashes.map(|hash| (hash, number(hash))).collect())
 }
 
 pub(crate) fn model_of(encoders: Encoders) -> Model {

@@ -1,0 +1,176 @@
+//! One fitted encoder per feature: how its values become numbers.
+//!
+//! The parts of every encoder are public, so that the crate that fits encoders can make them.
+
+mod category;
+mod emitter;
+mod list;
+mod number;
+mod standard;
+mod table;
+pub mod text;
+mod vector;
+
+use serde::{Deserialize, Serialize};
+
+pub use category::{OneHot, Target};
+pub use list::{MeanTarget, MultiHot, distinct, mean_over_distinct};
+pub use number::{Boolean, Numeric};
+pub use standard::Standard;
+pub use table::{Table, hash};
+pub use text::Text;
+pub use vector::{Vector, for_each_element, missing_vectors};
+
+pub(crate) use emitter::Emitter;
+
+use crate::expression::Values;
+use crate::feature::Kind;
+use crate::sink::Sink;
+use text::GramBuffer;
+
+/// A fitted encoder. It gives missing and unknown values numbers of their own, and none of its
+/// columns was constant in training.
+///
+/// The fields are unchecked; [`Encoders::new`](crate::Encoders::new) checks them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoder {
+    /// No column: the feature did not vary in training.
+    Nothing,
+    /// Numbers.
+    Numeric(Numeric),
+    /// Booleans.
+    Boolean(Boolean),
+    /// Few categories.
+    OneHot(OneHot),
+    /// Many categories.
+    Target(Target),
+    /// Lists of few categories.
+    MultiHot(MultiHot),
+    /// Lists of many categories.
+    MeanTarget(MeanTarget),
+    /// Vectors.
+    Vector(Vector),
+    /// Texts.
+    Text(Text),
+}
+
+/// Buffers that encoders share, so that a batch needs few allocations.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    raw: Vec<f64>,
+    dense: Vec<f64>,
+    hits: Vec<usize>,
+    text: GramBuffer,
+}
+
+impl Encoder {
+    /// Number of columns.
+    pub(crate) fn width(&self) -> usize {
+        self.parts().len()
+    }
+
+    /// Name of each column within the feature; empty for the one that is the feature itself.
+    pub(crate) fn parts(&self) -> Vec<String> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Numeric(encoder) => encoder.parts(),
+            Self::Boolean(encoder) => encoder.parts(),
+            Self::OneHot(encoder) => encoder.parts(),
+            Self::Target(encoder) => encoder.parts(),
+            Self::MultiHot(encoder) => encoder.parts(),
+            Self::MeanTarget(encoder) => encoder.parts(),
+            Self::Vector(encoder) => encoder.parts(),
+            Self::Text(encoder) => encoder.parts(),
+        }
+    }
+
+    /// Checks that the encoder can be used for a feature of `kind`; it may come from a file.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(crate) fn check(&self, kind: Kind) -> Result<(), String> {
+        let (fits, sound) = match self {
+            Self::Nothing => (true, true),
+            Self::Numeric(encoder) => (matches!(kind, Kind::Numeric), encoder.is_valid()),
+            Self::Boolean(encoder) => (matches!(kind, Kind::Boolean), encoder.is_valid()),
+            Self::OneHot(encoder) => (matches!(kind, Kind::Categorical), encoder.is_valid()),
+            Self::Target(encoder) => (matches!(kind, Kind::Categorical), encoder.is_valid()),
+            Self::MultiHot(encoder) => (matches!(kind, Kind::List), encoder.is_valid()),
+            Self::MeanTarget(encoder) => (matches!(kind, Kind::List), encoder.is_valid()),
+            Self::Vector(encoder) => (
+                kind == Kind::Vector { dim: encoder.dim() },
+                encoder.is_valid(),
+            ),
+            Self::Text(encoder) => (matches!(kind, Kind::Text), encoder.is_valid()),
+        };
+        match (fits, sound) {
+            (false, _) => Err(format!("its encoder does not accept {kind} values")),
+            (true, false) => Err("its encoder has a number or name that is out of range".into()),
+            (true, true) => Ok(()),
+        }
+    }
+
+    /// Encodes values into columns `0..width`. Values of another kind than that of
+    /// [`check`](Self::check) encode to nothing.
+    pub(crate) fn apply<S: Sink>(
+        &self,
+        values: &Values<'_>,
+        to: &mut Emitter<'_, S>,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch {
+            raw,
+            dense,
+            hits,
+            text,
+        } = scratch;
+        match (self, values) {
+            (Self::Numeric(encoder), Values::Numbers(values)) => encoder.apply(values, to, dense),
+            (Self::Boolean(encoder), Values::Numbers(values)) => encoder.apply(values, to, dense),
+            (Self::OneHot(encoder), Values::Categories(values)) => encoder.apply(values, to),
+            (Self::MultiHot(encoder), Values::Lists(values)) => encoder.apply(values, to, hits),
+            (Self::Vector(encoder), Values::Vectors { values, .. }) => {
+                encoder.apply(values, to, raw, dense);
+            }
+            (Self::Target(encoder), Values::Categories(values)) => {
+                encoder.raw(values, raw);
+                encoder.emit(raw, to, dense);
+            }
+            (Self::MeanTarget(encoder), Values::Lists(values)) => {
+                encoder.raw(values, raw);
+                encoder.emit(raw, to, dense);
+            }
+            (Self::Text(encoder), Values::Texts(values)) => {
+                encoder.raw(values, raw, text);
+                encoder.emit(raw, to, dense);
+            }
+            _ => {}
+        }
+    }
+
+    /// Numbers per row that [`apply_raw`](Self::apply_raw) takes; `None` where the encoder does not
+    /// use the label.
+    pub(crate) fn raw_width(&self) -> Option<usize> {
+        match self {
+            Self::Target(_) | Self::MeanTarget(_) => Some(1),
+            Self::Text(encoder) => Some(encoder.raw_width()),
+            _ => None,
+        }
+    }
+
+    /// Encodes values whose part that uses the label was computed elsewhere, out of fold.
+    pub(crate) fn apply_raw<S: Sink>(
+        &self,
+        raw: &[f64],
+        to: &mut Emitter<'_, S>,
+        scratch: &mut Scratch,
+    ) {
+        match self {
+            Self::Target(encoder) => encoder.emit(raw, to, &mut scratch.dense),
+            Self::MeanTarget(encoder) => encoder.emit(raw, to, &mut scratch.dense),
+            Self::Text(encoder) => encoder.emit(raw, to, &mut scratch.dense),
+            _ => {}
+        }
+    }
+}

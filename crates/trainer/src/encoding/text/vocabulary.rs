@@ -1,0 +1,50 @@
+//! The n-grams of the training texts, numbered.
+
+use std::borrow::Cow;
+
+use counterweight_model::encoder::Table;
+use counterweight_model::encoder::text::{GramBuffer, GramKind};
+
+use crate::encoding::hashed::HashedMap;
+
+/// The n-grams that occur in enough texts, numbered.
+pub(super) struct Vocabulary {
+    ids: HashedMap<u32>,
+}
+
+impl Vocabulary {
+    pub(super) fn from_texts(texts: &[Cow<'_, str>], kinds: &[GramKind], min_texts: u32) -> Self {
+        let (mut counts, mut buffer) = (HashedMap::<u32>::default(), GramBuffer::default());
+        for text in texts.iter().filter(|text| !text.is_empty()) {
+            buffer.read(text, kinds);
+            for hash in kinds.iter().flat_map(|kind| buffer.grams(*kind)) {
+                *counts.entry(*hash).or_default() += 1;
+            }
+        }
+        counts.retain(|_, count| *count >= min_texts);
+        // In a fixed order, because the sums of the ridge score depend on it to the last bit.
+        let mut hashes: Vec<u64> = counts.into_keys().collect();
+        hashes.sort_unstable();
+        Self {
+            ids: hashes.into_iter().zip(0..).collect(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(super) fn id(&self, hash: u64) -> Option<usize> {
+        self.ids.get(&hash).map(|id| *id as usize)
+    }
+
+    /// A table of the numbers that are not NaN.
+    pub(super) fn table(&self, numbers: &[f32]) -> Table {
+        Table::new(
+            self.ids
+                .iter()
+                .map(|(hash, id)| (*hash, numbers[*id as usize]))
+                .collect(),
+        )
+    }
+}
