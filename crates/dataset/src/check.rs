@@ -152,7 +152,12 @@ fn check_requests(requests: &RequestsSpec, columns: &RoleColumns) -> Result<(), 
 
 fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {
     let fault = |problem: &str| Err(("split".to_owned(), problem.to_owned()));
-    let fractions = [split.train, split.calibrate, split.tune, split.test];
+    let fractions = [
+        split.train.unwrap_or(0.0),
+        split.calibrate,
+        split.tune,
+        split.test,
+    ];
     match split.by {
         SplitBy::Group if columns.group.is_none() => {
             return fault("by = \"group\" needs `group` in [columns]");
@@ -189,8 +194,8 @@ fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {
             format!("the fractions sum to {sum:.4}; they must not exceed 1"),
         ));
     }
-    if split.train == 0.0 {
-        return fault("`train` must be above 0");
+    if split.train.is_none() || sum == 0.0 {
+        return fault("`train` must be above 0; write train = 0 for a log that is only evaluated");
     }
     Ok(())
 }

@@ -48,7 +48,11 @@ impl Dataset {
         )
     }
 
-    fn checked(spec: Spec, origin: String, folder: PathBuf) -> Result<Self, DatasetError> {
+    pub(crate) fn checked(
+        spec: Spec,
+        origin: String,
+        folder: PathBuf,
+    ) -> Result<Self, DatasetError> {
         check::check(&spec, &origin)?;
         Ok(Self {
             spec,

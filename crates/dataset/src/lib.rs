@@ -102,6 +102,7 @@
 //!
 //! Row numbers in errors start from 1 and leave out a CSV header and blank lines.
 
+mod builder;
 mod check;
 mod convert;
 mod dataset;
@@ -123,10 +124,12 @@ mod plan;
 mod reading;
 mod rows;
 mod schema;
+mod shares;
 mod spec;
 mod split;
 mod whole;
 
+pub use builder::DatasetBuilder;
 pub use dataset::{Dataset, InputPieces};
 pub use describe::{
     ColumnDescription, Description, ObjectiveDescription, PartDescription, Range, RoleDescription,

@@ -74,20 +74,22 @@ impl LogPiece {
         Some(&found.values)
     }
 
-    /// All rows with the inputs of one of the schemas that were asked for.
+    /// Some rows, by their place in the piece, with the inputs of one of the schemas that were asked for.
     ///
     /// # Errors
     /// What [`Batch::new`] refuses.
-    pub fn batch<'a>(&'a self, schema: &Schema) -> Result<Batch<'a>, ModelError> {
-        let all: Vec<usize> = (0..self.len()).collect();
+    ///
+    /// # Panics
+    /// When a place is not below [`LogPiece::len`].
+    pub fn batch<'a>(&'a self, schema: &Schema, rows: &[usize]) -> Result<Batch<'a>, ModelError> {
         let column = |input: &Input| {
             let at = self.inputs.iter().position(|own| own.name == input.name)?;
             self.columns[at]
                 .as_ref()
-                .map(|column| rows::gather(column, &all))
+                .map(|column| rows::gather(column, rows))
         };
         let columns = schema.inputs().iter().map(column).collect();
-        Batch::new(schema, self.len(), columns)
+        Batch::new(schema, rows.len(), columns)
     }
 }
 

@@ -168,8 +168,7 @@ pub(crate) enum Above {
 pub(crate) struct SplitSpec {
     pub(crate) by: SplitBy,
     pub(crate) column: Option<String>,
-    #[serde(default)]
-    pub(crate) train: f64,
+    pub(crate) train: Option<f64>,
     #[serde(default)]
     pub(crate) calibrate: f64,
     #[serde(default)]

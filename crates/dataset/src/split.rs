@@ -32,7 +32,12 @@ pub(crate) enum Splitter {
 
 impl SplitSpec {
     fn fractions(&self) -> [f64; 4] {
-        [self.train, self.calibrate, self.tune, self.test]
+        [
+            self.train.unwrap_or(0.0),
+            self.calibrate,
+            self.tune,
+            self.test,
+        ]
     }
 
     /// Where each part ends, as a share of all rows.

@@ -1,11 +1,11 @@
 //! Bounds of a weight: how far it may lie, and how far it may move at once.
 
-use crate::Weights;
+use crate::weights::Weights;
 
 /// What is forgiven of a largest step, relative to it: 0.1 + 0.2 may be a step of 0.2.
 pub(crate) const STEP_TOLERANCE: f64 = 1e-9;
 
-/// Bounds of the weight of one objective; by default there are none.
+/// Bounds of the weight of one objective; unbounded by default.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bound {
     /// The least weight; −∞ for none.

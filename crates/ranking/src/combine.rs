@@ -12,6 +12,16 @@ pub fn contribution(weight: f64, probability: f64) -> f64 {
 ///
 /// `weights` has one weight per objective and `probabilities` one column of length n per objective, in the same order.
 /// Objectives beyond the shorter of the two are left out, and so are candidates beyond the shortest column.
+///
+/// ```
+/// use counterweight_ranking::{combine, top_k};
+///
+/// let (engagement, bait) = ([0.5, 0.75, 0.25], [0.25, 1.0, 0.0]);
+/// let scores = combine(&[1.0, -0.5], &[engagement, bait]);
+/// assert_eq!(scores, [0.375, 0.25, 0.25]);
+/// // Ties go to the smaller id.
+/// assert_eq!(top_k(&scores, &["a", "b", "c"], 2), [0, 1]);
+/// ```
 pub fn combine<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P]) -> Vec<f64> {
     let n = probabilities
         .iter()

@@ -16,9 +16,9 @@ pub enum RankingError {
         /// How many there are.
         objectives: usize,
     },
-    /// A held weight that is not finite, or held weights that are all zero.
-    #[error("the held weights are {weights:?}; give finite ones, at least one of them not zero")]
-    HeldWeights {
+    /// A fixed weight that is not finite, or fixed weights that are all zero.
+    #[error("the fixed weights are {weights:?}; give finite ones, at least one of them not zero")]
+    FixedWeights {
         /// Without the swept one.
         weights: Vec<f64>,
     },
@@ -159,7 +159,7 @@ pub enum RankingError {
         "no weight within the bounds keeps the cost to {budget}: the lowest is {lowest}, at weight {weight}"
     )]
     BudgetOutOfReach {
-        /// What was asked.
+        /// The limit of the goal.
         budget: f64,
         /// The lowest cost.
         lowest: f64,
@@ -171,7 +171,7 @@ pub enum RankingError {
         "no weight within the bounds reaches a gain of {gain}: the highest is {highest}, at weight {weight}"
     )]
     GainOutOfReach {
-        /// What was asked.
+        /// The limit of the goal.
         gain: f64,
         /// The highest gain.
         highest: f64,

@@ -4,27 +4,26 @@
 mod bounds;
 mod candidates;
 mod combine;
+mod density;
 mod error;
-pub mod front;
-pub mod metrics;
 mod number;
-pub mod ope;
 mod order;
 pub mod preview;
 mod probability;
 mod ramp;
-mod random;
 pub mod solve;
 pub mod stability;
 mod steps;
 pub mod sweep;
 mod weights;
 
+pub use counterweight_statistics::splitmix64;
+
 pub use bounds::{Bound, BoundError, check_range, check_step};
 pub use combine::{combine, contribution, top_k};
+pub use density::Density;
 pub use error::RankingError;
 pub use number::shortest;
 pub use probability::{PROBABILITY_TOLERANCE, clamp_probabilities};
 pub use ramp::{MAX_STEPS, Ramp, RampError};
-pub use random::splitmix64;
 pub use weights::{Weights, WeightsError, symbol};

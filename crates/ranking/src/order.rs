@@ -10,11 +10,11 @@ pub(crate) fn ascending(x: f64) -> u64 {
     }
 }
 
-/// The `k` best candidates by `held − x·swept`, best first, ties by position: what is served at exactly this x.
-pub(crate) fn page_at(held: &[f64], swept: &[f64], x: f64, k: usize, page: &mut Vec<u32>) {
-    let key = |&i: &u32| (!ascending(held[i as usize] - x * swept[i as usize]), i);
+/// The `k` best candidates by `fixed − x·swept`, best first, ties by position: what is served at exactly this x.
+pub(crate) fn page_at(fixed: &[f64], swept: &[f64], x: f64, k: usize, page: &mut Vec<u32>) {
+    let key = |&i: &u32| (!ascending(fixed[i as usize] - x * swept[i as usize]), i);
     page.clear();
-    page.extend((0..).take(held.len()));
+    page.extend((0..).take(fixed.len()));
     if k < page.len() {
         page.select_nth_unstable_by_key(k, key);
         page.truncate(k);

@@ -15,14 +15,17 @@
 
 use std::f64::consts::PI;
 
-use crate::{Bound, Weights, bounds::STEP_TOLERANCE};
+use crate::{
+    bounds::{Bound, STEP_TOLERANCE},
+    weights::Weights,
+};
 
 /// The most steps of a ramp.
 pub const MAX_STEPS: u32 = 10_000;
 /// Angles below this are rounding: the directions are equal, or opposite.
 const SAME_DIRECTION: f64 = 1e-9;
 
-/// Why there is no way from one weight set to another.
+/// Why no ramp leads from one weight set to another.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum RampError {
     /// The weight sets and base rates do not have one element per objective each.
@@ -47,12 +50,12 @@ pub enum RampError {
     },
     /// A scaled weight set has no direction: it is zero or infinite to a 64-bit float.
     #[error(
-        "a weight set is zero or infinite once it is scaled by the base rates, and has no direction"
+        "a weight set is zero or infinite once it is scaled by the base rates, and so has no direction"
     )]
     NoDirection,
     /// The way leads through zero, where every order is lost.
     #[error(
-        "the target points the opposite way, and the way there leads through weights that order nothing; go by a set in between"
+        "the target points the opposite way, and a ramp to it passes through weights that order nothing; ramp to a set in between first"
     )]
     Opposite,
     /// Not between 1 and [`MAX_STEPS`].
@@ -120,7 +123,18 @@ impl Ramp {
         })
     }
 
-    /// The weights at a step: step 0 is the start, and step `steps` and all after it are the target, to the bit.
+    /// The weights at a step, which turns the direction by the same angle as every other step. Step 0 is the start, and step `steps` and all after it are the target, to the bit.
+    ///
+    /// ```
+    /// use counterweight_ranking::{Ramp, Weights};
+    ///
+    /// let (from, to) = (Weights::new(vec![1.0, 0.0])?, Weights::new(vec![0.0, -1.0])?);
+    /// let ramp = Ramp::new(&from, &to, &[1.0, 1.0])?;
+    /// let middle = ramp.at(1, 2);
+    /// assert!((middle[0] - 0.5).abs() < 1e-15 && (middle[1] + 0.5).abs() < 1e-15);
+    /// assert_eq!(ramp.at(2, 2), [0.0, -1.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn at(&self, step: u32, steps: u32) -> Vec<f64> {
         if step >= steps {
             return self.to.clone();

@@ -1,6 +1,6 @@
-//! Inverse control: the weight that does what is asked, from the exact curves over that weight.
+//! Inverse control: the weight that reaches a goal, from the exact curves over that weight.
 //!
-//! One objective's weight, the swept one, is −x for x ≥ 0; the other weights are held, for each request at its own values. Requests to which the sought
+//! One objective's weight, the swept one, is −x for x ≥ 0; the other weights are fixed, for each request at its own values. Requests to which the sought
 //! weight does not apply count with the page that they have. Gain and cost are then step functions of x, and every step is looked at: the answer is the best
 //! one, not an approximation. It is never a breakpoint, but a short number well within an interval that is wide enough to rest on.
 //!
@@ -24,7 +24,7 @@ use crate::{
     sweep::{Discount, Metric, Plan, Request, Sign, Sweep},
 };
 
-/// What is asked. Gain and cost are the exposures of two objectives: means over all requests of the mean probability on the page. A limit
+/// A goal. Gain and cost are the exposures of two objectives: means over all requests of the mean probability on the page. A limit
 /// counts as kept within 1e-12, which is more than the sums are rounded by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

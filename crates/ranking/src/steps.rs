@@ -124,6 +124,7 @@ where
     F: Fn(&[i128], &mut [f64]) + Sync,
 {
     let mut keys = keys(blocks, start);
+    // Unstable is enough: steps at one place are added up before anything is read, and integers add in any order.
     keys.par_sort_unstable_by_key(|key| key.x);
     let chunks = chunks(&keys);
     // What each chunk adds, and how many breakpoints it has: so every chunk knows with which sums, and where, it begins.
@@ -139,6 +140,7 @@ where
         column[0] = first;
     }
 
+    // The result is cut into one piece per chunk, so that threads write to places of their own without a lock.
     let mut rest = merged.rest();
     let mut tasks = Vec::with_capacity(chunks.len());
     for (keys, (delta, size)) in chunks.into_iter().zip(totals) {
@@ -270,6 +272,7 @@ fn chunks(mut keys: &[Key]) -> Vec<&[Key]> {
     let mut chunks = Vec::new();
     while !keys.is_empty() {
         let mut end = SIZE.min(keys.len());
+        // A place in two chunks would become two breakpoints, the first with half of its change.
         while end < keys.len() && keys[end].x == keys[end - 1].x {
             end += 1;
         }

@@ -23,6 +23,14 @@ pub struct Weights(Vec<f64>);
 impl Weights {
     /// Checks a weight set; −0 becomes 0.
     ///
+    /// ```
+    /// use counterweight_ranking::{Weights, WeightsError};
+    ///
+    /// assert_eq!(Weights::new(vec![1.0, -0.5])?.as_slice(), [1.0, -0.5]);
+    /// assert_eq!(Weights::new(vec![0.0, 0.0]), Err(WeightsError::AllZero));
+    /// # Ok::<(), WeightsError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`WeightsError`] when a weight is not finite or all are zero.
     pub fn new(weights: Vec<f64>) -> Result<Self, WeightsError> {

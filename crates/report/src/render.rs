@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use counterweight_chart::{Chart, Theme};
-use counterweight_offline::{Asked, FrontReport};
+use counterweight_evaluation::{CheckedQuestion, FrontReport};
 
 use crate::{error::ReportError, report::Report, sections, view::FrontView};
 
@@ -53,12 +53,12 @@ impl Report {
 /// [`ReportError::Template`] where the picture cannot be written.
 pub fn front_picture(
     front: &FrontReport,
-    asked: &Asked,
+    question: &CheckedQuestion,
     theme: Theme,
 ) -> Result<String, ReportError> {
     let view = FrontView {
         front,
-        asked,
+        question,
         recommended: None,
     };
     let chart = Chart {

@@ -1,8 +1,8 @@
 //! The values of a report.
 
-use counterweight_offline::{
-    Asked, Calibrated, Comparison, Example, FrontReport, Gathered, Log, Objective, OpeReport,
-    Recommendation, Recommended, Summary, Swept,
+use counterweight_evaluation::{
+    Calibrated, CheckedQuestion, Comparison, Example, FrontReport, Gathered, Log, Objective,
+    OpeReport, Recommendation, Recommended, Summary, Swept,
 };
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub struct Report {
     /// What was read.
     pub read: Summary,
     /// The question: which weight moves.
-    pub question: Option<Asked>,
+    pub question: Option<CheckedQuestion>,
     /// The λ in force now.
     pub reference: f64,
     /// The front on the test part; none where the log has no two objectives to weigh.
@@ -65,9 +65,9 @@ impl Report {
         gathered: &Gathered,
         asking: Asking,
     ) -> Self {
-        let reference = swept.asked.reference;
+        let reference = swept.question.reference;
         let mut report = Self {
-            question: Some(swept.asked.clone()),
+            question: Some(swept.question.clone()),
             reference,
             front: Some(front),
             ..Self::estimated(log, swept.summary.clone(), asking)
@@ -76,7 +76,7 @@ impl Report {
         report.example = report.other(reference).and_then(|lambda| {
             gathered
                 .examples
-                .choose(&swept.asked, swept.summary.k, [reference, lambda])
+                .choose(&swept.question, swept.summary.k, [reference, lambda])
         });
         report
     }
@@ -134,7 +134,7 @@ impl Report {
     pub(crate) fn view(&self) -> Option<FrontView<'_>> {
         Some(FrontView {
             front: self.front.as_ref()?,
-            asked: self.question.as_ref()?,
+            question: self.question.as_ref()?,
             recommended: self.recommended_point(),
         })
     }

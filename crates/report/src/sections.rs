@@ -10,7 +10,7 @@ mod method;
 mod off_policy;
 mod recommendation;
 
-use counterweight_offline::Summary;
+use counterweight_evaluation::Summary;
 
 use crate::{
     document::{Block, Document, Section, line},

@@ -1,7 +1,7 @@
 //! A front with the question that it answers: names, colours and points that several sections need.
 
 use counterweight_chart::Ink;
-use counterweight_offline::{Asked, Banded, Basis, FrontReport, GridPoint};
+use counterweight_evaluation::{Banded, Basis, CheckedQuestion, FrontReport, GridPoint};
 use counterweight_ranking::symbol;
 
 use crate::words::{basis, display_name};
@@ -18,7 +18,7 @@ pub(crate) fn ink(objective: usize) -> Ink {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrontView<'a> {
     pub(crate) front: &'a FrontReport,
-    pub(crate) asked: &'a Asked,
+    pub(crate) question: &'a CheckedQuestion,
     pub(crate) recommended: Option<RecommendedPoint>,
 }
 
@@ -35,22 +35,22 @@ pub(crate) struct RecommendedPoint {
 impl<'a> FrontView<'a> {
     /// Name of the objective that is gained.
     pub(crate) fn gain_name(&self) -> String {
-        display_name(&self.asked.objectives[self.asked.gain])
+        display_name(&self.question.objectives[self.question.gain])
     }
 
     /// Name of the objective whose weight moves.
     pub(crate) fn cost_name(&self) -> String {
-        display_name(&self.asked.objectives[self.asked.swept])
+        display_name(&self.question.objectives[self.question.swept])
     }
 
     /// Symbol of the weight that moves.
     pub(crate) fn symbol(&self) -> String {
-        symbol(self.asked.swept)
+        symbol(self.question.swept)
     }
 
     /// Colours of gain and cost.
     pub(crate) fn inks(&self) -> [Ink; 2] {
-        [self.asked.gain, self.asked.swept].map(ink)
+        [self.question.gain, self.question.swept].map(ink)
     }
 
     pub(crate) fn gain(&self, point: &GridPoint) -> Banded {
@@ -96,12 +96,12 @@ impl<'a> FrontView<'a> {
             return None;
         }
         let mean = |objective: usize| {
-            let name = &self.asked.objectives[objective];
+            let name = &self.question.objectives[objective];
             let mut rows = self.front.baselines.iter();
             let row = rows.find(|row| row.order == "random order" && row.objective == *name)?;
             Some(row.mean.value)
         };
-        Some([mean(self.asked.gain)?, mean(self.asked.swept)?])
+        Some([mean(self.question.gain)?, mean(self.question.swept)?])
     }
 
     /// What gain and cost are measured by. A cost without outcomes is measured by its model.

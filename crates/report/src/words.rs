@@ -1,6 +1,6 @@
 //! Names and numbers as a report writes them.
 
-use counterweight_offline::{Basis, Interval, Part};
+use counterweight_evaluation::{Basis, Interval, Parts};
 
 /// A name as it is read: `engagement_bait` is engagement bait.
 pub(crate) fn display_name(name: &str) -> String {
@@ -77,10 +77,11 @@ pub(crate) fn basis(basis: Basis) -> &'static str {
 }
 
 /// The part of the log that is shown.
-pub(crate) fn part(part: Part) -> &'static str {
+pub(crate) fn part(part: Parts) -> &'static str {
     match part {
-        Part::Tune => "tune part",
-        Part::Test => "test part",
+        Parts::Tune => "tune part",
+        Parts::Test => "test part",
+        Parts::All => "both parts",
     }
 }
 

@@ -3,13 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
-use crate::common;
-
 use std::path::Path;
 
-use common::shared_data;
 use counterweight_dataset::{Dataset, Part, Role, describe};
 use counterweight_model::Column;
+use counterweight_test_support::shared_data;
 
 fn recipe(name: &str, file: &str) -> Option<Dataset> {
     let folder = shared_data(file)?;

@@ -14,7 +14,7 @@ pub(super) struct Firmness {
 
 impl Firmness {
     /// Per objective, whether the ordered page changes somewhere while its weight w goes from w·(1 − x) to w·(1 + x), ends included and the other
-    /// weights held, for each x of [`SHARES`].
+    /// weights fixed, for each x of [`SHARES`].
     ///
     /// The page changes with a neighbouring pair on it, or with the last on it and one off it, and that is where the gap of their scores is used up by
     /// x·|w|·|difference of their probabilities|; where both are equal, right at the end, the one with the lower position wins. O(n) per objective.

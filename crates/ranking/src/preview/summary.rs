@@ -48,7 +48,7 @@ pub struct Summary {
     /// Share of requests whose page differs at any place.
     pub changed_order: f64,
     /// Per objective, the share of requests whose ordered page changes somewhere while its weight w after the change goes from 0.99·w to
-    /// 1.01·w, ends included, with the others held. 0 for a weight of 0.
+    /// 1.01·w, ends included, with the others fixed. 0 for a weight of 0.
     pub within_1_percent: Vec<f64>,
     /// The same from 0.9·w to 1.1·w.
     pub within_10_percent: Vec<f64>,

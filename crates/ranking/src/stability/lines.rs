@@ -1,6 +1,6 @@
 //! The candidates' scores as lines in one weight, and where one certainly stands above another.
 
-use super::Range;
+use super::range::Range;
 
 /// Above 0, where a tie would be, by something that products of it survive.
 const TINY: f64 = 1e-250;
@@ -11,7 +11,7 @@ pub(super) struct Lines<'a, P> {
     probabilities: &'a [P],
     pub(super) objective: usize,
     /// What the other weights give.
-    held: Vec<f64>,
+    fixed: Vec<f64>,
     /// The sum of the sizes of what was added there.
     size: Vec<f64>,
     swept: &'a [f64],
@@ -26,7 +26,7 @@ impl<'a, P: AsRef<[f64]>> Lines<'a, P> {
             weights,
             probabilities,
             objective,
-            held: vec![0.0; swept.len()],
+            fixed: vec![0.0; swept.len()],
             size: vec![0.0; swept.len()],
             swept,
             // Twice the bound for one product and one addition per objective, for either candidate, and as much for this computation.
@@ -34,10 +34,10 @@ impl<'a, P: AsRef<[f64]>> Lines<'a, P> {
         };
         for (other, (&weight, column)) in weights.iter().zip(probabilities).enumerate() {
             if other != objective {
-                let sums = lines.held.iter_mut().zip(&mut lines.size);
-                for ((held, size), &p) in sums.zip(column.as_ref()) {
+                let sums = lines.fixed.iter_mut().zip(&mut lines.size);
+                for ((fixed, size), &p) in sums.zip(column.as_ref()) {
                     let contribution = crate::contribution(weight, p);
-                    *held += contribution;
+                    *fixed += contribution;
                     *size += contribution.abs();
                 }
             }
@@ -45,9 +45,9 @@ impl<'a, P: AsRef<[f64]>> Lines<'a, P> {
         lines
     }
 
-    /// Whether all that is held adds the same to both, piece by piece, so that it is rounded alike.
+    /// Whether all that is fixed adds the same to both, piece by piece, so that it is rounded alike.
     fn alike(&self, a: usize, b: usize) -> bool {
-        self.held[a] == self.held[b]
+        self.fixed[a] == self.fixed[b]
             && self.weights.iter().zip(self.probabilities).enumerate().all(
                 |(other, (&weight, column))| {
                     let piece = |i: usize| crate::contribution(weight, column.as_ref()[i]);
@@ -78,7 +78,7 @@ impl<'a, P: AsRef<[f64]>> Lines<'a, P> {
         // Where (vₐ − v_b) + w·slope ≥ rounding · (size + |w|·spread): at 0, and with its slopes right and left of it.
         let spread = self.rounding * (self.swept[a].abs() + self.swept[b].abs());
         let at_zero =
-            self.held[a] - self.held[b] - self.rounding * (self.size[a] + self.size[b]) - TINY;
+            self.fixed[a] - self.fixed[b] - self.rounding * (self.size[a] + self.size[b]) - TINY;
         let (right, left) = (slope - spread, slope + spread);
         if at_zero >= 0.0 {
             Some(Range {

@@ -5,32 +5,15 @@
 //! is therefore cut short by what rounding can be at most. Inside a range the very doubles that are served give the same order.
 
 mod lines;
+mod range;
+mod shown;
 mod stays;
 
-use self::{lines::Lines, stays::Events};
+use self::{lines::Lines, shown::Shown, stays::Events};
 
-/// Closed; ends may be infinite.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Range {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
+pub use range::Range;
 
-impl Range {
-    const ALL: Self = Self {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-    };
-
-    /// Whether w lies in it, ends included.
-    pub fn contains(self, w: f64) -> bool {
-        self.low <= w && w <= self.high
-    }
-}
-
-/// For each weight, the range in which the ordered page stays as it is while the other weights are held, rounded inward.
+/// For each weight, the range in which the ordered page stays as it is while the other weights are fixed, rounded inward.
 ///
 /// `weights` has one weight per objective, `probabilities` one column of n per objective, candidates in ascending order of their ids; `page` holds the
 /// positions of the top k, best first, as these weights give them (the result of [`crate::top_k`]). Where a tie decides the page at these weights and not at
@@ -70,7 +53,7 @@ pub fn ranges<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P], page: &[usi
 }
 
 /// For each candidate of the page, the range of one weight in which it stays on the page (at whatever place) while the other weights are
-/// held, rounded inward. Where three candidates meet in one point, so that one comes to stand above it as another goes, the range may end there.
+/// fixed, rounded inward. Where three candidates meet in one point, so that one comes to stand above it as another goes, the range may end there.
 /// Arguments as in [`ranges`]. O(k · (n + k log k)) for a page of k.
 pub fn staying<P: AsRef<[f64]>>(
     weights: &[f64],
@@ -84,31 +67,6 @@ pub fn staying<P: AsRef<[f64]>>(
     (0..page.len())
         .map(|place| lines.stays(&shown, page, place, &mut events))
         .collect()
-}
-
-/// Who stands where on the page.
-struct Shown {
-    /// By candidate, its place from 0; `usize::MAX` for those off the page.
-    places: Vec<usize>,
-}
-
-impl Shown {
-    fn new<P: AsRef<[f64]>>(probabilities: &[P], page: &[usize]) -> Self {
-        let n = probabilities
-            .first()
-            .map_or(0, |column| column.as_ref().len());
-        let mut places = vec![usize::MAX; n];
-        for (place, &candidate) in page.iter().enumerate() {
-            places[candidate] = place;
-        }
-        Self { places }
-    }
-
-    /// Who is not on the page.
-    fn outside(&self) -> impl Iterator<Item = usize> {
-        let places = self.places.iter().enumerate();
-        places.filter_map(|(candidate, &place)| (place == usize::MAX).then_some(candidate))
-    }
 }
 
 #[cfg(test)]
@@ -278,7 +236,7 @@ mod tests {
         Ok(())
     }
 
-    /// The ends, each with a weight right outside. Those so far out that sums swallow what is held are no crossings.
+    /// The ends, each with a weight right outside. Those so far out that sums swallow what is fixed are no crossings.
     fn ends(range: Range) -> impl Iterator<Item = (f64, f64)> {
         let both = [(range.low, -1.0), (range.high, 1.0)].into_iter();
         both.filter(|(end, _)| end.abs() < 1e9)

@@ -1,6 +1,6 @@
 //! How long one candidate stays on the page: until more have come to stand above it than there is room for.
 
-use super::{Range, Shown, lines::Lines};
+use super::{lines::Lines, range::Range, shown::Shown};
 
 impl<P: AsRef<[f64]>> Lines<'_, P> {
     /// Where fewer than k others can stand above the candidate on this place, k being the length of the page, around the weight as it is.

@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 
+use counterweight_statistics::{Band, poisson, splitmix64, unit_interval};
 use rayon::prelude::*;
 
-use super::{Sweep, columns::Columns, plan::Metric};
-use crate::{error::RankingError, random::splitmix64, steps::Track};
+use super::{collect::Sweep, columns::Columns, plan::Metric};
+use crate::{error::RankingError, steps::Track};
 
 /// Values of every metric at some points, for the log as it is and for each replicate.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,17 +23,6 @@ pub struct Replicates {
     estimate: Vec<f64>,
     /// The same per replicate.
     drawn: Vec<Vec<f64>>,
-}
-
-/// A simultaneous band around one curve.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Band {
-    /// Lower end at each point.
-    pub low: Vec<f64>,
-    /// Upper end at each point.
-    pub high: Vec<f64>,
-    /// By how many standard errors the band is wide on each side: the quantile of max |t|.
-    pub critical: f64,
 }
 
 impl Sweep {
@@ -66,9 +56,9 @@ impl Sweep {
             .flat_map(|block| block.tracks())
             .collect();
         let cells = Cells::new(&tracks, &sorted, &self.columns);
-        let value = |counts: Option<u64>| {
+        let value = |replicate: Option<u64>| {
             let sums = cells.sums(&tracks, |unit| {
-                counts.map_or(1, |replicate| poisson(seed, replicate, unit))
+                replicate.map_or(1, |replicate| count(seed, replicate, unit))
             });
             cells.values(&sums, &order)
         };
@@ -160,8 +150,8 @@ impl<'a> Cells<'a> {
 }
 
 impl Replicates {
-    /// The points, as they were asked for.
-    pub fn at(&self) -> &[f64] {
+    /// The points, in the order in which they were given.
+    pub fn points(&self) -> &[f64] {
         &self.at
     }
 
@@ -187,48 +177,20 @@ impl Replicates {
 
     /// The standard deviation of a metric over the replicates in which it is defined, at each point; NaN where fewer than two are.
     pub fn standard_error(&self, metric: usize) -> Vec<f64> {
-        (0..self.at.len())
-            .map(|point| {
-                let values = (0..self.len()).map(|replicate| self.values(metric, replicate)[point]);
-                deviation(values.filter(|value| value.is_finite()))
-            })
-            .collect()
+        Band::standard_errors(self.at.len(), &self.of_metric(metric))
     }
 
-    /// The band that holds the whole curve, at all points at once, with probability `level` (0.95, say) as far as sampling goes: estimate ±
-    /// critical · standard error, where critical is the quantile of the largest |t| over the points. Where the standard error is 0, the
-    /// band has no width there. NaN without replicates.
+    /// The band that holds the whole curve of a metric, at all points at once, with probability `level` (0.95, say) as far as sampling goes.
     pub fn band(&self, metric: usize, level: f64) -> Band {
-        let estimate = self.estimate(metric);
-        let errors = self.standard_error(metric);
-        let mut largest: Vec<f64> = (0..self.len())
-            .map(|replicate| {
-                let values = self.values(metric, replicate);
-                let t = |((value, estimate), error): ((&f64, &f64), &f64)| {
-                    ((value - estimate) / error).abs()
-                };
-                let all = values.iter().zip(estimate).zip(&errors).map(t);
-                all.filter(|t| t.is_finite()).fold(0.0, f64::max)
-            })
-            .collect();
-        largest.sort_unstable_by(f64::total_cmp);
-        let rank = (level * largest.len() as f64).ceil() as usize;
-        let critical = largest
-            .get(rank.clamp(1, largest.len().max(1)) - 1)
-            .copied()
-            .unwrap_or(f64::NAN);
-        let end = |side: f64| {
-            estimate
-                .iter()
-                .zip(&errors)
-                .map(|(value, error)| value + side * critical * error)
-                .collect()
-        };
-        Band {
-            low: end(-1.0),
-            high: end(1.0),
-            critical,
-        }
+        Band::new(self.estimate(metric), &self.of_metric(metric), level)
+    }
+
+    /// The metric in every replicate.
+    fn of_metric(&self, metric: usize) -> Vec<&[f64]> {
+        let replicates = 0..self.len();
+        replicates
+            .map(|replicate| self.values(metric, replicate))
+            .collect()
     }
 
     /// The differences self − other, point by point and metric by metric, each replicate with its like: a paired comparison of two systems
@@ -267,31 +229,10 @@ impl Replicates {
     }
 }
 
-/// The standard deviation with n − 1.
-fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    let squares: f64 = values.map(|value| (value - mean) * (value - mean)).sum();
-    if count < 2.0 {
-        f64::NAN
-    } else {
-        (squares / (count - 1.0)).sqrt()
-    }
-}
-
-/// The Poisson(1) count of a unit in a replicate, by inversion.
-fn poisson(seed: u64, replicate: u64, unit: u64) -> u32 {
-    let random =
-        splitmix64(splitmix64(splitmix64(seed).wrapping_add(replicate)).wrapping_add(unit));
-    let uniform = (random >> 11) as f64 * (0.5_f64).powi(53);
-    let (mut count, mut mass) = (0, (-1.0_f64).exp());
-    let mut below = mass;
-    while uniform >= below && count < 20 {
-        count += 1;
-        mass /= f64::from(count);
-        below += mass;
-    }
-    count
+/// How often a unit counts in a replicate: drawn from the three numbers alone.
+fn count(seed: u64, replicate: u64, unit: u64) -> u32 {
+    let of_replicate = splitmix64(splitmix64(seed).wrapping_add(replicate));
+    poisson(unit_interval(splitmix64(of_replicate.wrapping_add(unit))))
 }
 
 #[cfg(test)]
@@ -299,21 +240,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_poisson_of_mean_one() {
-        let n = 200_000;
-        let mut seen = [0_u32; 21];
-        (0..n).for_each(|unit| seen[poisson(7, 3, unit) as usize] += 1);
-        let mut mass = (-1.0_f64).exp();
-        for (count, &seen) in seen.iter().enumerate().take(6) {
-            if count > 0 {
-                mass /= count as f64;
-            }
-            let expected = mass * n as f64;
-            assert!(
-                (f64::from(seen) - expected).abs() < 5.0 * expected.sqrt(),
-                "{count}: {seen} against {expected}"
-            );
-        }
-        assert_eq!(poisson(7, 3, 11), poisson(7, 3, 11));
+    fn a_count_follows_from_seed_replicate_and_unit_alone() {
+        let counts = |seed, replicate| -> Vec<u32> {
+            (0..50).map(|unit| count(seed, replicate, unit)).collect()
+        };
+        assert_eq!(counts(7, 3), counts(7, 3));
+        assert_ne!(counts(7, 3), counts(7, 4));
+        assert_ne!(counts(7, 3), counts(8, 3));
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn of(metrics: &[Metric]) -> Self {
+    pub(super) fn new(metrics: &[Metric]) -> Self {
         let mut page: Vec<Column> = Vec::new();
         let mut judged = Vec::new();
         for metric in metrics {
@@ -89,7 +89,7 @@ impl Columns {
         self.moving() + 1 + self.judged.len()
     }
 
-    /// Writes what is said of [the set, the order] where it is asked for.
+    /// Writes the flags of [the set, the order], each where a metric reads it.
     pub(super) fn set_flags(&self, row: &mut [i64], flags: [i64; 2]) {
         for (at, flag) in [self.changed_set, self.changed_order]
             .into_iter()

@@ -41,7 +41,7 @@ impl Curves {
     }
 
     /// The value of a metric at x ≥ 0.
-    pub fn at(&self, metric: usize, x: f64) -> f64 {
+    pub fn value_at(&self, metric: usize, x: f64) -> f64 {
         self.values(metric)[self.step_at(x)]
     }
 

@@ -14,7 +14,7 @@ pub(super) const ONE: f64 = (1_u64 << 60) as f64;
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     walk: Walk,
-    held: Vec<f64>,
+    fixed: Vec<f64>,
     slopes: Vec<f64>,
     /// One row per candidate, one entry per page sum: gain / normaliser, in fixed point.
     gains: Vec<f64>,
@@ -45,9 +45,9 @@ impl Meter {
         self.fill_reference(plan, columns, n);
 
         let mut page = std::mem::take(&mut self.page);
-        page_at(&self.held, &self.slopes, 0.0, plan.k, &mut page);
+        page_at(&self.fixed, &self.slopes, 0.0, plan.k, &mut page);
         let start = self.row_at(columns, &page, request);
-        self.walk.start(&self.held, &self.slopes, 0.0, plan.k);
+        self.walk.start(&self.fixed, &self.slopes, 0.0, plan.k);
         page.clear();
         page.extend(self.walk.page().map(|candidate| candidate as u32));
         let after = self.row_at(columns, &page, request);
@@ -70,10 +70,10 @@ impl Meter {
         n: usize,
         block: &mut Block<i64>,
     ) {
-        self.held.clear();
-        self.held.resize(n, 0.0);
+        self.fixed.clear();
+        self.fixed.resize(n, 0.0);
         for (&weight, column) in weights.iter().zip(request.probabilities) {
-            for (score, &probability) in self.held.iter_mut().zip(*column) {
+            for (score, &probability) in self.fixed.iter_mut().zip(*column) {
                 *score += contribution(weight, probability);
             }
         }
@@ -81,7 +81,7 @@ impl Meter {
         self.slopes.resize(n, 0.0);
         self.fill_gains(columns, request, n, k.min(n));
         let mut page = std::mem::take(&mut self.page);
-        page_at(&self.held, &self.slopes, 0.0, k, &mut page);
+        page_at(&self.fixed, &self.slopes, 0.0, k, &mut page);
         block.end(request.unit, &self.row_at(columns, &page, request));
         self.page = page;
     }
@@ -131,13 +131,14 @@ impl Meter {
         }
     }
 
-    /// The request as lines: v = Σ of the held weights' contributions, in objective order, against the swept probability.
+    /// The request as lines: v = Σ of the fixed weights' contributions, in objective order, against the swept probability.
     fn fill_lines(&mut self, plan: &Plan, request: &Request<'_>, n: usize) {
-        self.held.clear();
-        self.held.resize(n, 0.0);
-        for (objective, weight) in plan.held() {
-            for (held, probability) in self.held.iter_mut().zip(request.probabilities[objective]) {
-                *held += weight * probability;
+        self.fixed.clear();
+        self.fixed.resize(n, 0.0);
+        for (objective, weight) in plan.fixed() {
+            for (fixed, probability) in self.fixed.iter_mut().zip(request.probabilities[objective])
+            {
+                *fixed += weight * probability;
             }
         }
         let slope = plan.slope();
@@ -148,7 +149,8 @@ impl Meter {
 
     fn fill_gains(&mut self, columns: &Columns, request: &Request<'_>, n: usize, places: usize) {
         while self.discounts.len() < places {
-            self.discounts.push(Discount::Log2.at(self.discounts.len()));
+            self.discounts
+                .push(Discount::Log2.weight(self.discounts.len()));
         }
         let shown: f64 = self.discounts[..places].iter().sum();
         let sums = columns.page.len();
@@ -195,7 +197,7 @@ impl Meter {
             return;
         }
         page_at(
-            &self.held,
+            &self.fixed,
             &self.slopes,
             plan.reference,
             plan.k,

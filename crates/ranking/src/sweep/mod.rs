@@ -1,6 +1,6 @@
 //! Exact curves over one weight: every metric of every page, for every x ≥ 0, from one pass over the log.
 //!
-//! The weight of one objective is −x (or +x) and the others are held, so that a candidate's score is a line in x (with two objectives and
+//! The weight of one objective is −x (or +x) and the others are fixed, so that a candidate's score is a line in x (with two objectives and
 //! α = 1, x is λ = −β/α). Per request, [`Walk`] finds all changes of the page; what a change does to each metric is a step; the steps of
 //! all requests, sorted and added up, are the curves. Nothing is sampled and no grid is chosen.
 //!
@@ -20,186 +20,23 @@
 //! sweep.push(&Request { unit: 1, probabilities: &[&engagement, &engagement_bait], realised: &[] })?;
 //! let curves = sweep.curves()?;
 //! assert_eq!(curves.breakpoints().len(), 2); // 0, and (0.5 − 0.375)/(0.75 − 0.25) = 0.25
-//! assert_eq!((curves.at(0, 0.2), curves.at(0, 0.3)), (0.75, 0.25));
-//! assert_eq!((curves.at(1, 0.2), curves.at(1, 0.3)), (0.0, 1.0));
+//! assert_eq!((curves.value_at(0, 0.2), curves.value_at(0, 0.3)), (0.75, 0.25));
+//! assert_eq!((curves.value_at(1, 0.2), curves.value_at(1, 0.3)), (0.0, 1.0));
 //! # Ok::<(), counterweight_ranking::RankingError>(())
 //! ```
 
 mod bootstrap;
+mod collect;
 mod columns;
 mod curves;
+mod line;
 mod measure;
 mod plan;
 mod pool;
 mod walk;
 
-use rayon::prelude::*;
-
-use self::{columns::Columns, measure::Meter};
-use crate::{error::RankingError, steps};
-
-pub use bootstrap::{Band, Replicates};
+pub use bootstrap::Replicates;
+pub use collect::Sweep;
 pub use curves::Curves;
 pub use plan::{Discount, Metric, Plan, Request, Sign};
 pub use walk::{Step, Walk};
-
-type Block = steps::Block<i64>;
-
-/// Steps after which pushed requests get a new block.
-const FULL: usize = 1 << 16;
-
-/// Requests that one thread takes at a time.
-const CHUNK: usize = 128;
-
-/// Collects the steps of requests. Memory grows with the steps, not with the candidates.
-#[derive(Debug)]
-pub struct Sweep {
-    plan: Plan,
-    columns: Columns,
-    blocks: Vec<Block>,
-    requests: usize,
-    meter: Meter,
-}
-
-impl Sweep {
-    /// A sweep without requests.
-    ///
-    /// # Errors
-    /// [`RankingError`] when the plan names an objective that is not there, has no place on its page, or a weight or reference that is no use.
-    pub fn new(plan: Plan) -> Result<Self, RankingError> {
-        plan.check()?;
-        Ok(Self {
-            columns: Columns::of(&plan.metrics),
-            plan,
-            blocks: Vec::new(),
-            requests: 0,
-            meter: Meter::default(),
-        })
-    }
-
-    /// What is swept.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// Requests so far.
-    pub fn requests(&self) -> usize {
-        self.requests
-    }
-
-    /// Steps so far. Each takes 8 bytes for its place and 8 for each sum behind the metrics.
-    pub fn steps(&self) -> usize {
-        self.blocks.iter().map(Block::steps).sum()
-    }
-
-    /// Adds one request.
-    ///
-    /// # Errors
-    /// [`RankingError`] names the request by its number, the candidate and the objective; the request is not added.
-    pub fn push(&mut self, request: &Request<'_>) -> Result<(), RankingError> {
-        let n = self.check(self.requests, request)?;
-        if self.blocks.last().is_none_or(|block| block.steps() >= FULL) {
-            self.blocks.push(Block::new(self.columns.moving()));
-        }
-        if let Some(block) = self.blocks.last_mut() {
-            self.meter
-                .measure(&self.plan, &self.columns, request, n, block);
-        }
-        self.requests += 1;
-        Ok(())
-    }
-
-    /// Adds one request with held weights of its own, one per objective, of which the swept one is not read.
-    pub(crate) fn push_under(
-        &mut self,
-        weights: &[f64],
-        request: &Request<'_>,
-    ) -> Result<(), RankingError> {
-        self.plan.weights.copy_from_slice(weights);
-        self.push(request)
-    }
-
-    /// Adds one request that is ranked by these weights for every x.
-    pub(crate) fn push_constant(
-        &mut self,
-        weights: &[f64],
-        request: &Request<'_>,
-    ) -> Result<(), RankingError> {
-        let n = self.check(self.requests, request)?;
-        if self.blocks.is_empty() {
-            self.blocks.push(Block::new(self.columns.moving()));
-        }
-        if let Some(block) = self.blocks.last_mut() {
-            let (k, columns) = (self.plan.k, &self.columns);
-            self.meter
-                .measure_constant((k, weights), columns, request, n, block);
-        }
-        self.requests += 1;
-        Ok(())
-    }
-
-    /// Each step in turn, on this thread: its ends and the value of each metric. Steps as in [`Curves`].
-    pub(crate) fn each_step(&self, mut visit: impl FnMut((f64, f64), &[f64])) {
-        let ratios = &self.columns.ratios;
-        let mut values = vec![0.0; ratios.len()];
-        steps::scan(&self.blocks, 0.0, self.columns.all(), |ends, sums| {
-            for (value, ratio) in values.iter_mut().zip(ratios) {
-                *value = sums[ratio.above] as f64 / sums[ratio.below] as f64;
-            }
-            visit(ends, &values);
-        });
-    }
-
-    /// Adds many requests on all threads of the current rayon pool. The curves are the same to the bit for any number of threads, and as if
-    /// each had been pushed.
-    ///
-    /// # Errors
-    /// As [`Self::push`], for the first bad request; then none is added.
-    pub fn extend(&mut self, requests: &[Request<'_>]) -> Result<(), RankingError> {
-        let done: Vec<Result<Block, RankingError>> = requests
-            .par_chunks(CHUNK)
-            .enumerate()
-            .map_init(Meter::default, |meter, (chunk, requests)| {
-                let mut block = Block::new(self.columns.moving());
-                for (at, request) in requests.iter().enumerate() {
-                    let n = self.check(self.requests + chunk * CHUNK + at, request)?;
-                    meter.measure(&self.plan, &self.columns, request, n, &mut block);
-                }
-                Ok(block)
-            })
-            .collect();
-        let blocks: Vec<Block> = done.into_iter().collect::<Result<_, _>>()?;
-        self.blocks.extend(blocks);
-        self.requests += requests.len();
-        Ok(())
-    }
-
-    fn check(&self, number: usize, request: &Request<'_>) -> Result<usize, RankingError> {
-        request.check(
-            number,
-            self.plan.weights.len(),
-            self.columns.labels_matter(),
-        )
-    }
-
-    /// Adds everything up. The sweep can go on.
-    ///
-    /// # Errors
-    /// [`RankingError::NoRequests`].
-    pub fn curves(&self) -> Result<Curves, RankingError> {
-        if self.requests == 0 {
-            return Err(RankingError::NoRequests);
-        }
-        let ratios = &self.columns.ratios;
-        let finish = |sums: &[i128], values: &mut [f64]| {
-            for (value, ratio) in values.iter_mut().zip(ratios) {
-                *value = sums[ratio.above] as f64 / sums[ratio.below] as f64;
-            }
-        };
-        let steps = steps::merge(&self.blocks, 0.0, self.columns.all(), ratios.len(), finish);
-        Ok(Curves {
-            metrics: self.plan.metrics.clone(),
-            steps,
-        })
-    }
-}

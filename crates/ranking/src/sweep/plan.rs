@@ -13,7 +13,7 @@ pub enum Discount {
 
 impl Discount {
     /// What the place counts; `place` from 0.
-    pub fn at(self, place: usize) -> f64 {
+    pub fn weight(self, place: usize) -> f64 {
         match self {
             Self::Flat => 1.0,
             Self::Log2 => 1.0 / (place as f64 + 2.0).log2(),
@@ -69,7 +69,7 @@ pub enum Sign {
     Positive,
 }
 
-/// What is swept: score = Σ weight · probability over the objectives, in which one weight is ±x for every x ≥ 0 and the rest are held.
+/// What is swept: score = Σ weight · probability over the objectives, in which one weight is ±x for every x ≥ 0 and the rest are fixed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Places of a page, at least 1.
@@ -113,10 +113,11 @@ impl Plan {
                 Metric::ChangedSet | Metric::ChangedOrder => {}
             }
         }
-        let held: Vec<f64> = self.held().map(|(_, weight)| weight).collect();
-        if !held.iter().all(|weight| weight.is_finite()) || held.iter().all(|&weight| weight == 0.0)
+        let fixed: Vec<f64> = self.fixed().map(|(_, weight)| weight).collect();
+        if !fixed.iter().all(|weight| weight.is_finite())
+            || fixed.iter().all(|&weight| weight == 0.0)
         {
-            return Err(RankingError::HeldWeights { weights: held });
+            return Err(RankingError::FixedWeights { weights: fixed });
         }
         if !(self.reference.is_finite() && self.reference >= 0.0) {
             return Err(RankingError::OutOfRange {
@@ -128,14 +129,14 @@ impl Plan {
         Ok(())
     }
 
-    /// The held objectives with their weights.
-    pub(super) fn held(&self) -> impl Iterator<Item = (usize, f64)> {
+    /// The fixed objectives with their weights.
+    pub(super) fn fixed(&self) -> impl Iterator<Item = (usize, f64)> {
         let swept = self.swept;
         let all = self.weights.iter().copied().enumerate();
         all.filter(move |&(objective, _)| objective != swept)
     }
 
-    /// The factor that turns the swept probability into the slope of a line `held − x·slope`.
+    /// The factor that turns the swept probability into the slope of a line `fixed − x·slope`.
     pub(super) fn slope(&self) -> f64 {
         match self.sign {
             Sign::Negative => 1.0,

@@ -3,7 +3,7 @@
 //! Each match of the tournament knows its winner, and where the loser overtakes it. Growing x replays only the matches whose
 //! winner has changed, so that a request of ten million candidates on one convex front is walked as surely as one of a hundred.
 
-use super::walk::Line;
+use super::line::Line;
 
 /// A match between the winners of two others.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +74,7 @@ impl Pool {
         while m < leaves {
             m = 2 * m + usize::from(self.matches[m].right);
         }
+        // It is as good as the leader was, so it wins every match of that leaf's path as it stands.
         self.matches[m].winner = line;
         while m > 1 {
             m /= 2;
@@ -90,6 +91,8 @@ impl Pool {
                 }
             }
             let upset = self.settle(lines, m, now);
+            // The winner may have changed below, or been overtaken here; turning the match once is enough, since the
+            // one that is now on top has the smaller slope and cannot be overtaken back.
             if upset <= now {
                 self.matches[m].right = !self.matches[m].right;
                 self.settle(lines, m, now);

@@ -1,7 +1,7 @@
 //! One request's ranking as its swept weight grows: which candidates change places, and where. The heart of every exact curve.
 //!
-//! Candidate i is the line `held[i] − x·swept[i]`, best is highest, and x grows. Two lines cross at
-//! x = (heldᵢ − heldⱼ)/(sweptᵢ − sweptⱼ), at most once, and then the one with the smaller `swept` is on top for good. So the
+//! Candidate i is the line `fixed[i] − x·swept[i]`, best is highest, and x grows. Two lines cross at
+//! x = (fixedᵢ − fixedⱼ)/(sweptᵢ − sweptⱼ), at most once, and then the one with the smaller `swept` is on top for good. So the
 //! ordered top k changes in two ways only: neighbours on the page swap, or the best candidate off the page overtakes the last
 //! one on it. The walk keeps the crossing of each neighbouring pair and always takes the smallest.
 //!
@@ -11,7 +11,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::pool::Pool;
+use super::{line::Line, pool::Pool};
 use crate::order::ascending;
 
 /// Two candidates change places.
@@ -26,31 +26,6 @@ pub struct Step {
     pub rises: usize,
     /// The candidate that moves down.
     pub falls: usize,
-}
-
-/// A candidate's score as the line `held − x·swept`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
-    held: f64,
-    pub(super) swept: f64,
-    candidate: u32,
-}
-
-impl Line {
-    /// Where `other`, now below, overtakes this line; ∞ where it never does. Among parallel lines the better one belongs on top
-    /// at once; they can come to stand the other way round where both pass a third line in one point.
-    pub(super) fn overtaken_by(&self, other: &Line, now: f64) -> f64 {
-        if other.swept < self.swept {
-            now.max((self.held - other.held) / (self.swept - other.swept))
-        } else if other.swept == self.swept
-            && (other.held > self.held
-                || (other.held == self.held && other.candidate < self.candidate))
-        {
-            now
-        } else {
-            f64::INFINITY
-        }
-    }
 }
 
 /// A walk over one request. It is meant to be kept and started again, so that its memory is used again.
@@ -73,11 +48,11 @@ impl Walk {
     /// Begins at `start`, or right after it: candidates that are equal there stand as they will for a larger x, and
     /// candidates that stay equal in the order of their positions in the slices.
     ///
-    /// `held` and `swept` have one finite entry per candidate, at most 2³² − 1; the page has `k` ≥ 1 places.
+    /// `fixed` and `swept` have one finite entry per candidate, at most 2³² − 1; the page has `k` ≥ 1 places.
     /// O(n log n) for n candidates.
-    pub fn start(&mut self, held: &[f64], swept: &[f64], start: f64, k: usize) {
+    pub fn start(&mut self, fixed: &[f64], swept: &[f64], start: f64, k: usize) {
         self.now = start;
-        self.keep_skyband(held, swept, start, k);
+        self.keep_skyband(fixed, swept, start, k);
         let places = k.min(self.lines.len());
         self.page.clear();
         self.page.extend(0..places as u32);
@@ -101,8 +76,9 @@ impl Walk {
         loop {
             let (place, x) = self.earliest()?;
             let pool_changes = self.pool.changes_at();
+            // On a tie the pool goes first: who overtakes the last place must be the best off the page, or a line that
+            // another one there has passed in the same point would get on it.
             if pool_changes <= x {
-                // Who leads the pool changes first; that is no change of the page.
                 if pool_changes > limit || pool_changes == f64::INFINITY {
                     return None;
                 }
@@ -129,6 +105,7 @@ impl Walk {
             self.pool.replace_leader(&self.lines, falls, self.now)
         };
         self.page[place] = rises;
+        // Only three neighbourhoods have new lines in them; every other crossing stays as it was found.
         if place > 0 {
             self.look_below(place - 1);
         }
@@ -158,6 +135,8 @@ impl Walk {
 
     /// The place that is overtaken first, and where.
     fn earliest(&self) -> Option<(usize, f64)> {
+        // Pages are short: looking at every place is faster than keeping a heap in order. Of equal places the first is
+        // taken, so that the walk is the same on every machine.
         let mut best = (0, *self.overtaken.first()?);
         for (place, &x) in self.overtaken.iter().enumerate().skip(1) {
             if x < best.1 {
@@ -173,13 +152,14 @@ impl Walk {
 
     /// Sorts best first, and leaves out who has k others at least as good at the start and with a `swept` no larger: these stay
     /// in front for ever (the k-skyband).
-    fn keep_skyband(&mut self, held: &[f64], swept: &[f64], start: f64, k: usize) {
+    fn keep_skyband(&mut self, fixed: &[f64], swept: &[f64], start: f64, k: usize) {
         self.keys.clear();
-        let candidates = held.iter().zip(swept).zip(0..);
+        let candidates = fixed.iter().zip(swept).zip(0..);
         self.keys
-            .extend(candidates.map(|((&held, &swept), candidate)| {
+            .extend(candidates.map(|((&fixed, &swept), candidate)| {
+                // Equal scores order by slope: right after `start` the smaller one is ahead.
                 (
-                    !ascending(held - start * swept),
+                    !ascending(fixed - start * swept),
                     ascending(swept),
                     candidate,
                 )
@@ -188,6 +168,8 @@ impl Walk {
         self.lines.clear();
         self.smallest.clear();
         for &(_, slope, candidate) in &self.keys {
+            // Lines come best first, so that each one before is at least as good here; of these the heap keeps the k
+            // smallest slopes. A line whose slope is not below the largest of them has k lines above it for ever.
             if self.smallest.len() < k {
                 self.smallest.push(slope);
             } else {
@@ -197,7 +179,7 @@ impl Walk {
                 }
             }
             self.lines.push(Line {
-                held: held[candidate as usize],
+                fixed: fixed[candidate as usize],
                 swept: swept[candidate as usize],
                 candidate,
             });
@@ -211,18 +193,18 @@ mod tests {
 
     use super::*;
 
-    fn sorted(held: &[f64], swept: &[f64], x: f64, k: usize) -> Vec<usize> {
-        let score = |i: usize| held[i] - x * swept[i];
-        let mut order: Vec<usize> = (0..held.len()).collect();
+    fn sorted(fixed: &[f64], swept: &[f64], x: f64, k: usize) -> Vec<usize> {
+        let score = |i: usize| fixed[i] - x * swept[i];
+        let mut order: Vec<usize> = (0..fixed.len()).collect();
         order.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
         order.truncate(k);
         order
     }
 
     /// The pages of all intervals in which numbers of some width fit, each with the interval.
-    fn pages(held: &[f64], swept: &[f64], start: f64, k: usize) -> Vec<(f64, f64, Vec<usize>)> {
+    fn pages(fixed: &[f64], swept: &[f64], start: f64, k: usize) -> Vec<(f64, f64, Vec<usize>)> {
         let mut walk = Walk::default();
-        walk.start(held, swept, start, k);
+        walk.start(fixed, swept, start, k);
         let mut pages = Vec::new();
         let (mut low, mut page) = (start, walk.page().collect::<Vec<_>>());
         while let Some(step) = walk.next_before(f64::INFINITY) {
@@ -243,8 +225,8 @@ mod tests {
         pages
     }
 
-    fn check(held: &[f64], swept: &[f64], start: f64, k: usize) -> Result<(), TestCaseError> {
-        let pages = pages(held, swept, start, k);
+    fn check(fixed: &[f64], swept: &[f64], start: f64, k: usize) -> Result<(), TestCaseError> {
+        let pages = pages(fixed, swept, start, k);
         for (low, high, page) in &pages {
             let middle = if high.is_finite() {
                 0.5 * (low + high)
@@ -252,7 +234,7 @@ mod tests {
                 2.0 * low + 1.0
             };
             if high - low > 1e-9 * middle {
-                prop_assert_eq!(page, &sorted(held, swept, middle, k), "at {}", middle);
+                prop_assert_eq!(page, &sorted(fixed, swept, middle, k), "at {}", middle);
             }
         }
         for pair in pages.windows(2) {
@@ -266,9 +248,9 @@ mod tests {
         fn every_page_is_the_one_that_sorting_gives(
             rows in prop::collection::vec((0.0..1.0f64, 0.0..1.0f64), 1..60), k in 1usize..14, start in 0.0..3.0f64,
         ) {
-            let (held, swept): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-            check(&held, &swept, 0.0, k)?;
-            check(&held, &swept, start, k)?;
+            let (fixed, swept): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+            check(&fixed, &swept, 0.0, k)?;
+            check(&fixed, &swept, start, k)?;
         }
 
         /// Halves are exact, so that many lines meet in one point, and many are the same.
@@ -276,9 +258,9 @@ mod tests {
         fn ties_and_duplicates_are_walked_too(
             rows in prop::collection::vec((0i8..5, -4i8..5), 1..40), k in 1usize..9,
         ) {
-            let (held, swept): (Vec<f64>, Vec<f64>) =
+            let (fixed, swept): (Vec<f64>, Vec<f64>) =
                 rows.into_iter().map(|(h, s)| (f64::from(h) / 2.0, f64::from(s) / 4.0)).unzip();
-            check(&held, &swept, 0.0, k)?;
+            check(&fixed, &swept, 0.0, k)?;
         }
     }
 
@@ -301,9 +283,9 @@ mod tests {
     fn a_convex_front_of_many_candidates_is_walked_in_time() {
         let n = 200_000;
         let swept: Vec<f64> = (0..n).map(|i| f64::from(i) / f64::from(n)).collect();
-        let held: Vec<f64> = swept.iter().map(|b| 2.0 * b - b * b).collect();
+        let fixed: Vec<f64> = swept.iter().map(|b| 2.0 * b - b * b).collect();
         let mut walk = Walk::default();
-        walk.start(&held, &swept, 0.0, 3);
+        walk.start(&fixed, &swept, 0.0, 3);
         let entries = std::iter::from_fn(|| walk.next_before(f64::INFINITY))
             .filter(|step| step.place == 2)
             .count();

@@ -65,10 +65,10 @@ impl Problem {
     fn crossings(&self) -> Vec<f64> {
         let mut all = vec![0.0];
         for request in self.requests.iter().filter(|request| request.free) {
-            let mut held = request.weights.clone();
-            held[self.swept] = 0.0;
+            let mut fixed = request.weights.clone();
+            fixed[self.swept] = 0.0;
             let (v, b) = (
-                combine(&held, &request.columns),
+                combine(&fixed, &request.columns),
                 &request.columns[self.swept],
             );
             for i in 0..v.len() {
@@ -114,7 +114,7 @@ fn problem(probability: BoxedStrategy<f64>) -> impl Strategy<Value = Problem> {
                     prop::collection::vec(column, objectives)
                 }
             }),
-            // A few groups of held weights, among them two that differ in the gain's.
+            // A few groups of fixed weights, among them two that differ in the gain's.
             prop::sample::select(vec![0.5, 1.0, 2.0]),
             prop::collection::vec(number(-1.0..1.0), objectives),
             prop::bool::weighted(0.7),
@@ -149,7 +149,7 @@ fn problem(probability: BoxedStrategy<f64>) -> impl Strategy<Value = Problem> {
     })
 }
 
-/// Many requests under three sets of held weights, a tenth of them with a weight of their own.
+/// Many requests under three sets of fixed weights, a tenth of them with a weight of their own.
 fn large(objectives: usize, seed: u64) -> Problem {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let request = |number: usize| {
@@ -339,7 +339,7 @@ proptest! {
             Goal::AtLeast(gain) => Goal::AtLeast(exact(gain)),
             Goal::Rate(rate) => Goal::Rate(rate),
         };
-        // Sums of the held weights are exact, and the sought one's contribution comes last: what ties as lines ties as it is served.
+        // Sums of the fixed weights are exact, and the sought one's contribution comes last: what ties as lines ties as it is served.
         let mut problem = problem;
         let last = problem.requests[0].weights.len() - 1;
         for request in &mut problem.requests {

@@ -71,12 +71,12 @@ fn swept_weight(plan: &Plan, x: f64) -> f64 {
 fn page(plan: &Plan, request: &Owned, x: f64) -> Vec<usize> {
     let n = request.probabilities[0].len();
     let score = |i: usize| {
-        let held: f64 = (0..OBJECTIVES)
+        let fixed: f64 = (0..OBJECTIVES)
             .filter(|&m| m != plan.swept)
             .fold(0.0, |sum, m| {
                 sum + plan.weights[m] * request.probabilities[m][i]
             });
-        held + swept_weight(plan, x) * request.probabilities[plan.swept][i]
+        fixed + swept_weight(plan, x) * request.probabilities[plan.swept][i]
     };
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
@@ -188,7 +188,7 @@ fn check(plan: &Plan, requests: &[Owned]) -> Result<(), TestCaseError> {
         };
         prop_assert_eq!(curves.step_at(x), step);
         for (at, &metric) in plan.metrics.iter().enumerate() {
-            let (ours, theirs) = (curves.at(at, x), brute(plan, requests, metric, x));
+            let (ours, theirs) = (curves.value_at(at, x), brute(plan, requests, metric, x));
             prop_assert!(
                 (ours - theirs).abs() < 1e-9 || (ours.is_nan() && theirs.is_nan()),
                 "{metric:?} at {x}: {ours} against {theirs}"
@@ -326,7 +326,7 @@ fn few_candidates_one_candidate_and_equal_scores_have_curves() {
         let curves = curves(&plan, &[flat(n)]).expect("a good log");
         assert_eq!(curves.breakpoints(), [0.0]);
         let at = |metric| {
-            curves.at(
+            curves.value_at(
                 plan.metrics
                     .iter()
                     .position(|m| *m == metric)
@@ -429,7 +429,7 @@ fn what_cannot_be_measured_is_refused_by_name() {
             weights: vec![0.0; 3],
             ..good.clone()
         })
-        .contains("held weights")
+        .contains("fixed weights")
     );
     assert!(
         refused(Plan {
@@ -521,7 +521,10 @@ fn replicates_are_paired_exact_and_independent_of_threads() {
     let replicates = sweep_all.bootstrap(&at, 20, 9).expect("good points");
     for metric in 0..plan.metrics.len() {
         for (point, &x) in at.iter().enumerate() {
-            assert_eq!(replicates.estimate(metric)[point], curves.at(metric, x));
+            assert_eq!(
+                replicates.estimate(metric)[point],
+                curves.value_at(metric, x)
+            );
         }
     }
     for threads in [1, 3] {
@@ -568,7 +571,7 @@ fn bands_hold_the_whole_curve_as_often_as_they_say() {
     };
     let truth = sweep(&users(30_000, 1, 8, 1)).curves().expect("requests");
     let runs = 200;
-    let held = (0..runs)
+    let covered = (0..runs)
         .filter(|run| {
             let band = sweep(&users(60, 2, 8, 1000 + run))
                 .bootstrap(&at, 150, *run)
@@ -576,9 +579,9 @@ fn bands_hold_the_whole_curve_as_often_as_they_say() {
                 .band(0, 0.9);
             at.iter()
                 .zip(band.low.iter().zip(&band.high))
-                .all(|(&x, (low, high))| (*low..=*high).contains(&truth.at(0, x)))
+                .all(|(&x, (low, high))| (*low..=*high).contains(&truth.value_at(0, x)))
         })
         .count();
     // 0.9 of 200 is 180, with a standard deviation of 4.2; small samples make bootstrap bands a little narrow.
-    assert!((164..=196).contains(&held), "{held} of {runs}");
+    assert!((164..=196).contains(&covered), "{covered} of {runs}");
 }

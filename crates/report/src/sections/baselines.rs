@@ -1,6 +1,6 @@
 //! What orders that need no weight achieve.
 
-use counterweight_offline::{FrontReport, normal_quantile};
+use counterweight_evaluation::{FrontReport, normal_quantile};
 
 use crate::{
     document::{Block, Table, line},

@@ -1,7 +1,7 @@
 //! How far the probabilities can be believed.
 
 use counterweight_chart::{Axis, Chart, Ink, Line, Mark};
-use counterweight_offline::{Bin, Calibrated};
+use counterweight_evaluation::{Bin, Calibrated};
 
 use crate::{
     document::{Block, Plot, Table, line},

@@ -1,7 +1,7 @@
 //! Two models and a weighted sum against one model of the combined loss.
 
 use counterweight_chart::{Axis, Chart, Ink, Line, Mark};
-use counterweight_offline::{Comparison, Interval, OptionFront, Verdict};
+use counterweight_evaluation::{Comparison, Interval, OptionFront, Verdict};
 
 use crate::{
     document::{Block, Plot, Table, line, paragraphs},

@@ -1,7 +1,7 @@
 //! Gain and cost over λ, and how many pages change.
 
 use counterweight_chart::{Axis, Chart, Ink, Line};
-use counterweight_offline::GridPoint;
+use counterweight_evaluation::GridPoint;
 
 use crate::{
     document::{Block, Plot, line},
@@ -28,7 +28,7 @@ struct Prose {
 }
 
 pub(super) fn blocks(view: &FrontView<'_>) -> Result<Vec<Block>, ReportError> {
-    let reference = view.asked.reference;
+    let reference = view.question.reference;
     let changed = view.curve(|name| name == "changed");
     let settled = view.settled();
     let recommended = view.recommended.map(|own| own.lambda);

@@ -1,6 +1,6 @@
 //! One request before and after.
 
-use counterweight_offline::{Example, ExampleRow};
+use counterweight_evaluation::{Example, ExampleRow};
 use counterweight_ranking::symbol;
 
 use crate::{
@@ -23,7 +23,7 @@ struct Prose<'a> {
 }
 
 pub(super) fn blocks(report: &Report) -> Result<Vec<Block>, ReportError> {
-    let (Some(example), Some(asked)) = (&report.example, &report.question) else {
+    let (Some(example), Some(question)) = (&report.example, &report.question) else {
         return Ok(Vec::new());
     };
     let Example {
@@ -34,7 +34,7 @@ pub(super) fn blocks(report: &Report) -> Result<Vec<Block>, ReportError> {
         changed,
         rows,
     } = example;
-    let terms = asked.objectives.iter().enumerate();
+    let terms = question.objectives.iter().enumerate();
     let terms = terms.map(|(at, name)| format!("{}·P({})", symbol(at), display_name(name)));
     let prose = Prose {
         score: terms.collect::<Vec<_>>().join(" + "),
@@ -46,13 +46,13 @@ pub(super) fn blocks(report: &Report) -> Result<Vec<Block>, ReportError> {
         changed: *changed,
     };
     let mut header = ["candidate", "before", "after"].map(str::to_owned).to_vec();
-    let names = asked.objectives.iter();
+    let names = question.objectives.iter();
     header.extend(names.map(|name| format!("P({})", display_name(name))));
     header.extend(["score before", "score after", "outcome"].map(str::to_owned));
     let mut table = Table::new(line(&prose.as_caption())?, header, 1);
     table.rows = rows
         .iter()
-        .map(|row| cells(row, *k, &asked.objectives))
+        .map(|row| cells(row, *k, &question.objectives))
         .collect();
     Ok(vec![
         Block::Text(line(&prose.as_words())?),

@@ -1,7 +1,7 @@
 //! The front: what each weight gains and costs.
 
 use counterweight_chart::{Axis, Chart, Ink, Line, Mark};
-use counterweight_offline::GridPoint;
+use counterweight_evaluation::GridPoint;
 
 use crate::{
     document::{Block, Plot, Table, line, paragraphs},
@@ -59,7 +59,7 @@ impl Prose {
     fn new(view: &FrontView<'_>) -> Self {
         let front = view.front;
         let trade = trade(view);
-        let end = |point: &counterweight_offline::FrontPoint| End {
+        let end = |point: &counterweight_evaluation::FrontPoint| End {
             gain: format!("{:.4}", point.gain),
             cost: format!("{:.4}", point.cost),
         };
@@ -67,7 +67,7 @@ impl Prose {
             gain: view.gain_name(),
             cost: view.cost_name(),
             symbol: view.symbol(),
-            sign: if view.asked.positive { "" } else { "−" },
+            sign: if view.question.positive { "" } else { "−" },
             level: 100.0 * front.draws.level,
             part: part(front.part),
             counted: view.counted(),
@@ -76,7 +76,7 @@ impl Prose {
             hull: front.hull.len(),
             hypervolume: format!("{:.4}", front.hypervolume),
             rows: ROWS,
-            compared_with: trade.is_some().then(|| short(view.asked.reference)),
+            compared_with: trade.is_some().then(|| short(view.question.reference)),
             trade,
             ends: match front.hull.as_slice() {
                 [low, .., high] => Some([end(low), end(high)]),
@@ -105,7 +105,7 @@ pub(super) fn ends(view: &FrontView<'_>) -> Result<String, ReportError> {
 
 /// What the recommended weight changes, else the one that halves the cost or comes nearest to it.
 fn trade(view: &FrontView<'_>) -> Option<Trade> {
-    let now = view.nearest(view.asked.reference)?;
+    let now = view.nearest(view.question.reference)?;
     let [gain, cost] = [view.gain(now).value, view.cost(now).value];
     let half = |point: &&GridPoint| (view.cost(point).value - 0.5 * cost).abs();
     let point = match view.recommended {
@@ -153,8 +153,8 @@ pub(crate) fn chart(view: &FrontView<'_>) -> Result<Chart, ReportError> {
         interval: None,
     };
     let mut marks = Vec::new();
-    if let Some(now) = view.nearest(view.asked.reference) {
-        let label = format!("now, λ = {}", short(view.asked.reference));
+    if let Some(now) = view.nearest(view.question.reference) {
+        let label = format!("now, λ = {}", short(view.question.reference));
         marks.push(mark(label, Ink::Text, true, at(now)));
     }
     if let Some((lambda, point)) = view
@@ -257,7 +257,10 @@ fn table(view: &FrontView<'_>, caption: String) -> Table {
         // The last point stands for every λ above the last breakpoint.
         let mut cells = match last == Some(point.lambda) {
             true => vec!["→ ∞".to_owned(), "–".to_owned()],
-            false => vec![short(point.lambda), short(point.weights[view.asked.swept])],
+            false => vec![
+                short(point.lambda),
+                short(point.weights[view.question.swept]),
+            ],
         };
         cells.extend(curves.iter().map(|curve| {
             let own = point.values[*curve];

@@ -1,6 +1,6 @@
 //! How everything was computed, so that it can be checked and made again.
 
-use counterweight_offline::{Objective, Source};
+use counterweight_evaluation::{Objective, Source};
 
 use crate::{
     document::{Block, line, paragraphs},

@@ -1,7 +1,7 @@
 //! What other policies would have achieved: estimates, and which of them are refused.
 
 use counterweight_chart::{Axis, Chart, Line};
-use counterweight_offline::{OpeReport, PolicyRow};
+use counterweight_evaluation::{OpeReport, PolicyRow};
 
 use crate::{
     document::{Block, Plot, Table, line},

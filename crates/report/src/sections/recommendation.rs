@@ -1,7 +1,7 @@
 //! The recommendation: the finding at the top, and the section that supports it.
 
 use counterweight_chart::Ink;
-use counterweight_offline::{Interval, Outcome, Recommendation, Recommended};
+use counterweight_evaluation::{Interval, Outcome, Recommendation, Recommended};
 use counterweight_ranking::symbol;
 
 use crate::{
@@ -72,7 +72,7 @@ pub(super) fn finding(answer: &Recommendation) -> Result<String, ReportError> {
 
 /// The weights, and what they change, as large figures.
 pub(super) fn highlights(report: &Report) -> Vec<Highlight> {
-    let (Some(found), Some(asked)) = (report.recommended(), &report.question) else {
+    let (Some(found), Some(question)) = (report.recommended(), &report.question) else {
         return Vec::new();
     };
     let changed = |objective: usize, own: Interval, now: Interval| {
@@ -81,7 +81,7 @@ pub(super) fn highlights(report: &Report) -> Vec<Highlight> {
             false => format!("{value:+.4}"),
         };
         Highlight {
-            name: capitalised(&display_name(&asked.objectives[objective])),
+            name: capitalised(&display_name(&question.objectives[objective])),
             value: share(own.value),
             detail: format!(
                 "({} to {}) against λ = {} now",
@@ -99,8 +99,8 @@ pub(super) fn highlights(report: &Report) -> Vec<Highlight> {
             detail: format!("λ = {}", short(found.lambda)),
             ink: Ink::Green.class(),
         },
-        changed(asked.gain, found.gain_change, found.reference.gain),
-        changed(asked.swept, found.cost_change, found.reference.cost),
+        changed(question.gain, found.gain_change, found.reference.gain),
+        changed(question.swept, found.cost_change, found.reference.cost),
     ]
 }
 

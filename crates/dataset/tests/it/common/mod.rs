@@ -5,11 +5,10 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
     reason = "shared by several test programs, each of which uses a part"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use counterweight_dataset::{Dataset, DatasetError, Loaded};
 use tempfile::TempDir;
@@ -76,26 +75,4 @@ pub fn names(message: &str, parts: &[&str]) {
             "{part:?} is not in the message: {message}"
         );
     }
-}
-
-/// The shared real data, or nothing after saying loudly that the test is skipped.
-pub fn shared_data(file: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("COUNTERWEIGHT_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
-        PathBuf::from,
-    );
-    if folder.join(file).is_file() {
-        return Some(folder);
-    }
-    let message = format!(
-        "SKIPPED: {} is not in {}; set COUNTERWEIGHT_DATA to its folder",
-        file,
-        folder.display()
-    );
-    assert!(
-        std::env::var("COUNTERWEIGHT_REQUIRE_ALL").as_deref() != Ok("1"),
-        "{message}"
-    );
-    eprintln!("{message}");
-    None
 }

@@ -1,0 +1,25 @@
+//! Impression logs: what was ranked, what was shown, and what came of it.
+//!
+//! [`Log`] reads a log request by request, with the probabilities that it logged or those of models at hand; users are
+//! in the tune part or in the test part, never in both. [`LogWriter`] writes a log in the columns of `data/SCHEMA.md`.
+
+pub mod columns;
+mod deal;
+mod error;
+mod export;
+mod gathering;
+mod log;
+mod ranked;
+mod read;
+mod request;
+mod score;
+mod summary;
+mod versions;
+
+pub use error::LogError;
+pub use export::{LogWriter, WrittenLog};
+pub use gathering::MOST_CANDIDATES;
+pub use log::{Log, LogOptions, Objective, Source, UnshownLabels};
+pub use ranked::{DrawnLambda, RankedObjective, RankedRequest};
+pub use request::{Exploration, Logged, Part, Parts, Request};
+pub use summary::Summary;

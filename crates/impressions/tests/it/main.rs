@@ -1,0 +1,7 @@
+//! Every integration test of this crate, in one binary.
+
+mod common;
+
+mod awkward;
+mod parts;
+mod reading;

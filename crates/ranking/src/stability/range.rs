@@ -1,0 +1,22 @@
+//! A range of one weight.
+
+/// Closed; ends may be infinite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Range {
+    pub(super) const ALL: Self = Self {
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+    };
+
+    /// Whether w lies in it, ends included.
+    pub fn contains(self, w: f64) -> bool {
+        self.low <= w && w <= self.high
+    }
+}
