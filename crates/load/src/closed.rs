@@ -2,7 +2,7 @@
 
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{run::Phase, tally::Outcome};
+use crate::{phase::Phase, tally::Outcome};
 
 /// Keeps `concurrency` requests in flight until the phase is over, then waits for the last answers.
 pub(crate) async fn run(phase: Phase, concurrency: usize) {

@@ -22,6 +22,7 @@
 //! ```
 
 mod options;
+mod phase;
 mod run;
 
 mod inputs;

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::mpsc, time::Instant};
 
-use crate::{LoadError, run::Phase, tally::Outcome};
+use crate::{LoadError, phase::Phase, tally::Outcome};
 
 /// Beyond this many requests in flight the sending waits, while the schedule does not: what waits is sent late and its latency
 /// says so.

@@ -6,6 +6,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     LoadError, Mode, Options, Report, Workload, closed, open,
+    phase::Phase,
     request::{Prepared, prepare},
     tally::Recorder,
 };
@@ -23,15 +24,6 @@ pub struct Progress {
     pub answered: u64,
     /// Requests of this phase that failed.
     pub failed: u64,
-}
-
-/// Requests to send, where to count them, and for how long.
-#[derive(Debug, Clone)]
-pub(crate) struct Phase {
-    pub(crate) prepared: Arc<Prepared>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) timeout: Duration,
-    pub(crate) length: Duration,
 }
 
 /// Loads a server as the options say; `progress` is called about ten times a second.

@@ -1,10 +1,10 @@
-//! The calls themselves: messages are encoded before the run and answers are not decoded, so that a run measures the server
-//! and not the generator.
+//! The calls themselves: messages are encoded before the run and answers are not decoded, so that a
+//! run measures the server and not the generator.
 
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes};
-use counterweight_proto::Unary;
+use counterweight_proto::{Unary, error_chain};
 use http::uri::PathAndQuery;
 use tokio::time::{Instant, timeout_at};
 use tonic::{
@@ -51,20 +51,11 @@ pub(crate) async fn connect(address: &str, channels: usize) -> Result<Vec<Channe
             .await
             .map_err(|error| LoadError::Connect {
                 address: address.to_owned(),
-                reason: deepest(&error),
+                reason: error_chain(&error),
             })?;
         connected.push(channel);
     }
     Ok(connected)
-}
-
-/// The innermost error: tonic's own text is only "transport error".
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// One connection, ready to send encoded messages to one method.
@@ -80,7 +71,8 @@ impl Caller {
         Self { grpc, path }
     }
 
-    /// Sends one encoded message; the encoded answer, or DEADLINE_EXCEEDED when there is none by `deadline`.
+    /// Sends one encoded message; the encoded answer, or DEADLINE_EXCEEDED when there is none by
+    /// `deadline`.
     pub(crate) async fn call(
         &mut self,
         message: Bytes,
@@ -108,7 +100,7 @@ impl Caller {
         self.grpc
             .ready()
             .await
-            .map_err(|error| Status::unavailable(deepest(&*error)))?;
+            .map_err(|error| Status::unavailable(error_chain(&*error)))?;
         let codec = Encoded(message.len());
         let mut request = Request::new(message);
         request.set_timeout(timeout);

@@ -1,32 +1,19 @@
-//! Everything that goes wrong in this crate, and the one place where it becomes a gRPC status.
+//! Everything that can go wrong in this crate, and the one match from error to gRPC code.
 
-use std::{collections::HashMap, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use counterweight_model::ModelError;
+use counterweight_serving::{ServingError, status};
 use counterweight_tensor::TensorError;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
-
-/// Domain of every `google.rpc.ErrorInfo`.
-const DOMAIN: &str = "counterweight";
-/// A status travels in HTTP headers, where clients take 8 KiB in all, and half of this may be escaped threefold.
-const MAX_MESSAGE_CHARS: usize = 700;
-const MAX_FIELD_CHARS: usize = 100;
 
 /// Why a server did not start, or a request was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelServerError {
-    /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}")]
-    Bind {
-        /// The address.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The repository folder can not be read.
+    /// The repository folder cannot be read.
     #[error(
-        "model repository {path}: {source}; it must be a folder with one model folder per model"
+        "cannot read the model repository {path}: {source}; it must be a folder with one folder \
+         per model"
     )]
     Repository {
         /// The folder.
@@ -34,7 +21,7 @@ pub enum ModelServerError {
         /// Why.
         source: io::Error,
     },
-    /// A setting makes no sense.
+    /// A setting is out of its range.
     #[error("{setting} must be {expected}")]
     Setting {
         /// Name of the setting.
@@ -42,64 +29,54 @@ pub enum ModelServerError {
         /// What it must be.
         expected: &'static str,
     },
-    /// Metrics or reflection could not be set up.
-    #[error("{what}: {problem}")]
-    Setup {
-        /// What was set up.
-        what: &'static str,
-        /// What went wrong.
-        problem: String,
-    },
-    /// The gRPC transport broke.
-    #[error("gRPC transport: {0}")]
-    Transport(#[from] tonic::transport::Error),
+    /// A listener, a metric, the transport or a background task failed.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
     /// No model of that name.
-    #[error(
-        "no model {model:?} here; there {}",
-        listed(available, "is no model", "are")
-    )]
+    #[error("there is no model {model:?}; available: {}", list(available))]
     UnknownModel {
-        /// What was asked for.
+        /// The name that was requested.
         model: String,
-        /// Models that are here.
+        /// The models that are served.
         available: Vec<String>,
     },
     /// No such version of a model.
     #[error(
-        "model {model:?} has no version {version:?}; there {}",
-        listed(available, "is none", "are")
+        "model {model:?} has no version {version:?}; available: {}",
+        list(available)
     )]
     UnknownVersion {
         /// The model.
         model: String,
-        /// What was asked for.
+        /// The name that was requested.
         version: String,
-        /// Versions that are loaded.
+        /// The versions that are loaded.
         available: Vec<String>,
     },
-    /// The model or version is known, but not loaded.
+    /// The model or version is known but not loaded.
     #[error("model {model:?} {version:?} is not loaded: {reason}")]
     NotLoaded {
         /// The model.
         model: String,
-        /// The version; empty for the served default.
+        /// The version; empty for the default.
         version: String,
         /// Why not.
         reason: String,
     },
-    /// A load was asked for and failed; what was loaded before is served on.
-    #[error("model {model:?} {version:?} can not be loaded: {reason}")]
+    /// A requested load failed; what was loaded before stays served.
+    #[error("cannot load model {model:?} {version:?}: {reason}")]
     LoadFailed {
         /// The model.
         model: String,
-        /// The version; empty when no version could be told.
+        /// The version; empty when it is not known.
         version: String,
         /// Why not.
         reason: String,
     },
-    /// The served default can not be unloaded alone.
+    /// The default version cannot be unloaded alone.
     #[error(
-        "version {version:?} is what model {model:?} serves by default; let LATEST name another version first, or unload the whole model"
+        "version {version:?} is the default of model {model:?}: let LATEST name another version \
+         first, or unload the whole model"
     )]
     UnloadsDefault {
         /// The model.
@@ -107,7 +84,7 @@ pub enum ModelServerError {
         /// The version.
         version: String,
     },
-    /// A parameter of the protocol that is not spoken here.
+    /// A parameter of the protocol that this server does not support.
     #[error("parameter {parameter:?} is not supported: {advice}")]
     Parameter {
         /// Its name.
@@ -115,18 +92,18 @@ pub enum ModelServerError {
         /// What to do.
         advice: &'static str,
     },
-    /// A tensor that is no tensor.
+    /// A tensor is malformed.
     #[error(transparent)]
     Tensor(#[from] TensorError),
-    /// The request has no tensors, so that nothing says how many rows there are.
-    #[error("the request has no input tensors; send one per input of the model, at least one row")]
+    /// The request has no tensors, so the number of rows is unknown.
+    #[error("the request has no input tensors: send one per input, with at least one row")]
     NoRows,
     /// The model has no such input.
-    #[error("model {model:?} has no input {tensor:?}{suggestion}; ModelMetadata lists its inputs")]
+    #[error("model {model:?} has no input {tensor:?}{suggestion}: ModelMetadata lists its inputs")]
     UnknownInput {
         /// The model.
         model: String,
-        /// What was sent.
+        /// The name that was sent.
         tensor: String,
         /// `(did you mean …?)` or nothing.
         suggestion: String,
@@ -138,15 +115,18 @@ pub enum ModelServerError {
         tensor: String,
         /// Its rows.
         found: usize,
-        /// The tensor that said how many candidates there are.
+        /// The tensor that set the number of candidates.
         other: String,
-        /// Rows of that one.
+        /// Rows of that tensor.
         expected: usize,
-        /// What is allowed.
+        /// What to send.
         advice: &'static str,
     },
-    /// A tensor has another width than its input.
-    #[error("tensor {tensor:?} has {found} values per row; input is {kind}, send shape {expected}")]
+    /// A tensor does not have the width of its input.
+    #[error(
+        "tensor {tensor:?} has {found} values per row, but the input is {kind}: send shape \
+         {expected}"
+    )]
     Width {
         /// The tensor.
         tensor: String,
@@ -157,81 +137,70 @@ pub enum ModelServerError {
         /// The shape to send.
         expected: String,
     },
-    /// An element of a list input is no JSON array of strings.
+    /// An element of a list input is not a JSON array of strings.
     #[error(
-        "tensor {tensor:?}, row {row}: not a JSON array of strings ({problem}); send for example [\"a\",\"b\"]"
+        "tensor {tensor:?}, row {row}: not a JSON array of strings ({problem}): send for example \
+         [\"a\",\"b\"]"
     )]
     List {
         /// The tensor.
         tensor: String,
         /// The row, from 0.
         row: usize,
-        /// What the parser said.
+        /// The parser's message.
         problem: String,
     },
-    /// The columns do not fit the schema: a required input is missing, or a value is no value of its kind.
+    /// The columns do not match the schema: a required input is missing, or a value has the wrong
+    /// kind.
     #[error("{0}")]
     Batch(#[source] ModelError),
     /// The model has no such output.
-    #[error("no output {output:?}{suggestion}; ask for probability, logit or contributions")]
+    #[error("there is no output {output:?}{suggestion}: use probability, logit or contributions")]
     UnknownOutput {
-        /// What was asked for.
+        /// The name that was requested.
         output: String,
         /// `(did you mean …?)` or nothing.
         suggestion: String,
     },
-    /// An output was asked for twice.
-    #[error("output {output:?} is asked for twice; ask once")]
+    /// An output was requested twice.
+    #[error("output {output:?} is requested twice: request it once")]
     DuplicateOutput {
         /// The output.
         output: String,
     },
-    /// A checked batch could not be scored, or gave a number that is none.
+    /// A checked batch could not be scored, or a score was not finite.
     #[error("model {model:?} {version:?} failed: {problem}")]
     Score {
         /// The model.
         model: String,
         /// The version.
         version: String,
-        /// What happened.
+        /// The reason.
         problem: String,
     },
-    /// More requests in flight than the server takes.
-    #[error("{limit} requests are in work, which is the limit; try again elsewhere or later")]
-    Overloaded {
-        /// The limit.
-        limit: usize,
-    },
     /// The deadline of the caller has passed.
-    #[error("the deadline of the call has passed before the answer was ready")]
+    #[error("the deadline of the call passed before the answer was ready")]
     DeadlineExceeded,
-    /// A task of the server died.
-    #[error("internal: {0}")]
+    /// A task of the server panicked.
+    #[error("internal error: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
-fn listed(names: &[String], none: &str, some: &str) -> String {
+/// Lists names for a message: the first ten of them.
+fn list(names: &[String]) -> String {
     const SHOWN: usize = 10;
     match names.len() {
-        0 => none.to_owned(),
-        n if n > SHOWN => format!(
-            "{some} {} and {} more",
-            names[..SHOWN].join(", "),
-            n - SHOWN
-        ),
-        _ => format!("{some} {}", names.join(", ")),
+        0 => "none".to_owned(),
+        n if n > SHOWN => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+        _ => names.join(", "),
     }
 }
 
 impl From<ModelServerError> for Status {
     fn from(error: ModelServerError) -> Self {
         let (code, reason) = error.code();
-        let mut metadata = HashMap::new();
-        if let Some(field) = error.field() {
-            metadata.insert("field".to_owned(), clip(field, MAX_FIELD_CHARS));
-        }
-        let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
-        Self::with_error_details(code, clip(&error.to_string(), MAX_MESSAGE_CHARS), details)
+        let field = error.field().map(|field| ("field", field.to_owned()));
+        status(code, &error.to_string(), reason, field)
     }
 }
 
@@ -257,15 +226,11 @@ impl ModelServerError {
             Self::Batch(_) => (Code::InvalidArgument, "INVALID_INPUT"),
             Self::UnknownOutput { .. } => (Code::InvalidArgument, "UNKNOWN_OUTPUT"),
             Self::DuplicateOutput { .. } => (Code::InvalidArgument, "DUPLICATE_OUTPUT"),
-            Self::Overloaded { .. } => (Code::ResourceExhausted, "OVERLOADED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             Self::Score { .. } => (Code::Internal, "MODEL_FAILED"),
-            Self::Task(_)
-            | Self::Bind { .. }
-            | Self::Repository { .. }
-            | Self::Setting { .. }
-            | Self::Setup { .. }
-            | Self::Transport(_) => (Code::Internal, "INTERNAL"),
+            Self::Task(_) | Self::Repository { .. } | Self::Setting { .. } | Self::Serving(_) => {
+                (Code::Internal, "INTERNAL")
+            }
         }
     }
 
@@ -295,28 +260,19 @@ impl ModelServerError {
             Self::UnknownOutput { output, .. } | Self::DuplicateOutput { output } => Some(output),
             Self::Batch(_)
             | Self::NoRows
-            | Self::Overloaded { .. }
             | Self::DeadlineExceeded
             | Self::Task(_)
-            | Self::Bind { .. }
             | Self::Repository { .. }
             | Self::Setting { .. }
-            | Self::Setup { .. }
-            | Self::Transport(_) => None,
+            | Self::Serving(_) => None,
         }
-    }
-}
-
-/// At most `limit` characters; what clients send may be a megabyte, what goes back must fit in headers.
-pub(crate) fn clip(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt as _;
+
     use super::*;
 
     #[test]

@@ -1,50 +1,61 @@
-//! One inference, from the request to the answer: no waiting, no I/O.
+//! One inference, from the request to the answer; it never waits and does no I/O.
+
+use std::time::Instant;
 
 use counterweight_model::{Batch, Scores};
 use counterweight_proto::inference::{ModelInferRequest, ModelInferResponse};
 
 use crate::{
     ModelServerError,
-    served::Served,
+    loaded::LoadedVersion,
+    statistics::Steps,
     wire::{self, Decoded, Output},
 };
 
-/// Scores a request with a version.
+/// Scores a request with a version; the steps say how long each part took.
 pub(crate) fn infer(
-    served: &Served,
+    loaded: &LoadedVersion,
     request: &ModelInferRequest,
-) -> Result<ModelInferResponse, ModelServerError> {
-    wire::refuse_foreign(request)?;
-    let outputs = wire::requested(&request.outputs)?;
+) -> Result<(ModelInferResponse, Steps), ModelServerError> {
+    let began = Instant::now();
+    wire::refuse_external_tensors(request)?;
+    let outputs = wire::requested_outputs(&request.outputs)?;
     let Decoded {
         rows,
         columns,
         lossy,
-    } = wire::decode(served, request)?;
+    } = wire::decode(loaded, request)?;
     let batch =
-        Batch::new(served.model.schema(), rows, columns).map_err(ModelServerError::Batch)?;
-    let scores = served
+        Batch::new(loaded.model.schema(), rows, columns).map_err(ModelServerError::Batch)?;
+    let decoded = Instant::now();
+    let scores = loaded
         .model
         .score(&batch)
-        .map_err(|error| failed(served, &error.to_string()))?;
-    let answer = answer(served, request, &outputs, &batch, &scores)?;
-    served.metrics.rows.inc_by(rows as u64);
-    served.metrics.lossy.inc_by(lossy);
-    Ok(answer)
+        .map_err(|error| failed(loaded, &error.to_string()))?;
+    let scored = Instant::now();
+    let answer = answer(loaded, request, &outputs, &batch, &scores)?;
+    loaded.metrics.rows.inc_by(rows as u64);
+    loaded.metrics.lossy.inc_by(lossy);
+    let steps = Steps {
+        input: decoded - began,
+        score: scored - decoded,
+        output: scored.elapsed(),
+    };
+    Ok((answer, steps))
 }
 
 fn answer(
-    served: &Served,
+    loaded: &LoadedVersion,
     request: &ModelInferRequest,
     outputs: &[Output],
     batch: &Batch<'_>,
     scores: &Scores,
 ) -> Result<ModelInferResponse, ModelServerError> {
     let mut response = ModelInferResponse {
-        model_name: served.name.clone(),
-        model_version: served.version.clone(),
+        model_name: loaded.name.clone(),
+        model_version: loaded.version.clone(),
         id: request.id.clone(),
-        parameters: served.parameters(),
+        parameters: loaded.parameters(),
         ..ModelInferResponse::default()
     };
     let raw = !request.raw_input_contents.is_empty();
@@ -55,10 +66,10 @@ fn answer(
             Output::Probability => (vec![rows], &scores.probabilities),
             Output::Logit => (vec![rows], &scores.logits),
             Output::Contributions => {
-                contributions = served
+                contributions = loaded
                     .model
                     .contributions(batch)
-                    .map_err(|error| failed(served, &error.to_string()))?;
+                    .map_err(|error| failed(loaded, &error.to_string()))?;
                 (
                     vec![rows, dimension(contributions.features)],
                     &contributions.values,
@@ -67,7 +78,7 @@ fn answer(
         };
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(failed(
-                served,
+                loaded,
                 &format!("{} {at} is {}", output.name(), values[at]),
             ));
         }
@@ -80,17 +91,17 @@ fn dimension(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-fn failed(served: &Served, problem: &str) -> ModelServerError {
+fn failed(loaded: &LoadedVersion, problem: &str) -> ModelServerError {
     ModelServerError::Score {
-        model: served.name.clone(),
-        version: served.version.clone(),
+        model: loaded.name.clone(),
+        version: loaded.version.clone(),
         problem: problem.to_owned(),
     }
 }
 
-/// Roughly how long a request keeps a processor busy, in nanoseconds.
+/// Estimates how long a request keeps a processor busy, in nanoseconds.
 pub(crate) fn estimated_nanoseconds(request: &ModelInferRequest) -> usize {
-    /// A byte of text takes part in about five n-grams, each of which is looked up.
+    /// A byte of text is part of about five n-grams, and each of them is looked up.
     const PER_TEXT_BYTE: usize = 100;
     const PER_BYTE: usize = 4;
     request

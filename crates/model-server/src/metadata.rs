@@ -1,30 +1,33 @@
-//! What ServerMetadata and ModelMetadata say, so that a client can be written from the answers alone.
+//! The answers of ServerMetadata and ModelMetadata, from which alone a client can be written.
 
 use std::collections::HashMap;
 
 use counterweight_model::{Input, Kind, Side};
 use counterweight_proto::inference::{
-    InferParameter, ModelMetadataResponse, ServerMetadataResponse,
-    infer_parameter::ParameterChoice, model_metadata_response::TensorMetadata,
+    DataType, InferParameter, ModelConfig, ModelInput, ModelMetadataResponse, ModelOutput,
+    ServerMetadataResponse, infer_parameter::ParameterChoice,
+    model_metadata_response::TensorMetadata,
 };
 use counterweight_tensor::Datatype;
 
 use crate::{
-    served::{Served, text},
+    loaded::{LoadedVersion, text},
     wire::Output,
 };
 
 /// Name of the server in its metadata.
 pub const SERVER_NAME: &str = "counterweight";
-/// Our extension: a tensor whose parameter `side` is `context` may have one row, which then stands for all candidates.
+/// Our extension: a tensor whose parameter `side` is `context` may have one row, which then applies
+/// to all candidates.
 pub const CONTEXT_BROADCAST: &str = "counterweight_context_broadcast";
-/// All extensions of the protocol that are spoken.
+/// The extensions of the protocol that the server supports.
 pub const EXTENSIONS: [&str; 2] = ["model_repository", CONTEXT_BROADCAST];
 
+const PLATFORM: &str = "counterweight_linear";
 /// Any number of candidates.
 const ANY: i64 = -1;
 
-pub(crate) fn of_server() -> ServerMetadataResponse {
+pub(crate) fn server_metadata() -> ServerMetadataResponse {
     ServerMetadataResponse {
         name: SERVER_NAME.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -32,26 +35,70 @@ pub(crate) fn of_server() -> ServerMetadataResponse {
     }
 }
 
-/// `versions` are those that are loaded, the default first.
-pub(crate) fn of_model(served: &Served, versions: Vec<String>) -> ModelMetadataResponse {
-    let mut parameters = served.parameters();
-    parameters.insert("objective".to_owned(), text(served.model.objective()));
+/// Describes a model; `versions` are the loaded ones, the default first.
+pub(crate) fn model_metadata(
+    loaded: &LoadedVersion,
+    versions: Vec<String>,
+) -> ModelMetadataResponse {
+    let mut parameters = loaded.parameters();
+    parameters.insert("objective".to_owned(), text(loaded.model.objective()));
     ModelMetadataResponse {
-        name: served.name.clone(),
+        name: loaded.name.clone(),
         versions,
-        platform: "counterweight_linear".to_owned(),
-        inputs: served.model.schema().inputs().iter().map(input).collect(),
+        platform: PLATFORM.to_owned(),
+        inputs: loaded.model.schema().inputs().iter().map(input).collect(),
         outputs: Output::ALL
             .into_iter()
-            .map(|kind| output(served, kind))
+            .map(|kind| output(loaded, kind))
             .collect(),
         parameters,
     }
 }
 
+/// Describes a model as Triton's own tools ask for it.
+pub(crate) fn model_config(loaded: &LoadedVersion) -> ModelConfig {
+    let inputs = loaded.model.schema().inputs().iter().map(|described| {
+        let tensor = input(described);
+        ModelInput {
+            data_type: data_type(&tensor.datatype).into(),
+            name: tensor.name,
+            dims: tensor.shape,
+            optional: is_optional(described),
+        }
+    });
+    let outputs = Output::ALL.into_iter().map(|kind| {
+        let tensor = output(loaded, kind);
+        ModelOutput {
+            data_type: data_type(&tensor.datatype).into(),
+            name: tensor.name,
+            dims: tensor.shape,
+        }
+    });
+    ModelConfig {
+        name: loaded.name.clone(),
+        platform: PLATFORM.to_owned(),
+        max_batch_size: 0,
+        input: inputs.collect(),
+        output: outputs.collect(),
+    }
+}
+
+/// Triton's name for a datatype of the protocol.
+fn data_type(datatype: &str) -> DataType {
+    let name = match datatype {
+        "BYTES" => "TYPE_STRING".to_owned(),
+        other => format!("TYPE_{other}"),
+    };
+    DataType::from_str_name(&name).unwrap_or(DataType::TypeInvalid)
+}
+
+fn is_optional(input: &Input) -> bool {
+    input.optional || input.served.is_some()
+}
+
 fn input(input: &Input) -> TensorMetadata {
     let numbers = "FP64, FP32, BOOL and every integer type";
-    // Doubles are named first for numbers: a timestamp does not survive FP32.
+    // Numbers are FP64 by default: a timestamp does not survive FP32.
     let (datatype, accepts) = match input.kind {
         Kind::Numeric => (Datatype::Fp64, numbers),
         Kind::Boolean => (Datatype::Bool, numbers),
@@ -75,14 +122,11 @@ fn input(input: &Input) -> TensorMetadata {
     let mut parameters = HashMap::from([
         ("kind".to_owned(), text(input.kind.to_string())),
         ("side".to_owned(), text(side)),
-        (
-            "optional".to_owned(),
-            flag(input.optional || input.served.is_some()),
-        ),
+        ("optional".to_owned(), flag(is_optional(input))),
         ("accepts".to_owned(), text(accepts)),
     ]);
-    if let Some(served) = input.served {
-        parameters.insert("served".to_owned(), number(served));
+    if let Some(value) = input.served {
+        parameters.insert("served".to_owned(), number(value));
     }
     TensorMetadata {
         name: input.name.clone(),
@@ -92,8 +136,8 @@ fn input(input: &Input) -> TensorMetadata {
     }
 }
 
-fn output(served: &Served, output: Output) -> TensorMetadata {
-    let features = served.model.schema().features();
+fn output(loaded: &LoadedVersion, output: Output) -> TensorMetadata {
+    let features = loaded.model.schema().features();
     let (shape, parameters) = match output {
         Output::Probability => (
             vec![ANY],
@@ -106,11 +150,12 @@ fn output(served: &Served, output: Output) -> TensorMetadata {
                 .map(|feature| feature.name.as_str())
                 .collect();
             let width = i64::try_from(names.len()).unwrap_or(i64::MAX);
-            // Names as a JSON array, in the order of the columns; a row and the offset sum to the logit.
+            // The names are a JSON array in the order of the columns. A row plus the offset sums to
+            // the logit.
             let names = serde_json::Value::from(names).to_string();
             let parameters = [
                 ("features", text(names)),
-                ("offset", number(served.model.offset())),
+                ("offset", number(loaded.model.offset())),
             ];
             (
                 vec![ANY, width],

@@ -3,24 +3,16 @@
 use std::time::Duration;
 
 use counterweight_proto::code_name;
-use counterweight_telemetry::{
+use counterweight_serving::{
+    Register, ServingError,
     prometheus::{
-        self, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-        IntGauge, IntGaugeVec, Opts, Registry,
+        Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+        Registry,
     },
-    register,
 };
 use tonic::Code;
 
-use crate::ModelServerError;
-
-/// Upper bounds of the latency histogram, in seconds.
-const BUCKETS: [f64; 15] = [
-    50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.5e-3, 3e-3, 6e-3, 12e-3, 25e-3, 50e-3, 0.1, 0.25, 1.0,
-    5.0,
-];
-
-/// Handles of all metrics; a clone counts into the same ones.
+/// Handles of all metrics; clones count into the same ones.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     requests: IntCounterVec,
@@ -42,74 +34,57 @@ pub(crate) struct VersionMetrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(registry: &Registry) -> Result<Self, ModelServerError> {
-        Self::register(registry).map_err(|error| ModelServerError::Setup {
-            what: "metrics",
-            problem: error.to_string(),
-        })
-    }
-
-    fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let counter = |name, help, labels| {
-            register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-        };
+    /// Registers all metrics.
+    pub(crate) fn new(registry: &Registry) -> Result<Self, ServingError> {
+        let register = Register(registry);
         let version = &["model", "version"];
-        let seconds = HistogramOpts::new(
-            "counterweight_model_request_seconds",
-            "Time from a request's arrival to its answer.",
-        )
-        .buckets(BUCKETS.to_vec());
         Ok(Self {
-            requests: counter(
+            requests: register.counters(
                 "counterweight_model_requests_total",
-                "Inference requests by gRPC code; model and version are empty where they were unknown when the request ended.",
+                "Inference requests by gRPC code; model and version are empty where they were not \
+                 known when the request ended.",
                 &["model", "version", "code"],
             )?,
-            seconds: register(registry, HistogramVec::new(seconds, version)?)?,
-            rows: counter(
+            seconds: register.seconds(
+                "counterweight_model_request_seconds",
+                "Time from a request's arrival to its answer.",
+                version,
+            )?,
+            rows: register.counters(
                 "counterweight_model_rows_total",
                 "Candidates scored.",
                 version,
             )?,
-            lossy: counter(
+            lossy: register.counters(
                 "counterweight_model_lossy_strings_total",
                 "Strings that were not UTF-8 and were decoded lossily.",
                 version,
             )?,
-            versions: register(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new("counterweight_model_versions", "Versions loaded."),
-                    &["model"],
-                )?,
+            versions: register.gauges(
+                "counterweight_model_versions",
+                "Versions loaded.",
+                &["model"],
             )?,
-            written: register(
-                registry,
-                GaugeVec::new(
-                    Opts::new(
-                        "counterweight_model_written_timestamp_seconds",
-                        "When the artefact was written, in seconds since 1970; a model's age is time() less this.",
-                    ),
-                    &["model", "version", "default"],
-                )?,
+            written: register.float_gauges(
+                "counterweight_model_written_timestamp_seconds",
+                "When the artefact was written, in seconds since 1970; a model's age is time() minus \
+                 this.",
+                &["model", "version", "default"],
             )?,
-            load_failures: counter(
+            load_failures: register.counters(
                 "counterweight_model_load_failures_total",
                 "Artefacts that could not be loaded.",
                 &["model"],
             )?,
-            in_flight: register(
-                registry,
-                IntGauge::new(
-                    "counterweight_model_requests_in_flight",
-                    "Inference requests in work.",
-                )?,
+            in_flight: register.gauge(
+                "counterweight_model_requests_in_flight",
+                "Inference requests in progress.",
             )?,
         })
     }
 
     /// The metrics of one version.
-    pub(crate) fn of_version(&self, model: &str, version: &str) -> VersionMetrics {
+    pub(crate) fn version(&self, model: &str, version: &str) -> VersionMetrics {
         let labels = &[model, version];
         VersionMetrics {
             ok: self
@@ -133,21 +108,21 @@ impl Metrics {
         self.load_failures.with_label_values(&[model]).inc();
     }
 
-    /// Forgets which versions were loaded, before all are stated anew.
-    pub(crate) fn forget_versions(&self) {
+    /// Clears what is known of the loaded versions, before each is set again.
+    pub(crate) fn clear_versions(&self) {
         self.versions.reset();
         self.written.reset();
     }
 
-    /// States how many versions of a model are loaded.
-    pub(crate) fn versions(&self, model: &str, loaded: usize) {
+    /// Sets how many versions of a model are loaded.
+    pub(crate) fn set_versions(&self, model: &str, loaded: usize) {
         self.versions
             .with_label_values(&[model])
             .set(i64::try_from(loaded).unwrap_or(i64::MAX));
     }
 
-    /// States when a loaded version was written, as time since 1970.
-    pub(crate) fn written(&self, model: &str, version: &str, default: bool, at: Duration) {
+    /// Sets when a loaded version was written, as time since 1970.
+    pub(crate) fn set_written(&self, model: &str, version: &str, default: bool, at: Duration) {
         let gauge: Gauge = self.written.with_label_values(&[
             model,
             version,

@@ -1,6 +1,7 @@
-//! The models on disk and the versions of them that are loaded: one writer, and a snapshot for every request.
+//! The models on disk, and which of their versions are loaded: one writer, and a snapshot for every
+//! request.
 //!
-//! Nothing here is asynchronous; whoever changes the repository does so on a thread that may block.
+//! Nothing here is asynchronous: callers change the repository on a thread that may block.
 
 use std::{
     collections::BTreeMap,
@@ -14,15 +15,15 @@ use counterweight_model::{latest, versions};
 
 use crate::{
     ModelServerError,
+    loaded::LoadedVersion,
     metrics::Metrics,
-    served::Served,
     snapshot::{Entry, Snapshot, State, stamp_of},
 };
 
 /// All models of one folder.
 pub(crate) struct Repository {
     root: PathBuf,
-    /// The models that are served; empty for all.
+    /// The only models that are served; empty serves all.
     only: Vec<String>,
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
@@ -30,7 +31,8 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// Loads every version of every model folder in `root`, or of those that `only` names. Broken artefacts are noted in the index, not errors.
+    /// Loads every version of every model folder in `root`, or of those that `only` names. A broken
+    /// artefact is not an error: the index lists it with the reason.
     pub(crate) fn open(
         root: PathBuf,
         only: Vec<String>,
@@ -47,24 +49,28 @@ impl Repository {
         Ok(repository)
     }
 
-    /// What is loaded now.
+    /// The versions that are loaded now.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
-    /// The version that a request asks for; an empty `version` is the default one.
-    pub(crate) fn find(&self, model: &str, version: &str) -> Result<Arc<Served>, ModelServerError> {
+    /// Finds the version that a request asks for; an empty `version` asks for the default one.
+    pub(crate) fn find(
+        &self,
+        model: &str,
+        version: &str,
+    ) -> Result<Arc<LoadedVersion>, ModelServerError> {
         self.snapshot.load().find(model, version)
     }
 
-    /// Takes up what has changed on disk.
+    /// Loads what has changed on disk.
     pub(crate) fn refresh(&self) -> Result<(), ModelServerError> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let folders = self.folders()?;
         let old = self.snapshot();
         let mut models = BTreeMap::new();
         for (name, entry) in &old.models {
-            // A folder that has vanished takes nothing away from those who are served from memory.
+            // A model whose folder has vanished stays served from memory.
             if entry.default.is_some() {
                 models.insert(name.clone(), entry.clone());
             }
@@ -84,8 +90,8 @@ impl Repository {
         Ok(())
     }
 
-    /// Loads a model anew from its folder, or one version of it. An empty `version` means what `LATEST` names, which then
-    /// becomes the default.
+    /// Loads a model again from its folder, or one version of it. An empty `version` means the one
+    /// that `LATEST` names, which becomes the default.
     pub(crate) fn load(&self, model: &str, version: &str) -> Result<(), ModelServerError> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let folders = self.folders()?;
@@ -99,20 +105,20 @@ impl Repository {
         let mut entry = old.models.get(model).cloned().unwrap_or_default();
         let whole = entry.unloaded;
         entry.unloaded = false;
-        // What was unloaded with the whole model, or is asked for by name, or failed before, is tried again.
+        // Try again what was unloaded with the whole model, is asked for by name, or failed before.
         entry.versions.retain(|name, state| match state {
             State::Ready(_) => true,
             State::Unavailable { stamp, .. } => stamp.is_none() && !whole && name != version,
         });
         let entry = self.synchronised(model, path, entry);
-        let outcome = entry.loaded(model, version);
+        let outcome = entry.check_loaded(model, version);
         let mut new = Snapshot::clone(&old);
         new.models.insert(model.to_owned(), entry);
         self.publish(&old, new);
         outcome
     }
 
-    /// Takes a model, or one version of it, out of service. Requests in flight still get their answers.
+    /// Unloads a model or one version of it. Requests in progress are still answered.
     pub(crate) fn unload(&self, model: &str, version: &str) -> Result<(), ModelServerError> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.snapshot();
@@ -147,30 +153,30 @@ impl Repository {
         Ok(())
     }
 
-    /// The folders that may hold models, by name. Hidden ones are passed over.
+    /// The folders that may hold models, by name. Hidden folders are skipped.
     fn folders(&self) -> Result<BTreeMap<String, PathBuf>, ModelServerError> {
-        let broken = |source: io::Error| ModelServerError::Repository {
+        let unreadable = |source: io::Error| ModelServerError::Repository {
             path: self.root.clone(),
             source,
         };
         let mut folders = BTreeMap::new();
-        for item in fs::read_dir(&self.root).map_err(broken)? {
-            let item = item.map_err(broken)?;
+        for item in fs::read_dir(&self.root).map_err(unreadable)? {
+            let item = item.map_err(unreadable)?;
             let path = item.path();
             match item.file_name().into_string() {
-                Ok(name) if self.serves(&name) && path.is_dir() => folders.insert(name, path),
+                Ok(name) if self.is_served(&name) && path.is_dir() => folders.insert(name, path),
                 _ => None,
             };
         }
         Ok(folders)
     }
 
-    fn serves(&self, name: &str) -> bool {
+    fn is_served(&self, name: &str) -> bool {
         !name.starts_with('.')
             && (self.only.is_empty() || self.only.iter().any(|only| only == name))
     }
 
-    /// `entry` brought up to what its folder holds.
+    /// Returns `entry` with the versions that its folder holds now.
     fn synchronised(&self, name: &str, folder: &Path, mut entry: Entry) -> Entry {
         let (mut there, newest) = match versions(folder).and_then(|all| Ok((all, latest(folder)?)))
         {
@@ -180,9 +186,9 @@ impl Repository {
                 return entry;
             }
         };
-        // A version that LATEST names in vain is an artefact that can not be loaded, like any other.
+        // A version that LATEST names and that is not there is an artefact that cannot be loaded.
         there.extend(newest.clone().filter(|version| !there.contains(version)));
-        let default = entry.default.as_ref().map(|served| served.version.clone());
+        let default = entry.default.as_ref().map(|loaded| loaded.version.clone());
         entry
             .versions
             .retain(|version, _| there.contains(version) || Some(version) == default.as_ref());
@@ -203,19 +209,19 @@ impl Repository {
                     .insert(version, self.load_version(name, &folder));
             }
         }
-        entry.follow(name, newest);
+        entry.follow_latest(name, newest);
         entry
     }
 
     fn load_version(&self, name: &str, folder: &Path) -> State {
         let stamp = stamp_of(folder);
-        match Served::load(name, folder, &self.metrics) {
-            Ok(served) => {
-                tracing::info!(model = name, version = served.version, "loaded");
-                State::Ready(Arc::new(served))
+        match LoadedVersion::load(name, folder, &self.metrics) {
+            Ok(loaded) => {
+                tracing::info!(model = name, version = loaded.version, "loaded");
+                State::Ready(Arc::new(loaded))
             }
             Err(error) => {
-                tracing::error!(model = name, %error, "artefact can not be loaded");
+                tracing::error!(model = name, %error, "cannot load the artefact");
                 self.metrics.load_failed(name);
                 State::Unavailable {
                     reason: error.to_string(),
@@ -227,16 +233,16 @@ impl Repository {
 
     fn publish(&self, old: &Snapshot, new: Snapshot) {
         if old.index() != new.index() {
-            self.metrics.forget_versions();
+            self.metrics.clear_versions();
             for (name, entry) in &new.models {
                 let loaded = entry.ready().count();
-                self.metrics.versions(name, loaded);
-                for served in entry.ready() {
-                    self.metrics.written(
+                self.metrics.set_versions(name, loaded);
+                for loaded in entry.ready() {
+                    self.metrics.set_written(
                         name,
-                        &served.version,
-                        entry.is_default(&served.version),
-                        served.written,
+                        &loaded.version,
+                        entry.is_default(&loaded.version),
+                        loaded.written,
                     );
                 }
             }

@@ -1,40 +1,35 @@
 //! `inference.GRPCInferenceService`: every method decodes, calls and encodes.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use counterweight_proto::inference::{
-    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse,
-    ModelReadyRequest, ModelReadyResponse, ModelRepositoryParameter, RepositoryIndexRequest,
-    RepositoryIndexResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse,
-    RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerLiveRequest,
-    ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
-    ServerReadyResponse, grpc_inference_service_server::GrpcInferenceService,
+    ModelConfigRequest, ModelConfigResponse, ModelInferRequest, ModelInferResponse,
+    ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse,
+    ModelRepositoryParameter, ModelStatisticsRequest, ModelStatisticsResponse,
+    RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
+    RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse,
+    ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse,
+    ServerReadyRequest, ServerReadyResponse, grpc_inference_service_server::GrpcInferenceService,
     model_repository_parameter::ParameterChoice, repository_index_response::ModelIndex,
 };
-use counterweight_telemetry::TraceContext;
+use counterweight_serving::{Call, Lifecycle};
 use tokio::task::spawn_blocking;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    ModelServerError, admission::Timing, infer, metadata, metrics::Metrics, repository::Repository,
-    served::Served,
+    ModelServerError, infer, loaded::LoadedVersion, metadata, metrics::Metrics,
+    repository::Repository, statistics::Steps,
 };
 
-/// Above this a request is scored on a thread of its own, so that health checks are answered meanwhile.
+/// A request above this is scored on a blocking thread, so that health checks are answered
+/// meanwhile.
 const INLINE_NANOSECONDS: usize = 500_000;
 
 /// The service.
 pub(crate) struct Service {
     pub(crate) repository: Arc<Repository>,
     pub(crate) metrics: Metrics,
-    pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) lifecycle: Lifecycle,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -46,7 +41,7 @@ impl GrpcInferenceService for Service {
     }
 
     async fn server_ready(&self, _: Request<ServerReadyRequest>) -> Answer<ServerReadyResponse> {
-        let ready = !self.draining.load(Ordering::Relaxed) && self.repository.snapshot().is_ready();
+        let ready = !self.lifecycle.is_draining() && self.repository.snapshot().is_ready();
         Ok(Response::new(ServerReadyResponse { ready }))
     }
 
@@ -63,7 +58,7 @@ impl GrpcInferenceService for Service {
         &self,
         _: Request<ServerMetadataRequest>,
     ) -> Answer<ServerMetadataResponse> {
-        Ok(Response::new(metadata::of_server()))
+        Ok(Response::new(metadata::server_metadata()))
     }
 
     async fn model_metadata(
@@ -72,26 +67,55 @@ impl GrpcInferenceService for Service {
     ) -> Answer<ModelMetadataResponse> {
         let request = request.into_inner();
         let snapshot = self.repository.snapshot();
-        let served = snapshot.find(&request.name, &request.version)?;
-        Ok(Response::new(metadata::of_model(
-            &served,
+        let loaded = snapshot.find(&request.name, &request.version)?;
+        Ok(Response::new(metadata::model_metadata(
+            &loaded,
             snapshot.loaded_versions(&request.name),
         )))
     }
 
-    async fn model_infer(&self, request: Request<ModelInferRequest>) -> Answer<ModelInferResponse> {
-        let timing = timing(&request);
-        let trace = TraceContext::parse(request.metadata());
+    async fn model_infer(
+        &self,
+        mut request: Request<ModelInferRequest>,
+    ) -> Answer<ModelInferResponse> {
+        let call = Call::take_from(&mut request);
         let request = request.into_inner();
-        let served = self
+        let loaded = self
             .repository
             .find(&request.model_name, &request.model_version)
             .inspect_err(|error| {
                 self.metrics.failed("", "", error.code().0);
             })?;
-        let outcome = score(&served, request, timing).await;
-        self.record(&served, timing, trace, &outcome);
-        Ok(Response::new(outcome?))
+        let outcome = score(&loaded, request, &call).await;
+        self.record(&loaded, &call, &outcome);
+        Ok(Response::new(outcome?.0))
+    }
+
+    async fn model_config(
+        &self,
+        request: Request<ModelConfigRequest>,
+    ) -> Answer<ModelConfigResponse> {
+        let request = request.into_inner();
+        let loaded = self.repository.find(&request.name, &request.version)?;
+        Ok(Response::new(ModelConfigResponse {
+            config: Some(metadata::model_config(&loaded)),
+        }))
+    }
+
+    async fn model_statistics(
+        &self,
+        request: Request<ModelStatisticsRequest>,
+    ) -> Answer<ModelStatisticsResponse> {
+        let request = request.into_inner();
+        let versions = self
+            .repository
+            .snapshot()
+            .matching(&request.name, &request.version)?;
+        let report =
+            |loaded: &Arc<LoadedVersion>| loaded.statistics.report(&loaded.name, &loaded.version);
+        Ok(Response::new(ModelStatisticsResponse {
+            model_stats: versions.iter().map(report).collect(),
+        }))
     }
 
     async fn repository_index(
@@ -143,7 +167,7 @@ impl GrpcInferenceService for Service {
             parameters,
         } = request.into_inner();
         only_repository(&repository_name)?;
-        // Triton's client always sends `unload_dependents`; no model of ours has dependents.
+        // Triton's client always sends `unload_dependents`; our models have no dependents.
         let version = version_parameter(parameters, &["unload_dependents"])?;
         let repository = Arc::clone(&self.repository);
         blocking(move || repository.unload(&model_name, &version)).await?;
@@ -154,27 +178,30 @@ impl GrpcInferenceService for Service {
 impl Service {
     fn record(
         &self,
-        served: &Served,
-        timing: Timing,
-        trace: Option<TraceContext>,
-        outcome: &Result<ModelInferResponse, ModelServerError>,
+        loaded: &LoadedVersion,
+        call: &Call,
+        outcome: &Result<(ModelInferResponse, Steps), ModelServerError>,
     ) {
-        let elapsed = timing.arrived.elapsed();
-        served.metrics.seconds.observe(elapsed.as_secs_f64());
+        let elapsed = call.arrived.elapsed();
+        loaded.metrics.seconds.observe(elapsed.as_secs_f64());
         match outcome {
-            Ok(_) => served.metrics.ok.inc(),
-            Err(error) => self
-                .metrics
-                .failed(&served.name, &served.version, error.code().0),
+            Ok((_, steps)) => {
+                loaded.metrics.ok.inc();
+                loaded.statistics.answered(elapsed, *steps);
+            }
+            Err(error) => {
+                loaded.statistics.failed(elapsed);
+                self.metrics
+                    .failed(&loaded.name, &loaded.version, error.code().0);
+            }
         }
         if tracing::enabled!(tracing::Level::DEBUG) {
             let error = outcome.as_ref().err().map(tracing::field::display);
-            let trace_id = trace.map(|trace| trace.trace_id());
             tracing::debug!(
-                model = served.name,
-                version = served.version,
+                model = loaded.name,
+                version = loaded.version,
                 ?elapsed,
-                trace_id,
+                trace_id = call.trace.trace_id(),
                 error,
                 "inference"
             );
@@ -182,20 +209,20 @@ impl Service {
     }
 }
 
-/// Scores here when that is quick, on a blocking thread when it is not.
+/// Scores on this thread when that is quick, and on a blocking thread when it is not.
 async fn score(
-    served: &Arc<Served>,
+    loaded: &Arc<LoadedVersion>,
     request: ModelInferRequest,
-    timing: Timing,
-) -> Result<ModelInferResponse, ModelServerError> {
+    call: &Call,
+) -> Result<(ModelInferResponse, Steps), ModelServerError> {
     if infer::estimated_nanoseconds(&request) <= INLINE_NANOSECONDS {
-        timing.check()?;
-        return infer::infer(served, &request);
+        check_time(call)?;
+        return infer::infer(loaded, &request);
     }
-    let served = Arc::clone(served);
+    let (loaded, call) = (Arc::clone(loaded), call.clone());
     blocking(move || {
-        timing.check()?;
-        infer::infer(&served, &request)
+        check_time(&call)?;
+        infer::infer(&loaded, &request)
     })
     .await
 }
@@ -206,15 +233,12 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await?
 }
 
-fn timing<T>(request: &Request<T>) -> Timing {
-    request
-        .extensions()
-        .get()
-        .copied()
-        .unwrap_or_else(|| Timing {
-            arrived: Instant::now(),
-            deadline: None,
-        })
+/// Fails once the deadline has passed, so that no work begins whose answer nobody waits for.
+fn check_time(call: &Call) -> Result<(), ModelServerError> {
+    match call.is_overdue() {
+        true => Err(ModelServerError::DeadlineExceeded),
+        false => Ok(()),
+    }
 }
 
 fn only_repository(name: &str) -> Result<(), ModelServerError> {
@@ -223,22 +247,23 @@ fn only_repository(name: &str) -> Result<(), ModelServerError> {
     }
     Err(ModelServerError::Parameter {
         parameter: "repository_name".to_owned(),
-        advice: "there is one repository; leave the name empty",
+        advice: "there is only one repository; leave the name empty",
     })
 }
 
-/// The parameter `version`; any other one that is not to be passed over is refused.
+/// Reads the parameter `version`; a parameter that is neither that nor one of `ignored` is refused.
 fn version_parameter(
     parameters: HashMap<String, ModelRepositoryParameter>,
-    passed_over: &[&str],
+    ignored: &[&str],
 ) -> Result<String, ModelServerError> {
     let mut version = String::new();
     for (name, value) in parameters {
         match value.parameter_choice {
             Some(ParameterChoice::StringParam(text)) if name == "version" => version = text,
-            _ if passed_over.contains(&name.as_str()) => {}
+            _ if ignored.contains(&name.as_str()) => {}
             _ => {
-                let advice = "the repository extension takes the string parameter \"version\" only";
+                let advice =
+                    "the repository extension accepts only the string parameter \"version\"";
                 return Err(ModelServerError::Parameter {
                     parameter: name,
                     advice,

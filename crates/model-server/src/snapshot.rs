@@ -1,12 +1,13 @@
-//! What is loaded at one moment, as every request sees it: models, their versions, and which of them is served by default.
+//! What is loaded at one moment, as every request sees it: models, their versions, and which
+//! version of each is the default.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
-use crate::{ModelServerError, served::Served};
+use crate::{ModelServerError, loaded::LoadedVersion};
 
 const UNLOADED: &str = "unloaded on request";
 
-/// What was loaded at one moment.
+/// The models that were loaded at one moment.
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     pub(crate) models: BTreeMap<String, Entry>,
@@ -15,22 +16,22 @@ pub(crate) struct Snapshot {
 /// One model.
 #[derive(Clone, Default)]
 pub(crate) struct Entry {
-    /// What answers when no version is asked for; always one of `versions`.
-    pub(crate) default: Option<Arc<Served>>,
+    /// The version that answers when a request names none; always one of `versions`.
+    pub(crate) default: Option<Arc<LoadedVersion>>,
     pub(crate) versions: BTreeMap<String, State>,
-    /// The version that `LATEST` names; the default, unless it can not be loaded.
+    /// The version that `LATEST` names; the default, unless it cannot be loaded.
     pub(crate) newest: Option<String>,
-    /// Why the folder does not even say which version to serve.
+    /// Why the folder does not say which version to serve.
     pub(crate) problem: Option<String>,
-    /// Unloaded on request: left alone until a load is asked for.
+    /// Unloaded on request, until a load is requested.
     pub(crate) unloaded: bool,
 }
 
 /// One version.
 #[derive(Clone)]
 pub(crate) enum State {
-    Ready(Arc<Served>),
-    /// Not loaded. With a stamp, a load has failed and is tried again when the files have changed.
+    Ready(Arc<LoadedVersion>),
+    /// Not loaded. With a stamp, a load failed, and is tried again when the files change.
     Unavailable {
         reason: String,
         stamp: Option<Stamp>,
@@ -42,7 +43,7 @@ pub(crate) type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 /// One line of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct IndexLine {
     pub(crate) model: String,
     pub(crate) version: String,
     pub(crate) ready: bool,
@@ -51,15 +52,41 @@ pub(crate) struct Line {
 }
 
 impl Snapshot {
-    /// As [`Repository::find`].
-    pub(crate) fn find(&self, model: &str, version: &str) -> Result<Arc<Served>, ModelServerError> {
+    /// Finds a version; an empty `version` asks for the default one.
+    pub(crate) fn find(
+        &self,
+        model: &str,
+        version: &str,
+    ) -> Result<Arc<LoadedVersion>, ModelServerError> {
         self.models
             .get(model)
             .ok_or_else(|| self.unknown(model))?
             .version(model, version)
     }
 
-    /// Whether every model that was not unloaded on request has a version that answers.
+    /// The loaded versions that match: an empty `model` matches every model, and an empty `version`
+    /// every version.
+    pub(crate) fn matching(
+        &self,
+        model: &str,
+        version: &str,
+    ) -> Result<Vec<Arc<LoadedVersion>>, ModelServerError> {
+        if !model.is_empty() && !version.is_empty() {
+            return Ok(vec![self.find(model, version)?]);
+        }
+        if !model.is_empty() && !self.models.contains_key(model) {
+            return Err(self.unknown(model));
+        }
+        let models = self.models.iter();
+        let models = models.filter(|(name, _)| model.is_empty() || *name == model);
+        Ok(models
+            .flat_map(|(_, entry)| entry.ready())
+            .filter(|loaded| version.is_empty() || loaded.version == version)
+            .cloned()
+            .collect())
+    }
+
+    /// True when every model that was not unloaded on request has a default version.
     pub(crate) fn is_ready(&self) -> bool {
         self.models
             .values()
@@ -72,16 +99,16 @@ impl Snapshot {
             return Vec::new();
         };
         let mut versions: Vec<String> =
-            entry.ready().map(|served| served.version.clone()).collect();
+            entry.ready().map(|loaded| loaded.version.clone()).collect();
         versions.sort_by_key(|version| !entry.is_default(version));
         versions
     }
 
-    /// Every version of every model, and whatever keeps one from being served.
-    pub(crate) fn index(&self) -> Vec<Line> {
+    /// Every version of every model, with the reason where one is not loaded.
+    pub(crate) fn index(&self) -> Vec<IndexLine> {
         let mut lines = Vec::new();
         for (model, entry) in &self.models {
-            let line = |version: &str, ready, reason: &str| Line {
+            let line = |version: &str, ready, reason: &str| IndexLine {
                 model: model.clone(),
                 version: version.to_owned(),
                 ready,
@@ -106,9 +133,9 @@ impl Snapshot {
 }
 
 impl Entry {
-    pub(crate) fn ready(&self) -> impl Iterator<Item = &Arc<Served>> {
+    pub(crate) fn ready(&self) -> impl Iterator<Item = &Arc<LoadedVersion>> {
         self.versions.values().filter_map(|state| match state {
-            State::Ready(served) => Some(served),
+            State::Ready(loaded) => Some(loaded),
             State::Unavailable { .. } => None,
         })
     }
@@ -123,7 +150,7 @@ impl Entry {
         &self,
         model: &str,
         version: &str,
-    ) -> Result<Arc<Served>, ModelServerError> {
+    ) -> Result<Arc<LoadedVersion>, ModelServerError> {
         let not_loaded = |reason: &str| ModelServerError::NotLoaded {
             model: model.to_owned(),
             version: version.to_owned(),
@@ -136,12 +163,12 @@ impl Entry {
                 .ok_or_else(|| not_loaded(self.why_no_default()));
         }
         match self.versions.get(version) {
-            Some(State::Ready(served)) => Ok(Arc::clone(served)),
+            Some(State::Ready(loaded)) => Ok(Arc::clone(loaded)),
             Some(State::Unavailable { reason, .. }) => Err(not_loaded(reason)),
             None => Err(ModelServerError::UnknownVersion {
                 model: model.to_owned(),
                 version: version.to_owned(),
-                available: self.ready().map(|served| served.version.clone()).collect(),
+                available: self.ready().map(|loaded| loaded.version.clone()).collect(),
             }),
         }
     }
@@ -156,40 +183,41 @@ impl Entry {
             (false, Some(reason), _) | (false, None, Some(State::Unavailable { reason, .. })) => {
                 reason
             }
-            (false, None, _) => "its folder holds no version",
+            (false, None, _) => "its folder has no version",
         }
     }
 
-    /// Makes the version that `LATEST` names the default, where it can answer.
-    pub(crate) fn follow(&mut self, model: &str, newest: Option<String>) {
+    /// Makes the version that `LATEST` names the default if it is loaded.
+    pub(crate) fn follow_latest(&mut self, model: &str, newest: Option<String>) {
         self.newest = newest;
         let Some(version) = &self.newest else {
             if !self.versions.is_empty() {
                 self.note_problem(
                     model,
-                    "no file LATEST in the model folder names the version to serve".to_owned(),
+                    "the model folder has no file LATEST that names the version to serve"
+                        .to_owned(),
                 );
             }
             return;
         };
         self.problem = None;
-        if let Some(State::Ready(served)) = self.versions.get(version)
+        if let Some(State::Ready(loaded)) = self.versions.get(version)
             && !self.is_default(version)
         {
             tracing::info!(model, version, "serving by default");
-            self.default = Some(Arc::clone(served));
+            self.default = Some(Arc::clone(loaded));
         }
     }
 
     pub(crate) fn note_problem(&mut self, model: &str, reason: String) {
         if self.problem.as_ref() != Some(&reason) {
-            tracing::error!(model, reason, "model can not be taken up");
+            tracing::error!(model, reason, "cannot use the model folder");
             self.problem = Some(reason);
         }
     }
 
-    /// Whether what a load asked for is there now.
-    pub(crate) fn loaded(&self, model: &str, version: &str) -> Result<(), ModelServerError> {
+    /// Checks that the version which a load asked for is loaded now.
+    pub(crate) fn check_loaded(&self, model: &str, version: &str) -> Result<(), ModelServerError> {
         let failed = |version: &str, reason: String| {
             Err(ModelServerError::LoadFailed {
                 model: model.to_owned(),

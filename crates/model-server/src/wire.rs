@@ -1,4 +1,4 @@
-//! The one place where tensors become the model's columns, and scores become tensors.
+//! The one place where tensors become the columns of a model, and scores become tensors.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,13 @@ use counterweight_proto::inference::{
     InferTensorContents, ModelInferRequest, ModelInferResponse,
     model_infer_request::InferRequestedOutputTensor, model_infer_response::InferOutputTensor,
 };
+use counterweight_serving::clip;
 use counterweight_tensor::{Datatype, TensorError, TensorView, views};
 
-use crate::{ModelServerError, error::clip, served::Served};
+use crate::{ModelServerError, loaded::LoadedVersion};
 
-/// Longest name that a suggestion is looked for; nobody mistypes a longer one.
-const MAX_NAME_CHARS: usize = 100;
+/// The longest name that a suggestion is looked for; nobody mistypes a longer one.
+const MAX_NAME_BYTES: usize = 100;
 
 /// The columns of a request.
 pub(crate) struct Decoded<'a> {
@@ -47,15 +48,16 @@ impl Output {
 
 /// Reads the input tensors of a request.
 pub(crate) fn decode<'a>(
-    served: &Served,
+    loaded: &LoadedVersion,
     request: &'a ModelInferRequest,
 ) -> Result<Decoded<'a>, ModelServerError> {
-    let inputs = served.model.schema().inputs();
-    // Names first: with unknown ones out of the way, the search for duplicates ends after as many tensors as there are inputs.
+    let inputs = loaded.model.schema().inputs();
+    // Names first: once unknown names are refused, the search for duplicates ends after as many
+    // tensors as the model has inputs.
     let index_of = |name: &str| {
-        served
+        loaded
             .input_index(name)
-            .ok_or_else(|| unknown_input(served, name))
+            .ok_or_else(|| unknown_input(loaded, name))
     };
     let indices = request
         .inputs
@@ -63,7 +65,7 @@ pub(crate) fn decode<'a>(
         .map(|tensor| index_of(&tensor.name))
         .collect::<Result<Vec<_>, _>>()?;
     let views = views(&request.inputs, &request.raw_input_contents)?;
-    // A value that is fixed in serving is not even looked at.
+    // A value that is fixed in serving is ignored.
     let matched: Vec<_> = indices
         .into_iter()
         .zip(&views)
@@ -83,22 +85,23 @@ pub(crate) fn decode<'a>(
     })
 }
 
-fn unknown_input(served: &Served, tensor: &str) -> ModelServerError {
-    let tensor = clip(tensor, MAX_NAME_CHARS);
-    let known = served
+fn unknown_input(loaded: &LoadedVersion, tensor: &str) -> ModelServerError {
+    let tensor = clip(tensor, MAX_NAME_BYTES);
+    let known = loaded
         .model
         .schema()
         .inputs()
         .iter()
         .map(|input| input.name.as_str());
     ModelServerError::UnknownInput {
-        model: served.name.clone(),
+        model: loaded.name.clone(),
         suggestion: did_you_mean(&tensor, known),
         tensor,
     }
 }
 
-/// The number of candidates: that of the first candidate tensor, or else of the longest context tensor.
+/// Counts the candidates: the rows of the first candidate tensor, or else of the longest context
+/// tensor.
 fn count_rows(
     inputs: &[Input],
     tensors: &[(usize, &TensorView<'_>)],
@@ -123,7 +126,7 @@ fn count_rows(
             advice: if is_context(index) {
                 "send a context tensor with one row, or with one per candidate"
             } else {
-                "all candidate tensors have one row per candidate"
+                "send one row per candidate in every candidate tensor"
             },
         });
     }
@@ -164,7 +167,7 @@ fn column<'a>(
     })
 }
 
-/// The elements of a BYTES tensor; those that are no UTF-8 are counted.
+/// The elements of a BYTES tensor; those that are not UTF-8 are counted.
 fn strings<'a>(view: &TensorView<'a>, lossy: &mut u64) -> Result<Vec<Cow<'a, str>>, TensorError> {
     if view.datatype != Datatype::Bytes {
         return Err(TensorError::WrongDatatype {
@@ -199,8 +202,8 @@ fn lists(view: &TensorView<'_>, lossy: &mut u64) -> Result<Vec<Vec<String>>, Mod
         .collect()
 }
 
-/// Which outputs a request asks for; `probability` when it asks for none.
-pub(crate) fn requested(
+/// The outputs that a request asks for; `probability` when it names none.
+pub(crate) fn requested_outputs(
     outputs: &[InferRequestedOutputTensor],
 ) -> Result<Vec<Output>, ModelServerError> {
     let mut found = Vec::new();
@@ -209,7 +212,7 @@ pub(crate) fn requested(
             .into_iter()
             .find(|known| known.name() == output.name)
             .ok_or_else(|| {
-                let output = clip(&output.name, MAX_NAME_CHARS);
+                let output = clip(&output.name, MAX_NAME_BYTES);
                 let suggestion = did_you_mean(&output, Output::ALL.map(Output::name));
                 ModelServerError::UnknownOutput { output, suggestion }
             })?;
@@ -218,7 +221,7 @@ pub(crate) fn requested(
                 output: output.name.clone(),
             });
         }
-        if let Some(parameter) = output.parameters.keys().find(|key| is_foreign(key)) {
+        if let Some(parameter) = output.parameters.keys().find(|key| is_external(key)) {
             return Err(unsupported(parameter));
         }
         found.push(known);
@@ -229,29 +232,30 @@ pub(crate) fn requested(
     Ok(found)
 }
 
-/// Refuses what would be silently wrong when passed over: tensors that are elsewhere than in the message.
-pub(crate) fn refuse_foreign(request: &ModelInferRequest) -> Result<(), ModelServerError> {
+/// Refuses tensors that are not in the message itself: ignoring their parameters would give wrong
+/// answers silently.
+pub(crate) fn refuse_external_tensors(request: &ModelInferRequest) -> Result<(), ModelServerError> {
     let mut parameters = request
         .inputs
         .iter()
         .flat_map(|input| input.parameters.keys());
     parameters
-        .find(|key| is_foreign(key))
+        .find(|key| is_external(key))
         .map_or(Ok(()), |key| Err(unsupported(key)))
 }
 
-fn is_foreign(parameter: &str) -> bool {
+fn is_external(parameter: &str) -> bool {
     parameter == "classification" || parameter.starts_with("shared_memory_")
 }
 
 fn unsupported(parameter: &str) -> ModelServerError {
     ModelServerError::Parameter {
-        parameter: clip(parameter, MAX_NAME_CHARS),
-        advice: "send and take whole tensors within the message",
+        parameter: clip(parameter, MAX_NAME_BYTES),
+        advice: "send and receive whole tensors within the message",
     }
 }
 
-/// Adds one output: raw when `raw`, typed otherwise.
+/// Adds one output to a response: as raw bytes when `raw` is set, typed otherwise.
 pub(crate) fn push_output(
     response: &mut ModelInferResponse,
     output: Output,
@@ -259,7 +263,7 @@ pub(crate) fn push_output(
     values: &[f64],
     raw: bool,
 ) {
-    // Outputs are FP32 by contract; rounding to the nearest is meant.
+    // Outputs are FP32 by contract, so this rounds to the nearest.
     let contents = if raw {
         let mut bytes = Vec::with_capacity(values.len() * size_of::<f32>());
         for &value in values {

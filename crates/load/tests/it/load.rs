@@ -22,8 +22,9 @@ use counterweight_proto::{
         ranking_service_server::{RankingService, RankingServiceServer},
     },
     inference::{
-        self, InferParameter, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
-        ModelMetadataResponse,
+        self, InferParameter, ModelConfigRequest, ModelConfigResponse, ModelInferRequest,
+        ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelStatisticsRequest,
+        ModelStatisticsResponse,
         grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer},
         infer_parameter::ParameterChoice,
         model_infer_response::InferOutputTensor,
@@ -186,6 +187,18 @@ impl GrpcInferenceService for Fake {
         &self,
         _: Request<inference::RepositoryModelUnloadRequest>,
     ) -> Result<Response<inference::RepositoryModelUnloadResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn model_config(
+        &self,
+        _: Request<ModelConfigRequest>,
+    ) -> Result<Response<ModelConfigResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn model_statistics(
+        &self,
+        _: Request<ModelStatisticsRequest>,
+    ) -> Result<Response<ModelStatisticsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }

@@ -504,7 +504,7 @@ async fn a_wrong_request_is_refused_and_says_why() {
         (
             |r| r.inputs[0].contents = typed_request().inputs[0].contents.clone(),
             "INVALID_TENSOR",
-            "one or the other",
+            "send only one of them",
         ),
         (
             |r| r.inputs[0].datatype = "FP16".to_owned(),

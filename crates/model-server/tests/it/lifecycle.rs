@@ -14,7 +14,9 @@ use counterweight_proto::inference::{ModelInferRequest, ModelInferResponse, Serv
 use counterweight_tensor::{Datatype, encode_strings};
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use tonic::{Code, Request, Response, Status, client::Grpc, transport::Channel};
+use tonic::{
+    Code, Request, Response, Status, client::Grpc, codec::CompressionEncoding, transport::Channel,
+};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -23,7 +25,8 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use support::{Client, MODEL, Running, eventually, info, model, put, request, save};
+use counterweight_test_support::eventually;
+use support::{Client, MODEL, Running, info, model, put, request, save};
 
 async fn health(channel: &Channel, service: &str) -> ServingStatus {
     let request = HealthCheckRequest {
@@ -37,8 +40,8 @@ async fn health(channel: &Channel, service: &str) -> ServingStatus {
         .status()
 }
 
-/// A ModelInfer whose headers have been sent and whose body comes when it is told to.
-async fn held(
+/// A ModelInfer whose headers are sent at once and whose body follows later.
+async fn infer_with_late_body(
     channel: Channel,
     body: mpsc::Receiver<ModelInferRequest>,
 ) -> Result<Response<ModelInferResponse>, Status> {
@@ -59,7 +62,7 @@ async fn overload_is_refused_at_once_while_health_answers() {
     let server = Running::start(repository, |config| config.max_in_flight = 1).await;
     let channel = server.channel().await;
     let (send, body) = mpsc::channel(1);
-    let held = tokio::spawn(held(channel.clone(), body));
+    let pending = tokio::spawn(infer_with_late_body(channel.clone(), body));
     let client = Client::new(channel.clone());
     eventually("overload", || {
         let mut client = client.clone();
@@ -81,7 +84,7 @@ async fn overload_is_refused_at_once_while_health_answers() {
     );
     send.send(request()).await.unwrap();
     drop(send);
-    held.await.unwrap().unwrap();
+    pending.await.unwrap().unwrap();
     client.clone().model_infer(request()).await.unwrap();
     let metrics = server.http("/metrics").await;
     assert!(
@@ -235,13 +238,13 @@ async fn a_stop_lets_requests_in_flight_end_and_waits_for_no_watcher() {
         ServingStatus::Serving
     );
     let (send, body) = mpsc::channel(1);
-    let in_flight = tokio::spawn(held(server.channel().await, body));
+    let in_flight = tokio::spawn(infer_with_late_body(server.channel().await, body));
     eventually("the request in flight", || async {
         server.http("/metrics").await.contains("in_flight 1")
     })
     .await;
 
-    server.stop.take().unwrap().send(()).unwrap();
+    server.server.begin_stop();
     assert_eq!(
         states.next().await.unwrap().unwrap().status(),
         ServingStatus::NotServing
@@ -264,18 +267,17 @@ async fn a_stop_lets_requests_in_flight_end_and_waits_for_no_watcher() {
 
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(
-        tokio::net::TcpStream::connect(&server.address)
+        tokio::net::TcpStream::connect(&server.server.address)
             .await
             .is_err(),
         "no new connection after the grace"
     );
-    assert!(!server.task.is_finished());
+    assert!(!server.server.has_stopped());
     send.send(request()).await.unwrap();
     drop(send);
     in_flight.await.unwrap().unwrap();
-    tokio::time::timeout(Duration::from_secs(2), &mut server.task)
+    tokio::time::timeout(Duration::from_secs(2), server.server.stopped())
         .await
-        .unwrap()
         .unwrap()
         .unwrap();
 }
@@ -289,15 +291,14 @@ async fn a_request_that_never_ends_does_not_keep_the_server_up() {
     })
     .await;
     let (_send, body) = mpsc::channel(1);
-    let _in_flight = tokio::spawn(held(server.channel().await, body));
+    let _in_flight = tokio::spawn(infer_with_late_body(server.channel().await, body));
     eventually("the request in flight", || async {
         server.http("/metrics").await.contains("in_flight 1")
     })
     .await;
-    server.stop.take().unwrap().send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(5), &mut server.task)
+    server.server.begin_stop();
+    tokio::time::timeout(Duration::from_secs(5), server.server.stopped())
         .await
-        .unwrap()
         .unwrap()
         .unwrap();
 }
@@ -330,7 +331,7 @@ async fn a_unix_socket_serves_the_same() {
 }
 
 #[tokio::test]
-async fn a_server_that_can_not_work_does_not_start() {
+async fn a_server_with_wrong_settings_does_not_start() {
     let start = |adjust: fn(&mut ServerConfig)| async move {
         let mut config = ServerConfig::new(std::env::temp_dir());
         adjust(&mut config);
@@ -360,4 +361,40 @@ async fn a_server_that_can_not_work_does_not_start() {
             .to_string()
             .contains("poll_interval")
     );
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_does_not_hold_up_a_stop() {
+    let repository = tempfile::tempdir().unwrap();
+    save(repository.path(), MODEL, model(0.3));
+    let mut server = Running::start(repository, |config| {
+        config.drain_timeout = Duration::from_secs(600);
+    })
+    .await;
+    let _silent = tokio::net::TcpStream::connect(&server.server.address)
+        .await
+        .unwrap();
+    let _idle = server.client().await;
+    server.server.begin_stop();
+    let stopped = tokio::time::timeout(Duration::from_secs(20), server.server.stopped()).await;
+    stopped.expect("nobody holds up the stop").unwrap();
+}
+
+#[tokio::test]
+async fn compressed_requests_are_accepted_up_to_the_limit_of_a_message() {
+    let repository = tempfile::tempdir().unwrap();
+    save(repository.path(), MODEL, model(0.3));
+    let server = Running::start(repository, |config| config.max_message_bytes = 1 << 20).await;
+    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate] {
+        let mut client = server.client().await.send_compressed(encoding);
+        client.model_infer(request()).await.unwrap();
+        // A hundred kilobytes on the wire, and a hundred megabytes when they are decompressed.
+        let bomb = ModelInferRequest {
+            id: "x".repeat(100 << 20),
+            ..request()
+        };
+        let status = client.model_infer(bomb).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        client.model_infer(request()).await.unwrap();
+    }
 }

@@ -22,9 +22,8 @@ use counterweight_proto::inference::{
 };
 use tonic::Code;
 
-use support::{
-    Client, MODEL, Running, eventually, expected, info, model, raw_output, request, save,
-};
+use counterweight_test_support::eventually;
+use support::{Client, MODEL, Running, expected, info, model, raw_output, request, save};
 
 fn version(version: &str) -> HashMap<String, ModelRepositoryParameter> {
     let value = ModelRepositoryParameter {

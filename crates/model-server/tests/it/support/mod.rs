@@ -13,17 +13,17 @@ use std::{borrow::Cow, path::Path, time::Duration};
 use bytes::Bytes;
 use counterweight_model::{
     Artefact, Batch, Calibrator, Column, DEFAULT_MAX_TEXT_BYTES, Expression, Feature, Input, Kind,
-    Model, ModelParts, Report, Schema, fit_encoders,
+    Model, ModelParts, Report, Schema,
 };
-use counterweight_model_server::{Listener, Listeners, ModelServerError, ServerConfig, serve};
+use counterweight_model_server::{ModelServerError, ServerConfig, serve};
 use counterweight_proto::inference::{
     InferTensorContents, ModelInferRequest, ModelInferResponse, ServerLiveRequest,
     grpc_inference_service_client::GrpcInferenceServiceClient,
     model_infer_request::InferInputTensor,
 };
 use counterweight_tensor::{Datatype, encode_bool, encode_f32, encode_f64, encode_strings, tensor};
+use counterweight_trainer::fit_encoders;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
@@ -393,13 +393,10 @@ pub fn info(status: &Status) -> (String, String) {
     )
 }
 
-/// A running server, stopped when dropped.
+/// A running model server, stopped when dropped.
 pub struct Running {
     pub repository: TempDir,
-    pub address: String,
-    pub metrics: String,
-    pub stop: Option<oneshot::Sender<()>>,
-    pub task: JoinHandle<Result<(), ModelServerError>>,
+    pub server: counterweight_test_support::Running<ModelServerError>,
 }
 
 impl Running {
@@ -408,30 +405,10 @@ impl Running {
         let mut config = ServerConfig::new(repository.path());
         config.poll_interval = Duration::from_millis(20);
         adjust(&mut config);
-        let grpc = Listener::bind("127.0.0.1:0").await.unwrap();
-        let metrics = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, metrics_address) = (
-            grpc.address().unwrap(),
-            metrics.local_addr().unwrap().to_string(),
-        );
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async {
-            let _ = stopped.await;
-        };
-        let task = tokio::spawn(serve(
-            config,
-            Listeners {
-                grpc,
-                metrics: Some(metrics),
-            },
-            shutdown,
-        ));
+        let start = |listeners, shutdown| serve(config, listeners, shutdown);
         let server = Self {
             repository,
-            address,
-            metrics: metrics_address,
-            stop: Some(stop),
-            task,
+            server: counterweight_test_support::Running::start(start).await,
         };
         // The socket is bound before anything is loaded; the first answer comes when all is.
         let mut client = server.client().await;
@@ -447,11 +424,7 @@ impl Running {
     }
 
     pub async fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.address))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap()
+        self.server.channel().await
     }
 
     pub async fn client(&self) -> Client {
@@ -460,23 +433,6 @@ impl Running {
 
     /// What `path` answers on the metrics listener.
     pub async fn http(&self, path: &str) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(&self.metrics).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        self.server.http(path).await
     }
-}
-
-/// Asks again until `check` holds; fails after ten seconds.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
-    for _ in 0..500 {
-        if check().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{what}: not within ten seconds");
 }

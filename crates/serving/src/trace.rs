@@ -1,15 +1,17 @@
-//! W3C trace context, so that a slow feed request is followed through the combiner into the model that made it slow.
-//!
-//! Spans are not recorded here: the ids are logged, and handed on, as <https://www.w3.org/TR/trace-context/> says.
+//! W3C trace context, so that a slow feed request can be followed through the combiner into the
+//! model that made it slow: ids are read, logged and passed on as
+//! <https://www.w3.org/TR/trace-context/> specifies.
 
 use tonic::metadata::{MetadataMap, MetadataValue};
 
+/// The target of every span.
+pub(crate) const SPAN_TARGET: &str = "counterweight::spans";
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
-/// The specification asks for at least 512 characters to be handed on; a longer state is dropped whole.
+/// The specification requires that 512 characters are passed on; a longer state is dropped whole.
 const STATE_MAX_BYTES: usize = 512;
 const SAMPLED: u8 = 0x01;
-/// The flags that are defined: sampled, and "the trace id is random"; the rest must be sent as zero.
+/// The defined flags: sampled, and "the trace id is random". The others must be sent as zero.
 const KNOWN_FLAGS: u8 = 0x03;
 
 /// The trace that a request belongs to, and this server's place in it.
@@ -81,6 +83,31 @@ impl TraceContext {
         }
     }
 
+    #[cfg(feature = "otlp")]
+    pub(crate) fn new(
+        trace_id: [u8; 16],
+        span_id: [u8; 8],
+        flags: u8,
+        state: Option<String>,
+    ) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            flags,
+            state,
+        }
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn parts(&self) -> ([u8; 16], [u8; 8], u8, Option<&str>) {
+        (
+            self.trace_id,
+            self.span_id,
+            self.flags,
+            self.state.as_deref(),
+        )
+    }
+
     /// The trace id in 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> String {
@@ -89,7 +116,7 @@ impl TraceContext {
         digits.iter().map(|&digit| char::from(digit)).collect()
     }
 
-    /// Whether the caller records this trace.
+    /// True when the caller records this trace.
     #[must_use]
     pub fn sampled(&self) -> bool {
         self.flags & SAMPLED != 0
@@ -254,7 +281,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_injected_parses_back(trace in prop::array::uniform16(1_u8..), span in prop::array::uniform8(1_u8..), flags in 0_u8..4) {
+        fn whatever_is_injected_parses_back(
+            trace in prop::array::uniform16(1_u8..),
+            span in prop::array::uniform8(1_u8..),
+            flags in 0_u8..4,
+        ) {
             let context = TraceContext { trace_id: trace, span_id: span, flags, state: None };
             let mut map = MetadataMap::new();
             context.inject(&mut map);

@@ -1,6 +1,7 @@
-//! The small HTTP listener for scrapers and probes, apart from the gRPC port so that overload there never hides it.
+//! The small HTTP listener for scrapers and probes. It is apart from the gRPC port, so that an
+//! overload there never hides it.
 
-use std::{future::Future, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use axum::{
     Router,
@@ -11,17 +12,17 @@ use axum::{
 use prometheus::{Registry, TextEncoder};
 use tokio::net::TcpListener;
 
-/// Serves `GET /metrics` (Prometheus text format) and `GET /healthz` until `shutdown` resolves.
+/// Serves `GET /metrics` (Prometheus text format) and `GET /healthz` until it is dropped.
 ///
-/// `health` is asked at every `/healthz`: `Ok` answers 200 with `ok`, `Err(reason)` answers 503 with the reason.
+/// Every `/healthz` calls `health`: `Ok` is answered with 200 and `ok`, `Err(reason)` with 503 and
+/// the reason.
 ///
 /// # Errors
-/// The listener broke.
-pub async fn serve_http(
+/// The listener failed.
+pub(crate) async fn serve_http(
     listener: TcpListener,
     registry: Registry,
     health: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let health = Arc::new(health);
     let routes = Router::new()
@@ -35,9 +36,7 @@ pub async fn serve_http(
                 }
             }),
         );
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, routes).await
 }
 
 fn metrics(registry: &Registry) -> impl IntoResponse + use<> {
@@ -48,7 +47,7 @@ fn metrics(registry: &Registry) -> impl IntoResponse + use<> {
             text,
         ),
         Err(error) => {
-            tracing::error!(%error, "metrics can not be encoded");
+            tracing::error!(%error, "cannot encode the metrics");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 [(CONTENT_TYPE, "text/plain")],
@@ -66,7 +65,6 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpStream,
-        sync::oneshot,
     };
 
     use super::*;
@@ -81,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_and_health_are_served_until_shutdown() {
+    async fn metrics_and_health_are_served_until_the_listener_is_dropped() {
         let registry = Registry::new();
         let counter = IntCounter::new("requests_total", "Requests.").unwrap();
         registry.register(Box::new(counter.clone())).unwrap();
@@ -89,7 +87,6 @@ mod tests {
         let ready = Arc::new(AtomicBool::new(true));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
         let flag = Arc::clone(&ready);
         let health = move || {
             if flag.load(Ordering::Relaxed) {
@@ -98,9 +95,7 @@ mod tests {
                 Err("draining".to_owned())
             }
         };
-        let server = tokio::spawn(serve_http(listener, registry, health, async {
-            let _ = stopped.await;
-        }));
+        let server = tokio::spawn(serve_http(listener, registry, health));
 
         let answer = fetch(address, "/metrics").await;
         assert!(
@@ -116,8 +111,8 @@ mod tests {
         );
         assert!(fetch(address, "/nothing").await.starts_with("HTTP/1.1 404"));
 
-        stop.send(()).unwrap();
-        server.await.unwrap().unwrap();
+        server.abort();
+        assert!(server.await.unwrap_err().is_cancelled());
         assert!(TcpStream::connect(address).await.is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! One loaded version: the model, and everything about it that is the same for all requests.
+//! One loaded version of a model, and everything about it that is the same for all requests.
 
 use std::{
     collections::HashMap,
@@ -9,25 +9,29 @@ use std::{
 use counterweight_model::{Artefact, Model, ModelError};
 use counterweight_proto::inference::{InferParameter, infer_parameter::ParameterChoice};
 
-use crate::metrics::{Metrics, VersionMetrics};
+use crate::{
+    metrics::{Metrics, VersionMetrics},
+    statistics::Statistics,
+};
 
-/// A version that answers requests. It lives as long as a request holds it.
-pub(crate) struct Served {
+/// A version that answers requests. It lives until the last request that uses it is answered.
+pub(crate) struct LoadedVersion {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) model: Model,
     pub(crate) metrics: VersionMetrics,
-    /// When the artefact was written, since 1970.
+    pub(crate) statistics: Statistics,
+    /// When the artefact was written, as time since 1970.
     pub(crate) written: Duration,
     inputs: HashMap<String, usize>,
     calibrator: String,
 }
 
-impl Served {
-    /// Reads the version folder `dir`, with every check.
-    pub(crate) fn load(name: &str, dir: &Path, metrics: &Metrics) -> Result<Self, ModelError> {
-        let artefact = Artefact::load(dir)?;
-        let written = std::fs::metadata(dir.join("MANIFEST.json"))
+impl LoadedVersion {
+    /// Reads and checks the version folder `folder` of the model `name`.
+    pub(crate) fn load(name: &str, folder: &Path, metrics: &Metrics) -> Result<Self, ModelError> {
+        let artefact = Artefact::load(folder)?;
+        let written = std::fs::metadata(folder.join("MANIFEST.json"))
             .and_then(|file| file.modified())
             .ok()
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
@@ -35,7 +39,8 @@ impl Served {
         let inputs = artefact.model.schema().inputs();
         Ok(Self {
             name: name.to_owned(),
-            metrics: metrics.of_version(name, &artefact.version),
+            metrics: metrics.version(name, &artefact.version),
+            statistics: Statistics::default(),
             written,
             inputs: inputs
                 .iter()
@@ -48,12 +53,12 @@ impl Served {
         })
     }
 
-    /// Position of an input in the schema.
+    /// The position of an input in the schema.
     pub(crate) fn input_index(&self, name: &str) -> Option<usize> {
         self.inputs.get(name).copied()
     }
 
-    /// The parameters of every answer and of the metadata.
+    /// The parameters that every answer and the metadata carry.
     pub(crate) fn parameters(&self) -> HashMap<String, InferParameter> {
         HashMap::from([("calibrator".to_owned(), text(&self.calibrator))])
     }

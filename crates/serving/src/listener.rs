@@ -1,4 +1,4 @@
-//! Where the server listens: a TCP port, or a Unix socket for a combiner on the same machine.
+//! Where a server listens: a TCP port, or a Unix socket for clients on the same machine.
 
 use std::{
     io::{self, ErrorKind},
@@ -7,14 +7,14 @@ use std::{
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-use crate::ModelServerError;
+use crate::ServingError;
 
 /// The bound sockets of a server.
 #[derive(Debug)]
 pub struct Listeners {
-    /// gRPC.
+    /// The gRPC socket.
     pub grpc: Listener,
-    /// HTTP, for `/metrics` and `/healthz`; none for no such listener.
+    /// The HTTP socket of `/metrics` and `/healthz`; `None` serves neither.
     pub metrics: Option<TcpListener>,
 }
 
@@ -33,25 +33,26 @@ pub struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // The file may have been removed by hand already; there is nobody to tell.
+        // Somebody may have removed the file already; there is nobody to report that to.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 impl Listener {
-    /// Binds `host:port`, where port 0 takes a free one, or `unix:/path`. A socket file that nobody listens on any more is replaced.
+    /// Binds `host:port`, where port 0 picks a free one, or `unix:/path`.
+    ///
+    /// A socket file whose process has ended is replaced.
     ///
     /// # Errors
-    /// [`ModelServerError::Bind`] with the address: in use, not this machine's, or not an address.
-    pub async fn bind(address: &str) -> Result<Self, ModelServerError> {
-        let bound = match address.strip_prefix("unix:") {
-            Some(path) => bind_unix(Path::new(path)).await,
-            None => TcpListener::bind(address).await.map(Self::Tcp),
-        };
-        bound.map_err(|source| ModelServerError::Bind {
-            address: address.to_owned(),
-            source,
-        })
+    /// [`ServingError::Bind`]: the address is in use, is not an address, or belongs to another
+    /// machine.
+    pub async fn bind(address: &str) -> Result<Self, ServingError> {
+        match address.strip_prefix("unix:") {
+            None => bind_tcp(address).await.map(Self::Tcp),
+            Some(path) => bind_unix(Path::new(path))
+                .await
+                .map_err(|source| bind_error(address, source)),
+        }
     }
 
     /// The address as a client names it: `host:port` or `unix:/path`.
@@ -66,6 +67,23 @@ impl Listener {
     }
 }
 
+/// Binds `host:port`; a host name is resolved, and port 0 picks a free port.
+///
+/// # Errors
+/// [`ServingError::Bind`], as [`Listener::bind`].
+pub async fn bind_tcp(address: &str) -> Result<TcpListener, ServingError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| bind_error(address, source))
+}
+
+fn bind_error(address: &str, source: io::Error) -> ServingError {
+    ServingError::Bind {
+        address: address.to_owned(),
+        source,
+    }
+}
+
 async fn bind_unix(path: &Path) -> io::Result<Listener> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == ErrorKind::AddrInUse && is_stale(path).await => {
@@ -77,9 +95,10 @@ async fn bind_unix(path: &Path) -> io::Result<Listener> {
     Ok(Listener::Unix(listener, SocketFile(path.to_owned())))
 }
 
-/// Whether `path` is a socket left by a process that is gone. Any other file is left alone.
+/// True when `path` is a socket whose process has ended. Any other file is left alone.
 async fn is_stale(path: &Path) -> bool {
-    matches!(UnixStream::connect(path).await, Err(error) if error.kind() == ErrorKind::ConnectionRefused)
+    let connected = UnixStream::connect(path).await;
+    connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
         && std::fs::metadata(path)
             .is_ok_and(|file| std::os::unix::fs::FileTypeExt::is_socket(&file.file_type()))
 }
@@ -89,7 +108,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_in_use_is_named() {
+    async fn an_error_names_the_address() {
         let first = Listener::bind("127.0.0.1:0").await.unwrap();
         let address = first.address().unwrap();
         let error = Listener::bind(&address).await.unwrap_err().to_string();
@@ -99,7 +118,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_file_is_taken_over_only_from_the_dead() {
+    async fn a_host_name_is_resolved() {
+        let listener = Listener::bind("localhost:0").await.unwrap();
+        let address: std::net::SocketAddr = listener.address().unwrap().parse().unwrap();
+        assert!(address.ip().is_loopback());
+    }
+
+    #[tokio::test]
+    async fn a_socket_file_is_replaced_only_after_its_process_has_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.sock");
         let address = format!("unix:{}", path.display());

@@ -1,0 +1,103 @@
+//! What the tests of several crates share: foreign programs and data that may be absent, and
+//! servers on free ports.
+//!
+//! A test without its program or data is skipped, and says so: it writes to the process's standard
+//! error, which the test runner does not capture. Where `COUNTERWEIGHT_REQUIRE_ALL` is 1, as in CI,
+//! it fails instead.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[cfg(feature = "server")]
+mod server;
+
+use std::{
+    env,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+#[cfg(feature = "server")]
+pub use server::{Running, Shutdown, eventually, http_get};
+
+/// Reports that the calling test is skipped.
+///
+/// # Panics
+/// `COUNTERWEIGHT_REQUIRE_ALL` is 1.
+#[track_caller]
+pub fn skip(why: &str) {
+    let required = env::var("COUNTERWEIGHT_REQUIRE_ALL");
+    assert_ne!(required.as_deref(), Ok("1"), "SKIPPED: {why}");
+    // `eprintln!` would be captured, and shown only for tests that fail.
+    let caller = std::panic::Location::caller();
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why} ({caller})");
+}
+
+/// The project's folder.
+#[must_use]
+pub fn root() -> PathBuf {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    crates.and_then(Path::parent).unwrap().to_owned()
+}
+
+/// The folder of the real data if it holds `file`, else `None` after a [`skip`].
+///
+/// `COUNTERWEIGHT_DATA` names the folder; the default is `../shared/data` beside the project.
+#[must_use]
+#[track_caller]
+pub fn shared_data(file: &str) -> Option<PathBuf> {
+    let folder = env::var_os("COUNTERWEIGHT_DATA")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    if folder.join(file).is_file() {
+        return Some(folder);
+    }
+    skip(&format!(
+        "there is no {file} in {}; let COUNTERWEIGHT_DATA name the folder that has it",
+        folder.display()
+    ));
+    None
+}
+
+/// The Python interpreter that can import these modules, else `None` after a [`skip`].
+///
+/// `COUNTERWEIGHT_PYTHON` names the interpreter; the default is `python3`.
+#[must_use]
+#[track_caller]
+pub fn python(modules: &str) -> Option<String> {
+    let python = interpreter();
+    let import = format!("import {modules}");
+    let found = Command::new(&python).args(["-c", &import]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    skip(&format!("{python} cannot import {modules}; {}", advice()));
+    None
+}
+
+/// A program that a Python package installed beside its interpreter, else `None` after a [`skip`].
+#[must_use]
+#[track_caller]
+pub fn python_program(name: &str) -> Option<PathBuf> {
+    let python = interpreter();
+    let ask = "import sysconfig; print(sysconfig.get_path('scripts'), end='')";
+    let output = Command::new(&python).args(["-c", ask]).output();
+    let folder = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let program = PathBuf::from(folder.unwrap_or_default()).join(name);
+    if program.is_file() {
+        return Some(program);
+    }
+    skip(&format!("there is no {name} beside {python}; {}", advice()));
+    None
+}
+
+fn interpreter() -> String {
+    env::var("COUNTERWEIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
+fn advice() -> &'static str {
+    "`pip install -r tests/python/requirements.txt` and let COUNTERWEIGHT_PYTHON name that python"
+}
