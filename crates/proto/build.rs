@@ -18,6 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(files, [&root])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    // A message knows its name, and so its descriptor, from which its JSON is made.
+    let mut config = prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         // Tensor bytes are forwarded as slices of the receive buffer, never copied into a Vec.
         .bytes(".inference.ModelInferRequest.raw_input_contents")
@@ -25,6 +28,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".inference.InferTensorContents.bytes_contents")
         .bytes(".counterweight.v1.RankRequest.raw_input_contents")
         .codec_path("crate::codec::Codec")
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

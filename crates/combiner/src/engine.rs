@@ -42,9 +42,9 @@ impl Engine {
     /// The recent requests.
     ///
     /// # Errors
-    /// [`RequestError::RingOff`] when the configuration keeps none.
+    /// [`RequestError::RecentRequestsOff`] when the configuration keeps none.
     pub(crate) fn recent_requests(&self) -> Result<&RecentRequests, RequestError> {
-        self.recent.as_ref().ok_or(RequestError::RingOff)
+        self.recent.as_ref().ok_or(RequestError::RecentRequestsOff)
     }
 
     /// What changes that are bound to what is served now are planned by.

@@ -183,7 +183,7 @@ pub(crate) enum RequestError {
         "objective {objective:?}: the weights hold version {version:?} of model {model:?}, which is served no more ({reason}); \
          serve it again, or confirm the weights for the version that is served"
     )]
-    HeldVersionGone {
+    PinnedVersionGone {
         /// The objective.
         objective: String,
         /// The model's name on its server.
@@ -198,7 +198,7 @@ pub(crate) enum RequestError {
         "objective {objective:?}: the weights hold calibrator {held:?}, and {applied:?} is applied; \
          bring it back, or confirm the weights for what is served"
     )]
-    HeldCalibratorGone {
+    PinnedCalibratorGone {
         /// The objective.
         objective: String,
         /// The calibrators that are held.
@@ -209,12 +209,6 @@ pub(crate) enum RequestError {
     /// The caller's deadline had passed before the models were called.
     #[error("the deadline passed before the models were called; give the call more time")]
     DeadlinePassed,
-    /// Too many requests at once.
-    #[error("{limit} requests are in flight, the most this server takes; back off and try again")]
-    Overloaded {
-        /// The limit.
-        limit: usize,
-    },
     /// The server is stopping.
     #[error("this server is draining; call another one")]
     Draining,
@@ -238,14 +232,14 @@ pub(crate) enum RequestError {
     // ---- about the recent requests ----
     /// The recent requests are not kept.
     #[error(
-        "this combiner keeps no recent requests; set `candidates` in [ring] of its configuration above 0 and start it again"
+        "this combiner keeps no recent requests; set `candidates` in [recent_requests] of its configuration above 0 and start it again"
     )]
-    RingOff,
+    RecentRequestsOff,
     /// No request is kept yet.
     #[error(
         "no recent request of profile {profile:?} is kept{left_out}; rank some under it and try again"
     )]
-    RingEmpty {
+    NoRecentRequests {
         /// The profile.
         profile: String,
         /// How many were left out and why, as a clause.
@@ -267,7 +261,7 @@ pub(crate) enum RequestError {
     #[error(
         "{limit} callers are being told about the recent requests, the most this server takes; try again in a moment"
     )]
-    RingBusy {
+    RecentRequestsBusy {
         /// The limit.
         limit: usize,
     },

@@ -4,9 +4,10 @@
 use counterweight_config::did_you_mean;
 use futures::future::join_all;
 
+use counterweight_serving::Call;
+
 use crate::{
     batch::Batch,
-    call::Call,
     error::RequestError,
     source::{Objectives, Source},
 };

@@ -10,9 +10,7 @@ mod server;
 
 mod wire;
 
-mod admission;
 mod batch;
-mod call;
 mod engine;
 mod features;
 mod preview;
@@ -27,9 +25,10 @@ pub mod config;
 mod error;
 mod metrics;
 
+pub use counterweight_serving::{Listener, Listeners};
 use counterweight_weights as weights;
 
 pub use config::Config;
 pub use counterweight_weights::{StoreError, Verified, verify_log};
 pub use error::{CombinerError, ConfigurationError, Failure};
-pub use server::{Listeners, serve};
+pub use server::serve;

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use counterweight_ranking::{combine, top_k};
+use counterweight_serving::Call;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 
 use crate::{
     batch::Batch,
-    call::Call,
     config::{Policy, Profile},
     engine::Engine,
     error::{Failure, RequestError},
@@ -30,7 +30,9 @@ pub(crate) async fn rank(
     let has_metadata = objectives.models().all(|model| model.has_metadata());
     check_features(objectives, &batch, call).await?;
     check_attributes(objectives, &batch)?;
-    call.check_time()?;
+    if call.is_overdue() {
+        return Err(RequestError::DeadlinePassed);
+    }
 
     let in_force = engine.weights.in_force(query.profile);
     let attributes = match query.all_attributes || !in_force.segments.is_empty() {
@@ -182,14 +184,14 @@ fn apply_policy(
                 version,
                 reason,
             }) => {
-                return Err(RequestError::HeldVersionGone {
+                return Err(RequestError::PinnedVersionGone {
                     objective: name(),
                     model,
                     version,
                     reason,
                 });
             }
-            Err(SourceError::Request(error)) => return Err(error),
+            Err(SourceError::Request(error)) => return Err(*error),
         }
     }
     if combined.iter().all(|objective| objective.weight == 0.0) {

@@ -108,7 +108,7 @@ pub(crate) fn check_binding(
         }
         // A weight of 0 is right for any calibrator.
         if profile.on_model_change == OnModelChange::Hold && one.weight != 0.0 {
-            return Err(RequestError::HeldCalibratorGone {
+            return Err(RequestError::PinnedCalibratorGone {
                 objective: bound.objective.clone(),
                 held: bound.calibrator.clone(),
                 applied: one.answer.calibrator.clone(),
@@ -150,7 +150,7 @@ pub(crate) async fn check_restorable(
             && let Err(Failure::NotServed(reason)) =
                 model.find_version(&bound.model_version, deadline).await
         {
-            return Err(RequestError::HeldVersionGone {
+            return Err(RequestError::PinnedVersionGone {
                 objective: bound.objective.clone(),
                 model: model.name().to_owned(),
                 version: bound.model_version.clone(),

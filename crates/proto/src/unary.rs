@@ -1,8 +1,9 @@
 //! A unary call whose one message is sent in one piece.
 //!
-//! tonic encodes a message only after the call's headers are on their way, and ends the stream by an empty frame of its
-//! own: three writes, and the peer is woken for each. Here the body is complete before the call begins, so that the
-//! message and the end of the stream leave in one write.
+//! tonic encodes a message only after the call's headers are on their way, and ends the stream by
+//! an empty frame of its own: three writes, and the peer is woken for each. Here the body is
+//! complete before the call begins, so that the message and the end of the stream leave in one
+//! write.
 
 use std::{
     error::Error,
@@ -20,7 +21,8 @@ use tower_service::Service;
 #[derive(Debug, Clone)]
 pub struct Unary<S>(pub S);
 
-/// Why a call could not be made: the channel's error, or the [`tonic::Status`] of a message that could not be encoded.
+/// Why a call could not be made: the channel's error, or the [`tonic::Status`] of a message that
+/// could not be encoded.
 pub type UnaryError = Box<dyn Error + Send + Sync>;
 
 impl<S> Service<http::Request<Body>> for Unary<S>

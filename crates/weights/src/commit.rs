@@ -1,6 +1,6 @@
-//! Writing: a change is planned against the log's state, sealed to its place and offered to the store,
-//! and again when the log has moved on meanwhile. An entry whose fate is not known is looked for
-//! before anything is tried again.
+//! Writing: a change is planned against the log's state, sealed to its place and offered to the
+//! store, and again when the log has moved on meanwhile. An entry whose fate is not known is looked
+//! for before anything is tried again.
 
 use std::{
     sync::Arc,
@@ -22,8 +22,9 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl LiveWeights {
-    /// Plans a change of the log and commits it, or answers a repeat of `cause` with its first entry.
-    /// It goes on in a task of its own, so that a caller who goes away leaves nothing half done.
+    /// Plans a change of the log and commits it, or answers a repeat of `cause` with its first
+    /// entry. It goes on in a task of its own, so that a caller who goes away leaves nothing half
+    /// done.
     ///
     /// # Errors
     /// The change is refused; the store does not take it within a bounded time.
@@ -52,8 +53,9 @@ impl LiveWeights {
     /// a conflict.
     ///
     /// # Errors
-    /// What `plan` refuses; [`PlanError::KeyReused`]; a store that is out of reach, within a bounded
-    /// time. After [`StoreError::Ambiguous`] the entry may become durable yet; it is applied then.
+    /// What `plan` refuses; [`PlanError::KeyReused`]; a store that is out of reach, within a
+    /// bounded time. After [`StoreError::Ambiguous`] the entry may become durable yet; it is
+    /// applied then.
     pub(crate) async fn commit(
         &self,
         cause: Cause,
@@ -131,8 +133,11 @@ impl LiveWeights {
         }
     }
 
-    /// The entry that this very request made before.
-    async fn repeated(&self, cause: &Cause) -> Result<Option<Entry>, Error> {
+    /// The entry that a change with this key and digest has written, if it has.
+    ///
+    /// # Errors
+    /// [`PlanError::KeyReused`] for another change under the key; a store that cannot be read.
+    pub async fn repeated(&self, cause: &Cause) -> Result<Option<Entry>, Error> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_secs().cast_signed());

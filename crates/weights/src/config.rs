@@ -78,6 +78,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether it stays on the models that its weights are bound to.
+    pub(crate) fn holds_models(&self) -> bool {
+        self.on_model_change == OnModelChange::Hold
+    }
+
     /// The names of its objectives, in order.
     pub(crate) fn objective_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.objectives
@@ -142,7 +147,8 @@ impl StoreConfig {
     /// `counterweight` unless another is given.
     ///
     /// # Errors
-    /// An address or a name that NATS does not take; any at all in a build without the feature `nats`.
+    /// An address or a name that NATS does not take; any at all in a build without the feature
+    /// `nats`.
     #[cfg(feature = "nats")]
     pub fn nats(
         path: PathBuf,

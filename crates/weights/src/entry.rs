@@ -1,5 +1,5 @@
-//! One entry of the weights log, and the payload that stores it. The hash of an entry is that of its
-//! stored bytes, and every entry names the hash of the one before it.
+//! One entry of the weights log, and the payload that stores it. The hash of an entry is that of
+//! its stored bytes, and every entry names the hash of the one before it.
 
 use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::profile::{Action, ProfileState};
 
-/// The format of the payloads that are written, and the newest one that is read. Format 1 had weights
-/// only; format 2 had no segments, experiments or exploration. An entry that lacks a part is read as
-/// "set, not forced, bound to nothing, no ramp, the same weights for all".
+/// The format of the payloads that are written, and the newest one that is read. Format 1 had
+/// weights only; format 2 had no segments, experiments or exploration. An entry that lacks a part
+/// is read as "set, not forced, bound to nothing, no ramp, the same weights for all".
 pub(crate) const FORMAT: u64 = 3;
 /// The hash that the first entry names as the one before it.
 pub(crate) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -171,8 +171,8 @@ impl Entry {
         }
     }
 
-    /// Checks that it is the entry `revision` after the entry with hash `previous`; the error says what
-    /// is wrong.
+    /// Checks that it is the entry `revision` after the entry with hash `previous`; the error says
+    /// what is wrong.
     pub(crate) fn follows(&self, revision: u64, previous: &str) -> Result<(), String> {
         if self.revision != revision {
             return Err(format!(
@@ -190,10 +190,7 @@ impl Entry {
 /// SHA-256 in hexadecimal.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]
@@ -203,7 +200,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::{
         audience::{Arm, Condition, Experiment, Exploration, Segment, Test, Value},
-        profile::{ModelBinding, ObjectiveWeight, Ramp},
+        profile::Ramp,
+        weight::{ModelBinding, ObjectiveWeight},
     };
 
     /// A change of the profile "default" to one weight.

@@ -1,4 +1,5 @@
-//! What can go wrong with the weights: in the store that keeps the log, and in the plan of a change.
+//! What can go wrong with the weights: in the store that keeps the log, and in the plan of a
+//! change.
 
 use std::{io, path::PathBuf};
 
@@ -211,7 +212,8 @@ pub enum PlanError {
         /// What is wrong and what to send.
         problem: String,
     },
-    /// A segment, an arm or exploration brings a weight out of its bounds, or moves it too far at once.
+    /// A segment, an arm or exploration brings a weight out of its bounds, or moves it too far at
+    /// once.
     #[error(
         "profile {profile:?}, {rule}, objective {objective:?}: {error}; go in smaller steps, change the rule, or go with force"
     )]

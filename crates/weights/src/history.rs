@@ -1,16 +1,18 @@
-//! Reads the log backwards: lists of revisions, one revision, and the state of profiles at a revision.
+//! Reads the log backwards: lists of revisions, one revision, and the state of profiles at a
+//! revision.
 
 use std::collections::HashMap;
 
 use crate::{
     entry::Entry,
     error::{Error, PlanError, StoreError},
+    in_force::InForce,
     live::{LiveWeights, READ_AHEAD},
     profile::ProfileState,
 };
 
-/// The most entries that one page of a list looks at: a profile that rarely changes gets more, shorter
-/// pages.
+/// The most entries that one page of a list looks at: a profile that rarely changes gets more,
+/// shorter pages.
 const LOOK_AT_MOST: u64 = 16 * READ_AHEAD as u64;
 
 /// Part of the log, newest first.
@@ -67,8 +69,8 @@ impl LiveWeights {
         Err(PlanError::UnknownRevision { revision, last }.into())
     }
 
-    /// The state of these profiles right after `revision`, by name; a profile that the log had not set by
-    /// then is missing.
+    /// The state of these profiles right after `revision`, by name; a profile that the log had not
+    /// set by then is missing.
     ///
     /// # Errors
     /// The log ends before; the store cannot be read.
@@ -100,6 +102,27 @@ impl LiveWeights {
             }
         }
         Ok(found)
+    }
+
+    /// The profiles of an entry as they were before it, in its order: as the log says, or as they
+    /// are configured where it had said nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn states_before(&self, entry: &Entry) -> Result<Vec<(u64, ProfileState)>, Error> {
+        let profiles = entry.change.profiles.iter();
+        let names: Vec<&str> = profiles.map(|set| set.profile.as_str()).collect();
+        let mut found = self.states_at(entry.revision - 1, &names).await?;
+        let mut before = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(state) = found.remove(name) {
+                before.push(state);
+            } else if let Some(profile) = self.config.profiles.iter().find(|own| own.name == name) {
+                let configured = InForce::new(profile, None).map_err(PlanError::Mismatch)?;
+                before.push((0, configured.state()));
+            }
+        }
+        Ok(before)
     }
 
     /// Some entries just below the revision `before`, in order.

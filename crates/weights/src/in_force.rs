@@ -1,4 +1,5 @@
-//! The weights of one profile that are in force: what the log set last, over the configured defaults.
+//! The weights of one profile that are in force: what the log set last, over the configured
+//! defaults.
 
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use crate::{
         Chosen, Combination, Experiment, Explained, Exploration, RequestContext, Rules, Segment,
     },
     log_state::LogState,
-    profile::{ModelBinding, ObjectiveWeight, ProfileState, Ramp},
+    profile::{ProfileState, Ramp},
+    weight::{ModelBinding, ObjectiveWeight},
 };
 use crate::{
     config::{Config, Profile},

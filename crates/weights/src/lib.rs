@@ -21,7 +21,9 @@ mod in_force;
 mod keys;
 mod profile;
 mod store;
+mod weight;
 
+mod clock;
 mod config;
 mod error;
 mod metrics;
@@ -36,6 +38,7 @@ pub use self::{
         Arm, Attribute, Chosen, Condition, Draw, Experiment, Explained, Exploration,
         RequestContext, Segment, Test, Value, Verdict, shares,
     },
+    clock::now_ms,
     config::{
         Config, MIN_KEY_HORIZON, Objective, OnModelChange, Profile, StoreConfig, StoreConfigError,
         find_profile,
@@ -49,9 +52,9 @@ pub use self::{
         AudienceChange, Command, Context, ExperimentChange, KnownAttributes, ModelIdentity,
         ProfileAt, ProfileChange, RampPlan, Restored,
     },
-    profile::{Action, ModelBinding, ObjectiveWeight, ProfileState, Ramp},
-    ramping::now_ms,
+    profile::{Action, ProfileState, Ramp},
     replicas::Replica,
     verify::{Verified, verify_log},
+    weight::{ModelBinding, ObjectiveWeight},
     what_if::WhatIf,
 };

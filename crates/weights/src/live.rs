@@ -1,5 +1,5 @@
-//! The weights that are in force: one snapshot per request, writers who take turns by compare-and-set,
-//! and watchers that no writer waits for.
+//! The weights that are in force: one snapshot per request, writers who take turns by
+//! compare-and-set, and watchers that no writer waits for.
 //!
 //! All entries, local or remote, take effect through [`LiveWeights::apply`].
 
@@ -48,10 +48,10 @@ struct Snapshot {
 ///
 /// An entry that sets a profile to weights that the configuration cannot take, because a combiner
 /// with another configuration wrote it, is not applied, and neither is any entry after it: all
-/// profiles stay at the last revision at which all of them could be taken, and that revision is what
-/// this combiner says it has applied. It goes on reading. As soon as the log says something of every
-/// profile that can be taken again, all of that is applied at once. Until then this combiner writes
-/// only changes that bring that about. Opening a log that cannot be taken is an error.
+/// profiles stay at the last revision at which all of them could be taken, and that revision is
+/// what this combiner says it has applied. It goes on reading. As soon as the log says something of
+/// every profile that can be taken again, all of that is applied at once. Until then this combiner
+/// writes only changes that bring that about. Opening a log that cannot be taken is an error.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) log: LogState,
@@ -74,8 +74,8 @@ pub struct LiveWeights {
     pub(crate) writing: sync::Mutex<()>,
     /// The longest that a write takes.
     pub(crate) patience: Duration,
-    /// The newest entry that is applied, or none when there was none since the start; only a signal,
-    /// the log is the truth.
+    /// The newest entry that is applied, or none when there was none since the start; only a
+    /// signal, the log is the truth.
     newest: watch::Sender<Option<Arc<Entry>>>,
 }
 
@@ -86,8 +86,8 @@ impl LiveWeights {
     /// applied.
     ///
     /// # Errors
-    /// The store cannot be opened, or the log does not fit the configuration; a metric of `registry`
-    /// has the name of one of the weights.
+    /// The store cannot be opened, or the log does not fit the configuration; a metric of
+    /// `registry` has the name of one of the weights.
     pub async fn open(config: Arc<Config>, registry: &Registry) -> Result<Self, StoreError> {
         let metrics = Metrics::new(registry).map_err(|error| StoreError::Internal {
             what: format!("metrics: {error}"),
@@ -98,8 +98,8 @@ impl LiveWeights {
         Self::over(config, store, log, health, metrics).await
     }
 
-    /// Applies every entry of an open store, of which `log` says the first, on top of the configured
-    /// defaults.
+    /// Applies every entry of an open store, of which `log` says the first, on top of the
+    /// configured defaults.
     pub(crate) async fn over(
         config: Arc<Config>,
         store: Store,
@@ -219,8 +219,8 @@ impl LiveWeights {
         self.store.read(from, count).await
     }
 
-    /// Applies what becomes durable, for as long as the server runs: entries of other combiners, and
-    /// those of this one whose writer did not wait for them.
+    /// Applies what becomes durable, for as long as the server runs: entries of other combiners,
+    /// and those of this one whose writer did not wait for them.
     pub async fn follow(&self) {
         let mut tail = self.store.tail(self.last());
         loop {
@@ -236,7 +236,8 @@ impl LiveWeights {
         }
     }
 
-    /// Reads whatever the log has more than is known, and applies it; says whether that was anything.
+    /// Reads whatever the log has more than is known, and applies it; says whether that was
+    /// anything.
     pub(crate) async fn catch_up(&self) -> Result<bool, StoreError> {
         let mut any = false;
         loop {

@@ -1,13 +1,16 @@
-//! What an entry of the log says of a profile. It is always the whole profile, so that the last entry
-//! of a profile is all that one needs to read.
+//! What an entry of the log says of a profile. It is always the whole profile, so that the last
+//! entry of a profile is all that one needs to read.
 
 use serde::{Deserialize, Serialize};
 
-use super::audience::{Experiment, Exploration, Segment};
+use crate::{
+    audience::{Experiment, Exploration, Segment},
+    weight::{ModelBinding, ObjectiveWeight},
+};
 
 /// The whole state of one profile as an entry sets it.
 ///
-/// To add a part to a profile, add a field with a default and raise [`crate::entry::FORMAT`].
+/// To add a part to a profile, add a field with a default and raise `FORMAT` of `entry`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileState {
@@ -43,8 +46,8 @@ impl ProfileState {
             .flat_map(|(rule, weights)| weights.iter().map(move |set| (rule, set)))
     }
 
-    /// The state without the weights of other objectives in segments and arms, and without exploration
-    /// where there is no second objective.
+    /// The state without the weights of other objectives in segments and arms, and without
+    /// exploration where there is no second objective.
     pub(crate) fn known_to(&self, objectives: &[&str]) -> Self {
         let mut state = self.clone();
         let weights = state
@@ -64,28 +67,6 @@ impl ProfileState {
         state.exploration = state.exploration.filter(|_| objectives.len() > 1);
         state
     }
-}
-
-/// The weight of one objective.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ObjectiveWeight {
-    /// The objective's name.
-    pub objective: String,
-    /// Its weight, finite.
-    pub weight: f64,
-}
-
-/// The model and calibrators of one objective that a weight was tuned for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelBinding {
-    /// The objective's name.
-    pub objective: String,
-    /// Empty for a probability column of the request.
-    pub model_version: String,
-    /// Names and versions, comma separated: the model's own, then the combiner's; empty for none.
-    pub calibrator: String,
 }
 
 /// A walk from one weight set to another in steps of equal angle. Step s is due at

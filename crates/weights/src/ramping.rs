@@ -1,14 +1,13 @@
-//! Appends the steps of ramps when they are due. Every combiner tries; compare-and-set lets one win.
+//! Appends the steps of ramps when they are due. Every combiner tries; compare-and-set lets one
+//! win.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
+    clock::now_ms,
     entry::{Cause, Entry},
     error::Error,
     live::LiveWeights,
@@ -42,8 +41,8 @@ impl LiveWeights {
 
     /// Takes one step of every ramp that has one due at `now_ms`; says whether there was any.
     pub(super) async fn step_ramps(&self, now_ms: u64) -> Result<bool, Error> {
-        // While an entry cannot be applied this combiner writes nothing that leaves it so; another one
-        // takes the step.
+        // While an entry cannot be applied this combiner writes nothing that leaves it so; another
+        // one takes the step.
         if self.blocked().is_some() {
             return Ok(false);
         }
@@ -92,12 +91,4 @@ impl LiveWeights {
             Some(wait) => Duration::from_millis(wait).min(LOOK_AGAIN),
         }
     }
-}
-
-/// Milliseconds since 1970 by this machine's clock.
-#[must_use]
-pub fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,5 +1,5 @@
-//! Several servers' weights over one store: any interleaving of writers gives one chain, and ramps by
-//! any clock.
+//! Several servers' weights over one store: any interleaving of writers gives one chain, and ramps
+//! by any clock.
 
 mod blocked;
 mod late;
@@ -17,10 +17,11 @@ use super::{
     log_state::LogState,
     metrics::Metrics,
     plan::{AudienceChange, Context, Planner, ProfileAt, ProfileChange, RampPlan},
-    profile::{Action, ObjectiveWeight},
+    profile::Action,
     store::{Store, StoreHealth},
     test_config::{self, column},
     verify_log,
+    weight::ObjectiveWeight,
 };
 
 /// Some servers that share one store, as they would over a network.
@@ -201,8 +202,8 @@ fn assert_one_chain(path: &Path, entries: u64) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Each writer uses a server of its own, which may not have heard of what others did; a writer that names the
-    /// revision that it saw wins or loses, and one that names none always wins.
+    /// Each writer uses a server of its own, which may not have heard of what others did; a writer
+    /// that names the revision that it saw wins or loses, and one that names none always wins.
     #[test]
     fn any_interleaving_of_writers_gives_one_chain(
         writes in proptest::collection::vec((0_usize..3, prop_oneof![Just("a"), Just("b")], any::<bool>(), any::<bool>()), 1..25)

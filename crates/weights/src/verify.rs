@@ -1,5 +1,6 @@
-//! Verifies the whole log from its first entry: every entry is as it was written, and follows the one
-//! before it. It reads the store of a running server, or the file of an embedded log without a server.
+//! Verifies the whole log from its first entry: every entry is as it was written, and follows the
+//! one before it. It reads the store of a running server, or the file of an embedded log without a
+//! server.
 
 use std::{fs::File, path::Path};
 
@@ -21,8 +22,8 @@ pub struct Verified {
     pub broken: Option<(u64, String)>,
     /// The revision of the entry whose hash was looked for.
     pub found: Option<u64>,
-    /// Bytes after the last entry: a write that was never finished, and so never acknowledged. Only a
-    /// file has them.
+    /// Bytes after the last entry: a write that was never finished, and so never acknowledged. Only
+    /// a file has them.
     pub unfinished: usize,
 }
 

@@ -15,7 +15,7 @@
 //! stream = "counterweight"           # the stream's name
 //! idempotency_days = 7               # how long a repeated idempotency key is recognised, at least 7
 //!
-//! [ring]                             # the recent requests, for previews, solving and the log
+//! [recent_requests]                  # the recent requests, for previews, solving and the log
 //! candidates = 1000000               # of each profile, at most about 256 bytes each; 0 keeps none
 //! minutes = 60                       # no longer than this
 //!
@@ -66,25 +66,27 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use counterweight_weights::{self as weights, find_profile};
 pub use counterweight_weights::{OnModelChange, StoreConfig};
 
 use self::check::{Checked, Problem, problem};
-pub use self::types::{Limits, ModelSource, Objective, Packed, Policy, Profile, Ring, Source};
+pub use self::types::{
+    Limits, ModelSource, Objective, Packed, Policy, Profile, RecentRequests, Source,
+};
 use crate::error::{ConfigurationError, RequestError};
 
 /// A year.
-const RING_MAX_MINUTES: u64 = 365 * 24 * 60;
+const MAX_MINUTES: u64 = 365 * 24 * 60;
 
 /// A checked configuration of one combiner.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the gRPC services listen.
-    pub listen: SocketAddr,
-    /// Where `/metrics` and `/healthz` listen; none means not at all.
-    pub metrics_listen: Option<SocketAddr>,
+    /// Where the gRPC services listen: `host:port` or `unix:/path`.
+    pub listen: String,
+    /// Where `/metrics` and `/healthz` listen: `host:port`; `None` serves neither.
+    pub metrics_listen: Option<String>,
     /// The name of this replica in answers.
     pub replica: String,
     /// Where the weights log is kept.
@@ -97,7 +99,7 @@ pub struct Config {
     /// What bounds the server.
     pub limits: Limits,
     /// How many recent requests are kept.
-    pub ring: Ring,
+    pub recent_requests: RecentRequests,
     /// The objectives, in order: the first is α, the second β. At least one, names unique.
     pub objectives: Vec<Objective>,
     /// The profiles, by name. At least one.
@@ -189,12 +191,12 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             format!("is {}; write at least 1024", raw.max_message_bytes),
         );
     }
-    if !(1..=RING_MAX_MINUTES).contains(&raw.ring.minutes) {
+    if !(1..=MAX_MINUTES).contains(&raw.recent_requests.minutes) {
         return problem(
-            "ring.minutes",
+            "recent_requests.minutes",
             format!(
-                "is {}; write from 1 to {RING_MAX_MINUTES}, or candidates = 0 to keep nothing",
-                raw.ring.minutes
+                "is {}; write from 1 to {MAX_MINUTES}, or candidates = 0 to keep nothing",
+                raw.recent_requests.minutes
             ),
         );
     }
@@ -228,9 +230,9 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             max_message_bytes: raw.max_message_bytes,
             drain: Duration::from_secs(raw.drain_seconds),
         },
-        ring: Ring {
-            candidates: raw.ring.candidates,
-            window: Duration::from_secs(60 * raw.ring.minutes),
+        recent_requests: RecentRequests {
+            candidates: raw.recent_requests.candidates,
+            window: Duration::from_secs(60 * raw.recent_requests.minutes),
         },
         objectives,
         profiles,

@@ -1,6 +1,6 @@
 //! The configuration as it stands in the file, unchecked. Unknown keys are errors.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use counterweight_model::Calibrator;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ pub(super) const LATEST: &str = "latest";
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
     #[serde(default = "default_listen")]
-    pub(super) listen: SocketAddr,
-    pub(super) metrics_listen: Option<SocketAddr>,
+    pub(super) listen: String,
+    pub(super) metrics_listen: Option<String>,
     #[serde(default = "default_replica")]
     pub(super) replica: String,
     #[serde(default = "default_concurrent")]
@@ -30,7 +30,7 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) attributes: Vec<String>,
     #[serde(default)]
-    pub(super) ring: Ring,
+    pub(super) recent_requests: RecentRequests,
     #[serde(default)]
     pub(super) objective: Vec<Objective>,
     #[serde(default)]
@@ -49,12 +49,12 @@ pub(super) struct Store {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Ring {
+pub(super) struct RecentRequests {
     pub(super) candidates: usize,
     pub(super) minutes: u64,
 }
 
-impl Default for Ring {
+impl Default for RecentRequests {
     fn default() -> Self {
         Self {
             candidates: 1_000_000,
@@ -146,8 +146,8 @@ fn default_base_rate() -> f64 {
     1.0
 }
 
-fn default_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 7000))
+fn default_listen() -> String {
+    "127.0.0.1:7000".to_owned()
 }
 
 fn default_replica() -> String {

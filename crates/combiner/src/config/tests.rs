@@ -37,7 +37,10 @@ fn defaults_are_filled_and_the_store_lies_beside_the_file() {
     assert_eq!(config.store.to_string(), "/etc/counterweight/weights.log");
     assert_eq!(config.limits.max_concurrent_requests, 512);
     assert_eq!(
-        (config.ring.candidates, config.ring.window),
+        (
+            config.recent_requests.candidates,
+            config.recent_requests.window
+        ),
         (1_000_000, Duration::from_secs(3600))
     );
     let Source::Model(model) = &config.objectives[0].source else {
@@ -211,17 +214,17 @@ fn every_refusal_names_its_key() {
         ("[store]", "replica = \"\"\n[store]", "replica: is empty"),
         (
             "[store]",
-            "[ring]\nminutes = 0\n[store]",
-            "ring.minutes: is 0; write from 1 to 525600",
+            "[recent_requests]\nminutes = 0\n[store]",
+            "recent_requests.minutes: is 0; write from 1 to 525600",
         ),
         (
             "[store]",
-            "[ring]\ncandidates = -1\n[store]",
+            "[recent_requests]\ncandidates = -1\n[store]",
             ":4: invalid value: integer `-1`",
         ),
         (
             "[store]",
-            "[ring]\nminuts = 5\n[store]",
+            "[recent_requests]\nminuts = 5\n[store]",
             "(did you mean \"minutes\"?)",
         ),
         (

@@ -19,7 +19,7 @@ pub struct Limits {
 
 /// How many recent requests are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ring {
+pub struct RecentRequests {
     /// Candidates of each profile; 0 keeps nothing. A candidate of more than 256 bytes counts as
     /// several. Default 1,000,000.
     pub candidates: usize,
@@ -89,7 +89,7 @@ pub struct Packed {
 pub struct Profile {
     /// Name.
     pub name: String,
-    /// Its objectives as positions in [`Config::objectives`], ascending.
+    /// Its objectives as positions in [`Config::objectives`](super::Config::objectives), ascending.
     pub objectives: Vec<usize>,
     /// Their default weights, in the same order: used until the weights log sets others.
     pub weights: Weights,

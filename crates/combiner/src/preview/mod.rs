@@ -12,6 +12,7 @@ use counterweight_ranking::{
     preview::{Move, Preview, Replay, Summary},
 };
 
+pub(crate) use self::replay::Replayed;
 use self::replay::{Replayable, columns};
 pub(crate) use self::solve::{Answered, Asked, solve};
 use crate::{
@@ -30,20 +31,6 @@ pub(crate) struct Previewed {
     pub(crate) summary: Summary,
     /// Those of the summary, with names.
     pub(crate) moves: Vec<Moved>,
-}
-
-/// What was replayed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Replayed {
-    /// When the oldest and the newest were ranked, in milliseconds since 1970.
-    pub(crate) from_ms: u64,
-    pub(crate) to_ms: u64,
-    /// The share of the profile's requests that are kept, each with the same chance.
-    pub(crate) share: f64,
-    /// Requests left out because other models ranked them than the newest.
-    pub(crate) other_models: usize,
-    /// Requests left out because they were ranked without an objective.
-    pub(crate) incomplete: usize,
 }
 
 /// One candidate that moves.
@@ -98,8 +85,8 @@ impl Replayable {
             preview.push(&Replay {
                 unit,
                 probabilities: &columns(record),
-                before: &what_if.before.choose(record.who()).weights,
-                after: &what_if.after.choose(record.who()).weights,
+                before: &what_if.before.choose(record.context()).weights,
+                after: &what_if.after.choose(record.context()).weights,
             })?;
         }
         preview.finish()

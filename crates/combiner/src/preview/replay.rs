@@ -8,12 +8,25 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::Replayed;
 use crate::{
     config::Config,
     error::RequestError,
     recent_requests::{Recent, Record},
 };
+
+/// What was replayed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Replayed {
+    /// When the oldest and the newest were ranked, in milliseconds since 1970.
+    pub(crate) from_ms: u64,
+    pub(crate) to_ms: u64,
+    /// The share of the profile's requests that are kept, each with the same chance.
+    pub(crate) share: f64,
+    /// Requests left out because other models ranked them than the newest.
+    pub(crate) other_models: usize,
+    /// Requests left out because they were ranked without an objective.
+    pub(crate) incomplete: usize,
+}
 
 /// The requests of one profile that can be replayed.
 #[derive(Debug)]
@@ -29,7 +42,7 @@ impl Replayable {
     /// Those of the profile at that position.
     ///
     /// # Errors
-    /// [`RequestError::RingEmpty`].
+    /// [`RequestError::NoRecentRequests`].
     pub(super) fn new(
         config: &Config,
         profile: usize,
@@ -42,7 +55,7 @@ impl Replayable {
         records.retain(|record| record.objectives.len() == configured.objectives.len());
         let incomplete = all - records.len();
         let Some(newest) = records.last().cloned() else {
-            return Err(RequestError::RingEmpty {
+            return Err(RequestError::NoRecentRequests {
                 profile: configured.name.clone(),
                 left_out: match incomplete {
                     0 => String::new(),

@@ -133,7 +133,7 @@ impl Replayable {
         other[swept] = f64::from(own[swept] == 0.0);
         let mut solver = Solver::new(k, own.len(), swept, GAIN)?;
         for record in &self.records {
-            let choose = |own: &[f64]| in_force.choose_over(own, record.who()).weights;
+            let choose = |own: &[f64]| in_force.choose_over(own, record.context()).weights;
             let weights = choose(&own);
             // The weight is free when the profile's own one decides it: then no segment, arm or
             // draw has put another in its place.

@@ -50,13 +50,13 @@ pub(crate) struct Place(
 impl RecentRequests {
     /// Starts the worker; none when the configuration keeps nothing.
     pub(crate) fn start(config: &Config, metrics: &Metrics) -> Result<Option<Self>, CombinerError> {
-        let bound = config.ring.candidates;
+        let bound = config.recent_requests.candidates;
         if bound == 0 {
             return Ok(None);
         }
         let profiles = config.profiles.iter();
         let (inboxes, queues) = profiles
-            .map(|profile| Inbox::new(bound, metrics.ring(&profile.name)))
+            .map(|profile| Inbox::new(bound, metrics.recent_requests(&profile.name)))
             .unzip();
         let shared = Arc::new(Shared {
             started: Instant::now(),
@@ -65,7 +65,12 @@ impl RecentRequests {
             woken: AtomicBool::new(false),
         });
         let (jobs, received) = mpsc::channel();
-        let worker = worker::start(Arc::clone(&shared), queues, received, config.ring.window)?;
+        let worker = worker::start(
+            Arc::clone(&shared),
+            queues,
+            received,
+            config.recent_requests.window,
+        )?;
         Ok(Some(Self {
             shared,
             jobs,
@@ -114,12 +119,12 @@ impl RecentRequests {
     /// Reserves a place among those who ask.
     ///
     /// # Errors
-    /// [`RequestError::RingBusy`].
+    /// [`RequestError::RecentRequestsBusy`].
     pub(crate) fn reserve_place(&self) -> Result<Place, RequestError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         place
             .map(Place)
-            .map_err(|_| RequestError::RingBusy { limit: PLACES })
+            .map_err(|_| RequestError::RecentRequestsBusy { limit: PLACES })
     }
 
     /// Runs work on the recent requests, by profile in the order of the configuration, after the

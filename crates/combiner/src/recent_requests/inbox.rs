@@ -15,7 +15,7 @@ use super::{
     record::{Ids, Recent},
     sample::SamplingKey,
 };
-use crate::{metrics::RingMetrics, ranking::Ranking};
+use crate::{metrics::RecentRequestsMetrics, ranking::Ranking};
 
 /// Requests in an inbox before the worker is woken.
 const WAKE: usize = 256;
@@ -32,7 +32,7 @@ pub(super) struct Inbox {
     count: AtomicUsize,
     /// Candidates that are queued or about to be.
     size: AtomicUsize,
-    pub(super) metrics: RingMetrics,
+    pub(super) metrics: RecentRequestsMetrics,
 }
 
 /// A request that is to be kept.
@@ -57,7 +57,7 @@ pub(crate) struct Sampled {
 
 impl Inbox {
     /// An empty inbox, and the worker's end of its queue.
-    pub(super) fn new(bound: usize, metrics: RingMetrics) -> (Self, Receiver<Waiting>) {
+    pub(super) fn new(bound: usize, metrics: RecentRequestsMetrics) -> (Self, Receiver<Waiting>) {
         let (queue, waiting) = channel();
         let inbox = Self {
             bound,

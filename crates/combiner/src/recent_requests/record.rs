@@ -114,7 +114,7 @@ impl Record {
     }
 
     /// What the weights of this request depend on.
-    pub(crate) fn who(&self) -> RequestContext<'_> {
+    pub(crate) fn context(&self) -> RequestContext<'_> {
         RequestContext {
             attributes: &self.attributes,
             unit_id: &self.unit_id,

@@ -26,7 +26,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) enum SourceError {
     /// The request is wrong: no policy helps.
-    Request(RequestError),
+    Request(Box<RequestError>),
     /// The model has failed: the profile's policy decides.
     Failed(Failure),
     /// No server has the version that the weights were tuned for.
@@ -41,7 +41,7 @@ pub(crate) enum SourceError {
 
 impl From<RequestError> for SourceError {
     fn from(error: RequestError) -> Self {
-        Self::Request(error)
+        Self::Request(Box::new(error))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Instant};
 
+use counterweight_serving::Call;
 use tokio::time::timeout_at;
 use tonic::{Code, Response, Status};
 
@@ -13,7 +14,6 @@ use super::{
     refusal,
 };
 use crate::{
-    call::Call,
     config::ModelSource,
     error::{CombinerError, Failure, RequestError},
 };

@@ -15,6 +15,7 @@ mod refusal;
 pub(crate) use self::{
     answer::{Answer, SourceError},
     inputs::{Input, Side},
+    model::Model,
     objective::{Objective, Source},
     objectives::Objectives,
 };

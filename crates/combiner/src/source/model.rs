@@ -6,6 +6,7 @@ use std::{
 };
 
 use counterweight_proto::inference::ModelInferResponse;
+use counterweight_serving::{Call, OutgoingCall};
 use tonic::Request;
 
 use super::{
@@ -18,10 +19,12 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    call::Call,
     config::{Config, ModelSource},
     error::{CombinerError, Failure},
 };
+
+/// The method that is called, as spans name it.
+const MODEL_INFER: &str = "inference.GRPCInferenceService/ModelInfer";
 
 /// One model behind one or more servers.
 #[derive(Debug)]
@@ -209,8 +212,10 @@ impl Model {
                 let began = Instant::now();
                 let mut request = Request::new(message?);
                 request.set_timeout(deadline.at.saturating_duration_since(began));
-                call.trace.child().inject(request.metadata_mut());
-                let response = endpoint.client().model_infer(request).await;
+                let outgoing = OutgoingCall::begin(MODEL_INFER, &call.trace);
+                outgoing.inject(request.metadata_mut());
+                let mut client = endpoint.client();
+                let response = outgoing.run(client.model_infer(request)).await;
                 if response.is_ok() {
                     endpoint.note_time(began.elapsed());
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use counterweight_model::Calibrator;
 use counterweight_ranking::clamp_probabilities;
+use counterweight_serving::Call;
 
 use super::{
     answer::{Answer, SourceError},
@@ -11,7 +12,6 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    call::Call,
     config::{self, Config},
     error::{CombinerError, RequestError},
 };

@@ -12,7 +12,7 @@ use crate::error::{Failure, RequestError};
 pub(super) fn read(objective: &str, status: &Status, started: Instant) -> SourceError {
     let reason = text(status);
     match status.code() {
-        Code::InvalidArgument => SourceError::Request(RequestError::Refused {
+        Code::InvalidArgument => SourceError::from(RequestError::Refused {
             objective: objective.to_owned(),
             reason,
         }),

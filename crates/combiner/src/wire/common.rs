@@ -1,7 +1,7 @@
 //! Messages that both services answer with.
 
 use counterweight_proto::counterweight::v1 as pb;
-use counterweight_ranking::ope;
+use counterweight_ranking as ranking;
 
 use crate::{
     ranking::Unconfirmed,
@@ -21,17 +21,17 @@ pub(super) fn draw(draw: Draw) -> pb::Draw {
 }
 
 /// The kind of a density.
-pub(super) fn density(density: ope::Density) -> pb::Density {
+pub(super) fn density(density: ranking::Density) -> pb::Density {
     match density {
-        ope::Density::Uniform { .. } => pb::Density::Uniform,
-        ope::Density::LogUniform { .. } => pb::Density::LogUniform,
+        ranking::Density::Uniform { .. } => pb::Density::Uniform,
+        ranking::Density::LogUniform { .. } => pb::Density::LogUniform,
     }
 }
 
 /// Encodes an objective that something else answers than its weight was tuned for.
-pub(super) fn unconfirmed(unconfirmed: Unconfirmed) -> pb::Unconfirmed {
-    pb::Unconfirmed {
-        bound: Some(binding(&unconfirmed.bound)),
+pub(super) fn unconfirmed(unconfirmed: Unconfirmed) -> pb::UnconfirmedObjective {
+    pb::UnconfirmedObjective {
+        tuned_for: Some(binding(&unconfirmed.bound)),
         served_model_version: unconfirmed.served.model_version,
         served_calibrator: unconfirmed.served.calibrator,
     }

@@ -84,6 +84,6 @@ fn objective(config: &Config, column: &Column) -> LoggedObjective {
         model_version: column.model_version.to_string(),
         calibrator: column.calibrator.to_string(),
         probabilities: column.probabilities.to_vec(),
-        raw: column.raw.as_deref().unwrap_or_default().to_vec(),
+        raw_probabilities: column.raw.as_deref().unwrap_or_default().to_vec(),
     }
 }

@@ -1,6 +1,6 @@
 //! RankingService: decodes, calls, encodes.
 
-use std::{pin::Pin, sync::Arc, time::Instant};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use counterweight_proto::counterweight::v1::{
     Degradation, DescribeRankingRequest, DescribeRankingResponse, ObjectiveInEffect, RankRequest,
@@ -8,13 +8,12 @@ use counterweight_proto::counterweight::v1::{
     ranking_service_server::RankingService,
 };
 use counterweight_ranking::{contribution, stability::Range};
+use counterweight_serving::Call;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
-    admission::Admission,
-    call::Call,
     engine::Engine,
     error::RequestError,
     rank::rank,
@@ -29,6 +28,9 @@ use crate::{
     },
 };
 
+/// The most of the caller's time that is kept for combining and answering.
+const RESERVE: Duration = Duration::from_millis(20);
+
 /// Ranking over gRPC.
 #[derive(Debug, Clone)]
 pub(crate) struct Ranker(pub(crate) Arc<Engine>);
@@ -40,14 +42,10 @@ impl RankingService for Ranker {
         mut request: Request<RankRequest>,
     ) -> Result<Response<RankResponse>, Status> {
         authorise(Permission::Rank, request.metadata())?;
-        let admission = request.extensions_mut().remove::<Admission>();
-        let arrival = admission
-            .as_ref()
-            .map_or_else(Instant::now, Admission::arrival);
-        let call = Call::new(request.metadata(), arrival);
-        let outcome = self.answer(request.into_inner(), &call, arrival).await;
-        drop(admission);
-        Ok(Response::new(outcome?))
+        let call = Call::take_from(&mut request).reserving(RESERVE);
+        Ok(Response::new(
+            self.answer(request.into_inner(), &call).await?,
+        ))
     }
 
     async fn describe_ranking(
@@ -75,13 +73,12 @@ impl Ranker {
         &self,
         request: RankRequest,
         call: &Call,
-        arrival: Instant,
     ) -> Result<RankResponse, RequestError> {
         let engine = &*self.0;
         let refused = |profile: &str, error: &RequestError| {
             engine
                 .metrics
-                .refused(profile, code(error), arrival.elapsed());
+                .refused(profile, code(error), call.arrived.elapsed());
         };
         let profile = engine
             .config
@@ -103,7 +100,7 @@ impl Ranker {
             outcome.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
         let kept = kept.and_then(|(recent, key)| Some((recent, recent.sample(key, &ranking)?)));
         let response = encode(engine, &mut ranking, stability.as_ref());
-        engine.metrics.ranked(profile, arrival.elapsed());
+        engine.metrics.ranked(profile, call.arrived.elapsed());
         if let Some((recent, sampled)) = kept {
             recent.keep(sampled, ranking);
         }
@@ -149,9 +146,9 @@ fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>)
                 .iter()
                 .map(|combined| contribution(combined.weight, combined.answer.probabilities[at]))
                 .collect(),
-            stays: stability.map_or_else(Vec::new, |stability| {
+            page_ranges: stability.map_or_else(Vec::new, |stability| {
                 let objectives = stability.candidates.iter();
-                objectives.map(|stays| range(stays[place])).collect()
+                objectives.map(|ranges| range(ranges[place])).collect()
             }),
         })
         .collect();
@@ -169,7 +166,7 @@ fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>)
                 weight: combined.weight,
                 model_version: combined.answer.model_version.clone(),
                 calibrator: combined.answer.calibrator.clone(),
-                stable: stability.map(|stability| range(stability.page[at])),
+                page_range: stability.map(|stability| range(stability.page[at])),
             })
             .collect(),
         candidates,

@@ -18,7 +18,7 @@ use common::{
 use counterweight_proto::{
     counterweight::v1::{
         Density, DescribeRankingRequest, ExplainWeightsRequest, Exploration, GetRevisionRequest,
-        KillWeightsRequest, ProfileAt, ProfileChange, RankRequest, RankResponse,
+        KillWeightsRequest, ProfileChange, ProfileRevision, RankRequest, RankResponse,
         RollbackWeightsRequest, ranking_service_client::RankingServiceClient,
     },
     inference::{InferTensorContents, model_infer_request::InferInputTensor},
@@ -72,7 +72,7 @@ impl Setup {
     async fn change(&self, change: ProfileChange) -> u64 {
         let mut weights = self.combiner.weights().await;
         let done = weights.set_weights(set(vec![change])).await.unwrap();
-        done.into_inner().revision
+        done.into_inner().entry.unwrap().revision
     }
 
     async fn refusal(&self, change: ProfileChange) -> (Code, String, HashMap<String, String>) {
@@ -375,7 +375,10 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
         .combiner
         .weights()
         .await
-        .get_revision(GetRevisionRequest { revision })
+        .get_revision(GetRevisionRequest {
+            revision,
+            ..Default::default()
+        })
         .await
         .unwrap()
         .into_inner()
@@ -488,7 +491,7 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
     let mut weights = setup.combiner.weights().await;
     let rollback = RollbackWeightsRequest {
         revision,
-        profiles: vec![ProfileAt {
+        profiles: vec![ProfileRevision {
             profile: "default".into(),
             expected_revision: None,
         }],
@@ -817,7 +820,7 @@ async fn refusals_name_the_rule_and_a_repeat_makes_no_second_salt() {
         "",
         vec![arm("a", 100, &[])],
     )])]);
-    once.idempotency_key = "k".into();
+    once.cause.as_mut().unwrap().idempotency_key = "k".into();
     let first = weights
         .set_weights(once.clone())
         .await
@@ -825,6 +828,7 @@ async fn refusals_name_the_rule_and_a_repeat_makes_no_second_salt() {
         .into_inner();
     let second = weights.set_weights(once).await.unwrap().into_inner();
     assert_eq!(first, second);
+    let first = first.entry.unwrap();
     // Moving a weight leaves all that.
     weights
         .set_weights(bait(-0.75, Some(first.revision)))

@@ -34,7 +34,7 @@ fn confirm() -> SetWeightsRequest {
 
 fn named(objective: &str, version: &str) -> SetWeightsRequest {
     let mut request = bait(-2.0, None);
-    request.changes[0].binding = vec![ModelBinding {
+    request.changes[0].bindings = vec![ModelBinding {
         objective: objective.into(),
         model_version: version.into(),
         calibrator: String::new(),
@@ -63,9 +63,9 @@ async fn a_set_is_bound_to_what_is_served_and_warns_when_that_is_replaced() {
     let mut client = combiner.weights().await;
     let mut ranking = combiner.ranking().await;
     // The configured defaults are bound to nothing.
-    assert!(get(&mut client, "default").await.binding.is_empty());
+    assert!(get(&mut client, "default").await.bindings.is_empty());
     client.set_weights(bait(-1.0, None)).await.unwrap();
-    let bound = get(&mut client, "default").await.binding;
+    let bound = get(&mut client, "default").await.bindings;
     let versions: Vec<_> = bound
         .iter()
         .map(|b| (b.objective.as_str(), b.model_version.as_str()))
@@ -83,7 +83,7 @@ async fn a_set_is_bound_to_what_is_served_and_warns_when_that_is_replaced() {
     assert_eq!(answer.objectives[1].model_version, "v2", "it ranks on");
     let unconfirmed = &answer.unconfirmed[..];
     assert_eq!(unconfirmed.len(), 1);
-    assert_eq!(unconfirmed[0].bound.as_ref(), Some(&bound[1]));
+    assert_eq!(unconfirmed[0].tuned_for.as_ref(), Some(&bound[1]));
     assert_eq!(unconfirmed[0].served_model_version, "v2");
     // The metric needs no caller.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -103,7 +103,7 @@ async fn a_set_is_bound_to_what_is_served_and_warns_when_that_is_replaced() {
     assert!(answer.unconfirmed.is_empty());
     let now = get(&mut client, "default").await;
     assert_eq!(values(&now), [1.0, -1.0], "the weights are as they were");
-    assert_eq!(now.binding[1].model_version, "v2");
+    assert_eq!(now.bindings[1].model_version, "v2");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_binding_that_is_named_has_to_be_what_is_served() {
     let status = client.set_weights(named("bait", "v1")).await.unwrap_err();
     assert_eq!(info(&status).0, "UNKNOWN_OBJECTIVE");
     let mut calibrated = named("engagement_bait", "v1");
-    calibrated.changes[0].binding[0].calibrator = "platt-other".into();
+    calibrated.changes[0].bindings[0].calibrator = "platt-other".into();
     let status = client.set_weights(calibrated).await.unwrap_err();
     assert_eq!(info(&status).0, "NOT_SERVED");
     drop(combiner);

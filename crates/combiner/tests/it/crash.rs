@@ -18,8 +18,7 @@ use std::{
 };
 
 use common::weights::{Weights, change, set};
-use counterweight_combiner::{Config, Listeners, serve, verify_log};
-use tokio::net::TcpListener;
+use counterweight_combiner::{Config, Listener, Listeners, serve, verify_log};
 use tonic::transport::Channel;
 
 /// Where the process keeps its log; only set for the process.
@@ -35,8 +34,8 @@ async fn the_process_that_is_killed() {
         return;
     };
     let config = Config::parse(CONFIG, "crash.toml", Path::new(&folder)).unwrap();
-    let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("ADDRESS {}", grpc.local_addr().unwrap());
+    let grpc = Listener::bind("127.0.0.1:0").await.unwrap();
+    println!("ADDRESS {}", grpc.address().unwrap());
     let listeners = Listeners {
         grpc,
         metrics: None,
@@ -86,8 +85,8 @@ async fn write(address: String, writer: u64, acknowledged: Arc<AtomicU64>) -> Ve
         let request = set(vec![change("default", &[("engagement", weight)], None)]);
         match client.set_weights(request).await {
             Ok(answer) => {
-                let answer = answer.into_inner();
-                done.push((answer.revision, answer.hash));
+                let entry = answer.into_inner().entry.unwrap();
+                done.push((entry.revision, entry.hash));
                 acknowledged.fetch_add(1, Ordering::SeqCst);
             }
             // The disk is full; the store goes on refusing, and the process goes on living.

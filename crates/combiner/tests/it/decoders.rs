@@ -156,12 +156,15 @@ fn methods() -> Vec<Method> {
         ),
         method(
             "/counterweight.v1.WeightsService/GetRevision",
-            &pb::GetRevisionRequest { revision: 1 },
+            &pb::GetRevisionRequest {
+                revision: 1,
+                ..Default::default()
+            },
         ),
         method(
             "/counterweight.v1.WeightsService/VerifyWeights",
             &pb::VerifyWeightsRequest {
-                head: "0a".repeat(32),
+                expected_hash: "0a".repeat(32),
             },
         ),
         method(

@@ -52,7 +52,7 @@ async fn write(combiner: Shared, writer: u32) -> Vec<u64> {
         let both = [("engagement", alpha), ("engagement_bait", -alpha / 3.0)];
         let request = set(vec![change("default", &both, None)]);
         let done = client.set_weights(request).await.unwrap().into_inner();
-        revisions.push(done.revision);
+        revisions.push(done.entry.unwrap().revision);
     }
     revisions
 }
@@ -82,7 +82,12 @@ async fn every_answer_is_of_the_revision_that_it_names_and_revisions_never_go_ba
     let mut client = combiner.weights().await;
     let mut stored = HashMap::from([(0, vec![1.0, -0.5])]);
     for revision in all {
-        let entry = client.get_revision(GetRevisionRequest { revision }).await;
+        let entry = client
+            .get_revision(GetRevisionRequest {
+                revision,
+                ..Default::default()
+            })
+            .await;
         let entry = entry.unwrap().into_inner().entry.unwrap();
         stored.insert(revision, values(&entry.profiles[0]));
     }

@@ -15,8 +15,10 @@ use counterweight_proto::counterweight::v1::{
 };
 use tonic::Code;
 
-async fn verify(client: &mut Weights, head: &str) -> VerifyWeightsResponse {
-    let request = VerifyWeightsRequest { head: head.into() };
+async fn verify(client: &mut Weights, expected_hash: &str) -> VerifyWeightsResponse {
+    let request = VerifyWeightsRequest {
+        expected_hash: expected_hash.into(),
+    };
     client.verify_weights(request).await.unwrap().into_inner()
 }
 
@@ -76,7 +78,10 @@ async fn pages_go_from_the_newest_to_the_first_and_by_profile() {
     let status = client.list_revisions(wrong).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
 
-    let one = |revision| GetRevisionRequest { revision };
+    let one = |revision| GetRevisionRequest {
+        revision,
+        ..Default::default()
+    };
     let entry = client
         .get_revision(one(15))
         .await
@@ -100,30 +105,36 @@ async fn the_log_is_verified_and_the_first_broken_entry_named() {
     let mut hashes = Vec::new();
     for revision in 1..=5 {
         let request = bait(-f64::from(revision), None);
-        hashes.push(client.set_weights(request).await.unwrap().into_inner().hash);
+        let done = client.set_weights(request).await.unwrap().into_inner();
+        hashes.push(done.entry.unwrap().hash);
     }
     let good = verify(&mut client, "").await;
     assert_eq!(
         (
             good.entries,
-            good.head.as_str(),
+            good.last_hash.as_str(),
             good.broken_revision,
             good.problem.as_str()
         ),
         (5, hashes[4].as_str(), 0, "")
     );
-    assert_eq!(verify(&mut client, &hashes[2]).await.head_revision, 3);
+    assert_eq!(
+        verify(&mut client, &hashes[2]).await.expected_hash_revision,
+        3
+    );
     let strange = verify(&mut client, &"0a".repeat(32)).await;
     assert!(
-        strange.head_revision == 0 && strange.problem.contains("no entry has the hash"),
+        strange.expected_hash_revision == 0 && strange.problem.contains("no entry has the hash"),
         "{}",
         strange.problem
     );
     let status = client
-        .verify_weights(VerifyWeightsRequest { head: "abc".into() })
+        .verify_weights(VerifyWeightsRequest {
+            expected_hash: "abc".into(),
+        })
         .await
         .unwrap_err();
-    assert_eq!(info(&status).1["field"], "head");
+    assert_eq!(info(&status).1["field"], "expected_hash");
 
     let path = combiner.folder.path().join("weights.log");
     let whole = fs::read(&path).unwrap();
@@ -148,7 +159,11 @@ async fn the_log_is_verified_and_the_first_broken_entry_named() {
     fs::write(&path, &flipped).unwrap();
     let broken = verify(&mut client, "").await;
     assert_eq!(
-        (broken.entries, broken.head.as_str(), broken.broken_revision),
+        (
+            broken.entries,
+            broken.last_hash.as_str(),
+            broken.broken_revision
+        ),
         (2, hashes[1].as_str(), 3)
     );
     assert!(

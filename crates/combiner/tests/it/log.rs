@@ -84,10 +84,14 @@ async fn what_is_read_is_what_rank_answered() {
         assert!(logged.k >= 1 && i32::try_from(logged.k).is_ok());
         // Only a model under a calibrator of the combiner has an answer of its own.
         let n = logged.candidate_ids.len();
-        let raw: Vec<usize> = logged.objectives.iter().map(|o| o.raw.len()).collect();
+        let raw: Vec<usize> = logged
+            .objectives
+            .iter()
+            .map(|o| o.raw_probabilities.len())
+            .collect();
         assert_eq!(raw, [0, n, 0]);
         let bait = &logged.objectives[1];
-        for (raw, p) in bait.raw.iter().zip(&bait.probabilities) {
+        for (raw, p) in bait.raw_probabilities.iter().zip(&bait.probabilities) {
             assert_eq!(raw, &f64::from(*raw as f32), "the model answers in 32 bits");
             if *raw > 0.0 {
                 let logit = 1.1 * (raw / (1.0 - raw)).ln() - 0.2;
@@ -140,8 +144,8 @@ async fn more_is_streamed_than_one_message_may_hold() {
 }
 
 #[tokio::test]
-async fn a_bounded_ring_keeps_a_share_and_says_which() {
-    let (_e, _b, combiner) = two_models("ring = { candidates = 400 }").await;
+async fn a_bound_on_recent_requests_keeps_a_share_and_says_which() {
+    let (_e, _b, combiner) = two_models("recent_requests = { candidates = 400 }").await;
     let mut client = combiner.ranking().await;
     for _ in 0..300 {
         client.rank(request(&[0.5; 10], &[0.2; 10])).await.unwrap();
@@ -153,9 +157,9 @@ async fn a_bounded_ring_keeps_a_share_and_says_which() {
     assert!(log.iter().all(|one| one.share == share));
     let text = combiner.metrics_text().await;
     for expected in [
-        format!("counterweight_ring_share{{profile=\"default\"}} {share}"),
-        "counterweight_ring_requests{profile=\"careful\"} 0".to_owned(),
-        "counterweight_ring_dropped_total{profile=\"default\"}".to_owned(),
+        format!("counterweight_recent_requests_share{{profile=\"default\"}} {share}"),
+        "counterweight_recent_requests{profile=\"careful\"} 0".to_owned(),
+        "counterweight_recent_requests_dropped_total{profile=\"default\"}".to_owned(),
     ] {
         assert!(text.contains(&expected), "{expected} in {text}");
     }
@@ -163,11 +167,15 @@ async fn a_bounded_ring_keeps_a_share_and_says_which() {
 
 #[tokio::test]
 async fn where_nothing_is_kept_the_answer_says_how_to_keep_it() {
-    let (_e, _b, combiner) = two_models("ring = { candidates = 0 }").await;
+    let (_e, _b, combiner) = two_models("recent_requests = { candidates = 0 }").await;
     let mut client = combiner.ranking().await;
     client.rank(request(&[0.5], &[0.2])).await.unwrap();
     let status = read_log(&mut client, "").await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
-    assert_eq!(info(&status).0, "RING_OFF");
-    assert!(status.message().contains("[ring]"), "{}", status.message());
+    assert_eq!(info(&status).0, "RECENT_REQUESTS_OFF");
+    assert!(
+        status.message().contains("[recent_requests]"),
+        "{}",
+        status.message()
+    );
 }

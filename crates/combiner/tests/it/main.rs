@@ -10,6 +10,7 @@ mod endpoints;
 mod faults;
 mod fire;
 mod history;
+mod lifecycle;
 mod log;
 mod outage;
 mod preview;

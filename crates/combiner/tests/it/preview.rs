@@ -151,7 +151,7 @@ async fn a_preview_is_what_ranking_the_same_requests_again_shows() {
         .set_weights(set(vec![second_change()]))
         .await
         .unwrap();
-    let applied = applied.into_inner().profiles.remove(0);
+    let applied = applied.into_inner().entry.unwrap().profiles.remove(0);
     let after = rank_all(&mut ranking, &asked).await;
     assert!(after.iter().any(|answer| answer.segment == "young"));
     let units: std::collections::HashSet<_> = asked.iter().map(|one| &one.unit_id).collect();
@@ -268,7 +268,7 @@ async fn only_whole_requests_of_the_newest_models_are_replayed() {
     let status = preview(&mut weights, proposed(), 0).await.unwrap_err();
     assert_eq!(
         (status.code(), &*info(&status).0),
-        (Code::FailedPrecondition, "NO_REQUESTS")
+        (Code::FailedPrecondition, "NO_RECENT_REQUESTS")
     );
     b.state.set(Mode::Status(Code::Unavailable));
     for _ in 0..2 {
@@ -294,8 +294,8 @@ async fn only_whole_requests_of_the_newest_models_are_replayed() {
         .unwrap();
     let counted = (
         replayed.requests,
-        replayed.other_models,
-        replayed.incomplete,
+        replayed.left_out_other_models,
+        replayed.left_out_incomplete,
     );
     assert_eq!(counted, (4, 3, 2));
     let default = change("default", &[("engagement_bait", -2.0)], None);
@@ -308,13 +308,16 @@ async fn only_whole_requests_of_the_newest_models_are_replayed() {
 
 #[tokio::test]
 async fn where_nothing_is_kept_a_preview_says_how_to_keep_it() {
-    let combiner = Combiner::start(&format!("ring = {{ candidates = 0 }}\n{THREE_COLUMNS}")).await;
+    let combiner = Combiner::start(&format!(
+        "recent_requests = {{ candidates = 0 }}\n{THREE_COLUMNS}"
+    ))
+    .await;
     let mut weights = combiner.weights().await;
     let proposed = change("default", &[("engagement_bait", -0.7)], None);
     let status = preview(&mut weights, proposed, 0).await.unwrap_err();
     assert_eq!(
         (status.code(), &*info(&status).0),
-        (Code::FailedPrecondition, "RING_OFF")
+        (Code::FailedPrecondition, "RECENT_REQUESTS_OFF")
     );
 }
 

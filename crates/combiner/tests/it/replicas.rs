@@ -24,8 +24,8 @@ use common::{
     request,
 };
 use counterweight_proto::counterweight::v1::{
-    GetWeightsRequest, GetWeightsResponse, ObjectiveWeight, ProfileChange, SetWeightsRequest,
-    WatchWeightsRequest, WeightsEntry,
+    Cause, GetWeightsRequest, GetWeightsResponse, ObjectiveWeight, ProfileChange,
+    SetWeightsRequest, WatchWeightsRequest, WeightsEntry,
 };
 use tokio::{task::JoinHandle, time::sleep};
 use tonic::Status;
@@ -71,9 +71,12 @@ async fn set(combiner: &Combiner, weight: f64, key: &str) -> Result<u64, Status>
             }],
             ..ProfileChange::default()
         }],
-        author: "ana".into(),
-        reason: "a test".into(),
-        idempotency_key: key.into(),
+        cause: Some(Cause {
+            author: "ana".into(),
+            reason: "a test".into(),
+            idempotency_key: key.into(),
+            ..Cause::default()
+        }),
         ..SetWeightsRequest::default()
     };
     let begun = Instant::now();
@@ -83,7 +86,7 @@ async fn set(combiner: &Combiner, weight: f64, key: &str) -> Result<u64, Status>
         "a writer waited {:?}",
         begun.elapsed()
     );
-    answer.map(|done| done.into_inner().revision)
+    answer.map(|done| done.into_inner().entry.unwrap().revision)
 }
 
 /// The whole log as this combiner has it.
@@ -381,7 +384,7 @@ async fn one_combiner_may_be_cut_off() {
         for at in [0, 1] {
             until("c is behind", async || {
                 let c = other(at).await;
-                c.is_some_and(|c| c.behind > 0 && c.problem.contains("behind"))
+                c.is_some_and(|c| c.revisions_behind > 0 && c.problem.contains("behind"))
             })
             .await;
         }
@@ -431,7 +434,7 @@ async fn every_combiner_tells_what_each_has_applied() {
             let told = get(combiner).await;
             names(&told) == expected
                 && told.replicas.iter().all(|r| {
-                    (r.applied_revision, r.behind, r.problem.as_str()) == (1, 0, "")
+                    (r.applied_revision, r.revisions_behind, r.problem.as_str()) == (1, 0, "")
                         && r.applied_hash == told.replicas[0].applied_hash
                         && r.applied_hash.len() == 64
                 })

@@ -118,7 +118,7 @@ async fn assert_kept(combiner: &Combiner, goal: Goal) -> SolveWeightsResponse {
 async fn a_solved_weight_applied_does_what_it_promised() {
     let combiner = Combiner::start(THREE_COLUMNS).await;
     let (mut ranking, mut weights) = (combiner.ranking().await, combiner.weights().await);
-    // The same requests are ranked again after each answer, so that means over the ring stay what they are.
+    // The same requests are ranked again after each answer, so that means over the recent requests stay what they are.
     rank_all(&mut ranking, &requests(150, 99)).await;
     let (engagement, bait) = at_weight(&mut weights, -0.5).await;
     let budget = assert_kept(&combiner, Goal::BaitBudget(bait * 0.7)).await;
@@ -229,7 +229,7 @@ async fn every_wrong_question_names_its_field() {
         .unwrap_err();
     assert_eq!(
         (status.code(), &*info(&status).0),
-        (Code::FailedPrecondition, "NO_REQUESTS")
+        (Code::FailedPrecondition, "NO_RECENT_REQUESTS")
     );
     rank_all(&mut ranking, &requests(5, 5)).await;
     let none = SolveWeightsRequest::default();

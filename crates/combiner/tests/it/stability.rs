@@ -127,7 +127,7 @@ async fn at_both_ends_the_page_is_the_same_and_just_outside_another() {
             let page = ids(&answer);
             for objective in 0..served.names.len() {
                 let now = answer.objectives[objective].weight;
-                let stable = answer.objectives[objective].stable.unwrap();
+                let stable = answer.objectives[objective].page_range.unwrap();
                 assert!(stable.low <= now && now <= stable.high);
                 for (end, outside) in ends(stable) {
                     assert_eq!(
@@ -143,8 +143,8 @@ async fn at_both_ends_the_page_is_the_same_and_just_outside_another() {
                     pages += 1;
                 }
                 for candidate in &answer.candidates {
-                    assert_eq!(candidate.stays.len(), served.names.len());
-                    let stays = candidate.stays[objective];
+                    assert_eq!(candidate.page_ranges.len(), served.names.len());
+                    let stays = candidate.page_ranges[objective];
                     assert!(
                         stays.low <= stable.low && stable.high <= stays.high,
                         "who stays in place stays"
@@ -190,12 +190,12 @@ async fn it_is_answered_only_when_asked_and_nobody_leaves_a_page_of_all() {
     assert!(
         all.candidates
             .iter()
-            .all(|candidate| candidate.stays == [everywhere; 2])
+            .all(|candidate| candidate.page_ranges == [everywhere; 2])
     );
     assert!(
         all.objectives
             .iter()
-            .all(|objective| objective.stable.is_some())
+            .all(|objective| objective.page_range.is_some())
     );
     request.stability = false;
     let quiet = served.rank(&request).await;
@@ -203,13 +203,13 @@ async fn it_is_answered_only_when_asked_and_nobody_leaves_a_page_of_all() {
         quiet
             .candidates
             .iter()
-            .all(|candidate| candidate.stays.is_empty())
+            .all(|candidate| candidate.page_ranges.is_empty())
     );
     assert!(
         quiet
             .objectives
             .iter()
-            .all(|objective| objective.stable.is_none())
+            .all(|objective| objective.page_range.is_none())
     );
     assert_eq!(ids(&quiet), ids(&all));
 

@@ -10,7 +10,7 @@ use common::{
     weights::{Weights, at, bait, cause, change, get, ramp, set, values},
 };
 use counterweight_proto::counterweight::v1::{
-    KillWeightsRequest, ProfileAt, RollbackWeightsRequest, StartRampRequest, StopRampRequest,
+    KillWeightsRequest, ProfileRevision, RollbackWeightsRequest, StartRampRequest, StopRampRequest,
     WatchWeightsRequest, WeightsAction, WeightsEntry,
 };
 use tonic::Code;
@@ -112,7 +112,7 @@ async fn bounds_hold_every_change_that_is_not_forced_and_force_stands_in_the_his
         assert!(status.message().contains(text), "{}", status.message());
     }
     let done = client.set_weights(bait(-1.5, Some(0))).await.unwrap();
-    assert_eq!(done.into_inner().revision, 1);
+    assert_eq!(done.into_inner().entry.unwrap().revision, 1);
     // Another profile has no bounds.
     let other = set(vec![change("other", &[("engagement_bait", 9.0)], None)]);
     client.set_weights(other).await.unwrap();
@@ -152,7 +152,7 @@ async fn a_rollback_is_a_new_entry_within_the_bounds() {
     let other = set(vec![change("other", &[("engagement", 2.0)], None)]);
     let other = client.set_weights(other).await.unwrap().into_inner();
     let back = client
-        .rollback_weights(rollback(other.revision, false))
+        .rollback_weights(rollback(other.entry.unwrap().revision, false))
         .await;
     assert_eq!(
         values(&back.unwrap().into_inner().entry.unwrap().profiles[0]),
@@ -160,7 +160,7 @@ async fn a_rollback_is_a_new_entry_within_the_bounds() {
     );
 
     let lost = RollbackWeightsRequest {
-        profiles: vec![ProfileAt {
+        profiles: vec![ProfileRevision {
             expected_revision: Some(1),
             ..at("default")
         }],
@@ -269,7 +269,7 @@ async fn a_ramp_is_stopped_by_a_call_and_by_every_other_change() {
     );
     let now = get(&mut client, "default").await;
     assert_eq!(values(&now), [1.0, -4.0], "further than a step may be");
-    assert!(now.ramp.is_none() && now.binding.is_empty());
+    assert!(now.ramp.is_none() && now.bindings.is_empty());
 }
 
 #[tokio::test]
@@ -406,7 +406,7 @@ async fn the_kill_switch_needs_a_declared_safe_set_and_repeats_by_key() {
     let status = client.kill_weights(kill("", "k")).await.unwrap_err();
     assert_eq!(info(&status).0, "IDEMPOTENCY_KEY_REUSED");
     let mut other_call = bait(-4.0, None);
-    other_call.idempotency_key = "k".into();
+    other_call.cause.as_mut().unwrap().idempotency_key = "k".into();
     let status = client.set_weights(other_call).await.unwrap_err();
     assert_eq!(info(&status).0, "IDEMPOTENCY_KEY_REUSED");
 }

@@ -7,11 +7,11 @@ use std::{fs, sync::Arc, time::Duration};
 
 use common::{
     Combiner, assert_recomputes, info, request, two_models,
-    weights::{bait, change, set},
+    weights::{bait, cause, change, set},
 };
 use counterweight_combiner::{CombinerError, StoreError};
 use counterweight_proto::counterweight::v1::{
-    GetWeightsRequest, SetWeightsRequest, WatchWeightsRequest,
+    Cause, GetRevisionRequest, GetWeightsRequest, SetWeightsRequest, WatchWeightsRequest,
     weights_service_client::WeightsServiceClient,
 };
 use tonic::{Code, transport::Channel};
@@ -32,7 +32,9 @@ async fn a_change_is_applied_to_the_next_request_and_survives_a_restart() {
         .set_weights(bait(-3.0, Some(0)))
         .await
         .unwrap()
-        .into_inner();
+        .into_inner()
+        .entry
+        .unwrap();
     assert_eq!((done.revision, done.hash.len()), (1, 64));
     let sets: Vec<_> = done.profiles[0]
         .weights
@@ -109,7 +111,7 @@ async fn of_many_writers_who_saw_the_same_revision_one_wins() {
             match racer.await.unwrap() {
                 Ok(done) => {
                     won += 1;
-                    assert_eq!(done.into_inner().revision, round + 1);
+                    assert_eq!(done.into_inner().entry.unwrap().revision, round + 1);
                 }
                 Err(status) => {
                     assert_eq!(status.code(), Code::Aborted);
@@ -131,6 +133,8 @@ async fn of_many_writers_who_saw_the_same_revision_one_wins() {
             .await
             .unwrap()
             .into_inner()
+            .entry
+            .unwrap()
             .revision,
         6,
         "an entry of another profile is no conflict"
@@ -161,31 +165,91 @@ async fn of_many_writers_who_saw_the_same_revision_one_wins() {
 }
 
 #[tokio::test]
+async fn a_repeat_is_known_by_its_intent_whatever_was_read_in_between() {
+    let (_e, _b, combiner) = two_models("").await;
+    let mut client = combiner.weights().await;
+    let with_intent = |weight: f64, intent: &str| SetWeightsRequest {
+        cause: Some(Cause {
+            idempotency_key: "k".into(),
+            intent: intent.into(),
+            ..cause("less bait").unwrap()
+        }),
+        ..bait(weight, None)
+    };
+    let first = client
+        .set_weights(with_intent(-2.0, "less"))
+        .await
+        .unwrap()
+        .into_inner();
+    let again = client.set_weights(with_intent(-3.0, "less")).await;
+    assert_eq!(again.unwrap().into_inner(), first);
+    let status = client
+        .set_weights(with_intent(-2.0, "more"))
+        .await
+        .unwrap_err();
+    assert_eq!(info(&status).0, "IDEMPOTENCY_KEY_REUSED");
+
+    let look_up = |key: &str, intent: &str| GetRevisionRequest {
+        idempotency_key: key.into(),
+        intent: intent.into(),
+        ..Default::default()
+    };
+    let found = client.get_revision(look_up("k", "less")).await;
+    let found = found.unwrap().into_inner();
+    assert_eq!(found.entry, first.entry);
+    assert_eq!(found.before[0].weights[1].weight, -0.5);
+    assert_eq!(found.before[0].revision, 0);
+    let unused = client.get_revision(look_up("unused", "less")).await;
+    assert_eq!(unused.unwrap().into_inner().entry, None);
+    let status = client.get_revision(look_up("k", "more")).await.unwrap_err();
+    assert_eq!(info(&status).0, "IDEMPOTENCY_KEY_REUSED");
+    for wrong in [
+        look_up("k", ""),
+        GetRevisionRequest {
+            revision: 1,
+            ..look_up("k", "less")
+        },
+    ] {
+        let status = client.get_revision(wrong).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+    }
+}
+
+/// A change under a key.
+fn under_key(request: SetWeightsRequest) -> SetWeightsRequest {
+    SetWeightsRequest {
+        cause: Some(Cause {
+            idempotency_key: "k1".into(),
+            ..request.cause.unwrap()
+        }),
+        ..request
+    }
+}
+
+#[tokio::test]
 async fn a_repeat_is_answered_as_the_first_even_after_a_restart() {
     let (_e, _b, combiner) = two_models("").await;
     let mut client = combiner.weights().await;
-    let keyed = SetWeightsRequest {
-        idempotency_key: "k1".into(),
-        ..bait(-2.0, Some(0))
-    };
+    let first_call = under_key(bait(-2.0, Some(0)));
     let first = client
-        .set_weights(keyed.clone())
+        .set_weights(first_call.clone())
         .await
         .unwrap()
         .into_inner();
     client.set_weights(bait(-4.0, None)).await.unwrap();
     assert_eq!(
         client
-            .set_weights(keyed.clone())
+            .set_weights(first_call.clone())
             .await
             .unwrap()
             .into_inner(),
         first
     );
-    let other = SetWeightsRequest {
-        idempotency_key: "k1".into(),
-        ..bait(-2.5, Some(0))
-    };
+    // Who repeats a call reads the profile again: another revision is not another change.
+    let reread = under_key(bait(-2.0, Some(2)));
+    let repeated = client.set_weights(reread).await.unwrap().into_inner();
+    assert_eq!(repeated, first);
+    let other = under_key(bait(-2.5, Some(0)));
     let status = client.set_weights(other.clone()).await.unwrap_err();
     assert_eq!(
         (status.code(), info(&status).0.as_str()),
@@ -201,7 +265,10 @@ async fn a_repeat_is_answered_as_the_first_even_after_a_restart() {
     let folder = combiner.stop().await;
     let (_e, _b, combiner) = restarted(folder).await;
     let mut client = combiner.weights().await;
-    assert_eq!(client.set_weights(keyed).await.unwrap().into_inner(), first);
+    assert_eq!(
+        client.set_weights(first_call).await.unwrap().into_inner(),
+        first
+    );
     assert_eq!(
         client.set_weights(other).await.unwrap_err().code(),
         Code::InvalidArgument
@@ -301,7 +368,10 @@ async fn refused_changes_name_what_is_wrong_and_write_nothing() {
         ),
         (
             SetWeightsRequest {
-                author: " ".into(),
+                cause: Some(Cause {
+                    author: " ".into(),
+                    ..cause("less bait").unwrap()
+                }),
                 ..bait(-1.0, None)
             },
             Code::InvalidArgument,
@@ -310,7 +380,7 @@ async fn refused_changes_name_what_is_wrong_and_write_nothing() {
         ),
         (
             SetWeightsRequest {
-                reason: String::new(),
+                cause: cause(""),
                 ..bait(-1.0, None)
             },
             Code::InvalidArgument,
@@ -319,7 +389,7 @@ async fn refused_changes_name_what_is_wrong_and_write_nothing() {
         ),
         (
             SetWeightsRequest {
-                reason: long.clone(),
+                cause: cause(&long),
                 ..bait(-1.0, None)
             },
             Code::InvalidArgument,
@@ -328,7 +398,7 @@ async fn refused_changes_name_what_is_wrong_and_write_nothing() {
         ),
         (
             SetWeightsRequest {
-                reason: "x".repeat(1 << 20),
+                cause: cause(&"x".repeat(1 << 20)),
                 ..bait(-1.0, None)
             },
             Code::InvalidArgument,
@@ -410,7 +480,9 @@ async fn watchers_get_every_entry_in_order_from_where_they_say_and_slow_ones_hol
             .set_weights(bait(-1.0 / revision as f64, None))
             .await
             .unwrap()
-            .into_inner();
+            .into_inner()
+            .entry
+            .unwrap();
         assert_eq!(done.revision, revision);
     }
     for watcher in watchers {

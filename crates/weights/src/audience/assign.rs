@@ -1,5 +1,5 @@
-//! Assigns a unit to a bucket by a stable hash, and a bucket to an arm by a table. Changed shares move
-//! the fewest buckets.
+//! Assigns a unit to a bucket by a stable hash, and a bucket to an arm by a table. Changed shares
+//! move the fewest buckets.
 
 use sha2::{Digest as _, Sha256};
 
@@ -31,9 +31,9 @@ pub(crate) type Runs = Vec<(Option<usize>, u32)>;
 /// The table for `shares`, the buckets of each arm, with as many buckets as possible where `before`
 /// has them.
 ///
-/// An arm that shrinks gives up its highest buckets. An arm that grows takes the lowest of those that
-/// were given up, then the lowest of those that no arm had; arms choose in their order. So
-/// Σ max(0, old − new) buckets move, over all arms and "no arm", and no table moves fewer.
+/// An arm that shrinks gives up its highest buckets. An arm that grows takes the lowest of those
+/// that were given up, then the lowest of those that no arm had; arms choose in their order. So Σ
+/// max(0, old − new) buckets move, over all arms and "no arm", and no table moves fewer.
 ///
 /// `before` names arms by their position in `shares`, and an arm that is gone by a position beyond
 /// them. Buckets that it lacks of 10,000 had no arm. Shares beyond 10,000 in all are cut off at the
@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn buckets_under_two_salts_are_independent() {
-        // 20 × 20 cells; rows and columns are uniform, so a dependence is all that can make the cells uneven.
+        // 20 × 20 cells; rows and columns are uniform, so a dependence is all that can make the
+        // cells uneven.
         let (low, high) = chi_squared(361);
         let salts = ["a", "b", "2026-layout", "2026-layout-2"].map(buckets);
         for (at, first) in salts.iter().enumerate() {

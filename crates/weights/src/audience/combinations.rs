@@ -1,4 +1,5 @@
-//! Every weight set that some request can get, so that a check of a profile covers all its requests.
+//! Every weight set that some request can get, so that a check of a profile covers all its
+//! requests.
 
 use std::fmt;
 
@@ -17,8 +18,8 @@ pub(crate) struct Combination<'a> {
 }
 
 impl Combination<'_> {
-    /// The weight sets to check: without exploration the one set, and with it both ends, between which
-    /// every draw lies.
+    /// The weight sets to check: without exploration the one set, and with it both ends, between
+    /// which every draw lies.
     pub(crate) fn sets(&self) -> impl Iterator<Item = &[f64]> {
         let fixed = self.explored.is_none().then_some(&self.weights);
         fixed

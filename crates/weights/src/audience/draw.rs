@@ -1,7 +1,7 @@
-//! The λ of one request. It is drawn from the profile's density by the seed and the request's id alone,
-//! before anything is known of the candidates.
+//! The λ of one request. It is drawn from the profile's density by the seed and the request's id
+//! alone, before anything is known of the candidates.
 
-use counterweight_ranking::{ope::Density, splitmix64};
+use counterweight_ranking::{Density, splitmix64};
 
 use super::{Draw, Exploration, assign::hash};
 

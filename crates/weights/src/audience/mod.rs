@@ -13,7 +13,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use counterweight_ranking::ope::Density;
+use counterweight_ranking::Density;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -25,7 +25,7 @@ pub(crate) use self::{
     combinations::Combination,
     rules::Rules,
 };
-use super::profile::ObjectiveWeight;
+use crate::weight::ObjectiveWeight;
 
 /// Requests that get weights of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,12 +1,12 @@
-//! Decides which segment, arm and λ a request gets. [`Rules::choose`] and [`Rules::explain`] use the
-//! same predicates.
+//! Decides which segment, arm and λ a request gets. [`Rules::choose`] and [`Rules::explain`] use
+//! the same predicates.
 
 use std::sync::Arc;
 
-use counterweight_ranking::ope::Density;
+use counterweight_ranking::Density;
 
 use super::{Attribute, Chosen, Condition, Draw, RequestContext, Test, Value, assign::bucket};
-use crate::profile::{ObjectiveWeight, ProfileState};
+use crate::{profile::ProfileState, weight::ObjectiveWeight};
 
 /// Segments, experiments and exploration of one profile, with objectives as their positions in it.
 #[derive(Debug, Clone, Default)]

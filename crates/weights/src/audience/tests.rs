@@ -2,7 +2,7 @@
 
 mod explained;
 
-use counterweight_ranking::ope::Density;
+use counterweight_ranking::Density;
 
 use super::*;
 use crate::profile::ProfileState;

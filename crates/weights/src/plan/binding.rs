@@ -3,17 +3,8 @@
 
 use std::slice;
 
-use super::{Context, check::objective, holds_models};
-use crate::{config::Profile, error::PlanError, in_force::InForce, profile::ModelBinding};
-
-/// The model version and the calibrators that serve an objective.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelIdentity {
-    /// Empty for a probability column, and where a foreign server does not say.
-    pub model_version: String,
-    /// As in an answer.
-    pub calibrator: String,
-}
+use super::{check::objective, planner::Context};
+use crate::{config::Profile, error::PlanError, in_force::InForce, weight::ModelBinding};
 
 /// The binding of weights that are set: what the writer names, and else what the profile is ranked
 /// with. A profile that holds is ranked with what it is bound to, so that moving a weight does not
@@ -32,7 +23,7 @@ pub(super) fn bind(
         if names(named, profile, at) {
             // It may name the version that is served although another is pinned.
             binding.extend(served.filter(|served| matches(named, served)).or(bound));
-        } else if bound.is_none() && holds_models(profile) && !context.forced {
+        } else if bound.is_none() && profile.holds_models() && !context.forced {
             return Err(not_known(profile, at));
         } else {
             binding.extend(bound);
@@ -68,7 +59,7 @@ pub(super) fn confirmed(
 /// What a profile that stays on its models is bound to, for one objective.
 fn pinned(current: &InForce, at: usize) -> Option<ModelBinding> {
     let pinned = current.binding.get(at)?.clone();
-    pinned.filter(|_| holds_models(&current.profile))
+    pinned.filter(|_| current.profile.holds_models())
 }
 
 /// Refuses a named binding that is neither served nor the one that `also` gives.

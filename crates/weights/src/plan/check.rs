@@ -3,7 +3,7 @@
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{BoundError, Weights, WeightsError};
 
-use crate::{config::Profile, error::PlanError, in_force::InForce, profile::ObjectiveWeight};
+use crate::{config::Profile, error::PlanError, in_force::InForce, weight::ObjectiveWeight};
 
 /// The current weights of a profile with the wanted ones in their place.
 pub(super) fn merged(current: &InForce, wanted: &[ObjectiveWeight]) -> Result<Weights, PlanError> {

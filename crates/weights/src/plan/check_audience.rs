@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use counterweight_config::did_you_mean;
 
-use super::{ExperimentChange, KnownAttributes};
+use super::{audience::ExperimentChange, planner::KnownAttributes};
 use crate::{
     audience::{BUCKETS, Condition, Segment, Test, Value},
     config::Profile,
     error::PlanError,
-    profile::{ObjectiveWeight, ProfileState},
+    profile::ProfileState,
+    weight::ObjectiveWeight,
 };
 
-/// The most segments, and conditions of one segment. These limits bound the cost of a request and of
-/// a check.
+/// The most segments, and conditions of one segment. These limits bound the cost of a request and
+/// of a check.
 const SEGMENTS: usize = 100;
 const EXPERIMENTS: usize = 20;
 const ARMS: usize = 20;

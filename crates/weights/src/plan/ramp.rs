@@ -1,7 +1,7 @@
 //! Ramps: starting and stopping them, and the step that is due.
 //!
-//! The log has everything that the steps of a ramp need, so any combiner may append the step that is
-//! due, and compare-and-set lets one win. The clock is that of the combiner that appends:
+//! The log has everything that the steps of a ramp need, so any combiner may append the step that
+//! is due, and compare-and-set lets one win. The clock is that of the combiner that appends:
 //!
 //! - Step s of S is due at `started + duration · s / S`.
 //! - After missed steps the weights jump to the furthest step that is due and within the largest
@@ -11,17 +11,18 @@
 use counterweight_ranking::{MAX_STEPS, Ramp as RampPath, RampError, Weights, check_step};
 
 use super::{
-    Planner, ProfileAt,
     binding::bind,
     check::{check_range, merged},
     every_set::{check_every_weight_set, orders_every_request},
+    planner::{Planner, ProfileAt},
 };
 use crate::{
     entry::Change,
     error::PlanError,
     in_force::{InForce, named},
     log_state::LogState,
-    profile::{Action, ObjectiveWeight, ProfileState, Ramp},
+    profile::{Action, ProfileState, Ramp},
+    weight::ObjectiveWeight,
 };
 
 /// How many steps a ramp has when the writer does not say and the bounds demand no more.

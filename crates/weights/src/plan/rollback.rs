@@ -1,9 +1,9 @@
 //! Restoring the weights of an earlier revision.
 
 use super::{
-    Planner, ProfileAt,
     check::{check_range, check_step},
     every_set::check_every_weight_set,
+    planner::{Planner, ProfileAt},
 };
 use crate::{
     entry::Change,

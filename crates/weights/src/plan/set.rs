@@ -1,18 +1,20 @@
 //! Setting weights, and confirming them for models that were replaced.
 
 use super::{
-    AudienceChange, Planner, ProfileAt,
-    audience::change_audience,
+    audience::AudienceChange,
     binding::{bind, check_binding, confirmed},
+    change_audience::change_audience,
     check::{check_range, check_step, merged},
     every_set::check_every_weight_set,
+    planner::{Planner, ProfileAt},
 };
 use crate::{
     entry::Change,
     error::PlanError,
     in_force::{InForce, named},
     log_state::LogState,
-    profile::{Action, ModelBinding, ObjectiveWeight, ProfileState},
+    profile::{Action, ProfileState},
+    weight::{ModelBinding, ObjectiveWeight},
 };
 
 /// What is to become of one profile.

@@ -3,7 +3,7 @@
 mod refusals;
 mod results;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use counterweight_ranking::{Bound, Weights};
 
@@ -12,8 +12,11 @@ use crate::{
     audience::{Arm, Condition, Exploration, Segment, Test, Value, shares},
     config::MIN_KEY_HORIZON,
     entry::{Cause, Change, NO_HASH, Sealed},
-    profile::{Action, ObjectiveWeight},
+    in_force::InForce,
+    log_state::LogState,
+    profile::{Action, ProfileState},
     test_config::{self, column},
+    weight::ObjectiveWeight,
 };
 
 fn served() -> HashMap<String, ModelIdentity> {

@@ -2,9 +2,9 @@
 //! acknowledged.
 //!
 //! A line without its newline at the end of the file is an unfinished write that was never
-//! acknowledged: it is moved aside on opening. Anything else that is not as written is an error that
-//! names the entry, and nothing is changed. Whatever blocks on the disk runs on threads that may
-//! block.
+//! acknowledged: it is moved aside on opening. Anything else that is not as written is an error
+//! that names the entry, and nothing is changed. Whatever blocks on the disk runs on threads that
+//! may block.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -90,8 +90,8 @@ impl EmbeddedLog {
         Ok((Arc::new(log), state))
     }
 
-    /// The same for the copy of a log that is safe elsewhere: what a power cut takes of it is copied
-    /// again.
+    /// The same for the copy of a log that is safe elsewhere: what a power cut takes of it is
+    /// copied again.
     #[cfg(feature = "nats")]
     pub(super) async fn open_copy(
         path: PathBuf,
@@ -277,7 +277,8 @@ impl EmbeddedLog {
         Ok(entries)
     }
 
-    /// Writes a snapshot in the background when one is due; `state` is what the log says at its end.
+    /// Writes a snapshot in the background when one is due; `state` is what the log says at its
+    /// end.
     pub(super) fn save_snapshot(self: &Arc<Self>, state: &LogState) {
         if let Some(bytes) = self.snapshot_if_due(state) {
             let log = Arc::clone(self);

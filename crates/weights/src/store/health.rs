@@ -7,7 +7,7 @@ use std::{
 
 use prometheus::IntGauge;
 
-use crate::now_ms;
+use crate::clock::now_ms;
 
 /// Whether the store is in reach.
 #[derive(Debug)]

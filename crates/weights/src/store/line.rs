@@ -44,7 +44,8 @@ impl LogPosition {
 pub(crate) struct Scan {
     /// After the last whole entry.
     pub(crate) end: LogPosition,
-    /// The bytes after the last newline: a write that was never finished, and so never acknowledged.
+    /// The bytes after the last newline: a write that was never finished, and so never
+    /// acknowledged.
     pub(crate) tail: Vec<u8>,
 }
 

@@ -1,6 +1,9 @@
-//! Where the log of the weights is kept: it takes an entry at the end that the writer knew, or not at
-//! all, and gives entries back in order. Whether an entry makes sense is decided above.
+//! Where the log of the weights is kept: it takes an entry at the end that the writer knew, or not
+//! at all, and gives entries back in order. Whether an entry makes sense is decided above.
 
+mod kinds;
+
+mod answers;
 mod embedded;
 mod health;
 mod index;
@@ -8,206 +11,13 @@ mod line;
 #[cfg(feature = "nats")]
 mod nats;
 mod snapshot;
+
 #[cfg(all(test, feature = "nats"))]
 mod tests;
 
-use std::sync::Arc;
-
-use tokio::{sync::watch, time::Instant};
-
-use self::embedded::EmbeddedLog;
-#[cfg(feature = "nats")]
-use self::nats::Nats;
 pub(crate) use self::{
+    answers::{Appended, PeerStatus},
     health::StoreHealth,
+    kinds::Store,
     line::{LogPosition, scan},
 };
-use crate::{
-    config::{Config, StoreConfig},
-    entry::{Entry, Sealed},
-    error::StoreError,
-    log_state::LogState,
-    metrics::LogEnd,
-};
-
-/// A store. There are two known kinds, and so no trait.
-#[derive(Debug, Clone)]
-pub(crate) enum Store {
-    /// A file on this machine.
-    Embedded(Arc<EmbeddedLog>),
-    /// A stream in NATS.
-    #[cfg(feature = "nats")]
-    Nats(Arc<Nats>),
-}
-
-/// What became of an entry that could be offered to the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Appended {
-    /// It is durable.
-    Committed,
-    /// The log did not end where the entry begins; nothing was written.
-    Conflict,
-}
-
-/// Another combiner, and what it last said.
-#[derive(Debug, Clone)]
-pub(crate) struct PeerStatus {
-    pub(crate) name: String,
-    /// The last revision that it had applied.
-    pub(crate) revision: u64,
-    /// The hash of that entry.
-    pub(crate) hash: String,
-    /// When it was heard.
-    pub(crate) heard: Instant,
-}
-
-impl Store {
-    /// Opens or creates the store, and says what its log says; `end` learns where the log ends,
-    /// `health` whether the store is in reach.
-    pub(crate) async fn open(
-        config: &Config,
-        end: LogEnd,
-        health: Arc<StoreHealth>,
-    ) -> Result<(Self, LogState), StoreError> {
-        match &config.store {
-            StoreConfig::Embedded { path } => {
-                let opening = EmbeddedLog::open(path.clone(), config.key_horizon, health);
-                let (log, state) = opening.await?;
-                end.set_last_revision(state.last);
-                Ok((Self::Embedded(log), state))
-            }
-            #[cfg(feature = "nats")]
-            StoreConfig::Nats { path, url, stream } => {
-                let address = nats::Address { url, stream };
-                let opening = Nats::open(path.clone(), address, config, end, health);
-                let (store, state) = opening.await?;
-                Ok((Self::Nats(store), state))
-            }
-        }
-    }
-
-    /// Writes an entry at the end of the log if the log ends just before it.
-    ///
-    /// # Errors
-    /// [`StoreError::Ambiguous`] when the entry may have been written or not: the writer looks for
-    /// its idempotency key before it tries again. After any other error nothing was written.
-    pub(crate) async fn append(&self, sealed: &Sealed) -> Result<Appended, StoreError> {
-        match self {
-            Self::Embedded(store) => store.append(sealed).await,
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.append(sealed).await,
-        }
-    }
-
-    /// The entries from revision `from` (at least 1) on, in order, at most `count`, each with its
-    /// hash checked; none when the log ends before.
-    pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
-        match self {
-            Self::Embedded(store) => store.read(from, count).await,
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.read(from, count).await,
-        }
-    }
-
-    /// What becomes durable after the revision `after`, whoever wrote it.
-    pub(crate) fn tail(&self, after: u64) -> Tail {
-        let log = self.file();
-        Tail {
-            durable: log.subscribe(),
-            log: Arc::clone(log),
-            after,
-        }
-    }
-
-    /// Keeps what the log says up to its end beside the file, when enough has been added to it.
-    pub(crate) fn save_snapshot(&self, state: &LogState) {
-        self.file().save_snapshot(state);
-    }
-
-    /// The file that entries are read from: the log itself, or this combiner's copy.
-    fn file(&self) -> &Arc<EmbeddedLog> {
-        match self {
-            Self::Embedded(log) => log,
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.copy(),
-        }
-    }
-}
-
-/// What only many combiners have.
-impl Store {
-    /// This combiner has applied that entry.
-    pub(crate) fn applied(&self, revision: u64, hash: &str) {
-        match self {
-            Self::Embedded(_) => {
-                let _ = (revision, hash);
-            }
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.replicas().applied(revision, hash),
-        }
-    }
-
-    /// Stops the background tasks; the last known weights stay in use.
-    pub(crate) async fn close(&self) {
-        match self {
-            Self::Embedded(_) => {}
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.close().await,
-        }
-    }
-
-    /// The last revision of the log as far as it is known.
-    pub(crate) fn last_known(&self) -> u64 {
-        match self {
-            Self::Embedded(log) => log.last(),
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.last_known(),
-        }
-    }
-
-    /// The other combiners, by name.
-    pub(crate) fn peers(&self) -> Vec<PeerStatus> {
-        match self {
-            Self::Embedded(_) => Vec::new(),
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.replicas().peers(Instant::now()),
-        }
-    }
-
-    /// Whether another combiner runs under this one's name.
-    pub(crate) fn name_taken(&self) -> bool {
-        match self {
-            Self::Embedded(_) => false,
-            #[cfg(feature = "nats")]
-            Self::Nats(store) => store.replicas().name_taken(),
-        }
-    }
-}
-
-/// The entries of a log as they become durable.
-#[derive(Debug)]
-pub(crate) struct Tail {
-    durable: watch::Receiver<u64>,
-    log: Arc<EmbeddedLog>,
-    after: u64,
-}
-
-impl Tail {
-    /// Waits for the next entry. Entries come in order.
-    pub(crate) async fn next(&mut self) -> Result<Entry, StoreError> {
-        let after = self.after;
-        let gone = |_| StoreError::Internal {
-            what: "the weights store is closed".to_owned(),
-        };
-        self.durable
-            .wait_for(|durable| *durable > after)
-            .await
-            .map_err(gone)?;
-        let mut next = self.log.read(after + 1, 1).await?;
-        let entry = next.pop().ok_or_else(|| StoreError::Internal {
-            what: format!("revision {} is durable and cannot be read", after + 1),
-        })?;
-        self.after = after + 1;
-        Ok(entry)
-    }
-}

@@ -1,5 +1,5 @@
-//! The snapshot beside a log file: what the log says up to one of its entries, so that opening reads
-//! the snapshot and what follows instead of the whole log.
+//! The snapshot beside a log file: what the log says up to one of its entries, so that opening
+//! reads the snapshot and what follows instead of the whole log.
 //!
 //! It is a cache. The log is the truth, entries are never deleted from it, and a snapshot that is
 //! missing, torn, of another log or of another version of this program is ignored and made anew.
@@ -64,8 +64,8 @@ pub(super) fn write(log: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(&path)
 }
 
-/// Reads the snapshot of a log and checks it against the chain: the entry that it ends with stands in
-/// the log, at that place, with that revision and that hash. None when there is none that fits.
+/// Reads the snapshot of a log and checks it against the chain: the entry that it ends with stands
+/// in the log, at that place, with that revision and that hash. None when there is none that fits.
 pub(super) fn read(log: &Path, file: &File, key_horizon: Duration) -> Option<(Snapshot, u64)> {
     let path = path(log);
     let bytes = fs::read(&path).ok()?;

@@ -1,8 +1,9 @@
 //! What both stores have to do, by one set of tests.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod in_nats;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use prometheus::IntGauge;
 use prost_types::Timestamp;
@@ -15,6 +16,11 @@ use crate::entry::{
     tests::{cause, change},
 };
 use crate::test_config;
+use crate::{
+    config::{Config, StoreConfig},
+    entry::{Entry, Sealed},
+    error::StoreError,
+};
 
 #[path = "../../../combiner/tests/it/common/nats.rs"]
 mod nats_server;

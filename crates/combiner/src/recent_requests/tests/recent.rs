@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use counterweight_ranking::ope::Density;
+use counterweight_ranking::Density;
 
 use crate::{
     config::Config,
@@ -19,7 +19,7 @@ fn config(candidates: usize) -> Config {
         r#"
         [store]
         path = "weights.log"
-        [ring]
+        [recent_requests]
         candidates = {candidates}
         [[objective]]
         name = "engagement"
@@ -189,10 +189,10 @@ async fn what_can_not_be_kept_is_counted() {
     let long = "x".repeat(3_000);
     pass(&recent, ranking(0, "long ids", &[&long]));
     assert!(kept(&recent, 0).await.1.is_empty());
-    assert_eq!(metrics.ring("busy").dropped.get(), 2);
+    assert_eq!(metrics.recent_requests("busy").dropped.get(), 2);
     pass(&recent, ranking(0, "small", &many[..3]));
     assert_eq!(kept(&recent, 0).await.1.len(), 1);
-    let told = metrics.ring("busy");
+    let told = metrics.recent_requests("busy");
     assert_eq!((told.requests.get(), told.share.get()), (1, 1.0));
     assert!(told.candidates.get() >= 3);
 }
@@ -248,7 +248,7 @@ async fn callers_take_turns_in_bounded_numbers_and_who_goes_away_frees_his_place
     }
     assert!(matches!(
         asked(&recent, |_: &[Recent]| ()).await,
-        Err(RequestError::RingBusy { limit: 16 })
+        Err(RequestError::RecentRequestsBusy { limit: 16 })
     ));
     drop(waiting.pop());
     let mut next = Box::pin(asked(&recent, |_: &[Recent]| 99));

@@ -14,6 +14,8 @@ use crate::{
 
 /// The longest reason, author or idempotency key, in bytes.
 const TEXT_MAX_BYTES: usize = 4096;
+/// The longest intent, in bytes: it may hold all that was typed.
+const INTENT_MAX_BYTES: usize = 65_536;
 /// Entries of a page when the caller does not say, and the most there are.
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 1000;
@@ -25,16 +27,15 @@ const HASH_DIGITS: usize = 64;
 pub(super) fn set(
     request: pb::SetWeightsRequest,
 ) -> Result<(Cause, Vec<ProfileChange>), RequestError> {
-    let request_digest = digest(&request.encode_to_vec());
+    let mut content = request.clone();
+    for change in &mut content.changes {
+        change.expected_revision = None;
+    }
+    let request_digest = request_digest("SetWeights", intent(&request.cause), &content);
     if request.changes.is_empty() {
         return Err(empty("changes", "which profile to change"));
     }
-    let cause = pb::Cause {
-        author: request.author,
-        reason: request.reason,
-        idempotency_key: request.idempotency_key,
-    };
-    let cause = self::cause(Some(cause), request_digest)?;
+    let cause = cause(request.cause, request_digest)?;
     let changes = request.changes.into_iter().map(change);
     Ok((cause, changes.collect::<Result<_, _>>()?))
 }
@@ -48,7 +49,7 @@ pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, Req
         },
         weights: decode_weights(change.weights),
         binding: change
-            .binding
+            .bindings
             .into_iter()
             .map(|bound| ModelBinding {
                 objective: bound.objective,
@@ -63,7 +64,11 @@ pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, Req
 pub(super) fn rollback(
     request: pb::RollbackWeightsRequest,
 ) -> Result<(Cause, Vec<ProfileAt>), RequestError> {
-    let request_digest = digest_of("RollbackWeights", &request);
+    let mut content = request.clone();
+    for profile in &mut content.profiles {
+        profile.expected_revision = None;
+    }
+    let request_digest = request_digest("RollbackWeights", intent(&request.cause), &content);
     if request.profiles.is_empty() {
         return Err(empty("profiles", "which profile to restore"));
     }
@@ -76,7 +81,11 @@ pub(super) fn start_ramp(
     request: pb::StartRampRequest,
     started_ms: u64,
 ) -> Result<(Cause, RampPlan), RequestError> {
-    let request_digest = digest_of("StartRamp", &request);
+    let mut content = request.clone();
+    if let Some(profile) = &mut content.profile {
+        profile.expected_revision = None;
+    }
+    let request_digest = request_digest("StartRamp", intent(&request.cause), &content);
     let cause = cause(request.cause, request_digest)?;
     let duration = request.duration.unwrap_or_default();
     let duration_ms = std::time::Duration::try_from(duration)
@@ -100,13 +109,17 @@ pub(super) fn start_ramp(
 }
 
 pub(super) fn stop_ramp(request: pb::StopRampRequest) -> Result<(Cause, ProfileAt), RequestError> {
-    let request_digest = digest_of("StopRamp", &request);
+    let mut content = request.clone();
+    if let Some(profile) = &mut content.profile {
+        profile.expected_revision = None;
+    }
+    let request_digest = request_digest("StopRamp", intent(&request.cause), &content);
     let cause = cause(request.cause, request_digest)?;
     Ok((cause, at(request.profile.unwrap_or_default())))
 }
 
 pub(super) fn kill(request: pb::KillWeightsRequest) -> Result<(Cause, String), RequestError> {
-    let request_digest = digest_of("KillWeights", &request);
+    let request_digest = request_digest("KillWeights", intent(&request.cause), &request);
     Ok((cause(request.cause, request_digest)?, request.profile))
 }
 
@@ -146,15 +159,15 @@ pub(super) fn page(
     })
 }
 
-pub(super) fn head(request: &pb::VerifyWeightsRequest) -> Result<String, RequestError> {
-    let head = request.head.to_ascii_lowercase();
-    if head.is_empty()
-        || head.len() == HASH_DIGITS && head.bytes().all(|digit| digit.is_ascii_hexdigit())
+pub(super) fn expected_hash(request: &pb::VerifyWeightsRequest) -> Result<String, RequestError> {
+    let hash = request.expected_hash.to_ascii_lowercase();
+    if hash.is_empty()
+        || hash.len() == HASH_DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit())
     {
-        return Ok(head);
+        return Ok(hash);
     }
     Err(RequestError::Field {
-        field: "head",
+        field: "expected_hash",
         problem: format!("is not a hash: send {HASH_DIGITS} hexadecimal digits, or nothing"),
     })
 }
@@ -162,18 +175,24 @@ pub(super) fn head(request: &pb::VerifyWeightsRequest) -> Result<String, Request
 /// Checks who writes and why, and makes a key where there is none.
 fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, RequestError> {
     let cause = cause.unwrap_or_default();
-    for (field, text, what) in [
-        ("author", &cause.author, Some("who asks")),
-        ("reason", &cause.reason, Some("why")),
-        ("idempotency_key", &cause.idempotency_key, None),
+    for (field, text, what, most) in [
+        ("author", &cause.author, Some("who asks"), TEXT_MAX_BYTES),
+        ("reason", &cause.reason, Some("why"), TEXT_MAX_BYTES),
+        (
+            "idempotency_key",
+            &cause.idempotency_key,
+            None,
+            TEXT_MAX_BYTES,
+        ),
+        ("intent", &cause.intent, None, INTENT_MAX_BYTES),
     ] {
         if let Some(what) = what
             && text.trim().is_empty()
         {
             return Err(empty(field, what));
         }
-        if text.len() > TEXT_MAX_BYTES {
-            let problem = format!("has {} bytes; send at most {TEXT_MAX_BYTES}", text.len());
+        if text.len() > most {
+            let problem = format!("has {} bytes; send at most {most}", text.len());
             return Err(RequestError::Field { field, problem });
         }
     }
@@ -188,14 +207,50 @@ fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, Requ
     })
 }
 
-fn digest_of(method: &str, request: &impl Message) -> String {
+/// The key of a change that is looked for, with its digest; none where a revision is asked for.
+pub(super) fn repeat(request: &pb::GetRevisionRequest) -> Result<Option<Cause>, RequestError> {
+    if request.idempotency_key.is_empty() {
+        return Ok(None);
+    }
+    if request.revision != 0 {
+        return Err(RequestError::Field {
+            field: "revision",
+            problem: "is given beside idempotency_key; send one of them".to_owned(),
+        });
+    }
+    if request.intent.is_empty() {
+        return Err(empty("intent", "what was asked for under the key"));
+    }
+    Ok(Some(Cause {
+        author: String::new(),
+        reason: String::new(),
+        idempotency_key: request.idempotency_key.clone(),
+        request_digest: intent_digest(&request.intent),
+    }))
+}
+
+fn intent(cause: &Option<pb::Cause>) -> &str {
+    cause.as_ref().map_or("", |cause| &cause.intent)
+}
+
+/// What a repeat under one key must have in common with the first: the caller's intent where there
+/// is one, else the message. Its expected revisions are left out: whoever repeats a call reads them
+/// again, and the first call has moved them.
+fn request_digest(method: &str, intent: &str, content: &impl Message) -> String {
+    if !intent.is_empty() {
+        return intent_digest(intent);
+    }
     let mut bytes = method.as_bytes().to_vec();
     bytes.push(0);
-    bytes.extend(request.encode_to_vec());
+    bytes.extend(content.encode_to_vec());
     digest(&bytes)
 }
 
-fn at(at: pb::ProfileAt) -> ProfileAt {
+fn intent_digest(intent: &str) -> String {
+    digest(format!("intent\0{intent}").as_bytes())
+}
+
+fn at(at: pb::ProfileRevision) -> ProfileAt {
     ProfileAt {
         profile: at.profile,
         expected_revision: at.expected_revision,

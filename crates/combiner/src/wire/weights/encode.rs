@@ -58,18 +58,9 @@ fn replica(replica: Replica) -> pb::Replica {
         name: replica.name,
         applied_revision: replica.applied,
         applied_hash: replica.hash,
-        heard_ago: replica.heard.try_into().ok(),
-        behind: replica.behind,
+        reported_ago: replica.heard.try_into().ok(),
+        revisions_behind: replica.behind,
         problem: replica.problem,
-    }
-}
-
-pub(super) fn set(entry: &Entry) -> pb::SetWeightsResponse {
-    let profiles = entry.change.profiles.iter();
-    pb::SetWeightsResponse {
-        revision: entry.revision,
-        hash: entry.hash.clone(),
-        profiles: profiles.map(|set| profile(set, entry.revision)).collect(),
     }
 }
 
@@ -104,6 +95,17 @@ pub(super) fn entry(entry: &Entry) -> pb::WeightsEntry {
     }
 }
 
+/// An entry, with its profiles as they were before it.
+pub(super) fn revision(entry: &Entry, before: &[(u64, ProfileState)]) -> pb::GetRevisionResponse {
+    let before = before.iter();
+    pb::GetRevisionResponse {
+        entry: Some(self::entry(entry)),
+        before: before
+            .map(|(revision, state)| profile(state, *revision))
+            .collect(),
+    }
+}
+
 fn action(action: Action) -> pb::WeightsAction {
     match action {
         Action::Set => pb::WeightsAction::Set,
@@ -122,14 +124,14 @@ pub(super) fn page(page: &Page) -> pb::ListRevisionsResponse {
     }
 }
 
-pub(super) fn verified(verified: Verified, head: &str) -> pb::VerifyWeightsResponse {
-    let problem = verified.problem(head).unwrap_or_default();
+pub(super) fn verified(verified: Verified, expected_hash: &str) -> pb::VerifyWeightsResponse {
+    let problem = verified.problem(expected_hash).unwrap_or_default();
     pb::VerifyWeightsResponse {
         entries: verified.entries,
-        head: verified.head,
+        last_hash: verified.head,
         broken_revision: verified.broken.map_or(0, |(revision, _)| revision),
         problem,
-        head_revision: verified.found.unwrap_or(0),
+        expected_hash_revision: verified.found.unwrap_or(0),
     }
 }
 
@@ -147,7 +149,7 @@ fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
         profile: set.profile.clone(),
         weights: encode_weights(&set.weights),
         revision,
-        binding: set.binding.iter().map(binding).collect(),
+        bindings: set.binding.iter().map(binding).collect(),
         ramp: set.ramp.as_ref().map(ramp),
         unconfirmed: Vec::new(),
         segments: set.segments.iter().map(audience::segment).collect(),

@@ -10,8 +10,8 @@ use std::{pin::Pin, sync::Arc};
 
 use counterweight_proto::counterweight::v1 as pb;
 use counterweight_proto::counterweight::v1::weights_service_server::WeightsService;
+use counterweight_serving::Lifecycle;
 use tokio_stream::Stream;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::authorise::{Permission, authorise};
@@ -26,8 +26,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct WeightsApi {
     pub(crate) engine: Arc<Engine>,
-    /// Ends the watches when the server drains.
-    pub(crate) draining: CancellationToken,
+    /// Ends the watches when the server closes.
+    pub(crate) lifecycle: Lifecycle,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -54,7 +54,8 @@ impl WeightsService for WeightsApi {
         let context = self.engine.context(request.force).await;
         let (cause, changes) = decode::set(request)?;
         let entry = self.change(cause, context, Command::Set(changes)).await?;
-        Ok(Response::new(encode::set(&entry)))
+        let entry = Some(encode::entry(&entry));
+        Ok(Response::new(pb::SetWeightsResponse { entry }))
     }
 
     async fn rollback_weights(
@@ -137,10 +138,25 @@ impl WeightsService for WeightsApi {
         request: Request<pb::GetRevisionRequest>,
     ) -> Answer<pb::GetRevisionResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        let revision = request.into_inner().revision;
-        let entry = self.engine.weights.revision(revision).await;
-        let entry = Some(encode::entry(&entry.map_err(RequestError::from)?));
-        Ok(Response::new(pb::GetRevisionResponse { entry }))
+        let request = request.into_inner();
+        let weights = &self.engine.weights;
+        let entry = match decode::repeat(&request)? {
+            Some(cause) => weights.repeated(&cause).await.map_err(RequestError::from)?,
+            None => Some(
+                weights
+                    .revision(request.revision)
+                    .await
+                    .map_err(RequestError::from)?,
+            ),
+        };
+        let Some(entry) = entry else {
+            return Ok(Response::new(pb::GetRevisionResponse::default()));
+        };
+        let before = weights
+            .states_before(&entry)
+            .await
+            .map_err(RequestError::from)?;
+        Ok(Response::new(encode::revision(&entry, &before)))
     }
 
     async fn verify_weights(
@@ -148,11 +164,11 @@ impl WeightsService for WeightsApi {
         request: Request<pb::VerifyWeightsRequest>,
     ) -> Answer<pb::VerifyWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
-        let head = decode::head(&request.into_inner())?;
-        let verified = self.engine.weights.verify(&head).await;
+        let expected_hash = decode::expected_hash(&request.into_inner())?;
+        let verified = self.engine.weights.verify(&expected_hash).await;
         Ok(Response::new(encode::verified(
             verified.map_err(RequestError::from)?,
-            &head,
+            &expected_hash,
         )))
     }
 
@@ -165,7 +181,7 @@ impl WeightsService for WeightsApi {
     ) -> Answer<Self::WatchWeightsStream> {
         authorise(Permission::ReadWeights, request.metadata())?;
         let from = request.into_inner().from_revision;
-        let stream = watch::watch(&self.engine, &self.draining, from)?;
+        let stream = watch::watch(&self.engine, &self.lifecycle, from)?;
         Ok(Response::new(Box::pin(stream)))
     }
 

@@ -105,8 +105,8 @@ pub(super) fn encode_preview(config: &Config, previewed: Previewed) -> pb::Previ
             from: Some(time(replayed.from_ms)),
             to: Some(time(replayed.to_ms)),
             share: replayed.share,
-            other_models: count(replayed.other_models),
-            incomplete: count(replayed.incomplete),
+            left_out_other_models: count(replayed.other_models),
+            left_out_incomplete: count(replayed.incomplete),
         }),
     }
 }
@@ -159,12 +159,12 @@ fn sensitivities(names: &[&str], summary: &Summary) -> Vec<pb::Sensitivity> {
     .collect()
 }
 
-fn moved(moved: Moved) -> pb::Move {
-    pb::Move {
+fn moved(moved: Moved) -> pb::CandidateMove {
+    pb::CandidateMove {
         request_id: moved.request_id,
         candidate_id: moved.candidate_id,
-        from: moved.from,
-        to: moved.to,
+        from_place: moved.from,
+        to_place: moved.to,
         probabilities: moved.probabilities,
     }
 }

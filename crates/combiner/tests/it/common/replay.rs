@@ -2,7 +2,7 @@
 //! what Rank answers.
 
 use counterweight_proto::counterweight::v1::{
-    Move, RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
+    CandidateMove, RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
 };
 use counterweight_ranking::splitmix64;
 use counterweight_tensor::{Datatype, encode_f64, encode_strings, tensor};
@@ -128,7 +128,7 @@ pub struct Compared {
     pub changed_set: f64,
     pub changed_order: f64,
     pub rank_correlation: f64,
-    pub moves: Vec<Move>,
+    pub moves: Vec<CandidateMove>,
 }
 
 /// Compares two rankings of the same requests on pages of k places.
@@ -165,11 +165,11 @@ pub fn compare(before: &[RankResponse], after: &[RankResponse], k: usize) -> Com
         )
     });
     let moves = moves.into_iter().take(10);
-    let moves = moves.map(|(request, from, to, one)| Move {
+    let moves = moves.map(|(request, from, to, one)| CandidateMove {
         request_id: before[request].request_id.clone(),
         candidate_id: one.id.clone(),
-        from: from as u32 + 1,
-        to: to as u32 + 1,
+        from_place: from as u32 + 1,
+        to_place: to as u32 + 1,
         probabilities: one.probabilities.clone(),
     });
     Compared {

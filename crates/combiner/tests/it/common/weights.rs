@@ -1,7 +1,7 @@
 //! Requests to the weights service, as tests write them.
 
 use counterweight_proto::counterweight::v1::{
-    Cause, GetWeightsRequest, ObjectiveWeight, ProfileAt, ProfileChange, ProfileWeights,
+    Cause, GetWeightsRequest, ObjectiveWeight, ProfileChange, ProfileRevision, ProfileWeights,
     SetWeightsRequest, StartRampRequest, weights_service_client::WeightsServiceClient,
 };
 use tonic::transport::Channel;
@@ -30,8 +30,7 @@ pub fn change(profile: &str, sets: &[(&str, f64)], expected: Option<u64>) -> Pro
 pub fn set(changes: Vec<ProfileChange>) -> SetWeightsRequest {
     SetWeightsRequest {
         changes,
-        author: "ana".into(),
-        reason: "less bait".into(),
+        cause: cause("less bait"),
         ..Default::default()
     }
 }
@@ -48,12 +47,12 @@ pub fn cause(reason: &str) -> Option<Cause> {
     Some(Cause {
         author: "ana".into(),
         reason: reason.into(),
-        idempotency_key: String::new(),
+        ..Cause::default()
     })
 }
 
-pub fn at(profile: &str) -> ProfileAt {
-    ProfileAt {
+pub fn at(profile: &str) -> ProfileRevision {
+    ProfileRevision {
         profile: profile.into(),
         expected_revision: None,
     }

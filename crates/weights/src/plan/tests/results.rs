@@ -291,7 +291,8 @@ fn a_state_is_kept_to_the_bit_and_what_is_no_longer_configured_is_left_out() {
     );
     assert!(in_force.exploration.is_none());
     assert_eq!(in_force.experiments[0].arms[0].weights.len(), 1);
-    // Where that leaves some with nothing to rank by, it is refused as it is for the profile itself.
+    // Where that leaves some with nothing to rank by, it is refused as it is for the profile
+    // itself.
     let mut empty = state;
     empty.segments[0].weights = weights(&[("engagement", 0.0), ("bait", -1.0)]);
     let mismatch = InForce::new(&narrow, Some(&(1, empty))).unwrap_err();

@@ -1,5 +1,5 @@
-//! The first copy of the log: it is there whole or not at all, so that a copy on disk means that the
-//! log was once seen to its end. It is written as it arrives and never held in memory whole.
+//! The first copy of the log: it is there whole or not at all, so that a copy on disk means that
+//! the log was once seen to its end. It is written as it arrives and never held in memory whole.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{CHUNK, START_PAUSE, link::Link};
+use super::link::{CHUNK, Link, START_PAUSE};
 use crate::error::StoreError;
 
 /// Fetches the log into a file beside `path`, syncs it, and renames it.

@@ -2,8 +2,8 @@
 //! `async_nats`.
 //!
 //! The sequence number of a message is the revision and its payload is the entry's line, so all
-//! messages in a row are the embedded file, byte for byte. The stream keeps everything: no limit, no
-//! deletion, no purge.
+//! messages in a row are the embedded file, byte for byte. The stream keeps everything: no limit,
+//! no deletion, no purge.
 
 use std::{
     fmt::Display,
@@ -29,8 +29,12 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{config::Config as CombinerConfig, error::StoreError};
 
-/// How long one attempt to connect may take, and the pause before the next. Both bound how late it is
-/// noticed that the network works again.
+/// Between attempts to reach the stream at the start.
+pub(super) const START_PAUSE: Duration = Duration::from_millis(50);
+/// Entries that are fetched before they are written to the copy. No more of the log is in memory.
+pub(crate) const CHUNK: u64 = 256;
+/// How long one attempt to connect may take, and the pause before the next. Both bound how late it
+/// is noticed that the network works again.
 const CONNECT: Duration = Duration::from_millis(750);
 const RECONNECT: Duration = Duration::from_millis(100);
 /// The client connects anew when the server has answered no ping for three of these.
@@ -132,8 +136,8 @@ impl Link {
             .load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// An error unless there is a connection. Nothing is sent without one: the client would keep it and
-    /// send it later, when nobody waits for the answer.
+    /// An error unless there is a connection. Nothing is sent without one: the client would keep it
+    /// and send it later, when nobody waits for the answer.
     pub(super) fn connected(&self) -> Result<(), StoreError> {
         if self.client.connection_state() == State::Connected {
             return Ok(());
@@ -296,7 +300,8 @@ impl Link {
     }
 }
 
-/// The settings by which the stream could lose or reorder entries, each with the value it must have.
+/// The settings by which the stream could lose or reorder entries, each with the value it must
+/// have.
 fn unfit(info: &Info, wanted: &Config) -> Vec<String> {
     let (found, state) = (&info.config, &info.state);
     let checks = [

@@ -1,11 +1,11 @@
 //! Heartbeats: every combiner publishes what it has applied, once a second and after each change.
 //!
-//! The last heartbeat of each is kept in a stream in memory, so that a combiner that has just started
-//! knows of those that are silent.
+//! The last heartbeat of each is kept in a stream in memory, so that a combiner that has just
+//! started knows of those that are silent.
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use tokio::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Nats, link::Link};
+use super::link::Link;
 use crate::{entry::digest, store::PeerStatus};
 
 /// How often each combiner sends a heartbeat.
@@ -128,14 +128,9 @@ impl Replicas {
     }
 }
 
-/// Sends heartbeats and receives those of others, for as long as there is a store.
-pub(super) async fn exchange(store: Weak<Nats>, closing: CancellationToken) {
-    let Some(mut applied) = store
-        .upgrade()
-        .map(|store| store.replicas.applied.subscribe())
-    else {
-        return;
-    };
+/// Sends heartbeats and receives those of others, until `closing` is cancelled.
+pub(super) async fn exchange(link: Arc<Link>, replicas: Arc<Replicas>, closing: CancellationToken) {
+    let mut applied = replicas.applied.subscribe();
     let mut tick = interval(BEAT);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut others: Option<Subscriber> = None;
@@ -157,20 +152,18 @@ pub(super) async fn exchange(store: Weak<Nats>, closing: CancellationToken) {
             heartbeat = heartbeat => heartbeat,
             () = closing.cancelled() => return,
         };
-        let Some(store) = store.upgrade() else { return };
-        let (link, replicas) = (&store.link, &store.replicas);
         if let Some(heartbeat) = heard {
             replicas.hear(&heartbeat.payload, Instant::now());
             continue;
         }
         if others.is_none() {
-            let all = format!("{}.*", prefix(link));
+            let all = format!("{}.*", prefix(&link));
             others = link.client.subscribe(all).await.ok();
         }
-        if recalled_on != Some(link.connections()) && recall(link, replicas).await.is_some() {
+        if recalled_on != Some(link.connections()) && recall(&link, &replicas).await.is_some() {
             recalled_on = Some(link.connections());
         }
-        replicas.send_heartbeat(link).await;
+        replicas.send_heartbeat(&link).await;
         sent = Instant::now();
     }
 }
@@ -203,8 +196,8 @@ async fn recall(link: &Link, replicas: &Replicas) -> Option<()> {
                 .ok()?,
         );
     }
-    // Ages are taken by the server's clock, against the newest heartbeat: it is at most a second old
-    // while any combiner runs.
+    // Ages are taken by the server's clock, against the newest heartbeat: it is at most a second
+    // old while any combiner runs.
     let newest = last.iter().map(|message| message.time).max()?;
     for message in last {
         let before = (newest - message.time).try_into().unwrap_or(Duration::ZERO);

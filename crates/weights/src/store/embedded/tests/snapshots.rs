@@ -2,8 +2,9 @@
 
 use crate::{
     entry::{Cause, Change},
-    profile::{Action, ObjectiveWeight, Ramp},
+    profile::{Action, Ramp},
     verify_log,
+    weight::ObjectiveWeight,
 };
 
 use super::*;
