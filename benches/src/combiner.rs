@@ -7,13 +7,13 @@ use std::{
 };
 
 use anyhow::ensure;
-use counterweight_combiner::{Config, Listeners, serve};
+use counterweight_combiner::{Config, Listener, Listeners, serve};
 use counterweight_proto::counterweight::v1::{
     RankRequest, ranking_service_client::RankingServiceClient,
 };
 use counterweight_ranking::splitmix64;
 use counterweight_tensor::{Datatype, encode_f32, tensor};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
 const CONFIG: &str = "[[objective]]\nname = \"engagement\"\ncolumn = { name = \"e\" }\n\
@@ -36,8 +36,8 @@ impl Combiner {
     pub async fn start(folder: &Path, more: &str) -> anyhow::Result<Self> {
         let text = format!("{CONFIG}[store]\npath = \"weights.log\"\n{more}");
         let config = Config::parse(&text, "bench.toml", folder)?;
-        let grpc = TcpListener::bind("127.0.0.1:0").await?;
-        let address = format!("http://{}", grpc.local_addr()?);
+        let grpc = Listener::bind("127.0.0.1:0").await?;
+        let address = format!("http://{}", grpc.address()?);
         let listeners = Listeners {
             grpc,
             metrics: None,

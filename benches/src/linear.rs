@@ -1,11 +1,15 @@
 //! Models with random coefficients, and the same models as plain numbers for servers that know nothing of our artefacts.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use counterweight_model::encoder::text::{
+    GramBuffer, GramColumn, GramKind, STATISTICS, StatisticColumn,
+};
+use counterweight_model::encoder::{Encoder, Numeric, Standard, Table, Text};
 use counterweight_model::{
-    Batch, Calibrator, Column, DEFAULT_MAX_TEXT_BYTES, Encoders, Feature, Input, Kind, Model,
-    ModelParts, Schema, fit_encoders,
+    Batch, Calibrator, Column, DEFAULT_MAX_TEXT_BYTES, Encoders, Feature, FeatureEncoder, Input,
+    Kind, Model, ModelParts, Schema,
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -53,7 +57,7 @@ impl Linear {
     }
 }
 
-/// A model of `features` numeric inputs x00, x01, ... (63 at most) with random coefficients and no calibrator. Its encoders
+/// A model of `features` numeric inputs x00, x01, ... with random coefficients and no calibrator. Its encoders
 /// standardise with mean 0 and standard deviation 1, so that the coefficients are those of the raw features.
 ///
 /// # Errors
@@ -68,21 +72,16 @@ pub fn numeric_model(objective: &str, features: usize, seed: u64) -> Result<Mode
         names.iter().map(Feature::of_input).collect(),
         DEFAULT_MAX_TEXT_BYTES,
     )?;
-    // Walsh functions: every column is half 1 and half −1, and no two are alike.
-    let walsh = |row: usize, column: usize| match (row & (column + 1)).count_ones() % 2 {
-        0 => 1.0,
-        _ => -1.0,
-    };
-    let rows: Vec<Vec<f64>> = (0..64)
-        .map(|row| (0..features).map(|column| walsh(row, column)).collect())
-        .collect();
-    let labels: Vec<bool> = (0..64).map(|row| row % 2 == 0).collect();
-    let folds: Vec<u32> = (0..64).map(|row| row / 16).collect();
-    let (encoders, _) = fit_encoders(&schema, &by_column(&schema, &rows)?, &labels, &folds)?;
+    let numeric = Encoder::Numeric(Numeric {
+        standard: Some(Standard { mean: 0.0, sd: 1.0 }),
+        missing: false,
+    });
+    let encoders = encoders_of(schema, vec![numeric; features])?;
     random_model(objective, encoders, seed)
 }
 
-/// A model of one text input `title`, fitted on `titles` with labels drawn at random.
+/// A model of one text input `title` whose encoder knows the n-grams that occur in at least two of the `titles`, each with a
+/// number drawn at random.
 ///
 /// # Errors
 /// Those of the model crate.
@@ -93,13 +92,62 @@ pub fn title_model(titles: &[String], seed: u64) -> Result<Model> {
         DEFAULT_MAX_TEXT_BYTES,
     )?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let labels: Vec<bool> = titles.iter().map(|_| rng.random()).collect();
-    let folds: Vec<u32> = (0..5).cycle().take(titles.len()).collect();
-    let texts = titles.iter().map(|title| Cow::from(title.as_str()));
-    let column = Column::Text(texts.collect());
-    let batch = Batch::new(&schema, titles.len(), vec![Some(column)])?;
-    let (encoders, _) = fit_encoders(&schema, &batch, &labels, &folds)?;
-    random_model("engagement_bait", encoders, seed)
+    let standard = Standard { mean: 0.0, sd: 1.0 };
+    let statistics = STATISTICS.map(|name| StatisticColumn {
+        name: name.to_owned(),
+        standard,
+    });
+    let words_and_shapes = [GramKind::Words, GramKind::Shapes];
+    let columns = [
+        ("odds of words", &words_and_shapes[..1]),
+        ("odds of cased characters", &[GramKind::CasedCharacters]),
+        ("odds of shapes", &words_and_shapes[1..]),
+        ("ridge", &words_and_shapes),
+    ];
+    let scores = columns.map(|(name, kinds)| {
+        let known = known_grams(titles, kinds);
+        GramColumn {
+            name: name.to_owned(),
+            kinds: kinds.to_vec(),
+            standard,
+            table: Table::new(
+                known
+                    .into_iter()
+                    .map(|gram| (gram, rng.random_range(-1.0..1.0)))
+                    .collect(),
+            ),
+        }
+    });
+    let text = Encoder::Text(Text {
+        statistics: statistics.to_vec(),
+        scores: scores.to_vec(),
+        missing: false,
+    });
+    random_model("engagement_bait", encoders_of(schema, vec![text])?, seed)
+}
+
+/// Hashes of the n-grams of at least two titles, sorted.
+fn known_grams(titles: &[String], kinds: &[GramKind]) -> Vec<u64> {
+    let (mut texts, mut buffer) = (BTreeMap::<u64, u32>::new(), GramBuffer::default());
+    for title in titles {
+        buffer.read(title, kinds);
+        for gram in kinds.iter().flat_map(|kind| buffer.grams(*kind)) {
+            *texts.entry(*gram).or_default() += 1;
+        }
+    }
+    texts.retain(|_, count| *count > 1);
+    texts.into_keys().collect()
+}
+
+fn encoders_of(schema: Schema, encoders: Vec<Encoder>) -> Result<Encoders> {
+    let feature = |encoder| FeatureEncoder {
+        encoder,
+        notes: vec![],
+    };
+    Ok(Encoders::new(
+        schema,
+        encoders.into_iter().map(feature).collect(),
+    )?)
 }
 
 fn random_model(objective: &str, encoders: Encoders, seed: u64) -> Result<Model> {

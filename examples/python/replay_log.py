@@ -1,4 +1,4 @@
-"""Ranks the requests of an impression log once more, as a feed would: recent traffic for `weights preview`, `solve` and `log export`.
+"""Ranks the requests of an impression log again, as a feed would: recent traffic for `weights preview`, `solve` and `log export`.
 
 Start a system with `counterweight up`, then, in the project's folder:
 
@@ -9,12 +9,12 @@ Start a system with `counterweight up`, then, in the project's folder:
 
 import argparse
 import itertools
-import json
+import os
 
 import grpc
 import pyarrow.parquet
 from counterweight.v1 import ranking_pb2, ranking_pb2_grpc
-from inference import inference_pb2
+from features import rank_request
 
 
 def rows(path):
@@ -23,38 +23,17 @@ def rows(path):
         yield from batch.to_pylist()
 
 
-def tensor(feature, values):
-    """A feature as an Open Inference tensor, of the kind that the combiner describes; None is a missing value."""
-    Tensor, Contents = inference_pb2.ModelInferRequest.InferInputTensor, inference_pb2.InferTensorContents
-    shape, missing = [len(values)], float("nan")
-    if feature.kind.startswith("vector"):
-        length = feature.shape[1]
-        vectors = [[missing] * length if value is None else value for value in values]
-        return Tensor(name=feature.name, datatype="FP32", shape=shape + [length],
-                      contents=Contents(fp32_contents=itertools.chain.from_iterable(vectors)))
-    if feature.kind in ("text", "categorical", "list"):
-        texts = [json.dumps(value or []) if feature.kind == "list" else value or "" for value in values]
-        return Tensor(name=feature.name, datatype="BYTES", shape=shape, contents=Contents(bytes_contents=[t.encode() for t in texts]))
-    numbers = [missing if value is None else float(value) for value in values]
-    return Tensor(name=feature.name, datatype="FP64", shape=shape, contents=Contents(fp64_contents=numbers))
-
-
 def request(candidates, features, profile):
-    """The candidates of one request, with what the models take of them."""
+    """The candidates of one request, as they were logged."""
     first = candidates[0]
-    inputs = []
-    for feature in features:
-        if feature.name in first:
-            of = candidates[:1] if feature.side == "context" else candidates
-            inputs.append(tensor(feature, [row[feature.name] for row in of]))
-    return ranking_pb2.RankRequest(request_id=first["request_id"], unit_id=first["user_id"] or "", profile=profile, limit=first["k"],
-                                   candidate_ids=[row["candidate_id"] for row in candidates], inputs=inputs)
+    return rank_request(candidates, features, profile=profile, request_id=first["request_id"], unit_id=first["user_id"] or "",
+                        limit=first["k"])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", help="impression log (Parquet, data/SCHEMA.md) with the features that the models take")
-    parser.add_argument("--address", default="127.0.0.1:7000", help="host:port of the combiner")
+    parser.add_argument("--address", default=os.environ.get("COUNTERWEIGHT_ADDRESS", "127.0.0.1:7000"), help="host:port of the combiner")
     parser.add_argument("--profile", default="default")
     parser.add_argument("--skip", type=int, default=0, help="requests at the beginning to leave out")
     parser.add_argument("--requests", type=int, help="how many to rank [default: all that follow]")

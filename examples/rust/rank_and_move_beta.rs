@@ -1,177 +1,183 @@
-//! Ranks three posts of the shipped sample from Rust, moves β, and ranks them again.
+//! Ranks the candidates of a file from Rust, moves β, ranks them again, and puts β back.
 //!
-//! Start a system with `counterweight up`, then: `cargo run -p counterweight-tests --bin rank_and_move_beta -- http://127.0.0.1:7000`.
-//! To copy it into a project of your own, depend on `counterweight-proto`, `counterweight-tensor`, `tokio` and `tonic`.
+//! Start a system with `counterweight up`, then, in the project's folder:
+//!
+//! ```sh
+//! cargo run -p counterweight-tests --bin rank_and_move_beta -- data/sample/candidates.ndjson http://127.0.0.1:7000
+//! ```
+//!
+//! To copy it into a project of your own, depend on `bytes`, `counterweight-proto`,
+//! `counterweight-tensor`, `serde_json`, `tokio` and `tonic`.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
-use counterweight_proto::counterweight::v1::{
-    ObjectiveWeight, ProfileChange, RankRequest, SetWeightsRequest,
-    ranking_service_client::RankingServiceClient, weights_service_client::WeightsServiceClient,
+use std::{env, error::Error, fs};
+
+use bytes::Bytes;
+use counterweight_proto::{
+    counterweight::v1::{
+        Cause, DescribeRankingRequest, FeatureDescription, GetWeightsRequest, ObjectiveWeight,
+        ProfileChange, RankRequest, SetWeightsRequest,
+        ranking_service_client::RankingServiceClient, weights_service_client::WeightsServiceClient,
+    },
+    inference::model_infer_request::InferInputTensor,
 };
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, encode_strings, tensor};
-use tonic::transport::Channel;
+use serde_json::Value;
+use tonic::transport::{Channel, Endpoint};
 
-/// Adds one feature: a value per candidate, or one value for a feature of the user and the moment.
-fn add(
-    request: &mut RankRequest,
-    name: &str,
-    datatype: Datatype,
-    shape: &[usize],
-    raw: bytes::Bytes,
-) {
-    request.inputs.push(tensor(name, datatype, shape));
-    request.raw_input_contents.push(raw);
+/// The objective whose weight is moved.
+const BAIT: &str = "engagement_bait";
+
+/// A feature as a tensor, with one value per row. DescribeRanking says its kind, and with it how a
+/// missing value (null) is sent.
+fn feature_tensor(feature: &FeatureDescription, values: &[&Value]) -> (InferInputTensor, Bytes) {
+    let rows = values.len();
+    match feature.kind.as_str() {
+        // A missing vector is NaN throughout.
+        kind if kind.starts_with("vector") => {
+            let length = feature.shape.get(1).map_or(1, |&length| length as usize);
+            let element =
+                |value: &Value, at: usize| value[at].as_f64().map_or(f32::NAN, |x| x as f32);
+            let elements: Vec<f32> = values
+                .iter()
+                .flat_map(|value| (0..length).map(move |at| element(value, at)))
+                .collect();
+            let tensor = tensor(&feature.name, Datatype::Fp32, &[rows, length]);
+            (tensor, encode_f32(&elements))
+        }
+        // A missing text is empty, and so is a missing list; a list is a JSON array.
+        "text" | "categorical" | "list" => {
+            let texts = values.iter().map(|value| match value {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            let tensor = tensor(&feature.name, Datatype::Bytes, &[rows]);
+            (tensor, encode_strings(texts))
+        }
+        // A number or a boolean; a missing one is NaN.
+        _ => {
+            let number = |value: &&Value| match value {
+                Value::Bool(yes) => f64::from(u8::from(*yes)),
+                other => other.as_f64().unwrap_or(f64::NAN),
+            };
+            let numbers: Vec<f64> = values.iter().map(number).collect();
+            let tensor = tensor(&feature.name, Datatype::Fp64, &[rows]);
+            (tensor, encode_f64(&numbers))
+        }
+    }
 }
 
-fn numbers(request: &mut RankRequest, name: &str, values: &[f64]) {
-    add(
-        request,
-        name,
-        Datatype::Fp64,
-        &[values.len()],
-        encode_f64(values),
-    ); // NaN is a missing value
-}
-
-fn texts(request: &mut RankRequest, name: &str, values: &[&str]) {
-    add(
-        request,
-        name,
-        Datatype::Bytes,
-        &[values.len()],
-        encode_strings(values),
-    ); // "" is a missing value
-}
-
-fn posts() -> RankRequest {
+/// The candidates with those of their features that models take.
+fn rank_request(candidates: &[Value], features: &[FeatureDescription]) -> RankRequest {
+    let id = |row: &Value| row["candidate_id"].as_str().unwrap_or_default().to_owned();
     let mut request = RankRequest {
-        candidate_ids: ["ferry", "tag", "share"].map(str::to_owned).to_vec(),
+        candidate_ids: candidates.iter().map(id).collect(),
+        limit: 5,
         ..RankRequest::default()
     };
-    let r = &mut request;
-    texts(
-        r,
-        "post_text",
-        &[
-            "News from the island: the ferry was 7 minutes late and nobody minded.",
-            "Tag somebody who needs to see this island!!!",
-            "SHARE if you think senior dogs deserve better",
-        ],
-    );
-    texts(r, "post_topic", &["travel", "travel", "pets"]);
-    texts(r, "post_format", &["photo", "photo", "photo"]);
-    texts(r, "post_hashtags", &["[]", r#"["viral"]"#, "[]"]); // a list is a JSON array
-    texts(r, "author_id", &["a000250", "a000017", "a000031"]);
-    numbers(r, "post_age_hours", &[5.0, 3.0, 9.0]);
-    numbers(r, "post_media_count", &[1.0, 1.0, 1.0]);
-    numbers(r, "post_video_seconds", &[f64::NAN; 3]);
-    numbers(r, "post_has_link", &[0.0, 0.0, 0.0]);
-    numbers(r, "author_followers", &[4200.0, 910.0, 15000.0]);
-    numbers(r, "author_verified", &[1.0, 0.0, 0.0]);
-    numbers(r, "author_posts_30d", &[30.0, 44.0, 51.0]);
-    numbers(r, "author_likes_30d", &[1500.0, 1100.0, 1300.0]);
-    numbers(r, "author_strikes_365d", &[0.0, 2.0, 3.0]);
-    add(
-        r,
-        "post_embedding",
-        Datatype::Fp32,
-        &[3, 8],
-        encode_f32(&[[-0.19, 0.25, 0.25, -0.31, 0.13, 0.38, -0.06, 0.19]; 3].concat()),
-    );
-    texts(r, "user_favourite_topic", &["travel"]);
-    texts(r, "user_followed_topics", &[r#"["travel", "pets"]"#]);
-    texts(r, "user_country", &["KE"]);
-    texts(r, "user_device", &["android"]);
-    texts(r, "daypart", &["evening"]);
-    numbers(r, "user_sessions_7d", &[18.0]);
-    numbers(r, "user_reports_90d", &[1.0]);
-    numbers(r, "user_account_days", &[660.0]);
-    numbers(r, "hour", &[19.0]);
-    numbers(r, "on_wifi", &[1.0]);
-    add(
-        r,
-        "user_embedding",
-        Datatype::Fp32,
-        &[1, 8],
-        encode_f32(&[-0.25, 0.19, 0.31, -0.44, 0.06, 0.5, -0.13, 0.25]),
-    );
+    for feature in features {
+        // A feature of the request is sent once, of the first candidate.
+        let rows = match feature.side.as_str() {
+            "context" => candidates.get(..1).unwrap_or_default(),
+            _ => candidates,
+        };
+        let values: Vec<&Value> = rows.iter().map(|row| &row[&feature.name]).collect();
+        let (tensor, raw) = feature_tensor(feature, &values);
+        request.inputs.push(tensor);
+        request.raw_input_contents.push(raw);
+    }
     request
 }
 
-async fn rank(client: &mut RankingServiceClient<Channel>) -> Result<Vec<String>, tonic::Status> {
-    let answer = client.rank(posts()).await?.into_inner();
-    let weights: Vec<String> = answer
-        .objectives
-        .iter()
-        .map(|o| format!("{:+} · P({})", o.weight, o.name))
+async fn rank(
+    client: &mut RankingServiceClient<Channel>,
+    candidates: &[Value],
+) -> Result<Vec<String>, tonic::Status> {
+    let described = client.describe_ranking(DescribeRankingRequest {}).await?;
+    let request = rank_request(candidates, &described.into_inner().features);
+    let answer = client.rank(request).await?.into_inner();
+    let sum = answer.objectives.iter();
+    let sum: Vec<String> = sum
+        .map(|own| format!("{:+} · P({})", own.weight, own.name))
         .collect();
     println!(
         "\nscore = {}   (revision {})",
-        weights.join(" "),
+        sum.join(" "),
         answer.revision
     );
-    for (place, candidate) in answer.candidates.iter().enumerate() {
+    for (place, candidate) in (1..).zip(&answer.candidates) {
         println!(
-            "{}. {:<6} score {:+.4}  P = {:.4?}",
-            place + 1,
-            candidate.id,
-            candidate.score,
-            candidate.probabilities
+            "{place}. {:<10} score {:+.4}  P = {:.4?}",
+            candidate.id, candidate.score, candidate.probabilities
         );
     }
-    Ok(answer
-        .candidates
-        .into_iter()
-        .map(|candidate| candidate.id)
-        .collect())
+    let ids = answer.candidates.into_iter().map(|candidate| candidate.id);
+    Ok(ids.collect())
 }
 
+/// Sets β, unless someone else changed the profile in between; returns β as it was.
 async fn set_beta(
     client: &mut WeightsServiceClient<Channel>,
     beta: f64,
-) -> Result<(), tonic::Status> {
-    let weights = vec![ObjectiveWeight {
-        objective: "engagement_bait".to_owned(),
-        weight: beta,
-    }];
+) -> Result<f64, Box<dyn Error>> {
+    let profile = "default".to_owned();
+    let answer = client.get_weights(GetWeightsRequest { profile }).await?;
+    let now = answer
+        .into_inner()
+        .profiles
+        .pop()
+        .ok_or("no such profile")?;
+    let before = now.weights.iter().find(|weight| weight.objective == BAIT);
+    let before = before.ok_or("no such objective")?.weight;
     let change = ProfileChange {
-        profile: "default".to_owned(),
-        weights,
+        profile: now.profile,
+        expected_revision: Some(now.revision),
+        weights: vec![ObjectiveWeight {
+            objective: BAIT.to_owned(),
+            weight: beta,
+        }],
         ..ProfileChange::default()
     };
     let request = SetWeightsRequest {
         changes: vec![change],
-        author: "example".to_owned(),
-        reason: format!("example: β = {beta}"),
+        cause: Some(Cause {
+            author: "example".to_owned(),
+            reason: format!("example: β = {beta}"),
+            ..Cause::default()
+        }),
         ..SetWeightsRequest::default()
     };
-    client.set_weights(request).await.map(|_| ())
+    client.set_weights(request).await?;
+    Ok(before)
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "http://127.0.0.1:7000".to_owned());
-    let channel = tonic::transport::Endpoint::from_shared(address)?
-        .tcp_nodelay(true)
-        .connect()
-        .await?;
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (Some(file), Some(address)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: rank_and_move_beta CANDIDATES.ndjson http://HOST:PORT".into());
+    };
+    let text = fs::read_to_string(file)?;
+    let candidates: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let endpoint = Endpoint::from_shared(address)?.tcp_nodelay(true);
+    let channel = endpoint.connect().await?;
     let mut ranking = RankingServiceClient::new(channel.clone());
     let mut weights = WeightsServiceClient::new(channel);
-    set_beta(&mut weights, 0.0).await?;
-    let free = rank(&mut ranking).await?;
+    let before = set_beta(&mut weights, 0.0).await?;
+    let free = rank(&mut ranking, &candidates).await?;
     set_beta(&mut weights, -4.0).await?;
-    let dear = rank(&mut ranking).await?;
-    set_beta(&mut weights, -1.0).await?;
-    println!(
-        "\nThe order {}.",
-        if free == dear {
-            "stayed the same"
-        } else {
-            "changed"
-        }
-    );
+    let dear = rank(&mut ranking, &candidates).await?;
+    set_beta(&mut weights, before).await?;
+    let changed = if free == dear {
+        "stayed the same"
+    } else {
+        "changed"
+    };
+    println!("\nThe order {changed}.");
     Ok(())
 }

@@ -13,7 +13,7 @@ import time
 import grpc
 import numpy as np
 import tritonclient.grpc as triton
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 ROWS = 4
@@ -283,6 +283,50 @@ def unload_and_load(checks):
     assert checks.infer(checks.values()).get_response().model_version == checks.metadata.versions[0]
 
 
+def model_config(checks):
+    config = checks.client.get_model_config(checks.model).config
+    assert config.name == checks.model and config.platform == checks.metadata.platform
+    assert config.max_batch_size == 0
+    types = {"BYTES": "TYPE_STRING"}
+    for configured, described in [(config.input, checks.inputs), (config.output, checks.metadata.outputs)]:
+        assert [tensor.name for tensor in configured] == [tensor.name for tensor in described]
+        for tensor, other in zip(configured, described):
+            assert list(tensor.dims) == list(other.shape), tensor.name
+            expected = types.get(other.datatype, f"TYPE_{other.datatype}")
+            assert model_config_pb2.DataType.Name(tensor.data_type) == expected, tensor.name
+    for tensor, other in zip(config.input, checks.inputs):
+        assert tensor.optional == other.parameters["optional"].bool_param, tensor.name
+
+
+def statistics(checks, version=""):
+    return checks.client.get_inference_statistics(checks.model, version).model_stats
+
+
+def model_statistics_count_what_is_asked(checks):
+    version = checks.metadata.versions[0]
+    before = statistics(checks, version)[0]
+    checks.infer(checks.values())
+    checks.infer(checks.values())
+    values = checks.values()
+    values["no such input"] = values[checks.inputs[0].name]
+    try:
+        checks.infer(values)
+    except InferenceServerException:
+        pass
+    after = statistics(checks, version)[0]
+    assert (after.name, after.version) == (checks.model, version)
+    assert after.inference_count - before.inference_count == 2
+    assert after.execution_count - before.execution_count == 2
+    assert after.last_inference > 1_600_000_000_000
+    for field, count in [("success", 2), ("fail", 1), ("queue", 2), ("compute_infer", 2)]:
+        now, then = getattr(after.inference_stats, field), getattr(before.inference_stats, field)
+        assert now.count - then.count == count, field
+        assert now.ns > then.ns, field
+    assert {one.version for one in statistics(checks)} == set(checks.metadata.versions)
+    everything = checks.client.get_inference_statistics().model_stats
+    assert checks.model in {one.name for one in everything}
+
+
 READ_ONLY = [
     live_and_ready,
     server_metadata,
@@ -302,6 +346,8 @@ READ_ONLY = [
     raw_and_typed_together,
     errors_carry_error_info,
     repository_index,
+    model_config,
+    model_statistics_count_what_is_asked,
 ]
 
 

@@ -1,6 +1,6 @@
-//! Seeing a change before it is made: how long a preview and a solution over a full ring take, and what they do to Rank.
+//! Seeing a change before it is made: how long a preview and a solution over all kept requests take, and what they do to Rank.
 //!
-//! The ring is filled over the socket by Rank itself. Rankings are timed alone and with one preview after another beside them, in turns.
+//! The recent requests are ranked over the socket by Rank itself. Rankings are timed alone and with one preview after another beside them, in turns.
 
 use std::{
     sync::{
@@ -39,7 +39,7 @@ struct Options {
     /// How often everything is measured.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Requests of the ring.
+    /// Requests that are kept.
     #[arg(long, default_value_t = 10_000)]
     requests: u64,
     /// Candidates of each.
@@ -58,8 +58,8 @@ async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let folder = tempfile::tempdir()?;
     let candidates = options.requests * options.candidates as u64;
-    let ring = format!("[ring]\ncandidates = {candidates}\n");
-    let combiner = Combiner::start(folder.path(), &ring).await?;
+    let recent_requests = format!("[recent_requests]\ncandidates = {candidates}\n");
+    let combiner = Combiner::start(folder.path(), &recent_requests).await?;
     fill(&combiner, &options).await?;
     let mut client = WeightsServiceClient::new(combiner.channel().await?);
     let (mut preview_times, mut solve_times) = (Vec::new(), Vec::new());
@@ -195,7 +195,7 @@ fn table(
     let rank = "Rank 500 candidates, probability columns";
     let rate = Figure::of(previews.iter().copied()).cell(1);
     format!(
-        "Medians of {} runs (lowest–highest); {} requests of {} candidates in the ring, k = {}\n\n\
+        "Medians of {} runs (lowest–highest); {} requests of {} candidates kept, k = {}\n\n\
          | | ms | aim |\n|---|---|---|\n| PreviewWeights | {} | {PREVIEW_AIM} |\n| SolveWeights, its preview included | {} | {SOLVE_AIM} |\n\n\
          | | p50, ms | p99, ms |\n|---|---|---|\n{}\n{}",
         options.runs,

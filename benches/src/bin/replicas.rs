@@ -20,8 +20,8 @@ use counterweight_benches::{
     spawn,
 };
 use counterweight_proto::counterweight::v1::{
-    ObjectiveWeight, ProfileChange, SetWeightsRequest, WatchWeightsRequest, WatchWeightsResponse,
-    weights_service_client::WeightsServiceClient,
+    Cause, ObjectiveWeight, ProfileChange, SetWeightsRequest, WatchWeightsRequest,
+    WatchWeightsResponse, weights_service_client::WeightsServiceClient,
 };
 use tempfile::TempDir;
 use tonic::{Streaming, transport::Channel};
@@ -201,7 +201,11 @@ impl Line {
             let begun = Instant::now();
             let set = async {
                 let done = self.writer.set_weights(request(number)).await?;
-                anyhow::Ok((done.into_inner().revision, Instant::now()))
+                let entry = done
+                    .into_inner()
+                    .entry
+                    .context("an answer without an entry")?;
+                anyhow::Ok((entry.revision, Instant::now()))
             };
             let seen = async {
                 let message = self.watcher.message().await?.context("the stream ended")?;
@@ -232,8 +236,11 @@ fn request(number: u32) -> SetWeightsRequest {
             }],
             ..ProfileChange::default()
         }],
-        author: "bench".to_owned(),
-        reason: "measures a change".to_owned(),
+        cause: Some(Cause {
+            author: "bench".to_owned(),
+            reason: "measures a change".to_owned(),
+            ..Cause::default()
+        }),
         ..SetWeightsRequest::default()
     }
 }

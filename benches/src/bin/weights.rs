@@ -14,7 +14,8 @@ use std::{
 use clap::Parser;
 use counterweight_benches::{Combiner, Figure, p50_and_p99, program::print};
 use counterweight_proto::counterweight::v1::{
-    ObjectiveWeight, ProfileChange, SetWeightsRequest, weights_service_client::WeightsServiceClient,
+    Cause, ObjectiveWeight, ProfileChange, SetWeightsRequest,
+    weights_service_client::WeightsServiceClient,
 };
 use tokio::time::MissedTickBehavior;
 use tonic::transport::Channel;
@@ -73,8 +74,11 @@ fn change(number: u64) -> SetWeightsRequest {
             }],
             ..ProfileChange::default()
         }],
-        author: "bench".to_owned(),
-        reason: "bench".to_owned(),
+        cause: Some(Cause {
+            author: "bench".to_owned(),
+            reason: "bench".to_owned(),
+            ..Cause::default()
+        }),
         ..SetWeightsRequest::default()
     }
 }

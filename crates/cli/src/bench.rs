@@ -21,6 +21,8 @@ mod recommend;
 mod report;
 #[cfg(feature = "offline")]
 mod set_weights;
+#[cfg(feature = "offline")]
+mod train_compared;
 
 /// Measure: load on a server, models over folds, weights on a log.
 #[derive(Subcommand)]

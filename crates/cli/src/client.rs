@@ -1,27 +1,29 @@
-//! Connections of the command line to a running system, and what their errors say to a person.
+//! Connections to a running system, and its errors as text for a person.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use counterweight_proto::code_name;
+use counterweight_proto::{code_name, error_chain};
 use tonic::{
     Status,
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt as _;
 
+use crate::number::parse_number;
+
 /// Large enough for 100,000 candidates with a few dozen features.
 #[cfg(feature = "offline")]
 pub(crate) const MESSAGE_LIMIT: usize = 256 << 20;
 
-/// Where a combiner listens that was not told otherwise.
+/// Where a combiner listens by default.
 pub(crate) const DEFAULT_ADDRESS: &str = "http://127.0.0.1:7000";
 
 /// Where the combiner is.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Combiner {
-    /// Address of the combiner.
+    /// The address of the combiner.
     #[arg(
         long,
         env = "COUNTERWEIGHT_ADDRESS",
@@ -30,34 +32,41 @@ pub(crate) struct Combiner {
     )]
     pub(crate) address: String,
     /// How long to wait for an answer, in seconds.
-    #[arg(long, env = "COUNTERWEIGHT_TIMEOUT", default_value_t = 10.0, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "COUNTERWEIGHT_TIMEOUT", default_value_t = 10.0, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) timeout: f64,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
-        _ => Err("give a number of seconds above 0 and up to 86400".to_owned()),
-    }
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    parse_number(text)
+        .filter(|&seconds| seconds > 0.0 && seconds <= 86_400.0)
+        .ok_or_else(|| "give a number of seconds above 0 and up to 86400".to_owned())
 }
 
 impl Combiner {
-    /// A connected channel whose calls end after the time-out.
+    /// A connected channel whose calls end after the timeout.
     pub(crate) async fn connect(&self) -> anyhow::Result<Channel> {
-        let timeout = Duration::from_secs_f64(self.timeout);
         self.endpoint()?
-            .timeout(timeout)
+            .timeout(self.timeout())
             .connect()
             .await
             .map_err(|error| self.unreachable(&error))
     }
 
-    /// A connected channel for streams, which have no end.
+    /// A connected channel for streams, which may last. A link over which nothing arrives is asked
+    /// for a sign of life after the timeout, and is given up after another one without an answer.
     pub(crate) async fn connect_stream(&self) -> anyhow::Result<Channel> {
         self.endpoint()?
+            .http2_keep_alive_interval(self.timeout())
+            .keep_alive_timeout(self.timeout())
+            .keep_alive_while_idle(true)
             .connect()
             .await
             .map_err(|error| self.unreachable(&error))
+    }
+
+    /// The longest that an answer may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.timeout)
     }
 
     fn endpoint(&self) -> anyhow::Result<Endpoint> {
@@ -69,26 +78,25 @@ impl Combiner {
         Ok(Endpoint::from_shared(url)
             .with_context(|| {
                 format!(
-                    "--address {:?} is no URL; write for example http://127.0.0.1:7000",
+                    "--address {:?} is not a URL: write for example http://127.0.0.1:7000",
                     self.address
                 )
             })?
             .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs_f64(self.timeout)))
+            .connect_timeout(self.timeout()))
     }
 
     fn unreachable(&self, error: &tonic::transport::Error) -> anyhow::Error {
-        let cause =
-            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         anyhow!(
-            "cannot reach the combiner at {}: {cause}; start it with `counterweight up` or name another with --address",
-            self.address
+            "cannot reach the combiner at {}: {}; start it with `counterweight up` or name another with --address",
+            self.address,
+            error_chain(error)
         )
     }
 }
 
-/// An answer's error for a person: its code, its message, and the field or objective that it names.
-pub(crate) fn explain(status: &Status) -> anyhow::Error {
+/// A status as an error for a person: its code, its message, and the facts that it names.
+pub(crate) fn explain_status(status: &Status) -> anyhow::Error {
     let about = status
         .get_details_error_info()
         .map(|info| {

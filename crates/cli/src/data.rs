@@ -15,20 +15,20 @@ use crate::{
 /// Describe a dataset, or generate a simulated one.
 #[derive(Subcommand)]
 pub(crate) enum Data {
-    /// Print what a dataset holds: rows, label rates, missing values, cardinalities, split sizes.
+    /// Describe a dataset: rows, label rates, missing and distinct values, sizes of the parts.
     Describe(DatasetFile),
-    /// Generate the log of a simulated feed, with its known truth in a separate file.
+    /// Generate the log of a simulated feed, and its true probabilities in a separate file.
     Generate(Generate),
 }
 
-/// Which dataset.
+/// The dataset to read.
 #[derive(Args)]
 pub(crate) struct DatasetFile {
-    /// The dataset's description (TOML).
-    #[arg(long, env = "COUNTERWEIGHT_DATASET", value_name = "FILE")]
+    /// The description of the dataset (TOML).
+    #[arg(long, value_name = "FILE")]
     pub(crate) dataset: PathBuf,
-    /// The folder that the description's files are in [default: the description's folder].
-    #[arg(long, env = "COUNTERWEIGHT_DATA_DIR", value_name = "DIR")]
+    /// The folder of the dataset's files [default: the folder of the description].
+    #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -38,17 +38,17 @@ impl DatasetFile {
     }
 }
 
-/// Generate the log of a simulated feed, with its known truth in a separate file.
+/// Generate the log of a simulated feed, and its true probabilities in a separate file.
 #[derive(Args)]
 pub(crate) struct Generate {
-    /// How many requests to simulate; the files are written as they grow, in bounded memory.
-    #[arg(long, env = "COUNTERWEIGHT_REQUESTS", default_value_t = Config::default().requests)]
+    /// How many requests to simulate; memory does not grow with their number.
+    #[arg(long, default_value_t = Config::default().requests)]
     requests: u64,
-    /// Seed: the same seed gives the same bytes.
-    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = Config::default().seed)]
+    /// The seed: the same seed gives the same bytes.
+    #[arg(long, default_value_t = Config::default().seed)]
     seed: u64,
     /// The folder to write to.
-    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 

@@ -8,32 +8,45 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod client;
+mod clock;
+mod condition;
 #[cfg(feature = "offline")]
 mod data;
-mod draw;
+mod draw_text;
+#[cfg(test)]
+mod environment;
 #[cfg(feature = "offline")]
 mod log;
+mod number;
 mod output;
 #[cfg(feature = "offline")]
 mod progress;
 #[cfg(feature = "offline")]
 mod rank;
+mod runtime;
 mod serve;
+mod shell;
 #[cfg(feature = "offline")]
 mod train;
 #[cfg(feature = "offline")]
 mod up;
+mod usage;
 mod weights;
 
 use output::Output;
+use usage::WrongUse;
 
 /// Ranks candidates by α·P(engagement) + β·P(engagement bait), with weights that are changed live.
+///
+/// Settings of a deployment can also come from the environment: --json, --address, --timeout,
+/// --author and the flags of the servers (up, serve-model, serve-combiner) show their variable as
+/// [env: …]. Flags that describe a single action have none. What is typed beats the environment.
 #[derive(Parser)]
 #[command(name = "counterweight", version, propagate_version = true)]
 #[cfg_attr(
     not(feature = "offline"),
     command(
-        after_help = "This is the lean binary, which only serves: it has no up, data, train, evaluate, predict, rank, log and offline benchmarks. The binary built with the feature `offline` has them."
+        after_help = "This is the lean binary, which only serves: up, data, train, evaluate, predict, rank, log and the offline benchmarks are in the binary that is built with the feature `offline`."
     )
 )]
 struct Cli {
@@ -46,7 +59,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train the models if there are none, then serve them and the combiner on this machine.
+    /// Start the whole system on this machine; train the models first if there are none.
     #[cfg(feature = "offline")]
     Up(up::Up),
     /// Describe a dataset, or generate a simulated one.
@@ -59,24 +72,24 @@ enum Command {
     /// Measure a trained model on every part of a dataset.
     #[cfg(feature = "offline")]
     Evaluate(train::Evaluate),
-    /// Write the probability of every row of a dataset, in its order.
+    /// Write the probability of every row of a dataset.
     #[cfg(feature = "offline")]
     Predict(train::Predict),
     /// Serve trained models over the Open Inference Protocol.
     ServeModel(serve::ServeModel),
-    /// Serve ranking and live weights.
+    /// Serve ranking with weights that can be changed while it runs.
     ServeCombiner(serve::ServeCombiner),
-    /// Rank the candidates of a file, or of standard input, over gRPC.
+    /// Rank the candidates of a file or of standard input.
     #[cfg(feature = "offline")]
     Rank(rank::Rank),
     /// Read, change and watch the weights of a running system.
     #[command(subcommand)]
     Weights(weights::Weights),
-    /// Take the recent requests out of a running combiner, as an impression log.
+    /// Export the recent requests of a running combiner as an impression log.
     #[cfg(feature = "offline")]
     #[command(subcommand)]
     Log(log::Log),
-    /// Measure: load on a server, models over folds, weights on a log.
+    /// Measure servers under load, models by cross-validation, and weights on a log.
     #[command(subcommand)]
     Bench(bench::Bench),
 }
@@ -116,25 +129,4 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Log(log) => log.run(output),
         Command::Bench(bench) => bench.run(output),
     }
-}
-
-/// The command was called wrongly: exit code 2, as for a flag that does not exist.
-#[derive(Debug)]
-struct WrongUse(String);
-
-impl std::fmt::Display for WrongUse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for WrongUse {}
-
-/// A runtime with one worker per core.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    use anyhow::Context as _;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
 }

@@ -1,43 +1,49 @@
-//! `counterweight log`: the recent requests that a combiner keeps, as an impression log for the offline benchmark.
+//! `counterweight log`: exports the recent requests of a combiner as an impression log.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use counterweight_offline::{DrawnLambda, LogWriter, RankedObjective, RankedRequest, WrittenLog};
+use counterweight_impressions::{
+    DrawnLambda, LogWriter, RankedObjective, RankedRequest, WrittenLog,
+};
 use counterweight_proto::counterweight::v1::{
     Density as WireDensity, DescribeRankingRequest, Draw, GetWeightsRequest, LoggedObjective,
     LoggedRequest, ReadLogRequest, ranking_service_client::RankingServiceClient,
     weights_service_client::WeightsServiceClient,
 };
-use counterweight_ranking::ope::Density;
+use counterweight_ranking::Density;
 use serde_json::json;
 use tonic::transport::Channel;
 
 use crate::{
-    client::{Combiner, MESSAGE_LIMIT, explain},
+    client::{Combiner, MESSAGE_LIMIT, explain_status},
     output::Output,
-    progress, runtime,
+    progress,
+    runtime::runtime,
 };
 
-/// Take the recent requests out of a running combiner.
+/// Export the recent requests of a running combiner as an impression log.
 #[derive(Subcommand)]
 pub(crate) enum Log {
-    /// Write the recent requests that the combiner keeps to a Parquet file after data/SCHEMA.md, which `bench --log` reads.
+    /// Write the recent requests that the combiner keeps to a Parquet file, which `bench --log`
+    /// reads.
     ///
-    /// All candidates are in it with the probabilities that were combined, so that any other weights can be replayed; where λ was drawn, with
-    /// its range and density. Outcomes are not in it: join them by request_id and candidate_id as the columns label_<objective>.
+    /// data/SCHEMA.md describes the file. It holds all candidates with the probabilities that were
+    /// combined, so that any other weights can be tried on it; where λ was drawn, also the range
+    /// and density of the draw. It does not hold what users did: join that by request_id and
+    /// candidate_id as the columns label_<objective>.
     Export(Export),
 }
 
 /// Write the recent requests that the combiner keeps to a Parquet file.
 #[derive(Args)]
 pub(crate) struct Export {
-    /// The file to write, ending in .parquet; it takes its name when it is complete.
-    #[arg(long, short, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    /// The file to write, ending in .parquet; it gets its name when it is complete.
+    #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     /// Only requests of this profile [default: all].
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE")]
+    #[arg(long)]
     profile: Option<String>,
     #[command(flatten)]
     combiner: Combiner,
@@ -62,20 +68,26 @@ impl Export {
         let mut client =
             RankingServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
         let answer = client.read_log(request).await;
-        let mut stream = answer.map_err(|status| explain(&status))?.into_inner();
+        let mut stream = answer
+            .map_err(|status| explain_status(&status))?
+            .into_inner();
         let bar = progress::rows(&self.out.display().to_string());
         let mut share: f64 = 1.0;
-        while let Some(message) = stream.message().await.map_err(|status| explain(&status))? {
+        while let Some(message) = stream
+            .message()
+            .await
+            .map_err(|status| explain_status(&status))?
+        {
             let request = message
                 .request
-                .context("the combiner answered no request; use the same version here and there")?;
+                .context("the combiner sent an empty message: use the same version of the program on both sides")?;
             share = share.min(request.share);
             bar.inc(request.candidate_ids.len() as u64);
-            log.push(plain(request)?)?;
+            log.push(ranked_request(request)?)?;
         }
         bar.finish_and_clear();
         if log.is_empty() {
-            bail!("{}", self.nothing());
+            bail!("{}", self.nothing_to_export());
         }
         let written = log.finish()?;
         let value = json!({
@@ -84,7 +96,7 @@ impl Export {
             "written": written,
             "lowest_share": share,
         });
-        output.print(&value, |_| self.words(&written, share))
+        output.print(&value, |_| self.summary(&written, share))
     }
 
     /// The objectives of the profiles that are exported, in their order.
@@ -94,10 +106,14 @@ impl Export {
             profile: self.profile.clone().unwrap_or_default(),
         };
         let answer = weights.get_weights(request).await;
-        let profiles = answer.map_err(|status| explain(&status))?.into_inner();
+        let profiles = answer
+            .map_err(|status| explain_status(&status))?
+            .into_inner();
         let mut ranking = RankingServiceClient::new(channel.clone());
         let answer = ranking.describe_ranking(DescribeRankingRequest {}).await;
-        let described = answer.map_err(|status| explain(&status))?.into_inner();
+        let described = answer
+            .map_err(|status| explain_status(&status))?
+            .into_inner();
         let taken = |name: &String| {
             let mut profiles = profiles.profiles.iter();
             profiles.any(|profile| profile.weights.iter().any(|own| own.objective == *name))
@@ -106,18 +122,18 @@ impl Export {
         Ok(names.filter(taken).collect())
     }
 
-    fn nothing(&self) -> String {
+    fn nothing_to_export(&self) -> String {
         let of = match &self.profile {
             Some(profile) => format!("of profile {profile}"),
             None => "of any profile".to_owned(),
         };
         format!(
-            "the combiner at {} keeps no request {of}, so that nothing is written: rank some first; if it has ranked some within the time that it keeps, its configuration says [ring] candidates = 0",
+            "the combiner at {} keeps no request {of}, so nothing is written: rank some first; if it has ranked some lately, its configuration says [recent_requests] candidates = 0",
             self.combiner.address
         )
     }
 
-    fn words(&self, written: &WrittenLog, share: f64) -> String {
+    fn summary(&self, written: &WrittenLog, share: f64) -> String {
         let out = self.out.display();
         let mut text = format!(
             "{out}: {} requests with {} candidates, {} bytes",
@@ -125,49 +141,60 @@ impl Export {
         );
         if share < 1.0 {
             text.push_str(&format!(
-                "\na fair sample: at least {:.2} % of a profile's requests, each with the same chance",
+                "\na random sample: at least {:.2} % of the requests of each profile",
                 100.0 * share
             ));
         }
         if written.repeated > 0 {
             text.push_str(&format!(
-                "\nleft out: {} requests whose id an earlier one has",
+                "\nleft out: {} requests with the id of an earlier one",
                 written.repeated
             ));
         }
         text.push_str(&format!("\ncounterweight bench front --log {out}"));
         if written.explored > 0 {
             text.push_str(&format!(
-                "\nand once outcomes are joined as the columns label_<objective>: counterweight bench ope --log {out}"
+                "\nonce the outcomes are joined as the columns label_<objective>: counterweight bench ope --log {out}"
             ));
         }
         text
     }
 }
 
-/// A request as the writer takes it: empty texts of the wire are none.
-fn plain(request: LoggedRequest) -> anyhow::Result<RankedRequest> {
+/// A request as the writer takes it; empty texts on the wire become none.
+fn ranked_request(request: LoggedRequest) -> anyhow::Result<RankedRequest> {
     let id = request.request_id;
     let time = request
         .time
-        .with_context(|| format!("request {id}: it says no time"))?;
+        .with_context(|| format!("request {id} has no time"))?;
     Ok(RankedRequest {
-        user: some(request.unit_id),
+        user: non_empty(request.unit_id),
         time_ms: time.seconds * 1000 + i64::from(time.nanos / 1_000_000),
         k: request.k,
         profile: request.profile,
         revision: request.revision,
-        segment: some(request.segment),
-        arm: some(request.arm),
-        draw: request.draw.map(|draw| drawn(&id, draw)).transpose()?,
+        segment: non_empty(request.segment),
+        arm: non_empty(request.arm),
+        draw: request
+            .draw
+            .map(|draw| drawn_lambda(&id, draw))
+            .transpose()?,
         candidates: request.candidate_ids,
-        page: request.page.into_iter().map(|at| at as usize).collect(),
-        objectives: request.objectives.into_iter().map(objective).collect(),
+        page: request
+            .page
+            .into_iter()
+            .map(|place| place as usize)
+            .collect(),
+        objectives: request
+            .objectives
+            .into_iter()
+            .map(ranked_objective)
+            .collect(),
         id,
     })
 }
 
-fn drawn(id: &str, draw: Draw) -> anyhow::Result<DrawnLambda> {
+fn drawn_lambda(id: &str, draw: Draw) -> anyhow::Result<DrawnLambda> {
     let (low, high) = (draw.low, draw.high);
     Ok(DrawnLambda {
         lambda: draw.lambda,
@@ -176,24 +203,24 @@ fn drawn(id: &str, draw: Draw) -> anyhow::Result<DrawnLambda> {
             WireDensity::Uniform => Density::Uniform { low, high },
             WireDensity::LogUniform => Density::LogUniform { low, high },
             WireDensity::Unspecified => bail!(
-                "request {id}: λ was drawn from a density that this program does not know; use the same version here and there"
+                "request {id}: λ was drawn from a density that this program does not know: use the same version on both sides"
             ),
         },
     })
 }
 
-fn objective(objective: LoggedObjective) -> RankedObjective {
+fn ranked_objective(objective: LoggedObjective) -> RankedObjective {
     RankedObjective {
         name: objective.name,
         weight: objective.weight,
-        model: some(objective.model_version),
-        calibrator: some(objective.calibrator),
+        model: non_empty(objective.model_version),
+        calibrator: non_empty(objective.calibrator),
         probabilities: objective.probabilities,
-        raw: objective.raw,
+        raw: objective.raw_probabilities,
     }
 }
 
-fn some(text: String) -> Option<String> {
+fn non_empty(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -202,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_empty_on_the_wire_is_none_in_the_log() {
+    fn empty_texts_on_the_wire_are_none_in_the_log() {
         let request = LoggedRequest {
             request_id: "r".to_owned(),
             unit_id: "u".to_owned(),
@@ -224,7 +251,7 @@ mod tests {
             }],
             ..LoggedRequest::default()
         };
-        let read = plain(request.clone()).unwrap();
+        let read = ranked_request(request.clone()).unwrap();
         assert_eq!(read.time_ms, 1_767_323_045_678);
         assert_eq!(
             (read.user.as_deref(), read.segment, read.arm),
@@ -239,11 +266,11 @@ mod tests {
 
         let mut unknown = request.clone();
         unknown.draw.as_mut().unwrap().density = 0;
-        assert!(plain(unknown).is_err());
+        assert!(ranked_request(unknown).is_err());
         let timeless = LoggedRequest {
             time: None,
             ..request
         };
-        assert!(plain(timeless).is_err());
+        assert!(ranked_request(timeless).is_err());
     }
 }

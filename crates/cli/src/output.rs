@@ -1,6 +1,11 @@
-//! What goes to standard output: a table for people, or JSON for programs.
+//! What is printed: a table for people, or JSON for programs. Nothing that came from elsewhere can
+//! steer the terminal: control characters are escaped here, on their way out.
 
-use std::io::{self, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
@@ -33,7 +38,7 @@ impl Output {
         } else {
             human(value)
         };
-        line(&text)
+        print_lines(&text)
     }
 
     /// Prints one element of a stream: a JSON object a line, or what `human` makes of it.
@@ -47,36 +52,35 @@ impl Output {
         } else {
             human(value)
         };
-        line(&text)
+        print_lines(&text)
     }
 
     /// Prints an error to standard error; as JSON, an object with the key `error`.
     pub(crate) fn error(self, error: &anyhow::Error) {
         let text = format!("{error:#}");
-        let text = if self.json {
+        print_note(&if self.json {
             json!({ "error": text }).to_string()
         } else {
             format!("error: {text}")
-        };
-        let _ = writeln!(io::stderr(), "{text}");
+        });
     }
 }
 
-/// Writes one line to standard output.
-pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+/// Writes lines to standard output.
+pub(crate) fn print_lines(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", text.trim_end())?;
+    writeln!(out, "{}", escape_lines(text.trim_end()))?;
     out.flush()?;
     Ok(())
 }
 
-/// Writes one line to standard error, for a person to read beside the result.
-#[cfg(feature = "offline")]
-pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// Writes lines to standard error, for a person to read beside the result.
+pub(crate) fn print_note(text: &str) {
+    // Standard error may be closed; the result does not depend on it.
+    let _ = writeln!(io::stderr(), "{}", escape_lines(text));
 }
 
-/// Whoever read the output has seen enough (`| head`): no failure.
+/// The reader of the output has seen enough (`| head`), which is not a failure.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
@@ -96,7 +100,7 @@ where
         } else {
             CellAlignment::Right
         };
-        Cell::new(text).set_alignment(alignment)
+        Cell::new(escape(&text)).set_alignment(alignment)
     };
     table.set_header(
         header
@@ -111,13 +115,82 @@ where
     table.to_string()
 }
 
+/// Text for one line or one cell: whatever would move the cursor, change colours, turn the order
+/// of letters round or break the line is written as `\u001b`.
+pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+    escape_where(text, steers_terminal)
+}
+
+/// Text of several lines: as [`escape`], but for the ends of lines.
+fn escape_lines(text: &str) -> Cow<'_, str> {
+    escape_where(text, |letter| letter != '\n' && steers_terminal(letter))
+}
+
+/// The escapes are those of JSON, so that JSON which is printed stays what it was.
+fn escape_where(text: &str, escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&escaped) {
+        return text.into();
+    }
+    let mut clean = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if escaped(letter) {
+            // All of them are below U+10000. Writing to a string cannot fail.
+            let _ = write!(clean, "\\u{:04x}", u32::from(letter));
+        } else {
+            clean.push(letter);
+        }
+    }
+    clean.into()
+}
+
+/// C0, DEL and C1 controls; line separators; marks, embeddings, overrides and isolates of
+/// bidirectional text.
+fn steers_terminal(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
 /// A number with `digits` decimals, or a dash where there is none.
 #[cfg(feature = "offline")]
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
-/// A number for JSON, which knows no infinity: nothing where there is no end.
-pub(crate) fn finite(value: f64) -> Option<f64> {
-    Some(value).filter(|value| value.is_finite())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clears the screen, rings, begins a sequence in one byte, deletes, turns the order round.
+    const HOSTILE: &str = "a\u{1b}[2J\u{7}\u{9b}31m\u{7f}\u{202e}b\u{2066}\r\n\tc";
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped() {
+        let escaped = "a\\u001b[2J\\u0007\\u009b31m\\u007f\\u202eb\\u2066\\u000d\\u000a\\u0009c";
+        assert_eq!(escape(HOSTILE), escaped);
+        assert_eq!(escape_lines(HOSTILE), escaped.replace("\\u000a", "\n"));
+        for plain in ["", "β = −3 “naïve” 👇 日本", "עברית"] {
+            assert_eq!(escape(plain), plain);
+        }
+    }
+
+    #[test]
+    fn a_table_escapes_its_cells_and_keeps_its_rows() {
+        let rows = [[HOSTILE.to_owned()], ["d".to_owned()]];
+        let text = table(&["x\u{1b}"], 1, rows);
+        assert_eq!(text.lines().count(), 6, "{text}");
+        let steered = |letter: char| letter != '\n' && steers_terminal(letter);
+        assert!(!text.contains(steered), "{text:?}");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_json() {
+        let text = escape_lines(&serde_json::to_string_pretty(&json!({ "a": HOSTILE })).unwrap())
+            .into_owned();
+        assert!(!text.contains('\u{9b}') && !text.contains('\u{202e}'));
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["a"], HOSTILE);
+    }
 }

@@ -1,7 +1,9 @@
-//! Progress bars of long work: on standard error, and none when that is no terminal.
+//! Progress bars of long work, on standard error; none if that is not a terminal.
 
 use counterweight_trainer::{Progress, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::escape;
 
 /// One bar that follows the stages of training and measuring.
 pub(crate) struct Bar {
@@ -16,11 +18,11 @@ impl Bar {
         Self {
             bar: spinner(),
             stage: None,
-            subject: subject.to_owned(),
+            subject: escape(subject).into_owned(),
         }
     }
 
-    /// Shows how far the work is.
+    /// Shows the progress of the work.
     pub(crate) fn show(&mut self, progress: Progress) {
         if self.stage != Some(progress.stage) {
             self.stage = Some(progress.stage);
@@ -50,15 +52,15 @@ pub(crate) fn counter(message: &str, total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total).with_style(style(
         "{spinner} {msg} {wide_bar} {human_pos}/{human_len} {eta}",
     ));
-    bar.set_message(message.to_owned());
+    bar.set_message(escape(message).into_owned());
     bar
 }
 
-/// A count of the rows of a log, whose number is not known beforehand.
+/// Counts the rows of a log, whose number is not known in advance.
 pub(crate) fn rows(log: &str) -> ProgressBar {
     let bar = spinner();
     bar.set_style(style("{spinner} {msg} {human_pos} rows"));
-    bar.set_message(log.to_owned());
+    bar.set_message(escape(log).into_owned());
     bar
 }
 

@@ -1,4 +1,5 @@
-//! `counterweight train`, `evaluate` and `predict`: one objective's model, from a log to an artefact and back.
+//! `counterweight train`, `evaluate` and `predict`: one objective's model, from a log to an
+//! artefact and back.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,10 @@ use counterweight_trainer::{Calibration, DEFAULT_ALPHAS, TrainOptions, evaluate,
 use serde_json::json;
 
 use crate::{
-    WrongUse,
     data::DatasetFile,
     output::{Output, number, table},
     progress::Bar,
+    usage::WrongUse,
 };
 
 /// Train the model of one objective.
@@ -20,40 +21,41 @@ use crate::{
 pub(crate) struct Train {
     #[command(flatten)]
     file: DatasetFile,
-    /// The objective to train, as the dataset names it.
-    #[arg(long, env = "COUNTERWEIGHT_OBJECTIVE", value_name = "NAME")]
+    /// The objective to train, by its name in the dataset.
+    #[arg(long, value_name = "NAME")]
     objective: String,
-    /// The model folder: a new version is written into it and becomes the latest.
-    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "DIR")]
+    /// The model folder: a new version is written into it and becomes the latest one.
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
-    how: How,
+    training: TrainingFlags,
 }
 
 /// How models are trained.
 #[derive(Args)]
-pub(crate) struct How {
+pub(crate) struct TrainingFlags {
     /// How to calibrate: platt, isotonic, beta or none.
-    #[arg(long, env = "COUNTERWEIGHT_CALIBRATION", default_value_t = Calibration::default().name().to_owned(), value_name = "METHOD", value_parser = calibration)]
+    #[arg(long, default_value_t = Calibration::default().name().to_owned(), value_name = "METHOD", value_parser = parse_calibration)]
     calibration: String,
-    /// Folds of the cross-validation on the training part.
-    #[arg(long, env = "COUNTERWEIGHT_FOLDS", default_value_t = TrainOptions::default().folds)]
+    /// The number of folds of the cross-validation on the training part.
+    #[arg(long, default_value_t = TrainOptions::default().folds)]
     folds: usize,
-    /// Penalties to choose from, on the sum of the losses; one value is taken as it is [default: 0.01 to 10000 by factors of ten].
-    #[arg(long, env = "COUNTERWEIGHT_ALPHA", value_delimiter = ',')]
+    /// Penalties to choose from by cross-validation, on the sum of the losses; a single value is
+    /// used as it is [default: 0.01 to 10000 by factors of ten].
+    #[arg(long, value_delimiter = ',')]
     alpha: Vec<f64>,
-    /// Seed: the same seed and data give the same bytes.
-    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = TrainOptions::default().seed)]
+    /// The seed: the same seed and data give the same bytes.
+    #[arg(long, default_value_t = TrainOptions::default().seed)]
     seed: u64,
 }
 
-fn calibration(text: &str) -> Result<String, String> {
+fn parse_calibration(text: &str) -> Result<String, String> {
     text.parse::<Calibration>()
         .map(|method| method.name().to_owned())
         .map_err(|error| error.to_string())
 }
 
-impl Default for How {
+impl Default for TrainingFlags {
     fn default() -> Self {
         let options = TrainOptions::default();
         Self {
@@ -65,7 +67,7 @@ impl Default for How {
     }
 }
 
-impl How {
+impl TrainingFlags {
     /// The seed.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
@@ -115,7 +117,7 @@ pub(crate) fn train_into(
 impl Train {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         let dataset = self.file.open()?;
-        let options = self.how.options(&self.file.dataset, &self.objective)?;
+        let options = self.training.options(&self.file.dataset, &self.objective)?;
         let artefact = train_into(&dataset, &self.objective, &options, &self.out)?;
         let folder = self.out.join(&artefact.version);
         let value = json!({
@@ -139,7 +141,7 @@ impl Train {
 #[derive(Args)]
 pub(crate) struct Evaluate {
     /// The model: a version's folder, or a model folder for its latest version.
-    #[arg(long, env = "COUNTERWEIGHT_MODEL", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     model: PathBuf,
     #[command(flatten)]
     file: DatasetFile,
@@ -154,9 +156,9 @@ impl Evaluate {
         drop(bar);
         output.print(&evaluation, |evaluation| {
             let data = if evaluation.same_data {
-                "the data it was trained on"
+                "the data that it was trained on"
             } else {
-                "data it has not seen"
+                "other data than it was trained on"
             };
             format!(
                 "{} {} on {data}\n{}",
@@ -168,16 +170,16 @@ impl Evaluate {
     }
 }
 
-/// Write the probability of every row of a dataset, in its order.
+/// Write the probability of every row of a dataset, in the order of its rows.
 #[derive(Args)]
 pub(crate) struct Predict {
     /// The model: a version's folder, or a model folder for its latest version.
-    #[arg(long, env = "COUNTERWEIGHT_MODEL", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     model: PathBuf,
     #[command(flatten)]
     file: DatasetFile,
     /// The file to write: .csv, .ndjson or .parquet.
-    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
@@ -204,12 +206,12 @@ impl Predict {
             "out": self.out,
         });
         output.print(&value, |_| {
-            format!("{rows} rows are in {}", self.out.display())
+            format!("wrote {rows} rows to {}", self.out.display())
         })
     }
 }
 
-/// Metrics of each part, a line each.
+/// The metrics of each part, a line each.
 pub(crate) fn parts_table(parts: &[PartReport]) -> String {
     let header = [
         "part", "rows", "positive", "AUC", "PR-AUC", "log loss", "Brier", "ECE",

@@ -11,22 +11,21 @@ use clap::Args;
 use counterweight_combiner::Config;
 use counterweight_dataset::Dataset;
 use counterweight_model::Artefact;
-use counterweight_model_server::{Listener, ServerConfig};
-use counterweight_ranking::symbol;
-use counterweight_telemetry::{init_logging, shutdown_signal};
+use counterweight_model_server::ServerConfig;
+use counterweight_serving::{Listener, Listeners, bind_tcp, shutdown_signal};
 use counterweight_trainer::TrainOptions;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    WrongUse,
-    output::{Output, line, note},
-    runtime,
-    serve::{Logging, bind},
-    train::{How, parts_table, train_into},
+    output::{Output, print_lines, print_note},
+    runtime::runtime,
+    serve::Logging,
+    train::{TrainingFlags, parts_table, train_into},
+    usage::WrongUse,
 };
 
-/// Train the models if there are none, then serve them and the combiner on this machine.
+/// Start the whole system on this machine; train the models first if there are none.
 #[derive(Args)]
 pub(crate) struct Up {
     /// The dataset to train on (TOML).
@@ -37,16 +36,17 @@ pub(crate) struct Up {
         value_name = "FILE"
     )]
     dataset: PathBuf,
-    /// The folder that the dataset's files are in [default: the description's folder].
+    /// The folder of the dataset's files [default: the folder of the description].
     #[arg(long, env = "COUNTERWEIGHT_DATA_DIR", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where the models are kept, one model folder per objective [default: models/ and the dataset's name].
+    /// The folder of the models, with one model folder per objective [default: models/DATASET].
     #[arg(long, env = "COUNTERWEIGHT_MODELS", value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Where the weights log and the combiner's configuration are kept [default: var/ and the dataset's name].
+    /// The folder of the weights log and the combiner's configuration [default: var/DATASET].
     #[arg(long, env = "COUNTERWEIGHT_STATE", value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Where the combiner listens; port 0 takes a free one. The models listen on the ports after it.
+    /// Where the combiner listens; port 0 takes a free port. The models listen on the ports after
+    /// it.
     #[arg(
         long,
         env = "COUNTERWEIGHT_LISTEN",
@@ -54,7 +54,7 @@ pub(crate) struct Up {
         value_name = "ADDRESS"
     )]
     listen: SocketAddr,
-    /// Where the combiner's /metrics and /healthz listen; port 0 takes a free one.
+    /// Where the combiner's /metrics and /healthz listen; port 0 takes a free port.
     #[arg(
         long,
         env = "COUNTERWEIGHT_METRICS_LISTEN",
@@ -62,11 +62,11 @@ pub(crate) struct Up {
         value_name = "ADDRESS"
     )]
     metrics_listen: SocketAddr,
-    /// Train again even where models are there.
-    #[arg(long, env = "COUNTERWEIGHT_RETRAIN")]
+    /// Train all models again, even if there are some.
+    #[arg(long)]
     retrain: bool,
     #[command(flatten)]
-    how: How,
+    training: TrainingFlags,
     #[command(flatten)]
     logging: Logging,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         let dataset = Dataset::open(&self.dataset, self.data.as_deref()).with_context(|| {
-            format!("cannot use the dataset {}; run this in the project's folder or name one with --dataset", self.dataset.display())
+            format!("cannot use the dataset {}; run this in the folder of the project, or name a dataset with --dataset", self.dataset.display())
         })?;
         let objectives: Vec<String> = dataset
             .objectives()
@@ -95,21 +95,23 @@ impl Up {
             .clone()
             .unwrap_or_else(|| Path::new("var").join(dataset.name()));
         runtime()?.block_on(async {
-            // Bound before any training, so that a port in use is told at once.
-            let bound = Bound::new(self.listen, self.metrics_listen, objectives.len()).await?;
+            // Bound before any training, so that a port in use is an error at once.
+            let ports = Ports::bind(self.listen, self.metrics_listen, objectives.len()).await?;
             let trained =
                 tokio::task::block_in_place(|| self.train_missing(&dataset, &objectives, &models))?;
-            init_logging(self.logging.log_json)?;
+            let exporting = self.logging.start()?;
             fs::create_dir_all(&state)
                 .with_context(|| format!("cannot create {}", state.display()))?;
             let system = System {
                 objectives,
                 models,
                 state,
-                bound,
+                ports,
                 trained,
             };
-            system.serve(&self, output).await
+            let outcome = system.serve(&self, output).await;
+            exporting.finish().await;
+            outcome
         })
     }
 
@@ -126,20 +128,20 @@ impl Up {
             if !self.retrain && folder.exists() {
                 let artefact = Artefact::load(&folder).with_context(|| {
                     format!(
-                        "cannot use the model in {}; repair it, remove it, or call with --retrain",
+                        "cannot use the model in {}; repair it, remove it, or train again with --retrain",
                         folder.display()
                     )
                 })?;
-                note(&format!(
+                print_note(&format!(
                     "{objective}: version {} is in {}",
                     artefact.version,
                     folder.display()
                 ));
                 continue;
             }
-            let options: TrainOptions = self.how.options(&self.dataset, objective)?;
+            let options: TrainOptions = self.training.options(&self.dataset, objective)?;
             let artefact = train_into(dataset, objective, &options, &folder)?;
-            note(&format!(
+            print_note(&format!(
                 "{objective}: trained version {} into {}\n{}",
                 artefact.version,
                 folder.display(),
@@ -152,16 +154,16 @@ impl Up {
 }
 
 /// The ports, all bound.
-struct Bound {
-    combiner: TcpListener,
+struct Ports {
+    combiner: Listener,
     metrics: TcpListener,
     models: Vec<Listener>,
 }
 
-impl Bound {
-    async fn new(listen: SocketAddr, metrics: SocketAddr, models: usize) -> anyhow::Result<Self> {
-        let combiner = bind(&listen.to_string()).await?;
-        let metrics = bind(&metrics.to_string()).await?;
+impl Ports {
+    async fn bind(listen: SocketAddr, metrics: SocketAddr, models: usize) -> anyhow::Result<Self> {
+        let combiner = Listener::bind(&listen.to_string()).await?;
+        let metrics = bind_tcp(&metrics.to_string()).await?;
         let mut listeners = Vec::with_capacity(models);
         for offset in 1..=models {
             let port = match listen.port() {
@@ -185,21 +187,21 @@ struct System {
     objectives: Vec<String>,
     models: PathBuf,
     state: PathBuf,
-    bound: Bound,
+    ports: Ports,
     trained: Vec<String>,
 }
 
 impl System {
     async fn serve(self, up: &Up, output: Output) -> anyhow::Result<()> {
-        let combiner = self.bound.combiner.local_addr()?;
-        let metrics = self.bound.metrics.local_addr()?;
+        let combiner = self.ports.combiner.address()?;
+        let metrics = self.ports.metrics.local_addr()?;
         let addresses = self
-            .bound
+            .ports
             .models
             .iter()
             .map(Listener::address)
             .collect::<Result<Vec<_>, _>>()?;
-        let text = combiner_config(combiner, &self.objectives, &addresses);
+        let text = combiner_config(&combiner, &self.objectives, &addresses)?;
         let path = self.state.join("combiner.toml");
         fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
         let config = Config::read(&path)?;
@@ -208,13 +210,13 @@ impl System {
         let until_stopped = || {
             let mut stopped = stopped.clone();
             async move {
-                // An error means that whoever would say stop is gone, which is a stop too.
+                // An error means that the sender is gone, which is a stop, too.
                 let _ = stopped.wait_for(|stop| *stop).await;
             }
         };
         let mut servers: JoinSet<anyhow::Result<()>> = JoinSet::new();
-        for (grpc, objective) in self.bound.models.into_iter().zip(&self.objectives) {
-            let listeners = counterweight_model_server::Listeners {
+        for (grpc, objective) in self.ports.models.into_iter().zip(&self.objectives) {
+            let listeners = Listeners {
                 grpc,
                 metrics: None,
             };
@@ -225,29 +227,30 @@ impl System {
             let serving = counterweight_model_server::serve(config, listeners, until_stopped());
             servers.spawn(async { Ok(serving.await?) });
         }
-        let listeners = counterweight_combiner::Listeners {
-            grpc: self.bound.combiner,
-            metrics: Some(self.bound.metrics),
+        let listeners = Listeners {
+            grpc: self.ports.combiner,
+            metrics: Some(self.ports.metrics),
         };
         let serving = counterweight_combiner::serve(config, listeners, until_stopped());
         servers.spawn(async { Ok(serving.await?) });
 
         let welcome = json!({
-            "combiner": combiner.to_string(),
+            "combiner": combiner,
             "metrics": format!("http://{metrics}/metrics"),
             "models": self.objectives.iter().cloned().zip(addresses.iter().map(|a| json!(a))).collect::<serde_json::Map<_, _>>(),
             "trained": self.trained,
             "config": path,
         });
+        let shutdown = shutdown_signal();
         announce(&welcome, up, &self.objectives, output)?;
 
         let failed = tokio::select! {
-            () = shutdown_signal() => None,
+            () = shutdown => None,
             ended = servers.join_next() => ended,
         };
         let _ = stop.send(true);
         let mut result = failed.map_or(Ok(()), |ended| match ended? {
-            Ok(()) => bail!("a server stopped by itself"),
+            Ok(()) => bail!("a server stopped on its own"),
             error => error,
         });
         while let Some(ended) = servers.join_next().await {
@@ -257,41 +260,43 @@ impl System {
     }
 }
 
-/// The configuration that `up` serves by, and that `serve-combiner` takes.
-fn combiner_config(listen: SocketAddr, objectives: &[String], addresses: &[String]) -> String {
-    let mut text = format!(
-        "# Written by `counterweight up`; copy it and start from here: counterweight serve-combiner --config FILE\nlisten = \"{listen}\"\n\n[store]\npath = \"weights.log\"\n"
-    );
-    for (objective, address) in objectives.iter().zip(addresses) {
-        let name = Value::from(objective.as_str());
-        text.push_str(&format!(
-            "\n[[objective]]\nname = {name}\n[objective.model]\nname = {name}\nendpoints = [\"http://{address}\"]\ntimeout_ms = 10000\n"
-        ));
-    }
-    // The kill switch takes the default profile back to where it began.
-    for set in ["weights", "safe"] {
-        text.push_str(&format!("\n[profile.default.{set}]\n"));
-        for (position, objective) in objectives.iter().enumerate() {
-            // α = 1 and β = −1 until somebody who knows better turns them; a third objective waits to be turned on.
-            let weight = match position {
-                0 => "1.0",
-                1 => "-1.0",
-                _ => "0.0",
-            };
-            text.push_str(&format!(
-                "{} = {weight} # {}\n",
-                Value::from(objective.as_str()),
-                symbol(position)
-            ));
-        }
-    }
-    text
+/// The configuration that `up` serves with, and that `serve-combiner` takes.
+fn combiner_config(
+    listen: &str,
+    objectives: &[String],
+    addresses: &[String],
+) -> anyhow::Result<String> {
+    let sources = objectives.iter().zip(addresses).map(|(name, address)| {
+        let endpoint = format!("http://{address}");
+        json!({
+            "name": name,
+            "model": { "name": name, "endpoints": [endpoint], "timeout_ms": 10_000 },
+        })
+    });
+    // α = 1 and β = −1 until someone who knows better changes them; further ones are off.
+    let first = |position: usize| [1.0, -1.0].get(position).copied().unwrap_or(0.0);
+    let weights: serde_json::Map<_, _> = objectives
+        .iter()
+        .enumerate()
+        .map(|(position, name)| (name.clone(), json!(first(position))))
+        .collect();
+    let config = toml::to_string(&json!({
+        "listen": listen,
+        "store": { "path": "weights.log" },
+        "objective": sources.collect::<Vec<_>>(),
+        // `weights kill` takes the default profile back to where it began.
+        "profile": { "default": { "weights": weights, "safe": weights } },
+    }))?;
+    Ok(format!(
+        "# Written by `counterweight up`. To start from here, copy it: counterweight serve-combiner --config FILE\n\
+         # The weight of the first objective is α, that of the second β.\n{config}"
+    ))
 }
 
-/// Says what is served where, and how to use it.
+/// Says where everything is served, and how to use it.
 fn announce(welcome: &Value, up: &Up, objectives: &[String], output: Output) -> anyhow::Result<()> {
     if output.is_json() {
-        return line(&welcome.to_string());
+        return print_lines(&welcome.to_string());
     }
     let text = |key: &str| welcome[key].as_str().unwrap_or_default().to_owned();
     let combiner = text("combiner");
@@ -316,7 +321,7 @@ fn announce(welcome: &Value, up: &Up, objectives: &[String], output: Output) -> 
     } else {
         "FILE --id COLUMN".to_owned()
     };
-    line(&format!(
+    print_lines(&format!(
         "\nCounterweight is up.\n  {:<18} {combiner} (counterweight.v1, reflection on)\n{}\n  {:<18} {}\n\n\
          Rank candidates, move β, rank again:\n  \
          counterweight rank {file}{address}\n  \
@@ -325,7 +330,7 @@ fn announce(welcome: &Value, up: &Up, objectives: &[String], output: Output) -> 
          Or with grpcurl:\n  \
          grpcurl -plaintext {combiner} counterweight.v1.WeightsService/GetWeights\n  \
          grpcurl -plaintext -d @ {combiner} counterweight.v1.RankingService/Rank < examples/grpcurl/rank.json\n\n\
-         Ctrl-C stops all of it; the weights are kept in {}.",
+         Ctrl-C stops everything; the weights are kept in {}.",
         "combiner",
         models.join("\n"),
         "metrics",
@@ -341,10 +346,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_that_up_writes_is_one_that_the_combiner_takes() {
-        let objectives = ["engagement", "engagement_bait", "a \"third\""].map(str::to_owned);
+    fn the_combiner_accepts_the_configuration_that_up_writes() {
+        let objectives =
+            ["engagement", "engagement_bait", "a \"third\" \u{301}\u{7f}"].map(str::to_owned);
         let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(str::to_owned);
-        let text = combiner_config("127.0.0.1:7000".parse().unwrap(), &objectives, &addresses);
+        let text = combiner_config("127.0.0.1:7000", &objectives, &addresses).unwrap();
         let config = Config::parse(&text, "combiner.toml", Path::new("var")).unwrap();
         assert_eq!(config.objectives.len(), 3);
         assert_eq!(config.profiles[0].weights.as_slice(), [1.0, -1.0, 0.0]);

@@ -70,7 +70,7 @@ fn wrong_use_is_2_and_failure_is_1() {
         (&["segment", "set", "new", "--when", "n>5"], "write >= or <"),
         (
             &["experiment", "start", "x", "--arm", "a=0.005%"],
-            "no multiple of 0.01 %",
+            "not a multiple of 0.01 %",
         ),
         (
             &[
@@ -225,4 +225,35 @@ fn candidates_come_from_standard_input_and_mistakes_in_them_are_named() {
         1,
         "one candidate is fine"
     );
+}
+
+/// The level of the servers' logs, and a dataset of another command, are not flags of this one.
+#[test]
+fn what_is_typed_beats_the_environment() {
+    let output = crate::support::counterweight()
+        .args(["bench", "front", "--log", "/nowhere.parquet"])
+        .env("COUNTERWEIGHT_DATASET", "data/sample/dataset.toml")
+        .env("COUNTERWEIGHT_LOG", "info")
+        .output()
+        .unwrap();
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("/nowhere.parquet"), "{told}");
+    let output = crate::support::counterweight()
+        .args(["bench", "front"])
+        .env("COUNTERWEIGHT_LOG", "/nowhere.parquet")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn the_help_of_ramp_says_where_it_is_at_half_time() {
+    let help = stdout(&run(["weights", "ramp", "--help"]));
+    assert!(
+        help.contains("At half time") && help.contains("−0.78"),
+        "{help}"
+    );
+    let help = stdout(&run(["--help"]));
+    assert!(help.contains("Settings of a deployment"), "{help}");
 }

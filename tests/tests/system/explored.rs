@@ -8,14 +8,12 @@ use std::{
     path::Path,
 };
 
+use counterweight_evaluation::ope::Draw;
 use counterweight_proto::counterweight::v1::{
-    Exploration, ExplorationChange, ProfileChange, RankRequest, SetWeightsRequest,
+    Cause, Exploration, ExplorationChange, ProfileChange, RankRequest, SetWeightsRequest,
     ranking_service_client::RankingServiceClient, weights_service_client::WeightsServiceClient,
 };
-use counterweight_ranking::{
-    ope::{Density, Draw},
-    sweep::Walk,
-};
+use counterweight_ranking::{Density, sweep::Walk};
 use counterweight_tensor::{Datatype, encode_f64, tensor};
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use tonic::transport::Channel;
@@ -220,7 +218,7 @@ fn check_draws(log: &Columns) {
         };
         assert_eq!(density.below(high[first]) - density.below(low[first]), 1.0);
         let draw = Draw {
-            held: &e[first..end],
+            fixed: &e[first..end],
             swept: &b[first..end],
             density,
         };
@@ -246,8 +244,11 @@ async fn explore(channel: &Channel, profile: &str, seed: u64) {
             }),
             ..ProfileChange::default()
         }],
-        author: "a test".to_owned(),
-        reason: "to learn".to_owned(),
+        cause: Some(Cause {
+            author: "a test".to_owned(),
+            reason: "to learn".to_owned(),
+            ..Cause::default()
+        }),
         ..SetWeightsRequest::default()
     };
     WeightsServiceClient::new(channel.clone())

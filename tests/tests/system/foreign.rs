@@ -1,17 +1,27 @@
 //! Clients and servers that others wrote, and the examples as they stand in the documents.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Server, Up, combiner, counterweight, python, root, skip, stderr, stdout};
+use crate::support::{
+    Server, Up, combiner, counterweight, python, root, shared_data, stderr, stdout,
+};
 
 #[test]
 fn the_rust_example_ranks_and_moves_beta() {
     let up = Up::start();
     let output = Command::new(env!("CARGO_BIN_EXE_rank_and_move_beta"))
-        .arg(format!("http://{}", up.combiner()))
+        .current_dir(root())
+        .args([
+            "data/sample/candidates.ndjson",
+            &format!("http://{}", up.combiner()),
+        ])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
@@ -56,6 +66,7 @@ fn the_python_example_ranks_and_moves_beta() {
     let up = Up::start();
     let output = Command::new(&python)
         .arg(root().join("examples/python/rank_and_move_beta.py"))
+        .arg(root().join("data/sample/candidates.ndjson"))
         .args(["--address", up.combiner()])
         .env("PYTHONPATH", stubs.path())
         .output()
@@ -66,6 +77,90 @@ fn the_python_example_ranks_and_moves_beta() {
         "{}",
         stdout(&output)
     );
+}
+
+/// Three candidates of the sample with missing values of every kind, of the request and of the
+/// candidates.
+fn candidates_with_missing_values(folder: &Path) -> String {
+    let sample = fs::read_to_string(root().join("data/sample/candidates.ndjson")).unwrap();
+    let mut rows: Vec<Value> = sample
+        .lines()
+        .take(3)
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for row in &mut rows {
+        for feature in [
+            "hour",
+            "on_wifi",
+            "user_country",
+            "user_followed_topics",
+            "user_embedding",
+        ] {
+            assert!(!row[feature].is_null(), "{feature}");
+            row[feature] = Value::Null;
+        }
+    }
+    // One row of all, and first of all: nothing tells its type.
+    for feature in [
+        "author_followers",
+        "post_has_link",
+        "post_topic",
+        "post_text",
+        "post_hashtags",
+        "post_embedding",
+    ] {
+        assert!(!rows[0][feature].is_null(), "{feature}");
+        rows[0][feature] = Value::Null;
+    }
+    let text: Vec<String> = rows.iter().map(|row| format!("{row}\n")).collect();
+    let path = folder.join("missing.ndjson");
+    fs::write(&path, text.concat()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A client's output holds the probabilities that `rank` gets for the same file.
+fn check_probabilities(up: &Up, file: &str, shown: &str) {
+    let ranked = up.json(&["rank", file]);
+    let candidates = ranked["candidates"].as_array().unwrap();
+    assert_eq!(candidates.len(), 3);
+    for candidate in candidates {
+        let id = candidate["id"].as_str().unwrap();
+        let line = shown.lines().find(|line| line.contains(id)).unwrap();
+        for p in candidate["probabilities"].as_array().unwrap() {
+            let p = format!("{:.4}", p.as_f64().unwrap());
+            assert!(line.contains(&p), "{p}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_rust_example_sends_missing_values_of_every_kind() {
+    let up = Up::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = candidates_with_missing_values(folder.path());
+    let output = Command::new(env!("CARGO_BIN_EXE_rank_and_move_beta"))
+        .args([&file, &format!("http://{}", up.combiner())])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    check_probabilities(&up, &file, &stdout(&output));
+}
+
+#[test]
+fn the_python_example_sends_missing_values_of_every_kind() {
+    let Some((python, stubs)) = stubs() else {
+        return;
+    };
+    let up = Up::start();
+    let file = candidates_with_missing_values(stubs.path());
+    let output = Command::new(&python)
+        .arg(root().join("examples/python/rank_and_move_beta.py"))
+        .args([&file, "--address", up.combiner()])
+        .env("PYTHONPATH", stubs.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    check_probabilities(&up, &file, &stdout(&output));
 }
 
 /// A log is ranked once more, and its export holds the same candidates.
@@ -88,7 +183,16 @@ fn the_python_example_replays_a_log_that_is_exported_again() {
     let log = log.to_str().unwrap();
     let exported = up.json(&["log", "export", "--out", log]);
     assert_eq!(exported["written"]["requests"], 40);
-    let front = crate::support::json(["bench", "front", "--log", log, "--replicates", "20"]);
+    let front = crate::support::json([
+        "bench",
+        "front",
+        "--log",
+        log,
+        "--part",
+        "all",
+        "--replicates",
+        "20",
+    ]);
     assert_eq!(
         front["read"]["candidates"],
         exported["written"]["candidates"]
@@ -199,15 +303,9 @@ engagement_bait = -2.0
 
 #[test]
 fn the_recipe_for_youtube_trains_and_ranks() {
-    let data = std::env::var("COUNTERWEIGHT_DATA")
-        .map_or_else(|_| root().join("../shared/data"), Into::into);
-    if !data.join("youtube_videos.csv").exists() {
-        skip(&format!(
-            "no youtube_videos.csv in {}; COUNTERWEIGHT_DATA names the folder that has it",
-            data.display()
-        ));
+    let Some(data) = shared_data("youtube_videos.csv") else {
         return;
-    }
+    };
     let folder = tempfile::tempdir().unwrap();
     let mut command = counterweight();
     command.args([

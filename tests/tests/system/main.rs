@@ -10,12 +10,15 @@
 mod support;
 
 mod architecture;
+mod changes;
 mod command_line;
 mod explored;
 mod foreign;
 mod offline;
 mod parity;
 mod report;
+mod serve;
 mod steering;
 mod tables;
 mod up;
+mod watching;

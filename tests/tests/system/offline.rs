@@ -86,7 +86,7 @@ fn wrong_use_is_2_and_failure_is_1_with_one_line() {
         (
             &["bench", "front", "--log", LOG, "--models", "data"],
             1,
-            "data is no model folder and holds none",
+            "data is not a model folder and contains none",
         ),
         (&["bench", "ope", "--log", LOG, "--at=-1"], 1, "a λ is -1"),
     ] {

@@ -18,7 +18,7 @@ mod audience;
 mod export;
 mod preview;
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 attributes = ["user_country", "user_sessions_7d"]
 [store]
 path = "weights.log"

@@ -10,16 +10,9 @@ use std::{
     sync::OnceLock,
 };
 
+pub(crate) use counterweight_test_support::{python, root, shared_data};
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// The project's folder.
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
-}
 
 /// The program, to be run in the project's folder without the caller's settings.
 pub(crate) fn counterweight() -> Command {
@@ -114,6 +107,14 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Asks it to stop as Ctrl-C does, and waits.
@@ -227,28 +228,11 @@ impl Up {
     }
 }
 
-/// The Python that has a module, or `None` after saying loudly that a test is skipped; a failure where nothing may be skipped.
-pub(crate) fn python(module: &str) -> Option<String> {
-    let python = env::var("COUNTERWEIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let import = format!("import {module}");
-    let found = Command::new(&python).args(["-c", &import]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    skip(&format!(
-        "{python} cannot import {module}; `pip install -r tests/python/requirements.txt` and let COUNTERWEIGHT_PYTHON name that python"
-    ));
-    None
-}
-
-/// Says loudly that a test is skipped; a failure where nothing may be skipped.
-pub(crate) fn skip(why: &str) {
-    assert_ne!(
-        env::var("COUNTERWEIGHT_REQUIRE_ALL").as_deref(),
-        Ok("1"),
-        "SKIPPED: {why}"
-    );
-    eprintln!("SKIPPED: {why}");
+/// The weight of an objective in the JSON of weights.
+pub(crate) fn weight<'a>(weights: &'a Value, objective: &str) -> &'a Value {
+    let mut weights = weights.as_array().unwrap().iter();
+    let found = weights.find(|own| own["objective"] == objective);
+    &found.unwrap_or_else(|| panic!("no weight of {objective}"))["weight"]
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

@@ -50,6 +50,8 @@ fn generated_predicted_and_computed_tables_open_elsewhere() {
         "front",
         "--log",
         impressions.to_str().unwrap(),
+        "--part",
+        "all",
         "--replicates",
         "2",
         "--out",
@@ -60,7 +62,8 @@ fn generated_predicted_and_computed_tables_open_elsewhere() {
     let truth = feed.join("truth.parquet");
     let files = [&impressions, &truth, &predictions, &curves].map(|path| path.as_path());
     if let Some(rows) = rows_elsewhere(&files) {
-        let expected = [candidates, candidates, candidates, breakpoints + 1];
+        // One row for λ = 0 and one for each interval between breakpoints.
+        let expected = [candidates, candidates, candidates, breakpoints + 2];
         assert_eq!(rows, expected);
     }
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::support::{Up, counterweight, models, run, stderr, stdout};
+use crate::support::{Up, counterweight, models, run, stderr, stdout, weight};
 
 const CANDIDATES: &str = "data/sample/candidates.ndjson";
 
@@ -98,7 +98,10 @@ fn weights_survive_a_kill_and_a_stop() {
     let mut up = Up::start_with(folder.path());
     let weights = up.json(&["weights", "get"]);
     assert_eq!(weights["applied_revision"], 1);
-    assert_eq!(weights["profiles"][0]["weights"]["engagement_bait"], -2.5);
+    assert_eq!(
+        *weight(&weights["profiles"][0]["weights"], "engagement_bait"),
+        -2.5
+    );
     let entry = up.json(&["weights", "watch", "--from", "1", "--count", "1"]);
     assert_eq!(entry["revision"], 1);
     assert!(up.server.stop().success(), "Ctrl-C is a clean stop");
@@ -114,7 +117,7 @@ fn the_weights_are_steered_from_the_command_line() {
     assert_eq!(started["profiles"][0]["ramp"]["steps"], 20);
     assert_eq!(
         up.json(&["weights", "ramp", "--stop"])["action"],
-        "ramp_stopped"
+        "WEIGHTS_ACTION_RAMP_STOPPED"
     );
     let back = up.json(&["weights", "rollback", "0"]);
     assert_eq!(
@@ -128,11 +131,23 @@ fn the_weights_are_steered_from_the_command_line() {
         .iter()
         .map(|entry| entry["action"].as_str().unwrap())
         .collect();
-    assert_eq!(actions, ["rollback", "ramp_stopped", "ramp_started"]);
-    assert_eq!(up.json(&["weights", "show", "2"])["reason"], "slowly");
-    let verified = up.json(&["weights", "verify", "--head", hash.as_str().unwrap()]);
     assert_eq!(
-        (&verified["entries"], &verified["head_revision"]),
+        actions,
+        [
+            "WEIGHTS_ACTION_ROLLBACK",
+            "WEIGHTS_ACTION_RAMP_STOPPED",
+            "WEIGHTS_ACTION_RAMP_STARTED"
+        ]
+    );
+    assert_eq!(up.json(&["weights", "show", "2"])["reason"], "slowly");
+    let verified = up.json(&[
+        "weights",
+        "verify",
+        "--expected-hash",
+        hash.as_str().unwrap(),
+    ]);
+    assert_eq!(
+        (&verified["entries"], &verified["expected_hash_revision"]),
         (&4.into(), &1.into())
     );
     let log = up.state.join("weights.log");
@@ -141,14 +156,17 @@ fn the_weights_are_steered_from_the_command_line() {
         "verify",
         "--log",
         log.to_str().unwrap(),
-        "--head",
+        "--expected-hash",
         &"0a".repeat(32),
     ]);
     assert_eq!(output.status.code(), Some(1));
     up.json(&["weights", "set", "beta=-4"]);
     up.json(&["weights", "kill"]);
     let told = up.json(&["weights", "get"]);
-    assert_eq!(told["profiles"][0]["weights"]["engagement_bait"], -1.0);
+    assert_eq!(
+        *weight(&told["profiles"][0]["weights"], "engagement_bait"),
+        -1.0
+    );
 }
 
 #[test]
@@ -159,7 +177,10 @@ fn a_lost_compare_and_set_is_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("ABORTED"), "{}", stderr(&output));
     assert_eq!(
-        up.json(&["weights", "get"])["profiles"][0]["weights"]["engagement_bait"],
+        *weight(
+            &up.json(&["weights", "get"])["profiles"][0]["weights"],
+            "engagement_bait"
+        ),
         -2.0
     );
 }

@@ -23,10 +23,8 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use counterweight_benches::median;
-use counterweight_ranking::{
-    front::Front,
-    sweep::{Curves, Discount, Metric},
-};
+use counterweight_evaluation::front::Front;
+use counterweight_ranking::sweep::{Curves, Discount, Metric};
 
 use crate::log::Log;
 
@@ -169,7 +167,7 @@ impl Case {
 /// Seconds to build the front, and of the slowest query on it.
 fn query(curves: &Curves) -> (f64, f64) {
     let clock = Instant::now();
-    let front = Front::of_curves(curves, 0, 1, 1e-9);
+    let front = Front::from_curves(curves, 0, 1, 1e-9);
     let build = clock.elapsed().as_secs_f64();
     let time = |budget: f64| {
         let clock = Instant::now();
@@ -212,7 +210,7 @@ fn peer(python: &Path, log: &Log) -> Result<Vec<f64>> {
         let curves = log.curves(metrics)?;
         for (at, lambda) in answer.weights.iter().enumerate() {
             for metric in 0..2 {
-                let (ours, theirs) = (curves.at(metric, *lambda), theirs[metric][at]);
+                let (ours, theirs) = (curves.value_at(metric, *lambda), theirs[metric][at]);
                 ensure!(
                     (ours - theirs).abs() < 1e-9,
                     "λ = {lambda}: {ours} against {theirs}"

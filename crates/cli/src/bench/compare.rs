@@ -3,22 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use counterweight_offline::{
-    CompareOptions, Comparison, DEFAULT_WEIGHTS, Draws, Interval, LogOptions, OptionFront, Shared,
-    compare,
+use counterweight_evaluation::{
+    CompareOptions, ComparePlan, Comparison, DEFAULT_WEIGHTS, Draws, Interval, LogOptions,
+    OptionFront, Shared, UnshownLabels,
 };
 use counterweight_ranking::{sweep::Discount, symbol};
 use serde_json::json;
 
 use super::{
-    log::{DrawArgs, Places},
+    log::{DrawArgs, Places, UnshownArgs},
     set_weights,
+    train_compared::train_all,
 };
 use crate::{
     data::DatasetFile,
     output::{Output, table},
     progress::Bar,
-    train::How,
+    train::TrainingFlags,
 };
 
 /// Two models and a weighted sum against one model of the combined loss, at the same weights.
@@ -29,31 +30,33 @@ pub(crate) struct Compare {
     #[command(flatten)]
     what: CompareArgs,
     /// The objective that is gained [default: the first].
-    #[arg(long, env = "COUNTERWEIGHT_GAINED", value_name = "OBJECTIVE")]
+    #[arg(long, value_name = "OBJECTIVE")]
     gained: Option<String>,
     /// The objective that it costs [default: the second].
-    #[arg(long, env = "COUNTERWEIGHT_AVOIDED", value_name = "OBJECTIVE")]
+    #[arg(long, value_name = "OBJECTIVE")]
     avoided: Option<String>,
     /// Places of the page [default: the log's own k].
-    #[arg(short, long, env = "COUNTERWEIGHT_K")]
+    #[arg(short, long)]
     k: Option<usize>,
-    /// How the places of a page count.
-    #[arg(long, env = "COUNTERWEIGHT_DISCOUNT", value_enum, default_value_t = Places::Flat)]
+    /// TrainingFlags the places of a page count.
+    #[arg(long, value_enum, default_value_t = Places::Flat)]
     discount: Places,
+    #[command(flatten)]
+    unshown: UnshownArgs,
     #[command(flatten)]
     draws: DrawArgs,
     #[command(flatten)]
-    how: How,
+    how: TrainingFlags,
 }
 
 /// What is compared, beside the log.
 #[derive(Args)]
 pub(crate) struct CompareArgs {
     /// The weights of both options, as m:n with α = 1 and β = −n/m; rows are copied m + n times [default: 8:1,4:1,2:1,3:2,1:1,2:3,1:2,1:4,1:8].
-    #[arg(long, env = "COUNTERWEIGHT_WEIGHTS", value_delimiter = ',', value_name = "M:N", value_parser = ratio)]
+    #[arg(long, value_delimiter = ',', value_name = "M:N", value_parser = ratio)]
     weights: Vec<[u32; 2]>,
     /// The probabilities that the labels were drawn from, where the log was simulated: request_id, candidate_id and truth_<objective>.
-    #[arg(long, env = "COUNTERWEIGHT_TRUTH", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
 }
 
@@ -73,9 +76,10 @@ pub(crate) struct Comparing<'a> {
     pub(crate) objectives: [Option<String>; 2],
     pub(crate) k: Option<usize>,
     pub(crate) tune: f64,
+    pub(crate) unshown_labels: UnshownLabels,
     pub(crate) discount: Discount,
     pub(crate) draws: Draws,
-    pub(crate) how: &'a How,
+    pub(crate) how: &'a TrainingFlags,
 }
 
 impl Comparing<'_> {
@@ -95,15 +99,16 @@ impl Comparing<'_> {
                 k: self.k,
                 tune: self.tune,
                 seed: self.draws.seed,
+                unshown_labels: self.unshown_labels,
             },
             discount: self.discount,
-            training: self.how.options(&self.file.dataset, "OBJECTIVE")?,
             truth: self.what.truth.clone(),
             draws: self.draws,
-            models: models.path().to_owned(),
         };
+        let training = self.how.options(&self.file.dataset, "OBJECTIVE")?;
+        let plan = ComparePlan::new(&dataset, &options)?;
         let mut bar: Option<(String, Bar)> = None;
-        let comparison = compare(&dataset, &options, &mut |model, progress| {
+        let trained = train_all(&plan, &training, models.path(), &mut |model, progress| {
             if bar.as_ref().is_none_or(|(own, _)| own != model) {
                 bar = None;
                 bar = Some((model.to_owned(), Bar::new(model)));
@@ -113,7 +118,7 @@ impl Comparing<'_> {
             }
         });
         drop(bar);
-        let mut comparison = comparison?;
+        let mut comparison = plan.compare(trained?)?;
         comparison.set_weights = Some(set_weights::measure(&comparison.objectives)?);
         Ok(comparison)
     }
@@ -127,6 +132,7 @@ impl Compare {
             objectives: [self.gained, self.avoided],
             k: self.k,
             tune: LogOptions::default().tune,
+            unshown_labels: self.unshown.unshown_labels(),
             discount: self.discount.into(),
             draws: Draws {
                 seed: self.how.seed(),

@@ -23,16 +23,16 @@ pub(crate) struct Folds {
     #[command(flatten)]
     file: DatasetFile,
     /// The objective, as the dataset names it.
-    #[arg(long, env = "COUNTERWEIGHT_OBJECTIVE", value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     objective: String,
     /// Folds; no group is divided.
-    #[arg(long, env = "COUNTERWEIGHT_FOLDS", default_value_t = 5)]
+    #[arg(long, default_value_t = 5)]
     folds: usize,
     /// Seed of the folds.
-    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = 1)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Also write row, fold, label and probability of every row to this CSV file.
-    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 

@@ -4,7 +4,9 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use counterweight_offline::{Basis, FrontReport, GridPoint, Log, Part, Swept, write_curves};
+use counterweight_evaluation::{
+    Basis, FrontReport, GridPoint, Log, Parts, Swept, check_curve_file, write_curves,
+};
 use counterweight_ranking::symbol;
 use counterweight_report::{Theme, front_picture};
 use serde_json::json;
@@ -25,16 +27,16 @@ pub(crate) struct Front {
     #[command(flatten)]
     draws: DrawArgs,
     /// The part that is shown.
-    #[arg(long, env = "COUNTERWEIGHT_PART", value_enum, default_value_t = PartName::Test)]
+    #[arg(long, value_enum, default_value_t = PartName::Test)]
     part: PartName,
     /// Also write the whole curves of that part, one row per interval, to this .csv or .parquet file.
-    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Also draw the front as an SVG picture.
-    #[arg(long, env = "COUNTERWEIGHT_SVG", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// The colours of the picture.
-    #[arg(long, env = "COUNTERWEIGHT_THEME", value_enum, default_value_t = ThemeName::Light, requires = "svg")]
+    #[arg(long, value_enum, default_value_t = ThemeName::Light, requires = "svg")]
     theme: ThemeName,
 }
 
@@ -63,33 +65,46 @@ pub(crate) enum PartName {
     Tune,
     /// Where they are reported.
     Test,
+    /// Both as one: every request counts, and points are chosen and shown on the same ones.
+    All,
 }
 
-impl From<PartName> for Part {
+impl From<PartName> for Parts {
     fn from(name: PartName) -> Self {
         match name {
             PartName::Tune => Self::Tune,
             PartName::Test => Self::Test,
+            PartName::All => Self::All,
         }
     }
 }
 
 impl Front {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
-        let (log, swept, _) = self.log.sweep(&self.question, false)?;
+        let draws = self.log.draws(&self.draws);
+        draws.check()?;
+        if let Some(out) = &self.out {
+            check_curve_file(out)?;
+        }
+        let mut log = self.log.open()?;
         let part = self.part.into();
-        let report = FrontReport::new(&log, &swept, part, self.log.draws(&self.draws))?;
+        let parts = FrontReport::parts(&log, &self.question.question(), part)?;
+        let (mut swept, _) = LogArgs::sweep(&mut log, &self.question, parts, false)?;
+        if part == Parts::All {
+            swept = swept.joined();
+        }
+        let report = FrontReport::new(&log, &swept, part, draws)?;
         if let Some(out) = &self.out {
             write_curves(out, &swept.curves(&log, part)?, &report.curves)?;
         }
         if let Some(svg) = &self.svg {
-            let picture = front_picture(&report, &swept.asked, self.theme.into())?;
+            let picture = front_picture(&report, &swept.question, self.theme.into())?;
             fs::write(svg, picture).with_context(|| format!("cannot write {}", svg.display()))?;
         }
         let value = json!({
             "log": log.name(),
             "objectives": log.objectives(),
-            "question": swept.asked,
+            "question": swept.question,
             "read": swept.summary,
             "front": report,
         });
@@ -104,12 +119,13 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
         Basis::Predicted => "what the models predict",
     };
     let mut text = format!(
-        "{}\n{} breakpoints on the {} part; the front of {} against {}, by {basis}, has {} points, {} of them on its hull; hypervolume {:.4}\n\n{}\nEach value with its {:.0} % band, which holds for the whole curve at once and covers the draw of users, not errors of the models nor how users would respond.\nprobabilities: {}",
+        "{}\n{} breakpoints on {}; the front of {} against {}, by {basis}, has {} points, {} of them on its hull; hypervolume {:.4}\n\n{}\nEach value with its {:.0} % band, which holds for the whole curve at once and covers the draw of users, not errors of the models nor how users would respond.\nprobabilities: {}",
         read_line(log, &swept.summary),
         report.breakpoints,
         match report.part {
-            Part::Tune => "tune",
-            Part::Test => "test",
+            Parts::Tune => "the tune part",
+            Parts::Test => "the test part",
+            Parts::All => "both parts",
         },
         report.curves[report.gain].replace('_', " "),
         report.curves[report.cost].replace('_', " "),
@@ -125,6 +141,14 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
             "\nNot every outcome is known, so that realised values favour what was shown (`known` is the share of places they rest on); where λ was randomised, `bench ope` estimates without that bias.",
         );
     }
+    if report.basis == Basis::Realised
+        && report.part == Parts::Test
+        && report.chosen_on == report.part
+    {
+        text.push_str(
+            "\nThere is no tune part, so that the points were chosen on the very outcomes that they are shown with: they flatter.",
+        );
+    }
     if !report.baselines.is_empty() {
         text.push_str(&format!("\n\n{}", baseline_table(report)));
     }
@@ -132,7 +156,7 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
 }
 
 fn curve_table(swept: &Swept, report: &FrontReport) -> String {
-    let weight = symbol(swept.asked.swept);
+    let weight = symbol(swept.question.swept);
     let values = |curve: usize| {
         report
             .grid
@@ -155,7 +179,7 @@ fn curve_table(swept: &Swept, report: &FrontReport) -> String {
     let row = |point: &GridPoint| {
         let mut cells = vec![
             format!("{:.4}", point.lambda),
-            format!("{:.4}", point.weights[swept.asked.swept]),
+            format!("{:.4}", point.weights[swept.question.swept]),
         ];
         cells.extend(shown.iter().map(|&curve| {
             let value = point.values[curve];
@@ -189,7 +213,7 @@ fn rows(report: &FrontReport) -> Vec<&GridPoint> {
 }
 
 fn baseline_table(report: &FrontReport) -> String {
-    let z = counterweight_offline::normal_quantile(report.draws.level);
+    let z = counterweight_evaluation::normal_quantile(report.draws.level);
     let header = ["order", "outcome", "mean", "lift on random"];
     table(
         &header,

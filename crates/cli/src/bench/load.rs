@@ -1,4 +1,5 @@
-//! `counterweight bench load`: sends load to a combiner or to any server of the Open Inference Protocol.
+//! `counterweight bench load`: sends load to a combiner or to any server of the Open Inference
+//! Protocol.
 
 use std::time::Duration;
 
@@ -8,115 +9,97 @@ use counterweight_load::{
 };
 
 use crate::{
+    client::DEFAULT_ADDRESS,
     output::{Output, table},
-    runtime,
+    runtime::runtime,
 };
 
 /// Send load to a server and measure its latency and throughput.
 #[derive(Subcommand)]
 pub(crate) enum Load {
-    /// Rank requests to a combiner, with random values for the features that it describes.
+    /// Send Rank requests to a combiner, with random values of the features that it describes.
     Rank(Rank),
-    /// ModelInfer requests to any server that speaks the Open Inference Protocol.
+    /// Send ModelInfer requests to any server of the Open Inference Protocol.
     Infer(Infer),
 }
 
 /// How load is sent.
 #[derive(Args)]
 struct Common {
-    /// Requests in flight (closed loop): finds the highest throughput.
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_CONCURRENCY",
-        conflicts_with = "rate",
-        default_value_t = 1
-    )]
+    /// The number of requests in flight (closed loop), to find the highest throughput.
+    #[arg(long, conflicts_with = "rate", default_value_t = 1)]
     concurrency: usize,
-    /// Arrivals per second (open loop): latency from the intended send time, free of coordinated omission.
-    #[arg(long, env = "COUNTERWEIGHT_RATE", value_name = "PER_SECOND")]
+    /// Requests per second (open loop). Latency counts from the time when a request was due, so
+    /// that waiting for a slow server counts, too.
+    #[arg(long, value_name = "PER_SECOND")]
     rate: Option<f64>,
     /// How long to measure, in seconds.
-    #[arg(long, env = "COUNTERWEIGHT_SECONDS", default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0)]
     seconds: f64,
-    /// How long to send before that without counting, in seconds.
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_WARM_UP",
-        default_value_t = 1.0,
-        value_name = "SECONDS"
-    )]
+    /// How long to send load before the measurement, in seconds.
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
     warm_up: f64,
-    /// Connections, used in turn.
-    #[arg(long, env = "COUNTERWEIGHT_CHANNELS", default_value_t = 1)]
+    /// The number of connections, used in turn.
+    #[arg(long, default_value_t = 1)]
     channels: usize,
-    /// Carry tensors as typed contents instead of raw bytes.
-    #[arg(long, env = "COUNTERWEIGHT_TYPED")]
+    /// Send tensors as typed contents instead of raw bytes.
+    #[arg(long)]
     typed: bool,
-    /// The longest a request may take, in milliseconds.
-    #[arg(long, env = "COUNTERWEIGHT_TIMEOUT_MS", default_value_t = 10_000)]
+    /// The longest time that a request may take, in milliseconds.
+    #[arg(long, default_value_t = 10_000)]
     timeout_ms: u64,
-    /// Seed of the random values.
-    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = 1)]
+    /// The seed of the random values.
+    #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
-/// Rank requests to a combiner, with random values for the features that it describes.
+/// Send Rank requests to a combiner, with random values of the features that it describes.
 #[derive(Args)]
 pub(crate) struct Rank {
-    /// Address of the combiner.
+    /// The address of the combiner.
     #[arg(
         long,
         env = "COUNTERWEIGHT_ADDRESS",
-        default_value = "http://127.0.0.1:7000",
+        default_value = DEFAULT_ADDRESS,
         value_name = "URL"
     )]
     address: String,
-    /// Candidates of one request.
-    #[arg(long, env = "COUNTERWEIGHT_CANDIDATES", default_value_t = 500)]
+    /// The number of candidates of one request.
+    #[arg(long, default_value_t = 500)]
     candidates: usize,
     /// How many candidates to return; 0 returns all.
-    #[arg(long, env = "COUNTERWEIGHT_LIMIT", default_value_t = 10)]
+    #[arg(long, default_value_t = 10)]
     limit: u32,
     /// The profile to rank for.
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE", default_value = "default")]
+    #[arg(long, default_value = "default")]
     profile: String,
     #[command(flatten)]
     common: Common,
 }
 
-/// ModelInfer requests to any server that speaks the Open Inference Protocol.
+/// Send ModelInfer requests to any server of the Open Inference Protocol.
 #[derive(Args)]
 pub(crate) struct Infer {
-    /// Address of the server.
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_MODEL_ADDRESS",
-        default_value = "http://127.0.0.1:7001",
-        value_name = "URL"
-    )]
+    /// The address of the server.
+    #[arg(long, default_value = "http://127.0.0.1:7001", value_name = "URL")]
     address: String,
-    /// The model's name.
-    #[arg(long, env = "COUNTERWEIGHT_MODEL", value_name = "NAME")]
+    /// The name of the model.
+    #[arg(long, value_name = "NAME")]
     model: String,
-    /// Rows of one request.
-    #[arg(long, env = "COUNTERWEIGHT_ROWS", default_value_t = 100)]
+    /// The number of rows of one request.
+    #[arg(long, default_value_t = 100)]
     rows: usize,
-    /// Send one packed tensor of this name instead of the inputs that the server states.
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_INPUT",
-        value_name = "TENSOR",
-        requires = "features"
-    )]
+    /// Send one packed tensor of this name instead of the inputs that the server describes.
+    #[arg(long, value_name = "TENSOR", requires = "features")]
     input: Option<String>,
-    /// Features in the packed tensor.
-    #[arg(long, env = "COUNTERWEIGHT_FEATURES", requires = "input")]
+    /// The number of features in the packed tensor.
+    #[arg(long, requires = "input")]
     features: Option<usize>,
-    /// Datatype of the packed tensor.
-    #[arg(long, env = "COUNTERWEIGHT_DATATYPE", default_value = "FP32")]
+    /// The datatype of the packed tensor.
+    #[arg(long, default_value = "FP32")]
     datatype: String,
-    /// Output tensor to ask for [default: the server's own].
-    #[arg(long, env = "COUNTERWEIGHT_OUTPUT", value_name = "TENSOR")]
+    /// The output tensor to ask for [default: what the server sends].
+    #[arg(long, value_name = "TENSOR")]
     output: Option<String>,
     #[command(flatten)]
     common: Common,
@@ -153,9 +136,9 @@ impl Load {
         };
         let options = common.options(address, workload);
         let report = runtime()?.block_on(run(&options, |_| {}))?;
-        output.print(&report, human)?;
+        output.print(&report, report_text)?;
         if report.latency.is_none() {
-            anyhow::bail!("no request was answered; see the errors by code above");
+            anyhow::bail!("no request was answered; the table above counts the errors by code");
         }
         Ok(())
     }
@@ -190,7 +173,7 @@ impl Common {
     }
 }
 
-fn human(report: &Report) -> String {
+fn report_text(report: &Report) -> String {
     let mode = match report.mode {
         Mode::Closed { concurrency } => format!("closed loop, {concurrency} in flight"),
         Mode::Open { rate } => format!("open loop, {rate} arrivals per second"),

@@ -5,68 +5,88 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use counterweight_dataset::Dataset;
+use counterweight_evaluation::{
+    Draws, Log, LogOptions, OffPolicy, Parts, Question, Summary, Swept, UnshownLabels,
+};
 use counterweight_model::Artefact;
-use counterweight_offline::{Draws, Log, LogOptions, OffPolicy, Question, Summary, Swept};
 use counterweight_ranking::sweep::Discount;
 
-use crate::{WrongUse, data::DatasetFile, progress};
+use crate::{data::DatasetFile, number::parse_weight, progress, usage::WrongUse};
 
 /// Which log.
 #[derive(Args)]
 pub(crate) struct LogArgs {
-    /// Impression logs after data/SCHEMA.md: .parquet, .csv or .ndjson; patterns are taken too.
-    #[arg(long, env = "COUNTERWEIGHT_LOG", value_name = "FILE", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
+    /// Impression logs in the columns of data/SCHEMA.md: .parquet, .csv or .ndjson files, or patterns.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
     log: Vec<PathBuf>,
     /// A dataset's description (TOML) of a log of any other form.
-    #[arg(long, env = "COUNTERWEIGHT_DATASET", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     dataset: Option<PathBuf>,
     /// The folder that the description's files are in [default: the description's folder].
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_DATA_DIR",
-        value_name = "DIR",
-        requires = "dataset"
-    )]
+    #[arg(long, value_name = "DIR", requires = "dataset")]
     data: Option<PathBuf>,
     /// Score the log with these models in place of its logged probabilities: model folders, or a folder of them.
-    #[arg(long, env = "COUNTERWEIGHT_MODELS", value_name = "DIR", num_args = 1..)]
+    #[arg(long, value_name = "DIR", num_args = 1..)]
     models: Vec<PathBuf>,
     /// Places of the page [default: the log's own k].
-    #[arg(short, long, env = "COUNTERWEIGHT_K")]
+    #[arg(short, long)]
     k: Option<usize>,
     /// The share of users that tune, where the description's split does not say it.
-    #[arg(long, env = "COUNTERWEIGHT_TUNE", default_value_t = LogOptions::default().tune, value_name = "SHARE")]
+    #[arg(long, default_value_t = LogOptions::default().tune, value_name = "SHARE")]
     tune: f64,
     /// Seed of the division of users and of the draws.
-    #[arg(long, env = "COUNTERWEIGHT_SEED", default_value_t = 1)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    unshown: UnshownArgs,
     /// Threads [default: one per core]; no result depends on it.
-    #[arg(long, env = "COUNTERWEIGHT_THREADS", value_name = "N")]
+    #[arg(long, value_name = "N")]
     threads: Option<usize>,
+}
+
+/// What becomes of labels that nobody can have given.
+#[derive(Args)]
+pub(crate) struct UnshownArgs {
+    /// What to do with labels of candidates whose position is missing: they were not shown, so that a 0 there says nothing.
+    #[arg(long, value_enum, default_value_t = Unshown::Refuse)]
+    unshown_labels: Unshown,
+}
+
+/// What to do with labels of candidates that were not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Unshown {
+    /// Refuse the log.
+    Refuse,
+    /// Leave them out and count them.
+    Drop,
+}
+
+impl UnshownArgs {
+    pub(crate) fn unshown_labels(&self) -> UnshownLabels {
+        match self.unshown_labels {
+            Unshown::Refuse => UnshownLabels::Refuse,
+            Unshown::Drop => UnshownLabels::Drop,
+        }
+    }
 }
 
 /// Which weight moves.
 #[derive(Args)]
 pub(crate) struct QuestionArgs {
     /// The objective whose weight is varied [default: the second].
-    #[arg(long, env = "COUNTERWEIGHT_VARY", value_name = "OBJECTIVE")]
+    #[arg(long, value_name = "OBJECTIVE")]
     vary: Option<String>,
-    /// Weights of objectives that are held, as OBJECTIVE=WEIGHT [default: 1 for the first, 0 for the others].
-    #[arg(long, env = "COUNTERWEIGHT_HOLD", value_name = "OBJECTIVE=WEIGHT", value_parser = held)]
+    /// Fixed weights of other objectives, as OBJECTIVE=WEIGHT [default: 1 for the first, 0 for the others].
+    #[arg(long, value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     hold: Vec<(String, f64)>,
     /// Sweep positive weights (β > 0) instead of negative ones.
-    #[arg(long, env = "COUNTERWEIGHT_POSITIVE")]
+    #[arg(long)]
     positive: bool,
     /// How the places of a page count.
-    #[arg(long, env = "COUNTERWEIGHT_DISCOUNT", value_enum, default_value_t = Places::Flat)]
+    #[arg(long, value_enum, default_value_t = Places::Flat)]
     discount: Places,
     /// The λ in force now: changes are counted from it.
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_REFERENCE",
-        default_value_t = 0.0,
-        value_name = "LAMBDA"
-    )]
+    #[arg(long, default_value_t = 0.0, value_name = "LAMBDA")]
     reference: f64,
 }
 
@@ -74,10 +94,10 @@ pub(crate) struct QuestionArgs {
 #[derive(Args)]
 pub(crate) struct DrawArgs {
     /// Bootstrap replicates over users.
-    #[arg(long, env = "COUNTERWEIGHT_REPLICATES", default_value_t = Draws::default().replicates, value_name = "N")]
+    #[arg(long, default_value_t = Draws::default().replicates, value_name = "N")]
     replicates: usize,
     /// Level of the intervals.
-    #[arg(long, env = "COUNTERWEIGHT_LEVEL", default_value_t = Draws::default().level)]
+    #[arg(long, default_value_t = Draws::default().level)]
     level: f64,
 }
 
@@ -99,17 +119,8 @@ impl From<Places> for Discount {
     }
 }
 
-fn held(text: &str) -> Result<(String, f64), String> {
-    let (name, weight) = text.rsplit_once('=').ok_or("write OBJECTIVE=WEIGHT")?;
-    let weight = weight
-        .trim()
-        .parse()
-        .map_err(|_| format!("{weight:?} is no number"))?;
-    Ok((name.trim().to_owned(), weight))
-}
-
 impl LogArgs {
-    /// Opens the log, with as many threads as were asked for.
+    /// Opens the log, with the given number of threads.
     pub(crate) fn open(&self) -> anyhow::Result<Log> {
         if self.threads == Some(0) {
             return Err(WrongUse("--threads is at least 1".to_owned()).into());
@@ -128,6 +139,7 @@ impl LogArgs {
             k: self.k,
             tune: self.tune,
             seed: self.seed,
+            unshown_labels: self.unshown.unshown_labels(),
         };
         Ok(match &self.dataset {
             Some(description) => {
@@ -138,27 +150,28 @@ impl LogArgs {
         })
     }
 
-    /// Reads the log and sweeps both parts, with a progress bar; estimates off-policy too where asked.
+    /// Sweeps the parts of an open log, with a progress bar; also estimates off-policy where `explored`.
     pub(crate) fn sweep(
-        &self,
+        log: &mut Log,
         question: &QuestionArgs,
+        parts: Parts,
         explored: bool,
-    ) -> anyhow::Result<(Log, Swept, OffPolicy)> {
-        let mut log = self.open()?;
+    ) -> anyhow::Result<(Swept, OffPolicy)> {
         let mut off_policy = OffPolicy::default();
         let name = log.name().to_owned();
         let bar = progress::rows(&name);
         let swept = Swept::read(
-            &mut log,
+            log,
             &question.question(),
+            parts,
             &mut |rows| bar.set_position(rows),
-            &mut |asked, batch| match explored {
-                true => off_policy.add(asked, &name, batch),
+            &mut |question, batch| match explored {
+                true => off_policy.add(question, &name, batch),
                 false => Ok(()),
             },
         );
         bar.finish_and_clear();
-        Ok((log, swept?, off_policy))
+        Ok((swept?, off_policy))
     }
 
     /// The description, where there is one.
@@ -167,6 +180,11 @@ impl LogArgs {
             dataset: self.dataset.clone()?,
             data: self.data.clone(),
         })
+    }
+
+    /// What becomes of labels of candidates that were not shown.
+    pub(crate) fn unshown_labels(&self) -> UnshownLabels {
+        self.unshown.unshown_labels()
     }
 
     /// Places of the page, where they were given.
@@ -188,7 +206,7 @@ impl LogArgs {
 }
 
 impl DrawArgs {
-    /// As asked, with the default seed.
+    /// The draws, with the default seed.
     pub(crate) fn draws(&self) -> Draws {
         Draws {
             replicates: self.replicates,
@@ -235,7 +253,7 @@ fn load(folder: &Path, artefacts: &mut Vec<Artefact>) -> anyhow::Result<()> {
     folders.sort();
     anyhow::ensure!(
         !folders.is_empty(),
-        "{} is no model folder and holds none; `counterweight train` writes one",
+        "{} is not a model folder and contains none; `counterweight train` writes one",
         folder.display()
     );
     for folder in folders {
@@ -264,6 +282,10 @@ pub(crate) fn read_line(log: &Log, summary: &Summary) -> String {
         (summary.divided, "requests divided between parts"),
         (summary.incomplete, "requests ranked without an objective"),
         (summary.undealt, "rows beyond the last whole request"),
+        (
+            summary.unshown_labels,
+            "labels of candidates that were not shown",
+        ),
     ];
     let left_out: Vec<String> = left_out
         .into_iter()
@@ -273,6 +295,12 @@ pub(crate) fn read_line(log: &Log, summary: &Summary) -> String {
     if !left_out.is_empty() {
         text.push_str(&format!("\nleft out: {}", left_out.join(", ")));
     }
+    if summary.clamped > 0 {
+        text.push_str(&format!(
+            "\n{} logged probabilities lay at most 1e-5 outside [0, 1] and were clamped",
+            summary.clamped
+        ));
+    }
     for note in &summary.notes {
         text.push_str(&format!("\n{note}"));
     }
@@ -280,7 +308,7 @@ pub(crate) fn read_line(log: &Log, summary: &Summary) -> String {
 }
 
 /// Where the probabilities are from, and so what the weights are bound to.
-pub(crate) fn bound_line(objectives: &[counterweight_offline::Objective]) -> String {
+pub(crate) fn bound_line(objectives: &[counterweight_evaluation::Objective]) -> String {
     let each = objectives.iter().map(|objective| {
         let version = match (&objective.model, &objective.calibrator) {
             (Some(model), Some(calibrator)) => format!("{model} ({calibrator})"),

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use counterweight_offline::{
-    EstimateRow, OpeOptions, OpeReport, Policy, PolicyRow, estimate, write_ope_curves,
+use counterweight_evaluation::{
+    EstimateRow, OpeOptions, OpeReport, Policy, PolicyRow, check_curve_file, estimate,
+    write_ope_curves,
 };
 use serde_json::json;
 
@@ -22,24 +23,19 @@ pub(crate) struct Ope {
     #[command(flatten)]
     question: QuestionArgs,
     /// The policy that is judged.
-    #[arg(long, env = "COUNTERWEIGHT_POLICY", value_enum, default_value_t = PolicyName::Lambda)]
+    #[arg(long, value_enum, default_value_t = PolicyName::Lambda)]
     policy: PolicyName,
     /// The λ to judge [default: eleven over the range that was explored].
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_AT",
-        value_name = "LAMBDA",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "LAMBDA", value_delimiter = ',')]
     at: Vec<f64>,
     /// Level of the intervals.
-    #[arg(long, env = "COUNTERWEIGHT_LEVEL", default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95)]
     level: f64,
     /// Also write the whole curves over the range of λ that was explored to this .csv or .parquet file.
-    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Show estimates, too, that their weights refuse.
-    #[arg(long, env = "COUNTERWEIGHT_ANYWAY")]
+    #[arg(long)]
     anyway: bool,
 }
 
@@ -54,6 +50,9 @@ enum PolicyName {
 
 impl Ope {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        if let Some(out) = &self.out {
+            check_curve_file(out)?;
+        }
         let mut log = self.log.open()?;
         let bar = progress::rows(log.name());
         let policy = match self.policy {

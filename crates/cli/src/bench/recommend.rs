@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
-use counterweight_offline::{
-    Basis, Goal, Interval, Log, OffPolicy, Outcome, Recommendation, Recommended, Swept,
+use counterweight_evaluation::{
+    Basis, Goal, Interval, Log, OffPolicy, Outcome, Parts, Recommendation, Recommended, Swept,
+    check_goal,
 };
 use counterweight_ranking::symbol;
 use serde_json::json;
@@ -18,7 +19,7 @@ pub(crate) struct Recommend {
     #[command(flatten)]
     goal: GoalArgs,
     /// What gain and cost are counted in [default: outcomes where all are known, else off-policy estimates where λ was randomised].
-    #[arg(long, env = "COUNTERWEIGHT_BASIS", value_enum)]
+    #[arg(long, value_enum)]
     basis: Option<BasisName>,
     #[command(flatten)]
     log: LogArgs,
@@ -33,13 +34,13 @@ pub(crate) struct Recommend {
 #[group(multiple = false)]
 pub(crate) struct GoalArgs {
     /// Recommend the most engagement with a bait exposure of at most this share of the page.
-    #[arg(long, env = "COUNTERWEIGHT_BAIT_BUDGET", value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE")]
     bait_budget: Option<f64>,
     /// Recommend the least bait exposure with an engagement of at least this share of the page.
-    #[arg(long, env = "COUNTERWEIGHT_MIN_ENGAGEMENT", value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE")]
     min_engagement: Option<f64>,
     /// Recommend by the engagements that one bait avoided is worth.
-    #[arg(long, env = "COUNTERWEIGHT_EXCHANGE_RATE", value_name = "RATE")]
+    #[arg(long, value_name = "RATE")]
     exchange_rate: Option<f64>,
 }
 
@@ -64,9 +65,9 @@ pub(crate) enum BasisName {
 }
 
 impl BasisName {
-    /// What was asked for, else outcomes where all are known, else off-policy estimates where λ was randomised.
-    pub(crate) fn or_default(asked: Option<Self>, swept: &Swept, off_policy: &OffPolicy) -> Basis {
-        match asked {
+    /// The basis that was given, else outcomes where all are known, else off-policy estimates where λ was randomised.
+    pub(crate) fn or_default(given: Option<Self>, swept: &Swept, off_policy: &OffPolicy) -> Basis {
+        match given {
             Some(Self::Realised) => Basis::Realised,
             Some(Self::OffPolicy) => Basis::OffPolicy,
             Some(Self::Predicted) => Basis::Predicted,
@@ -83,9 +84,12 @@ impl Recommend {
             .goal()
             .context("no goal; give --bait-budget, --min-engagement or --exchange-rate")?;
         let explored = matches!(self.basis, None | Some(BasisName::OffPolicy));
-        let (log, swept, off_policy) = self.log.sweep(&self.question, explored)?;
-        let basis = BasisName::or_default(self.basis, &swept, &off_policy);
+        check_goal(goal)?;
         let draws = self.log.draws(&self.draws);
+        draws.check()?;
+        let mut log = self.log.open()?;
+        let (swept, off_policy) = LogArgs::sweep(&mut log, &self.question, Parts::All, explored)?;
+        let basis = BasisName::or_default(self.basis, &swept, &off_policy);
         let answer = Recommendation::new(&log, &swept, &off_policy, goal, basis, draws)?;
         let value = json!({
             "log": log.name(),
@@ -124,7 +128,7 @@ fn human(log: &Log, swept: &Swept, answer: &Recommendation) -> String {
         None => "",
     };
     format!(
-        "{read}\n\n{}\nOn the tune part weights from λ = {:.4} to {:.4} keep the limit and cannot be told from the best.\nOne {cost} avoided is valued at {:.4} {gain}: a candidate with 10 points more of P({cost}) needs {:.2} points more of P({gain}) to keep its place.\n\n{}\nBy {basis}; {:.0} % intervals over users; change is paired, from λ = {}.{kept}\nBound to {}: solve again when a model changes.\n\n{}",
+        "{read}\n\n{}\nOn the tune part weights from λ = {:.4} to {:.4} keep the limit and do not differ from the best by more than chance.\nOne {cost} avoided is valued at {:.4} {gain}: a candidate with 10 points more of P({cost}) needs {:.2} points more of P({gain}) to keep its place.\n\n{}\nBy {basis}; {:.0} % intervals over users; change is paired, from λ = {}.{kept}\nBound to {}: solve again when a model changes.\n\n{}",
         weights.join(", "),
         found.range.0,
         found.range.1,

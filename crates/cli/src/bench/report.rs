@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use counterweight_offline::{
-    Comparison, FrontReport, Gathered, Log, OffPolicy, OpeOptions, OpeReport, Part, Policy,
-    Recommendation, Source, Summary, Swept, estimate,
+use counterweight_evaluation::{
+    Comparison, FrontReport, Gathered, Log, OffPolicy, OpeOptions, OpeReport, Parts, Policy,
+    Recommendation, Source, Summary, Swept, check_goal, estimate,
 };
 use counterweight_report::{Asking, Report as Finished};
 use serde_json::json;
@@ -20,36 +20,37 @@ use super::{
     recommend::{BasisName, GoalArgs},
 };
 use crate::{
-    WrongUse,
-    output::{Output, line},
+    output::{Output, print_lines},
     progress,
-    train::How,
+    shell::shell_command,
+    train::TrainingFlags,
+    usage::WrongUse,
 };
 
-/// One report of a log: front, recommendation, calibration, an example, off-policy estimates, and two models against one where asked.
+/// One report of a log: front, recommendation, calibration, an example, off-policy estimates, and two models against one with --compare.
 #[derive(Args)]
 pub(crate) struct Report {
     /// The file to write; `-` is standard output.
-    #[arg(long, env = "COUNTERWEIGHT_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The form of the report.
-    #[arg(long, env = "COUNTERWEIGHT_FORMAT", value_enum, default_value_t = Format::Html)]
+    #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
     /// Also write every plot as an SVG file into this folder.
-    #[arg(long, env = "COUNTERWEIGHT_PLOTS", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
     #[command(flatten)]
     goal: GoalArgs,
     /// What gain and cost of the recommendation are counted in [default: as `bench recommend`].
-    #[arg(long, env = "COUNTERWEIGHT_BASIS", value_enum)]
+    #[arg(long, value_enum)]
     basis: Option<BasisName>,
     /// Also train and compare two models with one of the combined loss; needs --dataset.
-    #[arg(long, env = "COUNTERWEIGHT_COMPARE", requires = "dataset")]
+    #[arg(long, requires = "dataset")]
     compare: bool,
     #[command(flatten)]
     what: CompareArgs,
     /// Show off-policy estimates, too, that their weights refuse.
-    #[arg(long, env = "COUNTERWEIGHT_ANYWAY")]
+    #[arg(long)]
     anyway: bool,
     #[command(flatten)]
     log: LogArgs,
@@ -72,11 +73,16 @@ enum Format {
 
 impl Report {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
-        let comparison = self.comparison()?;
+        self.check()?;
         let log = self.log.open()?;
         let weighable = log.objectives().iter();
         let weighable = weighable.filter(|objective| objective.source != Source::None);
-        let report = if weighable.count() >= 2 {
+        let weighable = weighable.count() >= 2;
+        if weighable {
+            log.require(Parts::All)?;
+        }
+        let comparison = self.comparison()?;
+        let report = if weighable {
             self.weighed(log, comparison)?
         } else {
             self.estimated(log)?
@@ -90,7 +96,7 @@ impl Report {
             Format::Json => serde_json::to_string_pretty(&report)? + "\n",
         };
         if self.out == Path::new("-") {
-            return line(&text);
+            return print_lines(&text);
         }
         fs::write(&self.out, &text)
             .with_context(|| format!("cannot write {}", self.out.display()))?;
@@ -104,7 +110,27 @@ impl Report {
         })
     }
 
-    /// Two models against one, where asked. It trains models of its own, so it comes first: what it lacks is told at once.
+    /// Checks what needs no log.
+    fn check(&self) -> anyhow::Result<()> {
+        let folder = self
+            .out
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            bail!(
+                "cannot write {}: there is no folder {}",
+                self.out.display(),
+                folder.display()
+            );
+        }
+        self.log.draws(&self.draws).check()?;
+        if let Some(goal) = self.goal.goal() {
+            check_goal(goal)?;
+        }
+        Ok(())
+    }
+
+    /// Two models against one, with --compare. It comes before the log is read, since it fails early where something is missing.
     fn comparison(&self) -> anyhow::Result<Option<Comparison>> {
         if !self.compare {
             return Ok(None);
@@ -119,9 +145,10 @@ impl Report {
             objectives: [None, question.vary],
             k: self.log.k(),
             tune: self.log.tune(),
+            unshown_labels: self.log.unshown_labels(),
             discount: question.discount,
             draws: self.log.draws(&self.draws),
-            how: &How::default(),
+            how: &TrainingFlags::default(),
         };
         comparing.run().map(Some)
     }
@@ -134,10 +161,11 @@ impl Report {
         let swept = Swept::read(
             &mut log,
             &question,
+            Parts::All,
             &mut |rows| bar.set_position(rows),
-            &mut |asked, batch| {
+            &mut |question, batch| {
                 gathered.add(batch);
-                off_policy.add(asked, &name, batch)
+                off_policy.add(question, &name, batch)
             },
         );
         bar.finish_and_clear();
@@ -157,7 +185,7 @@ impl Report {
             }
             None => None,
         };
-        let front = FrontReport::new(&log, &swept, Part::Test, draws)?;
+        let front = FrontReport::new(&log, &swept, Parts::Test, draws)?;
         let estimates = match off_policy.is_usable() {
             true => Some(self.estimates(&mut log, Policy::Lambda(Vec::new()))?.0),
             false => None,
@@ -213,43 +241,8 @@ impl Report {
 
 fn asking() -> Asking {
     Asking {
-        made_by: command_line(std::env::args().skip(1)),
+        made_by: shell_command(&std::env::args().skip(1).collect::<Vec<_>>()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..Asking::default()
-    }
-}
-
-/// The command line, as a shell reads it.
-fn command_line(arguments: impl Iterator<Item = String>) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=+@".contains(c);
-    let quoted = arguments.map(|text| match !text.is_empty() && text.chars().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    });
-    let words: Vec<String> = std::iter::once("counterweight".to_owned())
-        .chain(quoted)
-        .collect();
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_line_is_one_that_a_shell_takes() {
-        let arguments = [
-            "bench",
-            "report",
-            "--log",
-            "a b/it's.csv",
-            "--weights",
-            "2:1,1:2",
-            "",
-        ];
-        assert_eq!(
-            command_line(arguments.into_iter().map(str::to_owned)),
-            "counterweight bench report --log 'a b/it'\\''s.csv' --weights 2:1,1:2 ''"
-        );
     }
 }

@@ -1,45 +1,48 @@
-//! What a change of the weights takes: a combiner of its own on this machine, its store on disk, and SetWeights over gRPC.
+//! Measures how long a change of weights takes: SetWeights over gRPC to a combiner of its own on
+//! this machine, with its store on disk.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use counterweight_combiner::{Config, Listeners, serve};
-use counterweight_offline::SetWeights;
+use counterweight_combiner::{Config, Listener, Listeners, serve};
+use counterweight_evaluation::SetWeights;
 use counterweight_proto::counterweight::v1::{
-    ObjectiveWeight, ProfileChange, SetWeightsRequest, weights_service_client::WeightsServiceClient,
+    Cause, ObjectiveWeight, ProfileChange, SetWeightsRequest,
+    weights_service_client::WeightsServiceClient,
 };
-use serde_json::Value;
+use serde_json::json;
 use tokio::sync::oneshot;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::{client::explain, runtime, serve::bind};
+use crate::{client::explain_status, runtime::runtime};
 
 /// Changes before any is timed.
 const WARM_UP: usize = 10;
 /// Changes that are timed.
 const CHANGES: usize = 200;
 
-/// Times changes of the second objective's weight, one after another. Each is answered when it is on disk and in force.
+/// Times changes of the second objective's weight, one after another. Each is answered once it is
+/// on disk and in force.
 pub(crate) fn measure([gained, avoided]: &[String; 2]) -> anyhow::Result<SetWeights> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
-    let text = format!(
-        "listen = \"127.0.0.1:0\"\n[store]\npath = \"weights.log\"\n{}{}[profile.default.weights]\n{} = 1.0\n{} = -1.0\n",
-        objective(gained),
-        objective(avoided),
-        Value::from(gained.as_str()),
-        Value::from(avoided.as_str()),
-    );
-    let config = Config::parse(&text, "the combiner that is timed", folder.path())?;
+    let objective = |name: &String| json!({ "name": name, "column": { "name": name } });
+    let text = toml::to_string(&json!({
+        "listen": "127.0.0.1:0",
+        "store": { "path": "weights.log" },
+        "objective": [objective(gained), objective(avoided)],
+        "profile": { "default": { "weights": { (gained): 1.0, (avoided): -1.0 } } },
+    }))?;
+    let config = Config::parse(&text, "the combiner to measure", folder.path())?;
     runtime()?.block_on(async {
-        let grpc = bind("127.0.0.1:0").await?;
-        let address = grpc.local_addr()?;
+        let grpc = Listener::bind("127.0.0.1:0").await?;
+        let address = grpc.address()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let listeners = Listeners {
             grpc,
             metrics: None,
         };
         let server = tokio::spawn(serve(config, listeners, async {
-            // An error means that whoever would say stop is gone, which is a stop too.
+            // An error means that the sender is gone, which is a stop, too.
             let _ = stopped.await;
         }));
         let times = changes(&format!("http://{address}"), avoided).await;
@@ -52,14 +55,9 @@ pub(crate) fn measure([gained, avoided]: &[String; 2]) -> anyhow::Result<SetWeig
             changes: times.len(),
             median: quantile(0.5),
             p99: quantile(0.99),
-            how: "SetWeights over gRPC on this machine, the store embedded, each entry synced to disk and in force before its answer".to_owned(),
+            how: "SetWeights over gRPC on this machine with the embedded store; each entry is on disk and in force before its answer".to_owned(),
         })
     })
-}
-
-fn objective(name: &str) -> String {
-    let name = Value::from(name);
-    format!("[[objective]]\nname = {name}\n[objective.column]\nname = {name}\n")
 }
 
 async fn changes(url: &str, avoided: &str) -> anyhow::Result<Vec<Duration>> {
@@ -67,7 +65,7 @@ async fn changes(url: &str, avoided: &str) -> anyhow::Result<Vec<Duration>> {
         .tcp_nodelay(true)
         .connect()
         .await
-        .context("cannot reach the combiner that is timed")?;
+        .context("cannot reach the combiner to measure")?;
     let mut client = WeightsServiceClient::new(channel);
     let mut times = Vec::with_capacity(CHANGES);
     for change in 0..WARM_UP + CHANGES {
@@ -80,15 +78,18 @@ async fn changes(url: &str, avoided: &str) -> anyhow::Result<Vec<Duration>> {
                 }],
                 ..ProfileChange::default()
             }],
-            author: "bench compare".to_owned(),
-            reason: "timing".to_owned(),
+            cause: Some(Cause {
+                author: "bench compare".to_owned(),
+                reason: "timing".to_owned(),
+                ..Cause::default()
+            }),
             ..SetWeightsRequest::default()
         };
         let begun = Instant::now();
         client
             .set_weights(request)
             .await
-            .map_err(|status| explain(&status))?;
+            .map_err(|status| explain_status(&status))?;
         if change >= WARM_UP {
             times.push(begun.elapsed());
         }
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_change_is_timed_on_a_real_store() {
-        let names = ["engagement", "a \"second\""].map(str::to_owned);
+        let names = ["engagement", "a \"second\" \u{301}\u{7f}"].map(str::to_owned);
         let timed = measure(&names).unwrap();
         assert_eq!(timed.changes, CHANGES);
         assert!(timed.median > 0.0 && timed.median <= timed.p99);

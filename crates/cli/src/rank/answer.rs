@@ -1,15 +1,16 @@
-//! A ranking for people and for programs: the candidates with their scores explained, and under what they were ranked.
+//! A ranking for people and for programs: the candidates with their scores explained, and the
+//! weights that ranked them.
 
 use std::collections::HashMap;
 
-use counterweight_proto::counterweight::v1::{ObjectiveInEffect, RankResponse, WeightRange};
+use counterweight_proto::{
+    counterweight::v1::{ObjectiveInEffect, RankResponse, WeightRange},
+    to_json,
+};
 use counterweight_ranking::symbol;
 use serde_json::{Value, json};
 
-use crate::{
-    draw::{draw_json, draw_text},
-    output::{finite, table},
-};
+use crate::{draw_text::draw_text, output::table};
 
 /// The column that is printed beside each candidate: its name, and its text by id.
 pub(super) type Shown<'a> = (&'a str, HashMap<&'a str, String>);
@@ -24,8 +25,11 @@ pub(super) fn answer_table(answer: &RankResponse, shown: Option<&Shown<'_>>) -> 
         header.push(format!("{}·P", symbol(position)));
     }
     // Ranges are there only where they were asked for.
-    let stays = answer.candidates.iter().any(|one| !one.stays.is_empty());
-    if stays {
+    let with_ranges = answer
+        .candidates
+        .iter()
+        .any(|one| !one.page_ranges.is_empty());
+    if with_ranges {
         let objectives = 0..answer.objectives.len();
         header.extend(objectives.map(|at| format!("stays for {}", symbol(at))));
     }
@@ -46,7 +50,7 @@ pub(super) fn answer_table(answer: &RankResponse, shown: Option<&Shown<'_>>) -> 
                 row.push(format!("{probability:.4}"));
                 row.push(format!("{contribution:+.4}"));
             }
-            row.extend(candidate.stays.iter().map(range_text));
+            row.extend(candidate.page_ranges.iter().map(range_text));
             row
         });
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
@@ -56,7 +60,7 @@ pub(super) fn answer_table(answer: &RankResponse, shown: Option<&Shown<'_>>) -> 
     text
 }
 
-/// Under what the candidates were ranked.
+/// The weights that the candidates were ranked with, and what else applied.
 fn footer(answer: &RankResponse) -> String {
     let sum: Vec<String> = answer
         .objectives
@@ -95,7 +99,7 @@ fn footer(answer: &RankResponse) -> String {
         ));
     }
     if answer.weights_stale {
-        text.push_str("\nthe weights store is out of reach; these are the last known good weights");
+        text.push_str("\nthe combiner cannot reach its weights store; these are the last weights that it knows");
     }
     text
 }
@@ -103,19 +107,20 @@ fn footer(answer: &RankResponse) -> String {
 /// How far each weight may move before the page changes.
 fn stable_text(objectives: &[ObjectiveInEffect]) -> Option<String> {
     let ranges = objectives.iter().enumerate().filter_map(|(at, objective)| {
-        let range = objective.stable.as_ref()?;
+        let range = objective.page_range.as_ref()?;
         Some(format!("{} {}", symbol(at), range_text(range)))
     });
     let ranges: Vec<String> = ranges.collect();
     (!ranges.is_empty()).then(|| {
         format!(
-            "this page stays as it is for {} (one weight moved, the others held)",
+            "this page stays the same for {} (one weight moved, the others fixed)",
             ranges.join(", ")
         )
     })
 }
 
-/// A range with four decimals, rounded inward; with all of them where four would leave nothing of it.
+/// A range with four decimals, rounded inward; with all of them where four would leave nothing of
+/// it.
 fn range_text(range: &WeightRange) -> String {
     const SCALE: f64 = 1e4;
     let (low, high) = (range.low, range.high);
@@ -134,10 +139,6 @@ fn range_text(range: &WeightRange) -> String {
     format!("{} … {}", end(low), end(high))
 }
 
-fn range_json(range: &WeightRange) -> Value {
-    json!({ "low": finite(range.low), "high": finite(range.high) })
-}
-
 /// The head of a long text.
 fn cut(text: &str) -> String {
     const WIDTH: usize = 48;
@@ -147,61 +148,19 @@ fn cut(text: &str) -> String {
     text.chars().take(WIDTH - 1).chain(['…']).collect()
 }
 
-pub(super) fn answer_json(answer: &RankResponse, shown: Option<&Shown<'_>>) -> Value {
-    let candidates: Vec<Value> = answer
-        .candidates
-        .iter()
-        .enumerate()
-        .map(|(rank, candidate)| {
-            let mut value = json!({
-                "rank": rank + 1,
-                "id": candidate.id,
-                "score": candidate.score,
-                "probabilities": candidate.probabilities,
-                "contributions": candidate.contributions,
-            });
-            if let Some((name, text)) = shown {
-                value[*name] = json!(text.get(candidate.id.as_str()));
-            }
-            if !candidate.stays.is_empty() {
-                value["stays"] = candidate.stays.iter().map(range_json).collect();
-            }
-            value
-        })
-        .collect();
-    let objectives: Vec<Value> = answer
-        .objectives
-        .iter()
-        .map(|objective| {
-            let mut value = json!({
-                "name": objective.name,
-                "weight": objective.weight,
-                "model_version": objective.model_version,
-                "calibrator": objective.calibrator,
-            });
-            if let Some(stable) = &objective.stable {
-                value["stable"] = range_json(stable);
-            }
-            value
-        })
-        .collect();
-    let degraded: Vec<Value> = answer
-        .degraded
-        .iter()
-        .map(|degraded| json!({ "objective": degraded.objective, "reason": degraded.reason }))
-        .collect();
-    json!({
-        "request_id": answer.request_id,
-        "profile": answer.profile,
-        "revision": answer.revision,
-        "segment": answer.segment,
-        "arm": answer.arm,
-        "draw": answer.draw.as_ref().map(draw_json),
-        "weights_stale": answer.weights_stale,
-        "objectives": objectives,
-        "degraded": degraded,
-        "candidates": candidates,
-    })
+/// The response, with the column that is printed beside each candidate.
+pub(super) fn answer_json(
+    answer: &RankResponse,
+    shown: Option<&Shown<'_>>,
+) -> Result<Value, serde_json::Error> {
+    let mut value = to_json(answer)?;
+    if let (Some((name, text)), Some(candidates)) = (shown, value["candidates"].as_array_mut()) {
+        for (candidate, ranked) in candidates.iter_mut().zip(&answer.candidates) {
+            // Under a key of its own: a column may be called `score`.
+            candidate["shown"] = json!({ *name: text.get(ranked.id.as_str()) });
+        }
+    }
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -1,28 +1,39 @@
-//! What every change of one profile takes on the command line, and how it is sent: read, change, write under compare-and-set; or only previewed.
+//! A change of one profile: the flags that every such command has, and how the change is sent: read
+//! the profile, build the change, write it only if the profile has not moved meanwhile.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::{ProfileChange, ProfileWeights, SetWeightsRequest};
+use counterweight_proto::{
+    counterweight::v1::{
+        GetRevisionRequest, GetRevisionResponse, ProfileChange, ProfileWeights, SetWeightsRequest,
+    },
+    to_json,
+};
 use serde_json::{Value, json};
 
-use super::{Client, Writer, connect, current, previewed::preview, show::profile_json};
+use super::{
+    preview_text::print_preview,
+    session::{Client, Writer, connect, read_profile},
+};
 use crate::{
-    client::{Combiner, explain},
+    client::{Combiner, explain_status},
     output::Output,
 };
 
 /// Which profile is changed, and under what conditions.
 #[derive(Args)]
-pub(super) struct Change {
+pub(super) struct ChangeFlags {
     /// The profile to change.
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE", default_value = "default")]
+    #[arg(long, default_value = "default")]
     profile: String,
-    /// Change only if the profile is still at this revision; 0 is the configured default [default: the revision seen when the command starts].
-    #[arg(long, env = "COUNTERWEIGHT_EXPECT", value_name = "REVISION")]
+    /// Change only if the profile is still at this revision; 0 is the configured default
+    /// [default: the revision seen when the command starts].
+    #[arg(long, value_name = "REVISION")]
     expect: Option<u64>,
-    /// Pass the bounds; the history says so.
+    /// Apply it even if it breaks the configured bounds; the history says so.
     #[arg(long)]
     force: bool,
-    /// Only show what it would do to the recent requests, as `weights preview` does; nothing is changed.
+    /// Only show what it would do to the recent requests, as `weights preview` does; nothing is
+    /// changed.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -31,92 +42,118 @@ pub(super) struct Change {
     combiner: Combiner,
 }
 
-/// A profile as it was seen, and who is about to change it.
-pub(super) struct Begun {
-    client: Client,
-    change: Change,
-    /// The profile before the change.
-    pub(super) before: ProfileWeights,
-}
-
 /// A change that is durable and in force.
 pub(super) struct Changed {
     revision: u64,
     hash: String,
+    /// The profile before the change.
     pub(super) before: ProfileWeights,
     /// The profile after the change.
     pub(super) after: ProfileWeights,
 }
 
-impl Change {
-    /// Reads the profile as it stands.
-    pub(super) async fn begin(self) -> anyhow::Result<Begun> {
-        let mut client = connect(&self.combiner).await?;
-        let before = current(&mut client, &self.profile).await?;
-        Ok(Begun {
-            client,
-            change: self,
-            before,
-        })
-    }
-}
-
-impl Begun {
-    /// Makes the change and prints what was done, as `say` tells it: in words for people, and as further keys of the JSON. A change by someone
-    /// else since the profile was read is ABORTED.
+impl ChangeFlags {
+    /// Makes the change that `build` makes of the profile as it stands, and prints what was done:
+    /// `describe` gives words for people, and further keys of the JSON.
+    ///
+    /// `command` is what was typed, for repeats under one idempotency key. If someone else changed
+    /// the profile since it was read, the combiner answers ABORTED.
     pub(super) async fn apply(
-        mut self,
-        change: ProfileChange,
+        self,
+        command: &Value,
         output: Output,
-        say: impl FnOnce(&Changed) -> anyhow::Result<(String, Value)>,
+        build: impl FnOnce(&ProfileWeights) -> anyhow::Result<ProfileChange>,
+        describe: impl FnOnce(&Changed) -> anyhow::Result<(String, Value)>,
     ) -> anyhow::Result<()> {
-        let change = ProfileChange {
-            profile: self.change.profile,
-            expected_revision: Some(self.change.expect.unwrap_or(self.before.revision)),
-            ..change
-        };
-        if self.change.dry_run {
-            return preview(&mut self.client, change, 0, output).await;
+        let command = json!([command, self.profile, self.expect, self.force]);
+        let mut client = connect(&self.combiner).await?;
+        let before = read_profile(&mut client, &self.profile).await?;
+        // After the profile was read: a first call that lands in between is then found here or by
+        // the combiner.
+        if let Some(first) = self.first_change(&mut client, &command).await? {
+            let (words, more) = describe(&first)?;
+            return first.print(output, &words, more);
         }
-        let cause = self.change.writer.cause();
+        let change = ProfileChange {
+            profile: self.profile,
+            expected_revision: Some(self.expect.unwrap_or(before.revision)),
+            ..build(&before)?
+        };
+        if self.dry_run {
+            return print_preview(&mut client, change, 0, output).await;
+        }
         let request = SetWeightsRequest {
             changes: vec![change],
-            author: cause.author,
-            reason: cause.reason,
-            idempotency_key: cause.idempotency_key,
-            force: self.change.force,
+            cause: Some(self.writer.cause(&command)),
+            force: self.force,
         };
-        let answer = self
-            .client
-            .set_weights(request)
-            .await
-            .map_err(|status| explain(&status))?
+        let answer = client.set_weights(request).await;
+        let answer = answer
+            .map_err(|status| explain_status(&status))?
             .into_inner();
+        let entry = answer.entry.unwrap_or_default();
         let changed = Changed {
-            revision: answer.revision,
-            hash: answer.hash,
-            before: self.before,
-            after: answer.profiles.into_iter().next().unwrap_or_default(),
+            revision: entry.revision,
+            hash: entry.hash,
+            before,
+            after: entry.profiles.into_iter().next().unwrap_or_default(),
         };
-        let (words, more) = say(&changed)?;
+        let (words, more) = describe(&changed)?;
         changed.print(output, &words, more)
+    }
+
+    /// What the same command did earlier under the key that was given, if it did.
+    async fn first_change(
+        &self,
+        client: &mut Client,
+        command: &Value,
+    ) -> anyhow::Result<Option<Changed>> {
+        let Some(key) = self
+            .writer
+            .idempotency_key
+            .as_ref()
+            .filter(|_| !self.dry_run)
+        else {
+            return Ok(None);
+        };
+        let request = GetRevisionRequest {
+            idempotency_key: key.clone(),
+            intent: self.writer.intent(command),
+            ..GetRevisionRequest::default()
+        };
+        let answer = client.get_revision(request).await;
+        let found = answer
+            .map_err(|status| explain_status(&status))?
+            .into_inner();
+        Ok(Changed::from_revision(found))
     }
 }
 
 impl Changed {
+    /// The change of the one profile that an entry holds; none where there is no entry.
+    fn from_revision(found: GetRevisionResponse) -> Option<Self> {
+        let entry = found.entry?;
+        Some(Self {
+            revision: entry.revision,
+            hash: entry.hash,
+            before: found.before.into_iter().next().unwrap_or_default(),
+            after: entry.profiles.into_iter().next().unwrap_or_default(),
+        })
+    }
+
     fn print(&self, output: Output, words: &str, more: Value) -> anyhow::Result<()> {
         let mut value = json!({
             "revision": self.revision,
             "hash": self.hash,
-            "before": profile_json(&self.before),
-            "profiles": [profile_json(&self.after)],
+            "before": to_json(&self.before)?,
+            "profiles": [to_json(&self.after)?],
         });
         if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
             value.extend(more);
         }
         output.print(&value, |_| {
             let stopped = match (&self.before.ramp, &self.after.ramp) {
-                (Some(_), None) => "\nthe ramp that ran here is stopped where it was",
+                (Some(_), None) => "\nthe ramp that was running is stopped where it was",
                 _ => "",
             };
             format!(

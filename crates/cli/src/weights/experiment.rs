@@ -1,80 +1,84 @@
 //! `weights experiment`: units divided into arms that get weights of their own.
 
 use clap::{Args, Subcommand};
-use counterweight_proto::counterweight::v1::{
-    Arm, Experiment as Running, ExperimentList, ProfileChange,
+use counterweight_proto::{
+    counterweight::v1::{
+        Arm, Experiment as Running, ExperimentList, ProfileChange, ProfileWeights,
+    },
+    to_json,
 };
 use serde_json::{Value, json};
 
 use super::{
-    Shown,
-    audience::{differing, experiment_json},
-    change::{Begun, Change, Changed},
-    named, position,
-    share::{BUCKETS, WrittenArm, arm, moved, percent, share},
+    arms::{BUCKETS, TypedArm, moved_buckets, parse_arm, parse_share, percent},
+    audience_text::replaced_weights,
+    change::{ChangeFlags, Changed},
+    session::{ProfileFilter, resolve_weights},
 };
 use crate::{
-    WrongUse,
     output::{Output, table},
+    usage::{WrongUse, position},
 };
 
-/// Divide units into arms that get weights of their own.
+/// Divide units (usually users) into arms that get weights of their own.
 #[derive(Subcommand)]
 pub(crate) enum Experiment {
     /// Start an experiment.
     Start(Start),
-    /// Change the shares of a running experiment; as few units as can be change their arm.
+    /// Change the shares of a running experiment; as few units as possible change their arm.
     Shares(Shares),
-    /// Stop an experiment: all units get the profile's weights again.
+    /// Stop an experiment; all units get the weights of the profile again.
     Stop(Stop),
-    /// List the experiments in the order in which they are tried.
+    /// List the experiments in their order: the first that has an arm for the unit applies.
     List(List),
 }
 
 /// Start an experiment.
 #[derive(Args)]
 pub(crate) struct Start {
-    /// Its name.
+    /// The name of the experiment.
     name: String,
-    /// An arm with its share of the units and the weights that differ, as control=5% or gentle=5%:beta=-0.2,alpha=1; at least one. Shares are multiples of 0.01 %.
-    #[arg(long = "arm", required = true, value_name = "ARM=SHARE[:OBJECTIVE=WEIGHT,...]", value_parser = arm)]
-    arms: Vec<WrittenArm>,
-    /// Only requests of this segment take part.
+    /// An arm with its share of the units and the weights that differ, as control=5% or
+    /// gentle=5%:beta=-0.2,alpha=1; at least one. Shares are multiples of 0.01 %.
+    #[arg(long = "arm", required = true, value_name = "ARM=SHARE[:OBJECTIVE=WEIGHT,...]", value_parser = parse_arm)]
+    arms: Vec<TypedArm>,
+    /// Only requests of this segment take part [default: all of the profile].
     #[arg(long, default_value = "", hide_default_value = true)]
     segment: String,
-    /// What the units are hashed with; experiments of one salt divide them alike [default: a new one].
+    /// The salt of the hash that divides the units; experiments with the same salt divide them in
+    /// the same way [default: a new one].
     #[arg(long, default_value = "", hide_default_value = true)]
     salt: String,
     #[command(flatten)]
-    change: Change,
+    change: ChangeFlags,
 }
 
-/// Change the shares of a running experiment; as few units as can be change their arm.
+/// Change the shares of a running experiment; as few units as possible change their arm.
 #[derive(Args)]
 pub(crate) struct Shares {
-    /// Its name.
+    /// The name of the experiment.
     name: String,
-    /// New shares, as control=10%; multiples of 0.01 %. Arms that are not named keep theirs.
-    #[arg(required = true, value_name = "ARM=SHARE", value_parser = share)]
+    /// New shares, as control=10%, in multiples of 0.01 %; arms that are not named keep theirs.
+    #[arg(required = true, value_name = "ARM=SHARE", value_parser = parse_share)]
     shares: Vec<(String, u32)>,
     #[command(flatten)]
-    change: Change,
+    change: ChangeFlags,
 }
 
-/// Stop an experiment: all units get the profile's weights again.
+/// Stop an experiment; all units get the weights of the profile again.
 #[derive(Args)]
 pub(crate) struct Stop {
-    /// Its name.
+    /// The name of the experiment.
     name: String,
     #[command(flatten)]
-    change: Change,
+    change: ChangeFlags,
 }
 
-/// List the experiments in the order in which they are tried.
+/// List the experiments in their order: the first that has an arm for the unit applies.
 #[derive(Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    shown: Shown,
+    filter: ProfileFilter,
 }
 
 impl Experiment {
@@ -90,101 +94,113 @@ impl Experiment {
 
 impl Start {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        fits(self.arms.iter().map(|arm| arm.buckets))?;
-        let begun = self.change.begin().await?;
-        let mut experiments = running(&begun);
-        if experiments.iter().any(|own| own.name == self.name) {
-            return Err(WrongUse(format!(
-                "experiment {name} runs already; `weights experiment shares {name}` changes its shares, `weights experiment stop {name}` stops it",
-                name = self.name
-            ))
-            .into());
-        }
-        let arms: anyhow::Result<Vec<Arm>> = self
-            .arms
-            .iter()
-            .map(|arm| {
+        check_total(self.arms.iter().map(|arm| arm.buckets))?;
+        let name = &self.name;
+        let command = json!(["experiment start", name, self.arms, self.segment, self.salt]);
+        let build = |before: &ProfileWeights| {
+            let mut experiments = running_experiments(before);
+            if experiments.iter().any(|own| own.name == *name) {
+                return Err(WrongUse(format!(
+                    "experiment {name} is running already; `weights experiment shares {name}` changes its shares, `weights experiment stop {name}` stops it"
+                ))
+                .into());
+            }
+            let arm = |arm: &TypedArm| -> anyhow::Result<Arm> {
                 Ok(Arm {
                     name: arm.name.clone(),
                     buckets: arm.buckets,
-                    weights: named(&arm.weights, &begun.before)?,
+                    weights: resolve_weights(&arm.weights, before)?,
                 })
-            })
-            .collect();
-        experiments.push(Running {
-            name: self.name.clone(),
-            salt: self.salt,
-            segment: self.segment,
-            arms: arms?,
-            buckets: Vec::new(),
-        });
-        let say = |changed: &Changed| {
-            let arms = arms_text(changed, &self.name)?;
-            Ok((format!("experiment {} runs: {arms}", self.name), json!({})))
+            };
+            experiments.push(Running {
+                name: name.clone(),
+                salt: self.salt.clone(),
+                segment: self.segment.clone(),
+                arms: self.arms.iter().map(arm).collect::<Result<_, _>>()?,
+                buckets: Vec::new(),
+            });
+            Ok(replace_experiments(experiments))
         };
-        begun.apply(replaced(experiments), output, say).await
+        let describe = |changed: &Changed| {
+            let arms = arms_text(&changed.after, name)?;
+            Ok((format!("experiment {name} is running: {arms}"), json!({})))
+        };
+        self.change.apply(&command, output, build, describe).await
     }
 }
 
 impl Shares {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let begun = self.change.begin().await?;
-        let mut experiments = running(&begun);
-        let at = find(&experiments, &self.name)?;
-        let arms = &mut experiments[at].arms;
-        for (before, (name, buckets)) in self.shares.iter().enumerate() {
-            if self.shares[..before].iter().any(|(other, _)| other == name) {
-                return Err(WrongUse(format!("the share of {name} is given twice")).into());
-            }
-            let own = position("arm", name, arms.iter().map(|arm| arm.name.as_str()))?;
-            arms[own].buckets = *buckets;
-        }
-        fits(arms.iter().map(|arm| arm.buckets))?;
-        let say = |changed: &Changed| {
-            let of = |experiments: &[Running]| {
-                find(experiments, &self.name).map(|at| experiments[at].clone())
-            };
-            let moved = moved(
-                &of(&changed.before.experiments)?,
-                &of(&changed.after.experiments)?,
-            );
+        let name = &self.name;
+        let command = json!(["experiment shares", name, self.shares]);
+        let build = |before: &ProfileWeights| {
+            let mut experiments = running_experiments(before);
+            let position = find(&experiments, name)?;
+            let arms = &mut experiments[position].arms;
+            set_shares(arms, &self.shares)?;
+            check_total(arms.iter().map(|arm| arm.buckets))?;
+            Ok(replace_experiments(experiments))
+        };
+        let describe = |changed: &Changed| {
+            let (before, after) = (&changed.before.experiments, &changed.after.experiments);
+            let moved = moved_buckets(&before[find(before, name)?], &after[find(after, name)?]);
             let words = format!(
-                "experiment {}: {}\n{moved} of {BUCKETS} buckets of units have another arm than before, all others the one they had",
-                self.name,
-                arms_text(changed, &self.name)?
+                "experiment {name}: {}\n{moved} of {BUCKETS} buckets of units changed their arm, all others kept theirs",
+                arms_text(&changed.after, name)?
             );
             Ok((words, json!({ "moved_buckets": moved })))
         };
-        begun.apply(replaced(experiments), output, say).await
+        self.change.apply(&command, output, build, describe).await
     }
+}
+
+/// Gives the named arms their new shares.
+fn set_shares(arms: &mut [Arm], shares: &[(String, u32)]) -> Result<(), WrongUse> {
+    for (number, (name, buckets)) in shares.iter().enumerate() {
+        if shares[..number].iter().any(|(other, _)| other == name) {
+            return Err(WrongUse(format!("the share of {name} is given twice")));
+        }
+        let own = position("arm", name, arms.iter().map(|arm| arm.name.as_str()))?;
+        arms[own].buckets = *buckets;
+    }
+    Ok(())
 }
 
 impl Stop {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let begun = self.change.begin().await?;
-        let mut experiments = running(&begun);
-        experiments.remove(find(&experiments, &self.name)?);
-        let words = format!("experiment {} is stopped", self.name);
-        let say = |_: &Changed| Ok((words, json!({})));
-        begun.apply(replaced(experiments), output, say).await
+        let command = json!(["experiment stop", self.name]);
+        let build = |before: &ProfileWeights| {
+            let mut experiments = running_experiments(before);
+            experiments.remove(find(&experiments, &self.name)?);
+            Ok(replace_experiments(experiments))
+        };
+        let describe = |_: &Changed| {
+            let words = format!("experiment {} is stopped", self.name);
+            Ok((words, json!({})))
+        };
+        self.change.apply(&command, output, build, describe).await
     }
 }
 
 impl List {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let profiles = self.shown.read().await?.profiles;
-        let value: Vec<Value> = profiles
+        let profiles = self.filter.read().await?.profiles;
+        let value: Result<Vec<Value>, serde_json::Error> = profiles
             .iter()
             .map(|profile| {
-                let experiments = profile.experiments.iter().map(experiment_json);
-                json!({
+                let experiments: Vec<Value> = profile
+                    .experiments
+                    .iter()
+                    .map(to_json)
+                    .collect::<Result<_, _>>()?;
+                Ok(json!({
                     "profile": profile.profile,
                     "revision": profile.revision,
-                    "experiments": experiments.collect::<Vec<_>>(),
-                })
+                    "experiments": experiments,
+                }))
             })
             .collect();
-        output.print(&value, |_| {
+        output.print(&value?, |_| {
             let rows = profiles.iter().flat_map(|profile| {
                 profile.experiments.iter().flat_map(|experiment| {
                     experiment.arms.iter().map(|arm| {
@@ -193,7 +209,7 @@ impl List {
                             experiment.name.clone(),
                             experiment.segment.clone(),
                             arm.name.clone(),
-                            differing(&arm.weights, profile),
+                            replaced_weights(&arm.weights, profile),
                             experiment.salt.clone(),
                             percent(arm.buckets),
                         ]
@@ -202,7 +218,8 @@ impl List {
             });
             let rows: Vec<[String; 7]> = rows.collect();
             if rows.is_empty() {
-                return "no experiment runs; `weights experiment start` starts one".to_owned();
+                return "no experiment is running; `weights experiment start` starts one"
+                    .to_owned();
             }
             let header = [
                 "profile",
@@ -218,14 +235,15 @@ impl List {
     }
 }
 
-/// The experiments as they run, to be sent again: their tables are the combiner's.
-fn running(begun: &Begun) -> Vec<Running> {
-    let mut experiments = begun.before.experiments.clone();
+/// The experiments of a profile, to be sent again: their tables of buckets are the combiner's.
+fn running_experiments(profile: &ProfileWeights) -> Vec<Running> {
+    let mut experiments = profile.experiments.clone();
     experiments.iter_mut().for_each(|own| own.buckets.clear());
     experiments
 }
 
-fn replaced(experiments: Vec<Running>) -> ProfileChange {
+/// A change that replaces the list of experiments.
+fn replace_experiments(experiments: Vec<Running>) -> ProfileChange {
     ProfileChange {
         experiments: Some(ExperimentList { experiments }),
         ..ProfileChange::default()
@@ -237,21 +255,21 @@ fn find(experiments: &[Running], name: &str) -> Result<usize, WrongUse> {
     position("experiment", name, names)
 }
 
-/// All arms together have no more than all units.
-fn fits(buckets: impl Iterator<Item = u32>) -> Result<(), WrongUse> {
+/// Refuses arms that have more than all units between them.
+fn check_total(buckets: impl Iterator<Item = u32>) -> Result<(), WrongUse> {
     match buckets.sum::<u32>() {
         all if all > BUCKETS => Err(WrongUse(format!(
-            "the arms take {} of the units, more than all",
+            "the arms have {} of the units between them, more than all",
             percent(all)
         ))),
         _ => Ok(()),
     }
 }
 
-fn arms_text(changed: &Changed, name: &str) -> anyhow::Result<String> {
-    let experiment = &changed.after.experiments[find(&changed.after.experiments, name)?];
+fn arms_text(profile: &ProfileWeights, name: &str) -> anyhow::Result<String> {
+    let experiment = &profile.experiments[find(&profile.experiments, name)?];
     let arms = experiment.arms.iter().map(|arm| {
-        let weights = differing(&arm.weights, &changed.after);
+        let weights = replaced_weights(&arm.weights, profile);
         format!("{} {} → {weights}", arm.name, percent(arm.buckets))
     });
     Ok(arms.collect::<Vec<_>>().join("; "))

@@ -1,48 +1,34 @@
 //! `weights explain`: which weights a request would get, and why.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::{
-    Attribute, ExplainWeightsRequest, ExplainWeightsResponse, Verdict,
+use counterweight_proto::{
+    counterweight::v1::{Attribute, ExplainWeightsRequest, ExplainWeightsResponse, Verdict},
+    to_json,
 };
-use serde_json::{Value, json};
 
-use super::{
-    audience::attribute_json,
-    condition::attribute,
-    connect,
-    show::{weights_json, weights_line},
-};
+use super::{session::connect, text::weights_line};
 use crate::{
-    client::{Combiner, explain},
-    draw::{draw_json, draw_text},
+    client::{Combiner, explain_status},
+    condition::parse_attribute,
+    draw_text::draw_text,
     output::{Output, table},
 };
 
-/// Tell which segment, arm and weights a request would get, and why.
+/// Show which segment, arm and weights a request would get, and why.
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// What is known of the request, as user_country=DE. A value that reads as a number is one, true and false are 1 and 0, and "1" in double quotes is text.
-    #[arg(value_name = "ATTRIBUTE=VALUE", value_parser = attribute)]
+    /// Attributes of the request, as user_country=DE. A value in digits is a number, true and false
+    /// are 1 and 0, and "1" in double quotes is text.
+    #[arg(value_name = "ATTRIBUTE=VALUE", value_parser = parse_attribute)]
     attributes: Vec<Attribute>,
-    /// The unit of experiments, usually a user id [default: none, and so in no experiment].
-    #[arg(
-        long,
-        alias = "unit-id",
-        env = "COUNTERWEIGHT_UNIT_ID",
-        default_value = "",
-        hide_default_value = true
-    )]
+    /// The unit of experiments, usually a user id [default: none, which is in no experiment].
+    #[arg(long, alias = "unit-id", default_value = "", hide_default_value = true)]
     unit: String,
-    /// The request's id, from which the draw of an exploring profile follows [default: none is drawn].
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_REQUEST_ID",
-        default_value = "",
-        hide_default_value = true
-    )]
+    /// The request id, which decides the draw where a profile explores [default: nothing is drawn].
+    #[arg(long, default_value = "", hide_default_value = true)]
     request_id: String,
-    /// The profile that the request is ranked for.
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE", default_value = "default")]
+    /// The profile that the request asks for.
+    #[arg(long, default_value = "default")]
     profile: String,
     #[command(flatten)]
     combiner: Combiner,
@@ -57,18 +43,17 @@ impl Explain {
             request_id: self.request_id,
             attributes: self.attributes,
         };
-        let answer = client
-            .explain_weights(request.clone())
-            .await
-            .map_err(|status| explain(&status))?
+        let answer = client.explain_weights(request).await;
+        let answer = answer
+            .map_err(|status| explain_status(&status))?
             .into_inner();
-        output.print(&answer_json(&request, &answer), |_| human(&answer))
+        output.print(&to_json(&answer)?, |_| answer_text(&answer))
     }
 }
 
-fn human(answer: &ExplainWeightsResponse) -> String {
+fn answer_text(answer: &ExplainWeightsResponse) -> String {
     let from = match (answer.segment.as_str(), answer.arm.as_str()) {
-        ("", "") => "the profile's own".to_owned(),
+        ("", "") => "of the profile".to_owned(),
         (segment, "") => format!("of segment {segment}"),
         ("", arm) => format!("of arm {arm}"),
         (segment, arm) => format!("of segment {segment} and arm {arm}"),
@@ -105,33 +90,4 @@ fn human(answer: &ExplainWeightsResponse) -> String {
         text.push_str(&format!("\nexploration: {}", answer.exploration));
     }
     text
-}
-
-fn answer_json(request: &ExplainWeightsRequest, answer: &ExplainWeightsResponse) -> Value {
-    let verdicts = |verdicts: &[Verdict]| -> Vec<Value> {
-        let each = verdicts.iter().map(|verdict| {
-            json!({
-                "name": verdict.name,
-                "applies": verdict.applies,
-                "reason": verdict.reason,
-                "bucket": verdict.bucket,
-            })
-        });
-        each.collect()
-    };
-    json!({
-        "profile": answer.profile,
-        "revision": answer.revision,
-        "unit": request.unit_id,
-        "request_id": request.request_id,
-        "attributes": request.attributes.iter().map(attribute_json).collect::<Vec<_>>(),
-        "profile_weights": weights_json(&answer.profile_weights),
-        "weights": weights_json(&answer.weights),
-        "segment": answer.segment,
-        "arm": answer.arm,
-        "draw": answer.draw.as_ref().map(draw_json),
-        "segments": verdicts(&answer.segments),
-        "experiments": verdicts(&answer.experiments),
-        "exploration": answer.exploration,
-    })
 }

@@ -1,31 +1,31 @@
-//! `weights explore`: the second objective's weight is drawn for every request, so that a log tells what other weights bring.
+//! `weights explore`: draws the second objective's weight for every request, so that a log shows
+//! what other weights do.
 
 use clap::{Args, ValueEnum};
 use counterweight_proto::counterweight::v1::{
-    Density as Wire, Exploration, ExplorationChange, ProfileChange,
+    Density as WireDensity, Exploration, ExplorationChange, ProfileChange, ProfileWeights,
 };
-
 use serde_json::json;
 
 use super::{
-    audience::exploration_text,
-    change::{Change, Changed},
+    audience_text::exploration_text,
+    change::{ChangeFlags, Changed},
 };
-use crate::{WrongUse, output::Output};
+use crate::{number::parse_non_negative, output::Output, usage::WrongUse};
 
-/// Draw the second objective's weight anew for every request; or stop drawing.
+/// Draw a new weight of the second objective for every request, or stop drawing.
 #[derive(Args)]
 pub(crate) struct Explore {
-    /// Lower end of the range of λ: at least 0, and above 0 for log-uniform.
-    #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "LAMBDA", value_parser = lambda)]
+    /// Lower end of the range of λ (the weight is −λ · α): at least 0, above 0 for log-uniform.
+    #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "LAMBDA", value_parser = parse_non_negative)]
     low: Option<f64>,
     /// Upper end of the range, above the lower one.
-    #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "LAMBDA", value_parser = lambda)]
+    #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "LAMBDA", value_parser = parse_non_negative)]
     high: Option<f64>,
     /// How λ is spread over the range.
     #[arg(long, value_enum, default_value_t = Density::Uniform, conflicts_with = "stop")]
     density: Density,
-    /// Only requests in this arm explore, as EXPERIMENT/ARM [default: all requests of the profile].
+    /// Explore only in this arm, as EXPERIMENT/ARM [default: all requests of the profile].
     #[arg(
         long,
         default_value = "",
@@ -33,50 +33,53 @@ pub(crate) struct Explore {
         conflicts_with = "stop"
     )]
     arm: String,
-    /// What the draws follow from, with the request's id; 0 makes one.
+    /// The seed of the draws: a request's draw follows from it and the request id; 0 takes a new
+    /// one.
     #[arg(long, default_value_t = 0, conflicts_with = "stop")]
     seed: u64,
-    /// Draw no longer.
+    /// Stop exploring.
     #[arg(long)]
     stop: bool,
     #[command(flatten)]
-    change: Change,
+    change: ChangeFlags,
 }
 
 /// How λ is spread over its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Density {
-    /// Every λ of the range is as likely.
+    /// Every λ of the range is equally likely.
     Uniform,
-    /// Every factor is as likely: from 0.1 to 0.2 as from 1 to 2.
+    /// Every factor is equally likely: 0.1 to 0.2 as likely as 1 to 2.
     LogUniform,
-}
-
-fn lambda(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(lambda) if (0.0..f64::INFINITY).contains(&lambda) => Ok(lambda),
-        _ => Err("give a number of at least 0".to_owned()),
-    }
 }
 
 impl Explore {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
         let exploration = self.exploration()?;
-        let begun = self.change.begin().await?;
-        let change = ProfileChange {
-            exploration: Some(ExplorationChange { exploration }),
-            ..ProfileChange::default()
+        let command = json!([
+            "explore",
+            self.low,
+            self.high,
+            exploration.as_ref().map(|own| own.density),
+            self.arm,
+            self.seed
+        ]);
+        let build = |_: &ProfileWeights| {
+            Ok(ProfileChange {
+                exploration: Some(ExplorationChange { exploration }),
+                ..ProfileChange::default()
+            })
         };
-        let say = |changed: &Changed| {
+        let describe = |changed: &Changed| {
             let exploration = changed.after.exploration.as_ref();
             let words =
-                exploration.map_or_else(|| "λ is no longer drawn".to_owned(), exploration_text);
+                exploration.map_or_else(|| "exploration is stopped".to_owned(), exploration_text);
             Ok((words, json!({})))
         };
-        begun.apply(change, output, say).await
+        self.change.apply(&command, output, build, describe).await
     }
 
-    /// What is asked for; none ends it.
+    /// The exploration that was asked for; none stops it.
     fn exploration(&self) -> Result<Option<Exploration>, WrongUse> {
         let (Some(low), Some(high)) = (self.low, self.high) else {
             return Ok(None);
@@ -86,12 +89,12 @@ impl Explore {
         }
         if low == 0.0 && self.density == Density::LogUniform {
             return Err(WrongUse(
-                "--density log-uniform needs --low above 0: no factor leads away from 0".to_owned(),
+                "--density log-uniform needs --low above 0".to_owned(),
             ));
         }
         let density = match self.density {
-            Density::Uniform => Wire::Uniform,
-            Density::LogUniform => Wire::LogUniform,
+            Density::Uniform => WireDensity::Uniform,
+            Density::LogUniform => WireDensity::LogUniform,
         };
         Ok(Some(Exploration {
             low,

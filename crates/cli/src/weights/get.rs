@@ -1,56 +1,54 @@
-//! `weights get`: what is in force, on which replica, and what it is bound to.
+//! `weights get`: the weights in force, the replica that answered, and the models they are for.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::Replica;
-use serde_json::{Value, json};
+use counterweight_proto::{
+    counterweight::v1::{GetWeightsResponse, Replica},
+    to_json,
+};
 
 use super::{
-    Shown,
-    show::{notes, profile_json, profiles_table},
+    session::ProfileFilter,
+    text::{profile_notes, profiles_table},
 };
-use crate::output::{Output, table};
+use crate::{
+    clock::local_time,
+    output::{Output, table},
+};
 
-/// Show the weights as they are applied now.
+/// Show the weights that are applied now.
 #[derive(Args)]
 pub(crate) struct Get {
     #[command(flatten)]
-    shown: Shown,
+    filter: ProfileFilter,
 }
 
 impl Get {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
-        let answer = self.shown.read().await?;
-        let value = json!({
-            "replica": answer.replica,
-            "applied_revision": answer.applied_revision,
-            "stale": answer.stale,
-            "stale_since": answer.stale_since.as_ref().map(ToString::to_string),
-            "replicas": answer.replicas.iter().map(replica_json).collect::<Vec<_>>(),
-            "profiles": answer.profiles.iter().map(profile_json).collect::<Vec<_>>(),
-        });
-        output.print(&value, |_| {
-            let mut text = profiles_table(&answer.profiles);
-            for profile in &answer.profiles {
-                for note in notes(profile) {
-                    text.push_str(&format!("\n{note}"));
-                }
-            }
-            text.push_str(&format!(
-                "\n{} has applied revision {}",
-                answer.replica, answer.applied_revision
-            ));
-            if answer.stale {
-                let since = answer.stale_since.map_or_else(String::new, |t| t.to_string());
-                text.push_str(&format!(
-                    "; its store is out of reach since {since} and these are the last known good weights"
-                ));
-            }
-            if answer.replicas.len() > 1 || answer.replicas.iter().any(|r| !r.problem.is_empty()) {
-                text.push_str(&format!("\n\n{}", replicas_table(&answer.replicas)));
-            }
-            text
-        })
+        let answer = self.filter.read().await?;
+        output.print(&to_json(&answer)?, |_| answer_text(&answer))
     }
+}
+
+fn answer_text(answer: &GetWeightsResponse) -> String {
+    let mut text = profiles_table(&answer.profiles);
+    for note in answer.profiles.iter().flat_map(profile_notes) {
+        text.push_str(&format!("\n{note}"));
+    }
+    text.push_str(&format!(
+        "\n{} has applied revision {}",
+        answer.replica, answer.applied_revision
+    ));
+    if answer.stale {
+        let since = answer.stale_since.as_ref().map(local_time);
+        text.push_str(&format!(
+            "; it has not reached its weights store since {} and uses the last weights that it knows",
+            since.unwrap_or_default()
+        ));
+    }
+    if answer.replicas.len() > 1 || answer.replicas.iter().any(|r| !r.problem.is_empty()) {
+        text.push_str(&format!("\n\n{}", replicas_table(&answer.replicas)));
+    }
+    text
 }
 
 fn replicas_table(replicas: &[Replica]) -> String {
@@ -61,17 +59,5 @@ fn replicas_table(replicas: &[Replica]) -> String {
             replica.problem.clone(),
         ]
     });
-    table(&["replica", "applied", ""], 3, rows)
-}
-
-fn replica_json(replica: &Replica) -> Value {
-    let heard = replica.heard_ago.unwrap_or_default();
-    json!({
-        "name": replica.name,
-        "applied_revision": replica.applied_revision,
-        "applied_hash": replica.applied_hash,
-        "heard_seconds_ago": heard.seconds as f64 + f64::from(heard.nanos) / 1e9,
-        "behind": replica.behind,
-        "problem": replica.problem,
-    })
+    table(&["replica", "applied", "problem"], 3, rows)
 }

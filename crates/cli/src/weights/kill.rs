@@ -1,23 +1,23 @@
-//! `weights kill`: the declared safe weights, at once.
+//! `weights kill`: the configured safe weights, at once.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::KillWeightsRequest;
+use counterweight_proto::{counterweight::v1::KillWeightsRequest, to_json};
 use serde_json::json;
 
 use super::{
-    Writer, connect,
-    show::{entry_json, written},
+    session::{Writer, connect},
+    text::written_entry,
 };
 use crate::{
-    client::{Combiner, explain},
+    client::{Combiner, explain_status},
     output::Output,
 };
 
-/// Put the declared safe weights in force at once, whatever ramp runs.
+/// Apply the configured safe weights at once; this stops every ramp that is running there.
 #[derive(Args)]
 pub(crate) struct Kill {
-    /// Only this profile [default: every profile that declares a safe set].
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE")]
+    /// Only this profile [default: every profile that has safe weights].
+    #[arg(long)]
     profile: Option<String>,
     #[command(flatten)]
     writer: Writer,
@@ -27,24 +27,24 @@ pub(crate) struct Kill {
 
 impl Kill {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let command = json!(["kill", self.profile]);
         let mut client = connect(&self.combiner).await?;
         let request = KillWeightsRequest {
             profile: self.profile.unwrap_or_default(),
-            cause: Some(self.writer.cause()),
+            cause: Some(self.writer.cause(&command)),
         };
-        let answer = client
-            .kill_weights(request)
-            .await
-            .map_err(|status| explain(&status))?
+        let answer = client.kill_weights(request).await;
+        let answer = answer
+            .map_err(|status| explain_status(&status))?
             .into_inner();
         let entry = answer.entry.unwrap_or_default();
-        let mut value = entry_json(&entry);
+        let mut value = to_json(&entry)?;
         value["without_safe_set"] = json!(answer.without_safe_set);
         output.print(&value, |_| {
-            let mut text = written(&entry);
+            let mut text = written_entry(&entry);
             if !answer.without_safe_set.is_empty() {
                 text.push_str(&format!(
-                    "\nleft as they are, since they declare no safe set: {}",
+                    "\nnot changed, because they have no safe weights: {}",
                     answer.without_safe_set.join(", ")
                 ));
             }

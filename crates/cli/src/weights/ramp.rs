@@ -1,38 +1,52 @@
-//! `weights ramp`: walks to a target in even steps, or stops walking.
+//! `weights ramp`: moves weights to a target in steps over time, or stops moving them.
 
 use std::time::Duration;
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::{ProfileAt, StartRampRequest, StopRampRequest};
+use counterweight_proto::{
+    counterweight::v1::{ProfileRevision, StartRampRequest, StopRampRequest, WeightsEntry},
+    to_json,
+};
+use serde_json::{Value, json};
 
 use super::{
-    Writer, assignment, connect, current, named,
-    show::{entry_json, written},
+    session::{Client, Writer, connect, read_profile, resolve_weights},
+    text::written_entry,
 };
 use crate::{
-    client::{Combiner, explain},
+    client::{Combiner, explain_status},
+    number::{parse_number, parse_weight},
     output::Output,
 };
 
-/// Walk to a target in even steps, or stop walking. The combiners walk; this command returns at once.
+/// Move weights to a target in steps over time, or stop moving them.
+///
+/// The combiners take the steps; this command returns at once. The steps are even in the direction
+/// of the weights, not in the weights: the order of candidates depends on that direction alone, so
+/// every step changes about as much of it. Direction is an angle, measured after each weight is
+/// multiplied by the usual probability of its objective (`base_rate` in the configuration, 1 by
+/// default).
+///
+/// At half time the weights are therefore at half of the angle. With α = 1, a ramp from β = 0 to
+/// β = −4 is then at β = −0.78 rather than −2; from β = −1 to β = −2 it is at β = −1.39.
 #[derive(Args)]
 pub(crate) struct Ramp {
     /// The target, as OBJECTIVE=WEIGHT; objectives that are not named keep their weight.
-    #[arg(required_unless_present = "stop", conflicts_with = "stop", value_name = "OBJECTIVE=WEIGHT", value_parser = assignment)]
+    #[arg(required_unless_present = "stop", conflicts_with = "stop", value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     target: Vec<(String, f64)>,
-    /// How long it takes in all, as 90s, 10m, 2h or 1d.
-    #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "DURATION", value_parser = duration)]
+    /// How long the ramp takes in all, as 90s, 10m, 2h or 1d.
+    #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "DURATION", value_parser = parse_duration)]
     over: Option<Duration>,
-    /// In how many steps [default: 20, or as many more as the largest steps demand].
+    /// The number of steps [default: 20, or more where the bounds limit the size of a step].
     #[arg(long, value_name = "N", conflicts_with = "stop")]
     steps: Option<u32>,
     /// Stop the ramp where it is.
     #[arg(long)]
     stop: bool,
-    /// The profile to move.
-    #[arg(long, env = "COUNTERWEIGHT_PROFILE", default_value = "default")]
+    /// The profile to change.
+    #[arg(long, default_value = "default")]
     profile: String,
-    /// Pass the bounds; the history says so.
+    /// Start it even if it breaks the configured bounds; the history says so.
     #[arg(long, conflicts_with = "stop")]
     force: bool,
     #[command(flatten)]
@@ -44,50 +58,68 @@ pub(crate) struct Ramp {
 impl Ramp {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
         let mut client = connect(&self.combiner).await?;
-        let cause = Some(self.writer.cause());
         let entry = if self.stop {
-            // Whatever step it is at by now.
-            let request = StopRampRequest {
-                profile: Some(ProfileAt {
-                    profile: self.profile,
-                    expected_revision: None,
-                }),
-                cause,
-            };
-            let answer = client.stop_ramp(request).await;
-            answer
-                .map_err(|status| explain(&status))?
-                .into_inner()
-                .entry
+            self.stop(&mut client).await?
         } else {
-            let before = current(&mut client, &self.profile).await?;
-            let request = StartRampRequest {
-                target: named(&self.target, &before)?,
-                profile: Some(ProfileAt {
-                    profile: self.profile,
-                    expected_revision: Some(before.revision),
-                }),
-                duration: self.over.and_then(|over| over.try_into().ok()),
-                steps: self.steps.unwrap_or(0),
-                cause,
-                force: self.force,
-            };
-            let answer = client.start_ramp(request).await;
-            answer
-                .map_err(|status| explain(&status))?
-                .into_inner()
-                .entry
+            self.start(&mut client).await?
         };
-        let entry = entry.unwrap_or_default();
-        output.print(&entry_json(&entry), |_| written(&entry))
+        output.print(&to_json(&entry)?, |_| written_entry(&entry))
+    }
+
+    async fn start(self, client: &mut Client) -> anyhow::Result<WeightsEntry> {
+        let command = self.command();
+        let before = read_profile(client, &self.profile).await?;
+        let request = StartRampRequest {
+            target: resolve_weights(&self.target, &before)?,
+            profile: Some(ProfileRevision {
+                profile: self.profile,
+                expected_revision: Some(before.revision),
+            }),
+            duration: self.over.and_then(|over| over.try_into().ok()),
+            steps: self.steps.unwrap_or(0),
+            cause: Some(self.writer.cause(&command)),
+            force: self.force,
+        };
+        let answer = client.start_ramp(request).await;
+        let answer = answer.map_err(|status| explain_status(&status))?;
+        Ok(answer.into_inner().entry.unwrap_or_default())
+    }
+
+    async fn stop(self, client: &mut Client) -> anyhow::Result<WeightsEntry> {
+        let command = self.command();
+        let request = StopRampRequest {
+            profile: Some(ProfileRevision {
+                profile: self.profile,
+                // Whichever step it is at by now.
+                expected_revision: None,
+            }),
+            cause: Some(self.writer.cause(&command)),
+        };
+        let answer = client.stop_ramp(request).await;
+        let answer = answer.map_err(|status| explain_status(&status))?;
+        Ok(answer.into_inner().entry.unwrap_or_default())
+    }
+
+    /// What was typed, for repeats under one idempotency key.
+    fn command(&self) -> Value {
+        let over = self.over.map(|over| over.as_secs_f64());
+        json!([
+            "ramp",
+            self.target,
+            over,
+            self.steps,
+            self.stop,
+            self.profile,
+            self.force
+        ])
     }
 }
 
 /// A number with a unit: ms, s, m, h or d.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration; write for example 90s, 10m, 2h or 1d");
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration: write for example 90s, 10m, 2h or 1d");
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let number = parse_number(digits).ok_or_else(wrong)?;
     let seconds = match &text[digits.len()..] {
         "ms" => 0.001,
         "s" => 1.0,
@@ -104,15 +136,31 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use counterweight_ranking::{Ramp as RampPath, Weights};
+
     use super::*;
 
     #[test]
     fn durations_have_a_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         for wrong in ["", "10", "m", "0s", "-1s", "1w", "1e99d", "nans"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_help_says_where_a_ramp_is_at_half_time() {
+        let help = Ramp::augment_args(clap::Command::new("ramp"))
+            .get_long_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        for (from, to) in [(0.0, -4.0), (-1.0, -2.0)] {
+            let weights = |beta: f64| Weights::new(vec![1.0, beta]).unwrap();
+            let path = RampPath::new(&weights(from), &weights(to), &[1.0, 1.0]).unwrap();
+            let half = format!("β = −{:.2}", -path.at(1, 2)[1]);
+            assert!(help.contains(&half), "{half}: {help}");
         }
     }
 }

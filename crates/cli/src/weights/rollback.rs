@@ -1,31 +1,33 @@
 //! `weights rollback`: restores the weights of an earlier revision.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::{ProfileAt, RollbackWeightsRequest};
+use counterweight_proto::{
+    counterweight::v1::{ProfileRevision, RollbackWeightsRequest},
+    to_json,
+};
+use serde_json::json;
 
 use super::{
-    Writer, connect, current,
-    show::{entry_json, written},
+    session::{Writer, connect, read_profile},
+    text::written_entry,
 };
 use crate::{
-    client::{Combiner, explain},
+    client::{Combiner, explain_status},
     output::Output,
 };
 
-/// Restore the weights of an earlier revision, in a new one. A ramp that runs there is stopped by it.
+/// Restore the weights of an earlier revision, in a new one.
+///
+/// This stops a ramp that is running.
 #[derive(Args)]
 pub(crate) struct Rollback {
-    /// The revision whose weights to restore, as they were in force after it; 0 is the configured defaults.
+    /// The revision whose weights to restore, as they were in force after it; 0 is the configured
+    /// default.
     revision: u64,
-    /// The profiles to restore, all in one entry.
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_PROFILE",
-        default_value = "default",
-        value_delimiter = ','
-    )]
+    /// The profiles to restore, all in one revision.
+    #[arg(long, default_value = "default", value_delimiter = ',')]
     profile: Vec<String>,
-    /// Pass the bounds; the history says so.
+    /// Restore them even if they break the configured bounds; the history says so.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -36,27 +38,27 @@ pub(crate) struct Rollback {
 
 impl Rollback {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let command = json!(["rollback", self.revision, self.profile, self.force]);
         let mut client = connect(&self.combiner).await?;
         let mut profiles = Vec::with_capacity(self.profile.len());
         for profile in self.profile {
-            let seen = current(&mut client, &profile).await?;
-            profiles.push(ProfileAt {
+            let before = read_profile(&mut client, &profile).await?;
+            profiles.push(ProfileRevision {
                 profile,
-                expected_revision: Some(seen.revision),
+                expected_revision: Some(before.revision),
             });
         }
         let request = RollbackWeightsRequest {
             revision: self.revision,
             profiles,
-            cause: Some(self.writer.cause()),
+            cause: Some(self.writer.cause(&command)),
             force: self.force,
         };
-        let answer = client
-            .rollback_weights(request)
-            .await
-            .map_err(|status| explain(&status))?
+        let answer = client.rollback_weights(request).await;
+        let answer = answer
+            .map_err(|status| explain_status(&status))?
             .into_inner();
         let entry = answer.entry.unwrap_or_default();
-        output.print(&entry_json(&entry), |_| written(&entry))
+        output.print(&to_json(&entry)?, |_| written_entry(&entry))
     }
 }

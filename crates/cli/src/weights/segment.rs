@@ -1,69 +1,73 @@
 //! `weights segment`: requests that get weights of their own.
 
 use clap::{Args, Subcommand};
-use counterweight_proto::counterweight::v1::{
-    Condition, ProfileChange, Segment as Rule, SegmentList,
+use counterweight_proto::{
+    counterweight::v1::{Condition, ProfileChange, ProfileWeights, Segment as Rule, SegmentList},
+    to_json,
 };
 use serde_json::{Value, json};
 
 use super::{
-    Shown, assignment,
-    audience::{conditions_text, differing, segment_json},
-    change::{Change, Changed},
-    condition::{condition, merged},
-    named, position,
+    audience_text::{conditions_text, replaced_weights},
+    change::{ChangeFlags, Changed},
+    session::{ProfileFilter, resolve_weights},
 };
 use crate::{
-    WrongUse,
+    condition::{merge_ranges, parse_condition},
+    number::parse_weight,
     output::{Output, table},
+    usage::{WrongUse, position},
 };
 
-/// Give requests weights of their own, by what is known of them.
+/// Give some requests weights of their own.
 #[derive(Subcommand)]
 pub(crate) enum Segment {
-    /// Make a segment, or replace the one of this name.
+    /// Add a segment, or replace the one of this name.
     Set(Set),
     /// Remove a segment.
     Remove(Remove),
-    /// List the segments in the order in which they are tried.
+    /// List the segments in their order: the first that matches applies.
     List(List),
 }
 
-/// Make a segment, or replace the one of this name.
+/// Add a segment, or replace the one of this name.
 #[derive(Args)]
 pub(crate) struct Set {
-    /// Its name.
+    /// Its name: letters, digits, `_`, `-` and `.`, at most 64.
     name: String,
-    /// What must hold: user_country=DE,AT (any of these), user_sessions_7d>=5, user_sessions_7d<20; given several times, all must hold. A value that reads as a number is one, true and false are 1 and 0, and "1" in double quotes is text.
-    #[arg(long, required = true, value_name = "CONDITION", value_parser = condition)]
+    /// A condition on the request: user_country=DE,AT (any of these), user_sessions_7d>=5,
+    /// user_sessions_7d<20. Given several times, all must be true. A value in digits is a number,
+    /// true and false are 1 and 0, and "1" in double quotes is text.
+    #[arg(long, required = true, value_name = "CONDITION", value_parser = parse_condition)]
     when: Vec<Condition>,
-    /// Weights in the place of the profile's, as OBJECTIVE=WEIGHT; a segment without any is there for experiments to name.
-    #[arg(value_name = "OBJECTIVE=WEIGHT", value_parser = assignment)]
+    /// Weights that replace the profile's, as OBJECTIVE=WEIGHT. A segment may have none, for an
+    /// experiment to use.
+    #[arg(value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     weights: Vec<(String, f64)>,
-    /// Try it before this one [default: where it is; a new one last].
+    /// Put it before this segment: the first that matches applies [default: a new one goes last].
     #[arg(long, value_name = "OTHER", conflicts_with = "first")]
     before: Option<String>,
-    /// Try it before all others.
+    /// Put it before all others.
     #[arg(long)]
     first: bool,
     #[command(flatten)]
-    change: Change,
+    change: ChangeFlags,
 }
 
 /// Remove a segment.
 #[derive(Args)]
 pub(crate) struct Remove {
-    /// Its name.
+    /// The name of the segment.
     name: String,
     #[command(flatten)]
-    change: Change,
+    change: ChangeFlags,
 }
 
-/// List the segments in the order in which they are tried.
+/// List the segments in their order: the first that matches applies.
 #[derive(Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    shown: Shown,
+    filter: ProfileFilter,
 }
 
 impl Segment {
@@ -78,57 +82,77 @@ impl Segment {
 
 impl Set {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let conditions = merged(&self.when)?;
-        let begun = self.change.begin().await?;
-        let rule = Rule {
-            weights: named(&self.weights, &begun.before)?,
-            name: self.name.clone(),
-            conditions,
+        let conditions = merge_ranges(&self.when)?;
+        let command = json!([
+            "segment set",
+            self.name,
+            conditions_text(&conditions),
+            self.weights,
+            self.before,
+            self.first
+        ]);
+        let build = |before: &ProfileWeights| {
+            let rule = Rule {
+                weights: resolve_weights(&self.weights, before)?,
+                name: self.name.clone(),
+                conditions,
+            };
+            let mut segments = before.segments.clone();
+            place(&mut segments, rule, self.before.as_deref(), self.first)?;
+            Ok(replace_segments(segments))
         };
-        let mut segments = begun.before.segments.clone();
-        place(&mut segments, rule, self.before.as_deref(), self.first)?;
-        let say = |changed: &Changed| {
+        let describe = |changed: &Changed| {
             let segments = &changed.after.segments;
-            let at = find(segments, &self.name)?;
+            let position = find(segments, &self.name)?;
             let words = format!(
-                "segment {}, tried as number {} of {}: {} → {}",
+                "segment {}, number {} of {}: {} → {}",
                 self.name,
-                at + 1,
+                position + 1,
                 segments.len(),
-                conditions_text(&segments[at].conditions),
-                differing(&segments[at].weights, &changed.after)
+                conditions_text(&segments[position].conditions),
+                replaced_weights(&segments[position].weights, &changed.after)
             );
             Ok((words, json!({})))
         };
-        begun.apply(replaced(segments), output, say).await
+        self.change.apply(&command, output, build, describe).await
     }
 }
 
 impl Remove {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let begun = self.change.begin().await?;
-        let mut segments = begun.before.segments.clone();
-        segments.remove(find(&segments, &self.name)?);
-        let words = format!("segment {} is removed", self.name);
-        let say = |_: &Changed| Ok((words, json!({})));
-        begun.apply(replaced(segments), output, say).await
+        let command = json!(["segment remove", self.name]);
+        let build = |before: &ProfileWeights| {
+            let mut segments = before.segments.clone();
+            segments.remove(find(&segments, &self.name)?);
+            Ok(replace_segments(segments))
+        };
+        let describe = |_: &Changed| {
+            let words = format!("segment {} is removed", self.name);
+            Ok((words, json!({})))
+        };
+        self.change.apply(&command, output, build, describe).await
     }
 }
 
 impl List {
     async fn run(self, output: Output) -> anyhow::Result<()> {
-        let profiles = self.shown.read().await?.profiles;
-        let value: Vec<Value> = profiles
+        let profiles = self.filter.read().await?.profiles;
+        let value: Result<Vec<Value>, serde_json::Error> = profiles
             .iter()
             .map(|profile| {
-                json!({
+                let segments: Vec<Value> = profile
+                    .segments
+                    .iter()
+                    .map(to_json)
+                    .collect::<Result<_, _>>()?;
+                Ok(json!({
                     "profile": profile.profile,
                     "revision": profile.revision,
-                    "segments": profile.segments.iter().map(segment_json).collect::<Vec<_>>(),
-                })
+                    "segments": segments,
+                }))
             })
             .collect();
-        output.print(&value, |_| {
+        output.print(&value?, |_| {
             let rows = profiles.iter().flat_map(|profile| {
                 profile.segments.iter().enumerate().map(|(at, rule)| {
                     [
@@ -136,20 +160,21 @@ impl List {
                         (at + 1).to_string(),
                         rule.name.clone(),
                         conditions_text(&rule.conditions),
-                        differing(&rule.weights, profile),
+                        replaced_weights(&rule.weights, profile),
                     ]
                 })
             });
             let rows: Vec<[String; 5]> = rows.collect();
             if rows.is_empty() {
-                return "there is no segment; `weights segment set` makes one".to_owned();
+                return "there is no segment; `weights segment set` adds one".to_owned();
             }
             table(&["profile", "", "segment", "when", "weights"], 5, rows)
         })
     }
 }
 
-fn replaced(segments: Vec<Rule>) -> ProfileChange {
+/// A change that replaces the list of segments.
+fn replace_segments(segments: Vec<Rule>) -> ProfileChange {
     ProfileChange {
         segments: Some(SegmentList { segments }),
         ..ProfileChange::default()
@@ -161,7 +186,7 @@ fn find(segments: &[Rule], name: &str) -> Result<usize, WrongUse> {
     position("segment", name, names)
 }
 
-/// Puts a rule in the place of the one of its name, or where it is wanted.
+/// Replaces the rule of the same name, or inserts the rule where it is wanted.
 fn place(
     segments: &mut Vec<Rule>,
     rule: Rule,

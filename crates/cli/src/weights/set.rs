@@ -1,43 +1,46 @@
 //! `weights set`: replaces weights, or confirms them for models that were replaced.
 
 use clap::Args;
-use counterweight_proto::counterweight::v1::ProfileChange;
-
+use counterweight_proto::counterweight::v1::{ProfileChange, ProfileWeights};
 use serde_json::json;
 
 use super::{
-    assignment,
-    change::{Change, Changed},
-    named,
-    show::changes,
+    change::{ChangeFlags, Changed},
+    session::resolve_weights,
+    text::weight_changes,
 };
-use crate::output::Output;
+use crate::{number::parse_weight, output::Output};
 
-/// Replace weights; durable and applied when the command returns. A ramp that runs there is stopped by it.
+/// Replace weights.
+///
+/// The change is durable and applied when the command returns. It stops a ramp that is running.
 #[derive(Args)]
 pub(crate) struct Set {
-    /// New weights, as OBJECTIVE=WEIGHT; `alpha=` and `beta=` (or `α=`, `β=`) name the first two objectives. Objectives that are not named keep their weight.
-    #[arg(required_unless_present = "confirm_models", value_name = "OBJECTIVE=WEIGHT", value_parser = assignment)]
+    /// New weights, as OBJECTIVE=WEIGHT; `alpha=` and `beta=` (or `α=`, `β=`) name the first two
+    /// objectives. Objectives that are not named keep their weight.
+    #[arg(required_unless_present = "confirm_models", value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     weights: Vec<(String, f64)>,
-    /// Bind all weights to the models that are served now: they are confirmed for models that were replaced.
+    /// Confirm all weights for the models that are served now, after models were replaced.
     #[arg(long)]
     confirm_models: bool,
     #[command(flatten)]
-    change: Change,
+    change: ChangeFlags,
 }
 
 impl Set {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
-        let begun = self.change.begin().await?;
-        let change = ProfileChange {
-            weights: named(&self.weights, &begun.before)?,
-            confirm_models: self.confirm_models,
-            ..ProfileChange::default()
+        let command = json!(["set", self.weights, self.confirm_models]);
+        let build = |before: &ProfileWeights| {
+            Ok(ProfileChange {
+                weights: resolve_weights(&self.weights, before)?,
+                confirm_models: self.confirm_models,
+                ..ProfileChange::default()
+            })
         };
-        let say = |changed: &Changed| {
-            let words = changes(&changed.before.weights, &changed.after.weights);
+        let describe = |changed: &Changed| {
+            let words = weight_changes(&changed.before.weights, &changed.after.weights);
             Ok((words, json!({})))
         };
-        begun.apply(change, output, say).await
+        self.change.apply(&command, output, build, describe).await
     }
 }

@@ -7,106 +7,108 @@ use counterweight_combiner::verify_log;
 use counterweight_proto::counterweight::v1::VerifyWeightsRequest;
 use serde_json::json;
 
-use super::connect;
+use super::session::connect;
 use crate::{
-    client::{Combiner, explain},
+    client::{Combiner, explain_status},
     output::Output,
 };
 
-/// Check that every entry of the log is as it was written and follows the one before it; the first broken one is named.
+/// Check that every entry of the log is as it was written and follows the one before it; name the
+/// first that is not.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// The hash of an entry that was noted elsewhere: the log must hold it, so it was not cut off or written anew.
+    /// The hash of an entry that you noted elsewhere: if the log holds it, the log was neither cut
+    /// off before it nor replaced.
     #[arg(long, value_name = "HASH")]
-    head: Option<String>,
-    /// Check this file of an embedded log, without a running system.
+    expected_hash: Option<String>,
+    /// Check this file of an embedded log instead of a running system.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     #[command(flatten)]
     combiner: Combiner,
 }
 
-/// What the check found, wherever it was made.
-struct Found {
+/// What a check found, on a running system or in a file.
+struct LogCheck {
     entries: u64,
-    head: String,
+    last_hash: String,
     broken_revision: u64,
     problem: String,
-    head_revision: u64,
+    expected_hash_revision: u64,
     unfinished_bytes: usize,
 }
 
 impl Verify {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
-        let found = self.found().await?;
+        let check = self.check().await?;
         let value = json!({
-            "ok": found.problem.is_empty(),
-            "entries": found.entries,
-            "head": found.head,
-            "head_revision": (found.head_revision > 0).then_some(found.head_revision),
-            "broken_revision": (found.broken_revision > 0).then_some(found.broken_revision),
-            "problem": found.problem,
-            "unfinished_bytes": found.unfinished_bytes,
+            "ok": check.problem.is_empty(),
+            "entries": check.entries,
+            "last_hash": check.last_hash,
+            "expected_hash_revision": (check.expected_hash_revision > 0).then_some(check.expected_hash_revision),
+            "broken_revision": (check.broken_revision > 0).then_some(check.broken_revision),
+            "problem": check.problem,
+            "unfinished_bytes": check.unfinished_bytes,
         });
-        output.print(&value, |_| found.text())?;
-        if found.problem.is_empty() {
+        output.print(&value, |_| check.text())?;
+        if check.problem.is_empty() {
             Ok(())
-        } else if found.broken_revision > 0 {
+        } else if check.broken_revision > 0 {
             anyhow::bail!(
                 "revision {} is broken: {}",
-                found.broken_revision,
-                found.problem
+                check.broken_revision,
+                check.problem
             )
         } else {
-            anyhow::bail!("{}", found.problem)
+            anyhow::bail!("{}", check.problem)
         }
     }
 
-    async fn found(self) -> anyhow::Result<Found> {
-        let head = self.head.unwrap_or_default().to_ascii_lowercase();
+    async fn check(self) -> anyhow::Result<LogCheck> {
+        let expected_hash = self.expected_hash.unwrap_or_default().to_ascii_lowercase();
         if let Some(log) = self.log {
-            let verified = verify_log(&log, &head)?;
-            return Ok(Found {
-                problem: verified.problem(&head).unwrap_or_default(),
+            let verified = verify_log(&log, &expected_hash)?;
+            return Ok(LogCheck {
+                problem: verified.problem(&expected_hash).unwrap_or_default(),
                 entries: verified.entries,
-                head: verified.head,
+                last_hash: verified.head,
                 broken_revision: verified.broken.map_or(0, |(revision, _)| revision),
-                head_revision: verified.found.unwrap_or(0),
+                expected_hash_revision: verified.found.unwrap_or(0),
                 unfinished_bytes: verified.unfinished,
             });
         }
         let mut client = connect(&self.combiner).await?;
         let answer = client
-            .verify_weights(VerifyWeightsRequest { head })
+            .verify_weights(VerifyWeightsRequest { expected_hash })
             .await
-            .map_err(|status| explain(&status))?
+            .map_err(|status| explain_status(&status))?
             .into_inner();
-        Ok(Found {
+        Ok(LogCheck {
             entries: answer.entries,
-            head: answer.head,
+            last_hash: answer.last_hash,
             broken_revision: answer.broken_revision,
             problem: answer.problem,
-            head_revision: answer.head_revision,
+            expected_hash_revision: answer.expected_hash_revision,
             unfinished_bytes: 0,
         })
     }
 }
 
-impl Found {
+impl LogCheck {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} entries are as they were written\nhead {}",
-            self.entries, self.head
+            "{} entries are as they were written\nlast hash {}",
+            self.entries, self.last_hash
         );
-        if self.head_revision > 0 {
+        if self.expected_hash_revision > 0 {
             text.push_str(&format!(
-                "\nthe hash asked for is revision {}",
-                self.head_revision
+                "\nthe hash that you gave is that of revision {}",
+                self.expected_hash_revision
             ));
         }
         if self.unfinished_bytes > 0 {
             text.push_str(&format!(
-                "\n{} bytes after them are a write that was never finished, and so never acknowledged",
+                "\n{} bytes after them are of a write that was not finished and so not acknowledged",
                 self.unfinished_bytes
             ));
         }

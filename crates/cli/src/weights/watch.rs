@@ -1,26 +1,40 @@
-//! `weights watch`: prints every change as it happens.
+//! `weights watch`: prints every change as it happens, over as many connections as that takes.
 
+use std::time::Duration;
+
+use anyhow::anyhow;
 use clap::Args;
-use counterweight_proto::counterweight::v1::{
-    WatchWeightsRequest, weights_service_client::WeightsServiceClient,
+use counterweight_proto::{
+    counterweight::v1::{
+        WatchWeightsRequest, WatchWeightsResponse, WeightsEntry,
+        weights_service_client::WeightsServiceClient,
+    },
+    to_json,
+};
+use tokio::time::{sleep, timeout};
+use tonic::{Code, Status, Streaming};
+
+use super::{
+    session::{connect, read_weights},
+    text::entry_line,
+};
+use crate::{
+    client::{Combiner, explain_status},
+    output::{Output, print_note},
 };
 
-use super::show::{entry_json, entry_line};
-use crate::{
-    client::{Combiner, explain},
-    output::Output,
-};
+/// Before the first attempt to connect again, and the longest pause between attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Print every change as it happens.
+///
+/// A link that does not answer within --timeout, twice, counts as lost. The command then connects
+/// again, goes on with the next revision, and says so on standard error.
 #[derive(Args)]
 pub(crate) struct Watch {
-    /// The first revision to print, 1 for the whole history; 0 prints only what comes from now on.
-    #[arg(
-        long,
-        env = "COUNTERWEIGHT_FROM",
-        default_value_t = 0,
-        value_name = "REVISION"
-    )]
+    /// The first revision to print, 1 for the whole history; 0 prints only new changes.
+    #[arg(long, default_value_t = 0, value_name = "REVISION")]
     from: u64,
     /// Stop after this many changes.
     #[arg(long, value_name = "N")]
@@ -29,29 +43,115 @@ pub(crate) struct Watch {
     combiner: Combiner,
 }
 
+/// Why there is no stream.
+enum Failure {
+    /// The link or the server is down, and may come back.
+    Lost(anyhow::Error),
+    /// The server refuses; asking again changes nothing.
+    Refused(anyhow::Error),
+}
+
 impl Watch {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
-        let mut client = WeightsServiceClient::new(self.combiner.connect_stream().await?);
-        let request = WatchWeightsRequest {
-            from_revision: self.from,
-        };
-        let mut stream = client
-            .watch_weights(request)
-            .await
-            .map_err(|status| explain(&status))?
-            .into_inner();
+        let mut next = self.first_revision().await?;
         let mut left = self.count;
+        let opened = self.open(next).await;
+        let mut stream =
+            opened.map_err(|(Failure::Lost(error) | Failure::Refused(error))| error)?;
         while left != Some(0) {
-            let Some(message) = stream.message().await.map_err(|status| explain(&status))? else {
-                anyhow::bail!(
-                    "the combiner closed the stream; call again with --from the next revision"
-                );
+            let lost = match stream.message().await {
+                Ok(Some(message)) => {
+                    if let Some(entry) = message.entry {
+                        print_entry(output, &entry)?;
+                        next = entry.revision + 1;
+                        left = left.map(|left| left - 1);
+                    }
+                    continue;
+                }
+                Ok(None) => anyhow!("the combiner closed the stream"),
+                Err(status) => match failure(&status) {
+                    Failure::Refused(error) => return Err(error),
+                    Failure::Lost(error) => error,
+                },
             };
-            if let Some(entry) = message.entry {
-                output.print_element(&entry_json(&entry), |_| entry_line(&entry))?;
-                left = left.map(|left| left - 1);
-            }
+            stream = self.reopen(next, &lost).await?;
         }
         Ok(())
     }
+
+    /// The first revision to ask for. "From now on" becomes a number at once, so that no change is
+    /// missed if the link is lost before the first one.
+    async fn first_revision(&self) -> anyhow::Result<u64> {
+        if self.from > 0 {
+            return Ok(self.from);
+        }
+        let mut client = connect(&self.combiner).await?;
+        let weights = read_weights(&mut client, String::new()).await?;
+        Ok(weights.applied_revision + 1)
+    }
+
+    async fn open(&self, next: u64) -> Result<Streaming<WatchWeightsResponse>, Failure> {
+        let channel = self.combiner.connect_stream().await;
+        let mut client = WeightsServiceClient::new(channel.map_err(Failure::Lost)?);
+        let request = WatchWeightsRequest {
+            from_revision: next,
+        };
+        match timeout(self.combiner.timeout(), client.watch_weights(request)).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(failure(&status)),
+            Err(_) => Err(Failure::Lost(anyhow!("no answer within --timeout"))),
+        }
+    }
+
+    /// Connects again, however long that takes.
+    async fn reopen(
+        &self,
+        next: u64,
+        lost: &anyhow::Error,
+    ) -> anyhow::Result<Streaming<WatchWeightsResponse>> {
+        print_note(&format!(
+            "lost the link to {}: {lost:#}; reconnecting to go on with revision {next}",
+            self.combiner.address
+        ));
+        let mut pause = FIRST_PAUSE;
+        let mut said = String::new();
+        loop {
+            sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+            match self.open(next).await {
+                Ok(stream) => {
+                    print_note(&format!("reconnected to {}", self.combiner.address));
+                    return Ok(stream);
+                }
+                Err(Failure::Refused(error)) => return Err(error),
+                Err(Failure::Lost(error)) => {
+                    // Each reason once, however often it is tried.
+                    let reason = format!("{error:#}");
+                    if reason != said {
+                        print_note(&format!("not connected yet: {reason}"));
+                        said = reason;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a status says about asking again. A replica that is behind answers OUT_OF_RANGE until it
+/// has caught up.
+fn failure(status: &Status) -> Failure {
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Unimplemented
+        | Code::DataLoss
+        | Code::Unauthenticated => Failure::Refused(explain_status(status)),
+        _ => Failure::Lost(explain_status(status)),
+    }
+}
+
+fn print_entry(output: Output, entry: &WeightsEntry) -> anyhow::Result<()> {
+    output.print_element(&to_json(entry)?, |_| entry_line(entry))
 }

@@ -13,9 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use counterweight_model::encoder::{Encoder, Numeric, Standard};
 use counterweight_model::{
-    Artefact, Batch, Calibrator, Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Model,
-    ModelParts, Report, Schema, fit_encoders,
+    Artefact, Calibrator, DEFAULT_MAX_TEXT_BYTES, Encoders, Feature, FeatureEncoder, Input, Kind,
+    Model, ModelParts, Report, Schema,
 };
 use nats::LONG;
 use serde_json::Value;
@@ -33,10 +34,15 @@ fn model(objective: &str) -> Model {
         DEFAULT_MAX_TEXT_BYTES,
     )
     .unwrap();
-    let x: Vec<f64> = (0..8).map(f64::from).collect();
-    let labels: Vec<bool> = (0..8).map(|row| row % 3 == 0).collect();
-    let batch = Batch::new(&schema, 8, vec![Some(Column::Numeric(x))]).unwrap();
-    let (encoders, _) = fit_encoders(&schema, &batch, &labels, &[0, 1, 0, 1, 0, 1, 0, 1]).unwrap();
+    let encoder = Encoder::Numeric(Numeric {
+        standard: Some(Standard { mean: 3.5, sd: 2.3 }),
+        missing: false,
+    });
+    let feature = FeatureEncoder {
+        encoder,
+        notes: vec![],
+    };
+    let encoders = Encoders::new(schema, vec![feature]).unwrap();
     Model::new(ModelParts {
         objective: objective.to_owned(),
         coefficients: vec![0.5; encoders.width()],
@@ -144,7 +150,7 @@ fn three_combiners_of_the_example_share_one_log() {
         until("everyone has applied it and says so", || {
             let told = get(port).unwrap();
             let replicas = told["replicas"].as_array().unwrap();
-            told["profiles"][0]["weights"]["engagement_bait"] == -3.0
+            told["profiles"][0]["weights"][1]["weight"] == -3.0
                 && replicas.len() == 3
                 && replicas
                     .iter()

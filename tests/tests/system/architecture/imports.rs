@@ -67,14 +67,15 @@ fn parse(file: &Path) -> Vec<Item> {
         .items
 }
 
-/// Whether an item is compiled for tests alone.
+/// Whether an item is compiled for tests alone: under `cfg(test)`, or `cfg(all(test, …))`.
 pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
+        let Ok(list) = attribute.meta.require_list() else {
+            return false;
+        };
+        let condition = list.tokens.to_string().replace(' ', "");
         attribute.path().is_ident("cfg")
-            && attribute
-                .meta
-                .require_list()
-                .is_ok_and(|list| list.tokens.to_string() == "test")
+            && (condition == "test" || condition.starts_with("all(test,"))
     })
 }
 

@@ -61,7 +61,16 @@ async fn what_was_explored_is_exported_and_read_by_the_benchmark() {
         assert_eq!(rows, [300 * CANDIDATES as u64]);
     }
 
-    let front = json(["bench", "front", "--log", out, "--replicates", "20"]);
+    let front = json([
+        "bench",
+        "front",
+        "--log",
+        out,
+        "--part",
+        "all",
+        "--replicates",
+        "20",
+    ]);
     assert_eq!(front["read"]["explored"], 300);
     assert_eq!(front["read"]["candidates"], 300 * CANDIDATES);
     let ope = run(["bench", "ope", "--log", out]);

@@ -3,21 +3,7 @@
 use serde_json::Value;
 
 use super::{CONFIG, Combiner, K};
-use crate::support::{run, stderr, stdout};
-
-/// The words of a printed command, as a shell has them.
-fn words(command: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
-    for letter in command.chars() {
-        match letter {
-            '\'' => quoted = !quoted,
-            ' ' if !quoted => words.push(std::mem::take(&mut word)),
-            letter => word.push(letter),
-        }
-    }
-    words.push(word);
-    words
-}
+use crate::support::{run, stderr, stdout, weight};
 
 fn value<'a>(preview: &'a Value, objective: usize, when: &str) -> &'a Value {
     &preview["exposures"][objective][when]["value"]
@@ -34,8 +20,8 @@ async fn a_change_is_previewed_solved_for_and_applied_as_printed() {
     assert_eq!(preview["replayed"]["requests"], 200);
     assert_eq!(preview["replayed"]["units"], 50);
     assert_eq!(preview["k"], K);
-    assert_eq!(preview["after"]["engagement_bait"], -2.0);
-    assert_eq!(preview["refusal"], Value::Null);
+    assert_eq!(*weight(&preview["after"], "engagement_bait"), -2.0);
+    assert_eq!(preview["refusal"], "");
     assert_eq!(preview["moves"].as_array().unwrap().len(), 10);
     assert!(
         value(&preview, 1, "change").as_f64().unwrap() < 0.0,
@@ -64,21 +50,26 @@ async fn a_change_is_previewed_solved_for_and_applied_as_printed() {
     let bait = solved["bait"].as_f64().unwrap();
     assert!(bait <= budget + 1e-12, "{bait} above {budget}");
     let command = solved["command"].as_str().unwrap();
-    let arguments = words(command.strip_prefix("counterweight ").unwrap());
-    let applied = run(&arguments);
+    let words = shlex::split(command).unwrap();
+    let arguments = &words[1..];
+    let applied = run(arguments);
     assert!(applied.status.success(), "{command}: {}", stderr(&applied));
     let told = combiner.json(&["weights", "get"]);
     assert_eq!(
-        told["profiles"][0]["weights"]["engagement_bait"],
-        solved["weight"]
+        *weight(&told["profiles"][0]["weights"], "engagement_bait"),
+        solved["solved"]["weight"]
     );
-    let again = run(&arguments);
+    let again = run(arguments);
     assert!(
         stderr(&again).contains("ABORTED"),
         "it is bound to the revision: {}",
         stderr(&again)
     );
-    let same = combiner.json(&["weights", "preview", &format!("β={}", solved["weight"])]);
+    let same = combiner.json(&[
+        "weights",
+        "preview",
+        &format!("β={}", solved["solved"]["weight"]),
+    ]);
     let exposed = value(&same, 1, "after").as_f64().unwrap();
     assert!((exposed - bait).abs() < 1e-12, "{exposed} for {bait}");
     assert_eq!(same["changed_order"], 0.0);

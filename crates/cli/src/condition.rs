@@ -1,14 +1,14 @@
-//! Attributes and conditions as they are written on a command line: `user_country=DE,AT`, `user_sessions_7d>=5`.
+//! Attributes and conditions as they are typed: `user_country=DE,AT`, `user_sessions_7d>=5`.
 
 use counterweight_proto::counterweight::v1::{
     Attribute, AttributeRange, AttributeValue, AttributeValues, Condition, attribute_value::Value,
     condition::Test,
 };
 
-use crate::WrongUse;
+use crate::{number::parse_number, usage::WrongUse};
 
 /// Reads one condition; of a range it has one end.
-pub(super) fn condition(text: &str) -> Result<Condition, String> {
+pub(crate) fn parse_condition(text: &str) -> Result<Condition, String> {
     let wrong = || {
         "write ATTRIBUTE=VALUE, ATTRIBUTE=VALUE,VALUE, ATTRIBUTE>=NUMBER or ATTRIBUTE<NUMBER, in quotes for the shell".to_owned()
     };
@@ -19,15 +19,15 @@ pub(super) fn condition(text: &str) -> Result<Condition, String> {
     }
     let range = |at_least, below| Test::Range(AttributeRange { at_least, below });
     let test = if let Some(number) = rest.strip_prefix(">=") {
-        range(Some(bound(number)?), None)
+        range(Some(parse_end(number)?), None)
     } else if rest.starts_with('>') || rest.starts_with("<=") {
         return Err(
             "a range includes its lower end and excludes its upper one: write >= or <".to_owned(),
         );
     } else if let Some(number) = rest.strip_prefix('<') {
-        range(None, Some(bound(number)?))
+        range(None, Some(parse_end(number)?))
     } else if let Some(values) = rest.strip_prefix('=') {
-        let values = values_of(values)?
+        let values = parse_values(values)?
             .into_iter()
             .map(|value| AttributeValue { value: Some(value) });
         Test::AnyOf(AttributeValues {
@@ -42,8 +42,8 @@ pub(super) fn condition(text: &str) -> Result<Condition, String> {
     })
 }
 
-/// Conditions as the combiner wants them: `>=` and `<` of one attribute are one range.
-pub(super) fn merged(written: &[Condition]) -> Result<Vec<Condition>, WrongUse> {
+/// Conditions as the combiner takes them: `>=` and `<` of one attribute become one range.
+pub(crate) fn merge_ranges(written: &[Condition]) -> Result<Vec<Condition>, WrongUse> {
     let mut merged: Vec<Condition> = Vec::new();
     for condition in written {
         let known = merged.iter_mut().find(|known| {
@@ -61,7 +61,8 @@ pub(super) fn merged(written: &[Condition]) -> Result<Vec<Condition>, WrongUse> 
             }
             _ => {
                 return wrong(
-                    "= is given twice; write the values one after another, with commas".to_owned(),
+                    "= is given twice; list the values after one =, with commas between them"
+                        .to_owned(),
                 );
             }
         }
@@ -83,14 +84,14 @@ fn narrow(range: &mut AttributeRange, end: AttributeRange) -> Result<(), String>
     }
     match (range.at_least, range.below) {
         (Some(low), Some(high)) if low >= high => {
-            Err(format!(" is never at least {low} and below {high}"))
+            Err(format!(" can never be at least {low} and below {high}"))
         }
         _ => Ok(()),
     }
 }
 
 /// Reads what is known of a request, ATTRIBUTE=VALUE.
-pub(crate) fn attribute(text: &str) -> Result<Attribute, String> {
+pub(crate) fn parse_attribute(text: &str) -> Result<Attribute, String> {
     let (name, written) = text
         .split_once('=')
         .filter(|(name, _)| !name.trim().is_empty())
@@ -98,23 +99,24 @@ pub(crate) fn attribute(text: &str) -> Result<Attribute, String> {
     Ok(Attribute {
         name: name.trim().to_owned(),
         value: Some(AttributeValue {
-            value: Some(value(written)?),
+            value: Some(parse_value(written)?),
         }),
     })
 }
 
-fn bound(text: &str) -> Result<f64, String> {
+/// An end of a range.
+fn parse_end(text: &str) -> Result<f64, String> {
     let text = text.trim();
-    match number(text) {
+    match digits(text) {
         Some(number) if number.is_finite() => Ok(number),
         _ => Err(format!(
-            "{text:?} is no finite number, and only numbers have a range"
+            "{text:?} is not a finite number, and only numbers have a range"
         )),
     }
 }
 
 /// Values with commas between them; a comma within quotes is part of the value.
-fn values_of(text: &str) -> Result<Vec<Value>, String> {
+fn parse_values(text: &str) -> Result<Vec<Value>, String> {
     let (mut quoted, mut escaped, mut start) = (false, false, 0);
     let mut values = Vec::new();
     for (at, letter) in text.char_indices() {
@@ -123,29 +125,30 @@ fn values_of(text: &str) -> Result<Vec<Value>, String> {
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
             ',' if !quoted => {
-                values.push(value(&text[start..at])?);
+                values.push(parse_value(&text[start..at])?);
                 start = at + 1;
             }
             _ => {}
         }
     }
-    values.push(value(&text[start..])?);
+    values.push(parse_value(&text[start..])?);
     Ok(values)
 }
 
-/// A number where it reads as one, true and false as 1 and 0, else text; in quotes, as in JSON, always text.
-fn value(text: &str) -> Result<Value, String> {
+/// A number where it reads as one, true and false as 1 and 0, else text; in quotes, as in JSON,
+/// always text.
+fn parse_value(text: &str) -> Result<Value, String> {
     let text = text.trim();
     if text.starts_with('"') {
         return match serde_json::from_str::<String>(text) {
             Ok(text) if !text.is_empty() => Ok(Value::Text(text)),
             Ok(_) => Err(empty()),
             Err(_) => Err(format!(
-                "{text} is no quoted text; write it as in JSON, for example \"1\""
+                "{text} is not a quoted text: write it as in JSON, for example \"1\""
             )),
         };
     }
-    match (text, number(text)) {
+    match (text, digits(text)) {
         ("", _) => Err(empty()),
         ("true", _) => Ok(Value::Number(1.0)),
         ("false", _) => Ok(Value::Number(0.0)),
@@ -155,15 +158,15 @@ fn value(text: &str) -> Result<Value, String> {
     }
 }
 
-/// What reads as a number: digits, so that `nan` and `inf` are words.
-fn number(text: &str) -> Option<f64> {
-    let number = text.parse().ok()?;
+/// A number that is written in digits: `nan` and `inf` are words.
+fn digits(text: &str) -> Option<f64> {
+    let number = parse_number(text)?;
     text.contains(|letter: char| letter.is_ascii_digit())
         .then_some(number)
 }
 
 fn empty() -> String {
-    "a value is empty; an empty text is missing, and a condition never holds where an attribute is missing".to_owned()
+    "a value is empty: an empty text counts as missing, and a condition is never true for a missing attribute".to_owned()
 }
 
 #[cfg(test)]
@@ -175,16 +178,16 @@ mod tests {
     }
 
     fn all(written: &[&str]) -> Result<Vec<Condition>, String> {
-        let written: Result<Vec<_>, _> = written.iter().map(|text| condition(text)).collect();
-        merged(&written?).map_err(|error| error.to_string())
+        let written: Result<Vec<_>, _> = written.iter().map(|text| parse_condition(text)).collect();
+        merge_ranges(&written?).map_err(|error| error.to_string())
     }
 
     #[test]
     fn values_are_numbers_where_they_read_as_numbers() {
-        let of = |written: &str| values_of(written);
+        let of = parse_values;
         assert_eq!(of("DE,AT"), Ok(vec![text("DE"), text("AT")]));
         assert_eq!(
-            of("1, -2.5e1,\"1\""),
+            of("1, \u{2212}2.5e1,\"1\""),
             Ok(vec![Value::Number(1.0), Value::Number(-25.0), text("1")])
         );
         assert_eq!(
@@ -222,30 +225,30 @@ mod tests {
 
     #[test]
     fn a_value_may_hold_signs_that_mean_something_in_a_condition() {
-        let found = condition("name=a=b<c").unwrap();
-        let expected = attribute("name=a=b<c").unwrap();
+        let found = parse_condition("name=a=b<c").unwrap();
+        let expected = parse_attribute("name=a=b<c").unwrap();
         assert_eq!(expected.value.clone().unwrap().value, Some(text("a=b<c")));
         let values = vec![expected.value.unwrap()];
         assert_eq!(found.test, Some(Test::AnyOf(AttributeValues { values })));
     }
 
     #[test]
-    fn what_can_not_be_meant_is_told() {
+    fn a_condition_that_makes_no_sense_is_refused() {
         for (wrong, wanted) in [
             (&["user_country"][..], "ATTRIBUTE=VALUE"),
             (&["=DE"], "ATTRIBUTE=VALUE"),
             (&["n!=5"], "ATTRIBUTE=VALUE"),
             (&["n>5"], "write >= or <"),
             (&["n<=5"], "write >= or <"),
-            (&["n>=x"], "no finite number"),
-            (&["n<nan"], "no finite number"),
-            (&["n>=inf"], "no finite number"),
-            (&["n>=1e999"], "no finite number"),
+            (&["n>=x"], "not a finite number"),
+            (&["n<nan"], "not a finite number"),
+            (&["n>=inf"], "not a finite number"),
+            (&["n>=1e999"], "not a finite number"),
             (&["c="], "empty"),
-            (&["c=DE", "c=AT"], "with commas"),
+            (&["c=DE", "c=AT"], "commas"),
             (&["n>=1", "n>=2"], ">= is given twice"),
             (&["n<1", "n<2"], "< is given twice"),
-            (&["n>=5", "n<5"], "never at least 5 and below 5"),
+            (&["n>=5", "n<5"], "can never be at least 5 and below 5"),
         ] {
             let error = all(wrong).unwrap_err();
             assert!(error.contains(wanted), "{wrong:?}: {error}");
@@ -254,13 +257,13 @@ mod tests {
 
     #[test]
     fn an_attribute_has_one_value() {
-        let read = attribute("user_country=DE,AT").unwrap();
+        let read = parse_attribute("user_country=DE,AT").unwrap();
         assert_eq!(
             read.value.unwrap().value,
             Some(text("DE,AT")),
             "the comma is part of it"
         );
-        assert!(attribute("user_country").is_err() && attribute("=1").is_err());
-        assert!(attribute("user_country=").is_err());
+        assert!(parse_attribute("user_country").is_err() && parse_attribute("=1").is_err());
+        assert!(parse_attribute("user_country=").is_err());
     }
 }

@@ -1,13 +1,16 @@
-//! Shares and arms of experiments as they are written on a command line: `control=5%`, `gentle=5%:beta=-0.2`.
+//! Shares and arms of experiments as they are typed: `control=5%`, `gentle=5%:beta=-0.2`.
 
 use counterweight_proto::counterweight::v1::{BucketRun, Experiment};
+use serde::Serialize;
+
+use crate::number::parse_weight;
 
 /// How many buckets an experiment divides units into.
 pub(super) const BUCKETS: u32 = 10_000;
 
-/// An arm as it is written.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct WrittenArm {
+/// An arm as it is typed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct TypedArm {
     pub(super) name: String,
     pub(super) buckets: u32,
     /// Weights by objective name or symbol.
@@ -15,26 +18,26 @@ pub(super) struct WrittenArm {
 }
 
 /// Reads NAME=SHARE.
-pub(super) fn share(text: &str) -> Result<(String, u32), String> {
+pub(super) fn parse_share(text: &str) -> Result<(String, u32), String> {
     let (name, share) = text
         .split_once('=')
         .filter(|(name, _)| !name.trim().is_empty())
         .ok_or("write ARM=SHARE, for example control=5%")?;
-    Ok((name.trim().to_owned(), buckets(share)?))
+    Ok((name.trim().to_owned(), parse_buckets(share)?))
 }
 
 /// Reads NAME=SHARE or NAME=SHARE:OBJECTIVE=WEIGHT,…
-pub(super) fn arm(text: &str) -> Result<WrittenArm, String> {
+pub(super) fn parse_arm(text: &str) -> Result<TypedArm, String> {
     let (head, weights) = match text.split_once(':') {
         Some((head, weights)) => (head, Some(weights)),
         None => (text, None),
     };
-    let (name, buckets) = share(head)?;
+    let (name, buckets) = parse_share(head)?;
     let weights = weights.map_or_else(
         || Ok(Vec::new()),
-        |weights| weights.split(',').map(super::assignment).collect(),
+        |weights| weights.split(',').map(parse_weight).collect(),
     )?;
-    Ok(WrittenArm {
+    Ok(TypedArm {
         name,
         buckets,
         weights,
@@ -42,9 +45,9 @@ pub(super) fn arm(text: &str) -> Result<WrittenArm, String> {
 }
 
 /// A share in percent as a number of buckets; exact, so that nothing is rounded.
-fn buckets(text: &str) -> Result<u32, String> {
+fn parse_buckets(text: &str) -> Result<u32, String> {
     let text = text.trim();
-    let wrong = || format!("{text:?} is no share; write a percentage, for example 5% or 0.25%");
+    let wrong = || format!("{text:?} is not a share: write a percentage, for example 5% or 0.25%");
     let percent = text.strip_suffix('%').ok_or_else(wrong)?.trim_end();
     let (whole, decimals) = percent.split_once('.').unwrap_or((percent, ""));
     if whole.is_empty()
@@ -57,7 +60,7 @@ fn buckets(text: &str) -> Result<u32, String> {
     let (decimals, beyond) = decimals.split_at(decimals.len().min(2));
     if beyond.bytes().any(|digit| digit != b'0') {
         return Err(format!(
-            "{text} is no multiple of 0.01 %, which is one of the {BUCKETS} buckets that units are divided into"
+            "{text} is not a multiple of 0.01 %, the size of one of the {BUCKETS} buckets of units"
         ));
     }
     format!("{whole}{decimals:0<2}")
@@ -78,7 +81,7 @@ pub(super) fn percent(buckets: u32) -> String {
 }
 
 /// How many buckets have another arm than before.
-pub(super) fn moved(before: &Experiment, after: &Experiment) -> usize {
+pub(super) fn moved_buckets(before: &Experiment, after: &Experiment) -> usize {
     let table = |experiment: &Experiment| -> Vec<String> {
         let of_run = |run: &BucketRun| vec![run.arm.clone(); run.count.min(BUCKETS) as usize];
         experiment.buckets.iter().flat_map(of_run).collect()
@@ -102,7 +105,7 @@ mod tests {
             ("100%", 10_000, "100 %"),
             ("0%", 0, "0 %"),
         ] {
-            assert_eq!(buckets(text), Ok(expected), "{text}");
+            assert_eq!(parse_buckets(text), Ok(expected), "{text}");
             assert_eq!(percent(expected), shown);
         }
         for (wrong, wanted) in [
@@ -113,21 +116,21 @@ mod tests {
             (".5%", "write a percentage"),
             ("1e1%", "write a percentage"),
             ("5%%", "write a percentage"),
-            ("0.005%", "no multiple of 0.01 %"),
-            ("33.333%", "no multiple of 0.01 %"),
+            ("0.005%", "not a multiple of 0.01 %"),
+            ("33.333%", "not a multiple of 0.01 %"),
             ("100.01%", "more than all"),
             ("99999999999999999999%", "more than all"),
         ] {
-            let error = buckets(wrong).unwrap_err();
+            let error = parse_buckets(wrong).unwrap_err();
             assert!(error.contains(wanted), "{wrong}: {error}");
         }
     }
 
     #[test]
     fn an_arm_has_a_share_and_may_have_weights() {
-        let control = arm("control=5%").unwrap();
+        let control = parse_arm("control=5%").unwrap();
         assert_eq!((control.buckets, control.weights.len()), (500, 0));
-        let gentle = arm("gentle=0.5%:beta=-0.2,α=1").unwrap();
+        let gentle = parse_arm("gentle=0.5%:beta=-0.2,α=1").unwrap();
         assert_eq!(gentle.name, "gentle");
         assert_eq!(gentle.buckets, 50);
         assert_eq!(
@@ -143,7 +146,7 @@ mod tests {
             "a=5%:beta=nan",
             "a=5",
         ] {
-            assert!(arm(wrong).is_err(), "{wrong}");
+            assert!(parse_arm(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -161,7 +164,7 @@ mod tests {
         };
         let before = experiment(&[("a", 500), ("b", 500), ("", 9000)]);
         let after = experiment(&[("a", 300), ("b", 900), ("", 8800)]);
-        assert_eq!(moved(&before, &after), 400);
-        assert_eq!(moved(&before, &before), 0);
+        assert_eq!(moved_buckets(&before, &after), 400);
+        assert_eq!(moved_buckets(&before, &before), 0);
     }
 }

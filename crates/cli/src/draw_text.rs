@@ -1,0 +1,23 @@
+//! A drawn λ as text: `rank` and `weights explain` show it alike.
+
+use counterweight_proto::counterweight::v1::{Density, Draw};
+
+/// How a density draws, for people.
+pub(crate) fn density_words(density: Density) -> &'static str {
+    match density {
+        Density::Unspecified => "from an unknown density",
+        Density::Uniform => "uniformly",
+        Density::LogUniform => "log-uniformly",
+    }
+}
+
+/// A drawn λ with its range and density.
+pub(crate) fn draw_text(draw: &Draw) -> String {
+    format!(
+        "λ = {}, drawn {} from {} to {}",
+        draw.lambda,
+        density_words(draw.density()),
+        draw.low,
+        draw.high
+    )
+}

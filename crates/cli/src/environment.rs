@@ -1,0 +1,145 @@
+//! Which flags have an environment variable: settings of a deployment, each with one meaning.
+//! Flags that describe a single action have none, or a forgotten variable would change every later
+//! command.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::{Arg, ArgGroup, Command, CommandFactory as _};
+
+use super::Cli;
+
+/// Every variable, the one flag that it stands for, and the commands that take it.
+const VARIABLES: &[(&str, &str, &[&str])] = &[
+    ("ADDRESS", "address", &["bench", "log", "rank", "weights"]),
+    ("AUTHOR", "author", &["weights"]),
+    ("CONFIG", "config", &["serve-combiner"]),
+    ("DATASET", "dataset", &["up"]),
+    ("DATA_DIR", "data", &["up"]),
+    ("DRAIN_GRACE_MS", "drain-grace-ms", &["serve-model"]),
+    ("JSON", "json", &[""]),
+    ("LISTEN", "listen", &["serve-combiner", "serve-model", "up"]),
+    (
+        "LOG_JSON",
+        "log-json",
+        &["serve-combiner", "serve-model", "up"],
+    ),
+    ("MAX_IN_FLIGHT", "max-in-flight", &["serve-model"]),
+    ("MAX_MESSAGE_MIB", "max-message-mib", &["serve-model"]),
+    (
+        "METRICS_LISTEN",
+        "metrics-listen",
+        &["serve-combiner", "serve-model", "up"],
+    ),
+    ("MODEL", "model", &["serve-model"]),
+    ("MODELS", "models", &["up"]),
+    ("POLL_MS", "poll-ms", &["serve-model"]),
+    ("REPLICA", "replica", &["serve-combiner"]),
+    ("REPOSITORY", "repository", &["serve-model"]),
+    ("STATE", "state", &["up"]),
+    ("TIMEOUT", "timeout", &["log", "rank", "weights"]),
+];
+
+/// The servers, whose flags are settings of a deployment.
+const SERVERS: [&str; 3] = ["up", "serve-model", "serve-combiner"];
+
+/// Flags of `up` for one action: training before it serves.
+const TRAINING: [&str; 5] = ["retrain", "calibration", "folds", "alpha", "seed"];
+
+/// Calls `visit` with every argument, its command, and the top-level command that this is part of.
+fn visit(command: &Command, top: &str, visit_one: &mut impl FnMut(&Arg, &Command, &str)) {
+    for argument in command.get_arguments() {
+        visit_one(argument, command, top);
+    }
+    for own in command.get_subcommands() {
+        let top = if top.is_empty() { own.get_name() } else { top };
+        visit(own, top, visit_one);
+    }
+}
+
+fn every_argument(mut visit_one: impl FnMut(&Arg, &Command, &str)) {
+    visit(&Cli::command(), "", &mut visit_one);
+}
+
+fn variable(argument: &Arg) -> Option<String> {
+    argument
+        .get_env()
+        .map(|name| name.to_str().unwrap().to_owned())
+}
+
+#[cfg(feature = "offline")]
+#[test]
+fn every_variable_stands_for_one_flag() {
+    let mut found = BTreeMap::<String, BTreeSet<(String, String)>>::new();
+    every_argument(|argument, _, top| {
+        if let Some(variable) = variable(argument) {
+            let flag = argument.get_long().unwrap_or_default().to_owned();
+            let uses = found.entry(variable).or_default();
+            uses.insert((flag, top.to_owned()));
+        }
+    });
+    let listed = VARIABLES.iter().map(|(variable, flag, commands)| {
+        let uses = commands
+            .iter()
+            .map(|top| ((*flag).to_owned(), (*top).to_owned()));
+        (format!("COUNTERWEIGHT_{variable}"), uses.collect())
+    });
+    assert_eq!(found, listed.collect::<BTreeMap<_, _>>());
+    // The level of the servers' logs, which no flag sets.
+    assert!(!found.contains_key("COUNTERWEIGHT_LOG"));
+}
+
+/// A variable could block what is typed only through a conflict, and so has none.
+#[test]
+fn what_is_typed_beats_the_environment() {
+    every_argument(|argument, command, top| {
+        let name = argument.get_id();
+        for other in command.get_arg_conflicts_with(argument) {
+            assert!(
+                variable(argument).is_none() && variable(other).is_none(),
+                "{top}: {name} conflicts with {}",
+                other.get_id()
+            );
+        }
+        let exclusive = |group: &&ArgGroup| !(*group).clone().is_multiple();
+        for group in command.get_groups().filter(exclusive) {
+            let grouped = group.get_args().any(|id| id == name);
+            assert!(
+                !grouped || variable(argument).is_none(),
+                "{top}: {name} excludes others"
+            );
+        }
+    });
+}
+
+#[test]
+fn every_setting_of_a_server_has_a_variable() {
+    every_argument(|argument, command, top| {
+        let name = argument.get_id().as_str();
+        let of_server = SERVERS.contains(&top) && !["help", "version"].contains(&name);
+        if of_server && !TRAINING.contains(&name) {
+            assert!(
+                variable(argument).is_some(),
+                "{} --{name} has no variable",
+                command.get_name()
+            );
+        }
+    });
+}
+
+#[test]
+fn the_help_states_the_rule() {
+    let help = Cli::command().render_long_help().to_string();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for wanted in [
+        "Settings of a deployment can also come from the environment",
+        "Flags that describe a single action have none",
+        "What is typed beats the environment",
+    ] {
+        assert!(help.contains(wanted), "{wanted}: {help}");
+    }
+}
+
+#[test]
+fn the_command_tree_is_sound() {
+    Cli::command().debug_assert();
+}

@@ -1,0 +1,184 @@
+//! What every command on weights needs: a client, the weights in force, who writes and why, and the
+//! objectives that typed names mean.
+
+use clap::Args;
+use counterweight_config::did_you_mean;
+use counterweight_proto::counterweight::v1::{
+    Cause, GetWeightsRequest, GetWeightsResponse, ObjectiveWeight, ProfileWeights,
+    weights_service_client::WeightsServiceClient,
+};
+use counterweight_ranking::symbol;
+use serde_json::Value;
+use tonic::transport::Channel;
+
+use crate::{
+    client::{Combiner, explain_status},
+    usage::WrongUse,
+};
+
+pub(super) type Client = WeightsServiceClient<Channel>;
+
+pub(super) async fn connect(combiner: &Combiner) -> anyhow::Result<Client> {
+    Ok(WeightsServiceClient::new(combiner.connect().await?))
+}
+
+/// Who writes, and why.
+#[derive(Args)]
+pub(super) struct Writer {
+    /// Why; kept in the log.
+    #[arg(long, short = 'm', default_value = "on the command line")]
+    reason: String,
+    /// Who; kept in the log [default: the user's login name].
+    #[arg(long, env = "COUNTERWEIGHT_AUTHOR")]
+    author: Option<String>,
+    /// A key for one change: the same command under the same key is carried out once, and every
+    /// repeat is answered as the first was [default: a new key for each call].
+    #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Writer {
+    /// The cause of a change. `command` is what was typed: a repeat is recognised by it, since the
+    /// message may also hold what was read in between, such as the profile's revision.
+    pub(super) fn cause(self, command: &Value) -> Cause {
+        Cause {
+            intent: self.intent(command),
+            author: self.author.unwrap_or_else(login_name),
+            reason: self.reason,
+            idempotency_key: self
+                .idempotency_key
+                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+        }
+    }
+
+    /// The command in one form, however its flags were ordered.
+    pub(super) fn intent(&self, command: &Value) -> String {
+        Value::from(vec![command.clone(), self.reason.clone().into()]).to_string()
+    }
+}
+
+/// The login name, as the system knows it whatever the environment says.
+fn login_name() -> String {
+    whoami::fallible::username().unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// Which profiles to show.
+#[derive(Args)]
+pub(super) struct ProfileFilter {
+    /// Only this profile.
+    #[arg(long)]
+    profile: Option<String>,
+    #[command(flatten)]
+    combiner: Combiner,
+}
+
+impl ProfileFilter {
+    /// The weights that are in force.
+    pub(super) async fn read(self) -> anyhow::Result<GetWeightsResponse> {
+        let mut client = connect(&self.combiner).await?;
+        read_weights(&mut client, self.profile.unwrap_or_default()).await
+    }
+}
+
+/// The weights of a profile, or of all for an empty name.
+pub(super) async fn read_weights(
+    client: &mut Client,
+    profile: String,
+) -> anyhow::Result<GetWeightsResponse> {
+    let answer = client.get_weights(GetWeightsRequest { profile }).await;
+    Ok(answer
+        .map_err(|status| explain_status(&status))?
+        .into_inner())
+}
+
+/// One profile as it is in force.
+pub(super) async fn read_profile(
+    client: &mut Client,
+    profile: &str,
+) -> anyhow::Result<ProfileWeights> {
+    let answer = read_weights(client, profile.to_owned()).await?;
+    answer
+        .profiles
+        .into_iter()
+        .next()
+        .ok_or_else(|| anyhow::anyhow!("the combiner has no profile {profile:?}"))
+}
+
+/// Typed weights with the names of their objectives, as the combiner takes them.
+pub(super) fn resolve_weights(
+    assignments: &[(String, f64)],
+    profile: &ProfileWeights,
+) -> anyhow::Result<Vec<ObjectiveWeight>> {
+    assignments
+        .iter()
+        .map(|(name, weight)| {
+            Ok(ObjectiveWeight {
+                objective: resolve_objective(name, profile)?,
+                weight: *weight,
+            })
+        })
+        .collect()
+}
+
+/// The objective that a name or a symbol means.
+pub(super) fn resolve_objective(name: &str, profile: &ProfileWeights) -> anyhow::Result<String> {
+    let position = match name {
+        "alpha" => Some(0),
+        "beta" => Some(1),
+        "gamma" => Some(2),
+        "delta" => Some(3),
+        _ => (0..profile.weights.len()).find(|&position| symbol(position) == name),
+    };
+    let known = || {
+        let weights = profile.weights.iter();
+        weights.map(|weight| weight.objective.as_str())
+    };
+    if known().any(|known| known == name) {
+        return Ok(name.to_owned());
+    }
+    match position.and_then(|position| profile.weights.get(position)) {
+        Some(weight) => Ok(weight.objective.clone()),
+        None => Err(WrongUse(format!(
+            "there is no objective {name:?}{}; profile {:?} has {}",
+            did_you_mean(name, known()),
+            profile.profile,
+            known().collect::<Vec<_>>().join(", ")
+        ))
+        .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile() -> ProfileWeights {
+        let weight = |objective: &str, weight| ObjectiveWeight {
+            objective: objective.to_owned(),
+            weight,
+        };
+        ProfileWeights {
+            profile: "default".to_owned(),
+            weights: vec![weight("engagement", 1.0), weight("engagement_bait", -0.5)],
+            revision: 3,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_symbol_or_a_name_means_an_objective() {
+        for (name, expected) in [
+            ("alpha", "engagement"),
+            ("β", "engagement_bait"),
+            ("engagement", "engagement"),
+        ] {
+            assert_eq!(resolve_objective(name, &profile()).unwrap(), expected);
+        }
+        let error = resolve_objective("engagment", &profile()).unwrap_err();
+        assert!(
+            error.is::<WrongUse>() && error.to_string().contains("did you mean \"engagement\""),
+            "{error}"
+        );
+        assert!(resolve_objective("gamma", &profile()).is_err());
+    }
+}
