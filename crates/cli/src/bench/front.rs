@@ -146,7 +146,7 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
         && report.chosen_on == report.part
     {
         text.push_str(
-            "\nThere is no tune part, so that the points were chosen on the very outcomes that they are shown with: they flatter.",
+            "\nThere is no tune part: the points were chosen on the same outcomes that they are shown with, so they look better than they are.",
         );
     }
     if !report.baselines.is_empty() {
