@@ -22,11 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = prost_build::Config::new();
     config.enable_type_names();
     tonic_prost_build::configure()
-        // Tensor bytes are forwarded as slices of the receive buffer, never copied into a Vec.
-        .bytes(".inference.ModelInferRequest.raw_input_contents")
-        .bytes(".inference.ModelInferResponse.raw_output_contents")
-        .bytes(".inference.InferTensorContents.bytes_contents")
-        .bytes(".counterweight.v1.RankRequest.raw_input_contents")
+        // Bytes are slices of the receive buffer, never copied into a Vec.
+        .bytes(".")
         .codec_path("crate::codec::Codec")
         .compile_fds_with_config(descriptors, config)?;
     Ok(())

@@ -1,16 +1,19 @@
 //! The generated message types and gRPC stubs of `proto/`, and what every caller and server
-//! shares: the codec, a channel for unary calls, the names of status codes, messages as JSON.
+//! shares: the codec, a channel for unary calls, the names of status codes, messages as JSON, the
+//! memory that a message takes.
 #![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)] // generated code
 
 mod code;
 pub mod codec;
 mod error_chain;
 mod json;
+mod shape;
 mod unary;
 
 pub use code::code_name;
 pub use error_chain::error_chain;
 pub use json::to_json;
+pub use shape::{Contracts, Malformed, Method, ScanError, ShapeError};
 pub use unary::{Unary, UnaryError};
 
 /// The Open Inference Protocol.

@@ -1,0 +1,2 @@
+//! Tests of the contracts against prost itself.
+mod decoded_size;
