@@ -9,6 +9,8 @@ use super::{Contracts, Field, Kind, MessageShape, Method};
 const MAX_DEPTH: u32 = 100;
 /// What an allocator adds to a small allocation.
 const ALLOCATION: usize = 16;
+/// What slices of the buffer share, beside the buffer.
+const SHARED_BUFFER: usize = 64;
 
 /// Why a message should not be decoded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +82,7 @@ impl Contracts {
             size: 0,
             limit,
         };
-        scan.charge(self.messages[method.input].size)?;
+        scan.charge(self.messages[method.input].size + SHARED_BUFFER)?;
         scan.message(method.input, bytes, MAX_DEPTH)?;
         Ok(scan.size)
     }
@@ -135,13 +137,7 @@ impl Scan<'_> {
         depth: u32,
     ) -> Scanned {
         match (field.kind, wire) {
-            // prost does not look at the wire type of a map.
-            (Kind::Map(entry), _) => {
-                let content = delimited(bytes)?;
-                self.elements(field, first, 1)?;
-                self.message(entry, content, deeper(depth)?)
-            }
-            (Kind::Message(inner), DELIMITED) => {
+            (Kind::Message(inner) | Kind::Map(inner), DELIMITED) => {
                 let content = delimited(bytes)?;
                 self.elements(field, first, 1)?;
                 self.message(inner, content, deeper(depth)?)

@@ -240,7 +240,7 @@ fn generated(case: &Case, choices: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn the_bound_of_a_valid_message_holds(
