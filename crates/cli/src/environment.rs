@@ -16,6 +16,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("DATASET", "dataset", &["up"]),
     ("DATA_DIR", "data", &["up"]),
     ("DRAIN_GRACE_MS", "drain-grace-ms", &["serve-model"]),
+    ("DRAIN_TIMEOUT_MS", "drain-timeout-ms", &["serve-model"]),
     ("JSON", "json", &[""]),
     ("LISTEN", "listen", &["serve-combiner", "serve-model", "up"]),
     (
@@ -23,8 +24,11 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
         "log-json",
         &["serve-combiner", "serve-model", "up"],
     ),
+    ("MAX_CONNECTIONS", "max-connections", &["serve-model"]),
     ("MAX_IN_FLIGHT", "max-in-flight", &["serve-model"]),
     ("MAX_MESSAGE_MIB", "max-message-mib", &["serve-model"]),
+    ("MAX_STREAMS", "max-streams", &["serve-model"]),
+    ("MEMORY_BUDGET_MIB", "memory-budget-mib", &["serve-model"]),
     (
         "METRICS_LISTEN",
         "metrics-listen",
@@ -33,8 +37,10 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("MODEL", "model", &["serve-model"]),
     ("MODELS", "models", &["up"]),
     ("POLL_MS", "poll-ms", &["serve-model"]),
+    ("READ_TIMEOUT_MS", "read-timeout-ms", &["serve-model"]),
     ("REPLICA", "replica", &["serve-combiner"]),
     ("REPOSITORY", "repository", &["serve-model"]),
+    ("SEND_TIMEOUT_MS", "send-timeout-ms", &["serve-model"]),
     ("STATE", "state", &["up"]),
     ("TIMEOUT", "timeout", &["log", "rank", "weights"]),
 ];

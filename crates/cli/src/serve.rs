@@ -6,10 +6,12 @@ use clap::Args;
 use counterweight_combiner::Config;
 use counterweight_model_server::ServerConfig;
 use counterweight_serving::{
-    Exporting, Listener, Listeners, bind_tcp, init_logging, shutdown_signal,
+    Drain, Exporting, Limits, Listener, Listeners, bind_tcp, init_logging, shutdown_signal,
 };
 
 use crate::{output::print_lines, runtime::runtime};
+
+const MIB: usize = 1 << 20;
 
 /// How a server logs.
 #[derive(Args)]
@@ -70,6 +72,26 @@ pub(crate) struct ServeModel {
     /// The largest request, in MiB.
     #[arg(long, env = "COUNTERWEIGHT_MAX_MESSAGE_MIB", default_value_t = 64)]
     max_message_mib: usize,
+    /// The memory that requests and answers may take together, in MiB [default: a quarter of the
+    /// memory that the process may use].
+    #[arg(long, env = "COUNTERWEIGHT_MEMORY_BUDGET_MIB")]
+    memory_budget_mib: Option<usize>,
+    /// The most connections at one time; one more is closed at once.
+    #[arg(long, env = "COUNTERWEIGHT_MAX_CONNECTIONS", default_value_t = 4096)]
+    max_connections: usize,
+    /// The most open streams of answers, such as watches of the health, at one time.
+    #[arg(long, env = "COUNTERWEIGHT_MAX_STREAMS", default_value_t = 1024)]
+    max_streams: usize,
+    /// How long a request may take to arrive, in milliseconds.
+    #[arg(long, env = "COUNTERWEIGHT_READ_TIMEOUT_MS", default_value_t = 10_000)]
+    read_timeout_ms: u64,
+    /// How long a caller may leave an answer unread before its connection is closed, in
+    /// milliseconds.
+    #[arg(long, env = "COUNTERWEIGHT_SEND_TIMEOUT_MS", default_value_t = 30_000)]
+    send_timeout_ms: u64,
+    /// How long requests in progress may take after a stop signal, in milliseconds.
+    #[arg(long, env = "COUNTERWEIGHT_DRAIN_TIMEOUT_MS", default_value_t = 10_000)]
+    drain_timeout_ms: u64,
     /// How long to take requests after a stop signal, while the health check already says
     /// NOT_SERVING, in milliseconds.
     #[arg(long, env = "COUNTERWEIGHT_DRAIN_GRACE_MS", default_value_t = 0)]
@@ -81,11 +103,9 @@ pub(crate) struct ServeModel {
 impl ServeModel {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let config = ServerConfig {
+            limits: self.limits(),
             models: self.models,
             poll_interval: Duration::from_millis(self.poll_ms),
-            max_in_flight: self.max_in_flight,
-            max_message_bytes: self.max_message_mib << 20,
-            drain_grace: Duration::from_millis(self.drain_grace_ms),
             ..ServerConfig::new(&self.repository)
         };
         runtime()?.block_on(async {
@@ -101,6 +121,26 @@ impl ServeModel {
             exporting.finish().await;
             Ok(outcome?)
         })
+    }
+}
+
+impl ServeModel {
+    fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let budget = self.memory_budget_mib.map(|mib| mib.saturating_mul(MIB));
+        Limits {
+            memory_budget: budget.unwrap_or(default.memory_budget),
+            max_message_bytes: self.max_message_mib.saturating_mul(MIB),
+            max_concurrent_requests: self.max_in_flight,
+            max_connections: self.max_connections,
+            max_streams: self.max_streams,
+            read_timeout: Duration::from_millis(self.read_timeout_ms),
+            send_timeout: Duration::from_millis(self.send_timeout_ms),
+            drain: Drain {
+                grace: Duration::from_millis(self.drain_grace_ms),
+                timeout: Duration::from_millis(self.drain_timeout_ms),
+            },
+        }
     }
 }
 

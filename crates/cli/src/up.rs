@@ -204,7 +204,10 @@ impl System {
         let text = combiner_config(&combiner, &self.objectives, &addresses)?;
         let path = self.state.join("combiner.toml");
         fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
-        let config = Config::read(&path)?;
+        let mut config = Config::read(&path)?;
+        // All servers share this process, and so its memory.
+        let memory_budget = config.limits.memory_budget / (1 + self.objectives.len());
+        config.limits.memory_budget = memory_budget;
 
         let (stop, stopped) = watch::channel(false);
         let until_stopped = || {
@@ -220,10 +223,9 @@ impl System {
                 grpc,
                 metrics: None,
             };
-            let config = ServerConfig {
-                models: vec![objective.clone()],
-                ..ServerConfig::new(&self.models)
-            };
+            let mut config = ServerConfig::new(&self.models);
+            config.models = vec![objective.clone()];
+            config.limits.memory_budget = memory_budget;
             let serving = counterweight_model_server::serve(config, listeners, until_stopped());
             servers.spawn(async { Ok(serving.await?) });
         }

@@ -12,9 +12,7 @@ use counterweight_proto::{
         ranking_service_server::RankingServiceServer, weights_service_server::WeightsServiceServer,
     },
 };
-use counterweight_serving::{
-    Condition, Drain, Gate, Listeners, Refusal, Server, ServingError, Tasks,
-};
+use counterweight_serving::{Condition, Listeners, Refusal, Server, ServingError, Tasks};
 use tokio::time::sleep;
 use tonic::codec::CompressionEncoding::{Deflate, Gzip};
 
@@ -37,7 +35,7 @@ const RANKING: &str = "counterweight.v1.RankingService";
 const WEIGHTS: &str = "counterweight.v1.WeightsService";
 
 /// Serves a combiner until `shutdown` resolves and the requests in progress are answered, or until
-/// [`crate::config::Limits::drain`] is over.
+/// [`counterweight_serving::Limits::drain`] is over.
 ///
 /// Models need not be up. Until one has been reached, ranking by it is answered UNAVAILABLE with
 /// the reason, and health says NOT_SERVING for `counterweight.v1.RankingService`; the server as a
@@ -69,11 +67,9 @@ async fn run(
 ) -> Result<(), ServingError> {
     let limits = &engine.config.limits;
     let metrics = &engine.metrics;
-    let drain = Drain {
-        grace: Duration::ZERO,
-        timeout: limits.drain,
-    };
-    let mut server = Server::new(&[RANKING, WEIGHTS], metrics.registry.clone(), drain).await?;
+    let registry = metrics.registry.clone();
+    let services = &[RANKING, WEIGHTS];
+    let mut server = Server::new(services, DESCRIPTORS, registry, limits.clone()).await?;
     for model in engine.objectives.models() {
         let (model, reached) = (
             Arc::clone(model),
@@ -85,17 +81,11 @@ async fn run(
     }
     start_tasks(server.tasks(), engine);
     let overloaded = metrics.overloaded.clone();
-    let gate = Gate::new(
-        server.lifecycle(),
-        limits.max_concurrent_requests,
-        &["Rank"],
-        metrics.in_progress.clone(),
-        move |refusal| {
-            if let Refusal::Overloaded { .. } = refusal {
-                overloaded.inc();
-            }
-        },
-    );
+    let gate = server.gate(&["Rank"], metrics.in_progress.clone(), move |refusal| {
+        if let Refusal::Overloaded { .. } = refusal {
+            overloaded.inc();
+        }
+    });
     let ranking = RankingServiceServer::new(Ranker(Arc::clone(engine)))
         .max_decoding_message_size(limits.max_message_bytes)
         .max_encoding_message_size(limits.max_message_bytes)
@@ -105,10 +95,11 @@ async fn run(
         engine: Arc::clone(engine),
         lifecycle: server.lifecycle().clone(),
     })
+    .max_decoding_message_size(limits.max_message_bytes)
     .accept_compressed(Gzip)
     .accept_compressed(Deflate);
     let router = server
-        .router(DESCRIPTORS)?
+        .router()?
         .add_service(gate.guard(ranking))
         .add_service(gate.guard(weights));
     server.run(router, listeners, shutdown).await

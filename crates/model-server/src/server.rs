@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use counterweight_proto::{
     DESCRIPTORS, inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
-use counterweight_serving::{Drain, Gate, Listeners, Server, prometheus::Registry};
+use counterweight_serving::{Listeners, Server, prometheus::Registry};
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
@@ -36,19 +36,12 @@ pub async fn serve(
     config.check()?;
     let registry = Registry::new();
     let metrics = Metrics::new(&registry)?;
-    let drain = Drain {
-        grace: config.drain_grace,
-        timeout: config.drain_timeout,
-    };
-    let mut server = Server::new(&[INFERENCE], registry, drain).await?;
+    let limits = config.limits.clone();
+    let mut server = Server::new(&[INFERENCE], DESCRIPTORS, registry, limits).await?;
     let refusals = metrics.clone();
-    let gate = Gate::new(
-        server.lifecycle(),
-        config.max_in_flight,
-        &["ModelInfer"],
-        metrics.in_flight.clone(),
-        move |refusal| refusals.failed("", "", refusal.code()),
-    );
+    let gate = server.gate(&["ModelInfer"], metrics.in_flight.clone(), move |refusal| {
+        refusals.failed("", "", refusal.code())
+    });
     let repository = Arc::new(open(&config, metrics.clone()).await?);
     let polled = Arc::clone(&repository);
     server.tasks().restart("model repository", move || {
@@ -60,10 +53,10 @@ pub async fn serve(
         lifecycle: server.lifecycle().clone(),
     };
     let service = GrpcInferenceServiceServer::new(service)
-        .max_decoding_message_size(config.max_message_bytes)
+        .max_decoding_message_size(config.limits.max_message_bytes)
         .accept_compressed(Gzip)
         .accept_compressed(Deflate);
-    let router = server.router(DESCRIPTORS)?.add_service(gate.guard(service));
+    let router = server.router()?.add_service(gate.guard(service));
     Ok(server.run(router, listeners, shutdown).await?)
 }
 

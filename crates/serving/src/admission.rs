@@ -1,124 +1,126 @@
-//! What happens to a call before its body is read: too many at once are refused, and a call whose
-//! deadline passes is ended.
+//! What happens to a call before its service sees it: it is refused when the server is stopping, is
+//! busy or is short of memory, and its message is received and checked; a call whose deadline passes
+//! is ended.
 //!
 //! The gate stands in front of the generated service and sees a call when its headers arrive. The
-//! service sees it only when a thread has time for it, which under overload is too late.
+//! service sees it only when its message is complete and a thread has time for it, which under
+//! overload is too late.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     convert::Infallible,
     fmt,
     future::{Future, ready},
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
-use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use counterweight_proto::Method;
+use http::{Request, Response, request::Parts};
 use prometheus::IntGauge;
-use tokio::sync::Semaphore;
-use tonic::{Code, Status, body::Body, metadata::MetadataMap, server::NamedService};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{timeout, timeout_at},
+};
+use tonic::{Code, body::Body, metadata::MetadataMap, server::NamedService};
 use tower_service::Service;
 use tracing::Instrument as _;
 
 use crate::{
-    Call, Lifecycle, TraceContext,
+    Call, TraceContext,
+    answer::Answer,
+    budget::Charge,
+    intake::{Bounds, Encoding, Message},
     lifecycle::{InProgress, Place},
-    spans, status,
+    peer::Peer,
+    refusal::Refusal,
+    shared::Shared,
+    spans,
 };
 
-/// Why the gate ended a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// As many calls are in progress as the limit allows.
-    Overloaded {
-        /// The limit.
-        limit: usize,
-    },
-    /// The server is stopping.
-    Draining,
-    /// The caller's deadline has passed.
-    DeadlineExceeded,
-}
+/// What a call takes beside its message: its stream, its headers, its tasks.
+const CALL_BYTES: usize = 8 << 10;
 
-impl Refusal {
-    /// The gRPC code of the answer.
-    #[must_use]
-    pub fn code(self) -> Code {
-        match self {
-            Self::Overloaded { .. } => Code::ResourceExhausted,
-            Self::Draining => Code::Unavailable,
-            Self::DeadlineExceeded => Code::DeadlineExceeded,
-        }
-    }
-}
-
-impl From<Refusal> for Status {
-    fn from(refusal: Refusal) -> Self {
-        let code = refusal.code();
-        match refusal {
-            Refusal::Overloaded { limit } => status(
-                code,
-                &format!("{limit} requests are in progress, which is the limit; retry later"),
-                "OVERLOADED",
-                [("limit", limit.to_string())],
-            ),
-            Refusal::Draining => status(
-                code,
-                "the server is stopping; retry at another one",
-                "DRAINING",
-                [],
-            ),
-            Refusal::DeadlineExceeded => status(
-                code,
-                "the deadline of the call passed before the answer was ready",
-                "DEADLINE_EXCEEDED",
-                [],
-            ),
-        }
-    }
-}
-
-/// The gate in front of a server's services: one limit, one lifecycle. Clones share both.
-#[derive(Clone)]
-pub struct Gate {
-    lifecycle: Lifecycle,
+/// Limits the calls in progress.
+#[derive(Debug)]
+pub(crate) struct Limiter {
     places: Arc<Semaphore>,
     limit: usize,
-    limited: &'static [&'static str],
     in_progress: IntGauge,
-    refused: Arc<dyn Fn(Refusal) + Send + Sync>,
+}
+
+impl Limiter {
+    fn new(limit: usize, in_progress: IntGauge) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            limit,
+            in_progress,
+        }
+    }
+
+    /// Refuses a call that could not be answered in time, before its message is read.
+    pub(crate) fn could_admit(&self, _deadline: Option<Instant>) -> Result<(), Refusal> {
+        match self.places.available_permits() {
+            0 => Err(Refusal::Overloaded { limit: self.limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a place for a call whose message is complete.
+    #[expect(clippy::unused_async, reason = "a limiter may let calls wait")]
+    pub(crate) async fn acquire(
+        &self,
+        _deadline: Option<Instant>,
+        _connection: u64,
+    ) -> Result<Place, Refusal> {
+        let permit = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::Overloaded { limit: self.limit })?;
+        Ok(Place::new(permit, &self.in_progress))
+    }
+}
+
+/// The gate in front of a server's services. Clones share everything.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    limiter: Limiter,
+    limited: &'static [&'static str],
+    refused: Box<dyn Fn(&Refusal) + Send + Sync>,
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Gate")
-            .field("limit", &self.limit)
-            .field("limited", &self.limited)
+            .field("limited", &self.0.limited)
             .finish_non_exhaustive()
     }
 }
 
 impl Gate {
-    /// A gate that lets at most `limit` calls of the `limited` methods in at once. Other methods
-    /// are not counted, so that health is answered under overload. `in_progress` shows how many
-    /// limited calls are in progress, and `refused` hears of every limited call that is refused.
-    pub fn new(
-        lifecycle: &Lifecycle,
-        limit: usize,
+    /// A gate that limits the calls in progress of the `limited` methods. Other methods are not
+    /// counted, so that weights can be changed under overload. `in_progress` shows how many limited
+    /// calls are in progress, and `refused` hears of every limited call that is refused.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
         limited: &'static [&'static str],
         in_progress: IntGauge,
-        refused: impl Fn(Refusal) + Send + Sync + 'static,
+        refused: impl Fn(&Refusal) + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            lifecycle: lifecycle.clone(),
-            places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
-            limit,
+        Self(Arc::new(Inner {
+            limiter: Limiter::new(shared.limits.max_concurrent_requests, in_progress),
+            shared,
             limited,
-            in_progress,
-            refused: Arc::new(refused),
-        }
+            refused: Box::new(refused),
+        }))
     }
 
     /// Puts a service behind the gate.
@@ -126,36 +128,69 @@ impl Gate {
         Gated {
             service,
             gate: self.clone(),
+            outlasts_drain: false,
+        }
+    }
+
+    /// Puts a service behind the gate that answers to the last, such as health. A stop does not
+    /// wait for its calls.
+    pub(crate) fn guard_to_the_last<S>(&self, service: S) -> Gated<S> {
+        Gated {
+            outlasts_drain: true,
+            ..self.guard(service)
         }
     }
 
     fn is_limited(&self, path: &str) -> bool {
         let method = path.rsplit('/').next().unwrap_or_default();
-        self.limited.contains(&method)
+        self.0.limited.contains(&method)
     }
 
-    fn enter(&self) -> Result<Place, Refusal> {
-        let permit = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Overloaded { limit: self.limit })?;
-        Ok(Place::new(permit, &self.in_progress))
-    }
-
-    /// Admits a call, or says why not.
-    fn admit(&self, limited: bool) -> Result<(InProgress, Option<Arc<Place>>), Refusal> {
-        let in_progress = self.lifecycle.begin_call().ok_or(Refusal::Draining)?;
-        let place = match limited {
-            true => Some(Arc::new(self.enter()?)),
-            false => None,
+    /// What is decided when the headers of a call have arrived.
+    fn admit(
+        &self,
+        parts: &mut Parts,
+        call: &Call,
+        limited: bool,
+        outlasts_drain: bool,
+    ) -> Result<Admitted, Refusal> {
+        let shared = &self.0.shared;
+        let in_progress = match outlasts_drain {
+            true => None,
+            false => Some(shared.lifecycle.begin_call().ok_or(Refusal::Draining)?),
         };
-        Ok((in_progress, place))
+        if limited {
+            self.0.limiter.could_admit(call.deadline)?;
+        }
+        let peer = parts.extensions.remove::<Peer>();
+        let peer = peer.unwrap_or_else(|| shared.new_peer());
+        let headers = peer.account().try_charge(CALL_BYTES);
+        let method = shared.contracts.method(parts.uri.path());
+        let streams = method.is_some_and(|method| method.client_streams || method.server_streams);
+        Ok(Admitted {
+            gate: self.clone(),
+            limited,
+            method,
+            stream: streams.then(|| self.open_stream()).transpose()?,
+            in_progress,
+            _headers: headers.ok_or(Refusal::OverMemoryBudget)?,
+            peer,
+        })
     }
 
-    fn refuse(&self, refusal: Refusal, limited: bool) -> Response<Body> {
+    fn open_stream(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let shared = &self.0.shared;
+        let limit = shared.limits.max_streams;
+        Arc::clone(&shared.streams)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::TooManyStreams { limit })
+    }
+
+    fn refuse(&self, refusal: &Refusal, limited: bool) -> Response<Body> {
         if limited {
-            (self.refused)(refusal);
+            (self.0.refused)(refusal);
         }
-        Status::from(refusal).into_http()
+        self.0.shared.refuse(refusal).into_http()
     }
 }
 
@@ -164,6 +199,7 @@ impl Gate {
 pub struct Gated<S> {
     service: S,
     gate: Gate,
+    outlasts_drain: bool,
 }
 
 impl<S: NamedService> NamedService for Gated<S> {
@@ -173,6 +209,7 @@ impl<S: NamedService> NamedService for Gated<S> {
 impl<S> Service<Request<Body>> for Gated<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<Body>;
@@ -184,41 +221,124 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let limited = self.gate.is_limited(request.uri().path());
-        let (in_progress, place) = match self.gate.admit(limited) {
-            Ok(admitted) => admitted,
-            Err(refusal) => return Box::pin(ready(Ok(self.gate.refuse(refusal, limited)))),
-        };
         let (mut parts, body) = request.into_parts();
         let metadata = MetadataMap::from_headers(parts.headers);
         let caller = TraceContext::parse(&metadata);
         let (span, trace) = spans::serve(parts.uri.path(), caller);
-        let call = Call::new(&metadata, trace).with_place(place.clone());
+        let call = Call::new(&metadata, trace);
         parts.headers = metadata.into_headers();
-        let deadline = call.deadline;
-        parts.extensions.insert(call);
-        let answer = self.service.call(Request::from_parts(parts, body));
-        let answer = answer.instrument(span.clone());
-        let gate = self.gate.clone();
-        Box::pin(async move {
-            // Held here too, in case the service drops the request before it has answered.
-            let _place = place;
-            let answer = match deadline {
-                None => answer.await,
-                Some(deadline) => tokio::time::timeout_at(deadline.into(), answer)
-                    .await
-                    .unwrap_or_else(|_| Ok(gate.refuse(Refusal::DeadlineExceeded, limited))),
-            };
-            answer.map(|response| {
+        let limited = self.gate.is_limited(parts.uri.path());
+        let admitted = self
+            .gate
+            .admit(&mut parts, &call, limited, self.outlasts_drain);
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                let response = self.gate.refuse(&refusal, limited);
                 spans::record(&span, code_of(&response));
-                response.map(|body| {
-                    Body::new(Tracked {
-                        body,
-                        _in_progress: in_progress,
-                    })
-                })
+                return Box::pin(ready(Ok(response)));
+            }
+        };
+        let unready = self.service.clone();
+        let service = mem::replace(&mut self.service, unready);
+        Box::pin(async move {
+            let serving = admitted.serve(service, call, parts, body);
+            let response = serving.instrument(span.clone()).await;
+            spans::record(&span, code_of(&response));
+            Ok(response)
+        })
+    }
+}
+
+/// A call whose headers have been admitted.
+struct Admitted {
+    gate: Gate,
+    limited: bool,
+    /// `None` when the service has no such method, which it then says itself.
+    method: Option<Method>,
+    peer: Peer,
+    in_progress: Option<InProgress>,
+    stream: Option<OwnedSemaphorePermit>,
+    _headers: Charge,
+}
+
+impl Admitted {
+    async fn serve<S>(self, service: S, call: Call, parts: Parts, body: Body) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let deadline = call.deadline;
+        let handled = self.handle(service, call, parts, body);
+        let outcome = match deadline {
+            None => handled.await,
+            Some(deadline) => timeout_at(deadline.into(), handled)
+                .await
+                .unwrap_or(Err(Refusal::DeadlineExceeded)),
+        };
+        let response = match outcome {
+            Ok(response) => response,
+            Err(refusal) => self.gate.refuse(&refusal, self.limited),
+        };
+        response.map(|body| {
+            Body::new(Answer {
+                body,
+                peer: self.peer,
+                _in_progress: self.in_progress,
+                _stream: self.stream,
             })
         })
+    }
+
+    /// Receives and checks the message, waits for a place, and lets the service answer.
+    async fn handle<S>(
+        &self,
+        mut service: S,
+        mut call: Call,
+        mut parts: Parts,
+        mut body: Body,
+    ) -> Result<Response<Body>, Refusal>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        // tonic itself refuses encodings that it does not know, and receives streams.
+        let encoding = Encoding::from_headers(&parts.headers);
+        let unary = self.method.filter(|method| !method.client_streams);
+        if let (Some(method), Some(encoding)) = (unary, encoding) {
+            let message = self.receive(body, encoding).await?;
+            call = call.with_memory(self.check(&message, method)?);
+            body = message.into_body(&mut parts.headers);
+        }
+        if self.limited {
+            let limiter = &self.gate.0.limiter;
+            let place = limiter.acquire(call.deadline, self.peer.id()).await?;
+            call = call.with_place(place);
+        }
+        // Held here too, in case the service drops the request before it has answered.
+        let _held = call.clone();
+        parts.extensions.insert(call);
+        let Ok(response) = service.call(Request::from_parts(parts, body)).await;
+        Ok(response)
+    }
+
+    async fn receive(&self, body: Body, encoding: Encoding) -> Result<Message, Refusal> {
+        let limit = self.gate.0.shared.limits.read_timeout;
+        let receiving = Message::receive(body, encoding, self.bounds(), self.peer.account());
+        timeout(limit, receiving)
+            .await
+            .unwrap_or(Err(Refusal::ReadTimeout { limit }))
+    }
+
+    fn check(&self, message: &Message, method: Method) -> Result<Charge, Refusal> {
+        let contracts = &self.gate.0.shared.contracts;
+        message.admit(contracts, method, self.bounds(), self.peer.account())
+    }
+
+    fn bounds(&self) -> Bounds {
+        let limits = &self.gate.0.shared.limits;
+        Bounds {
+            max_message_bytes: limits.max_message_bytes,
+            max_decoded_bytes: limits.max_decoded_bytes(),
+        }
     }
 }
 
@@ -226,101 +346,4 @@ where
 fn code_of(response: &Response<Body>) -> Code {
     let code = response.headers().get("grpc-status");
     code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
-}
-
-/// The body of an answer. The call is in progress until its last byte has been handed over.
-struct Tracked {
-    body: Body,
-    _in_progress: InProgress,
-}
-
-impl http_body::Body for Tracked {
-    type Data = bytes::Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    /// A service that accepts every request and never answers.
-    #[derive(Clone)]
-    struct Silent;
-
-    impl Service<Request<Body>> for Silent {
-        type Response = Response<Body>;
-        type Error = Infallible;
-        type Future = std::future::Pending<Result<Response<Body>, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<Body>) -> Self::Future {
-            std::future::pending()
-        }
-    }
-
-    fn call(path: &str) -> Request<Body> {
-        Request::builder()
-            .uri(format!("/test.Service/{path}"))
-            .header("grpc-timeout", "5m")
-            .body(Body::empty())
-            .unwrap()
-    }
-
-    fn code(response: &Response<Body>) -> String {
-        let code = response.headers()["grpc-status"].to_str();
-        code.unwrap().to_owned()
-    }
-
-    #[tokio::test]
-    async fn calls_over_the_limit_or_the_deadline_are_refused_and_free_their_places() {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let lifecycle = Lifecycle::default();
-        let gauge = IntGauge::new("in_progress", "Calls.").unwrap();
-        let heard = Arc::clone(&seen);
-        let gate = Gate::new(&lifecycle, 1, &["Work"], gauge.clone(), move |refusal| {
-            heard.lock().unwrap().push(refusal);
-        });
-        let mut service = gate.guard(Silent);
-        let first = service.call(call("Work"));
-        assert_eq!(gauge.get(), 1);
-        let second = service.call(call("Work")).await.unwrap();
-        assert_eq!(code(&second), (Code::ResourceExhausted as i32).to_string());
-        let unlimited = service.call(call("Live")).await.unwrap();
-        for response in [first.await.unwrap(), unlimited] {
-            assert_eq!(code(&response), (Code::DeadlineExceeded as i32).to_string());
-        }
-        assert_eq!(gauge.get(), 0);
-        lifecycle.calls_ended().await;
-        lifecycle.close();
-        let late = service.call(call("Work")).await.unwrap();
-        assert_eq!(code(&late), (Code::Unavailable as i32).to_string());
-        assert_eq!(
-            *seen.lock().unwrap(),
-            [
-                Refusal::Overloaded { limit: 1 },
-                Refusal::DeadlineExceeded,
-                Refusal::Draining
-            ]
-        );
-    }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tonic::{Request, metadata::MetadataMap};
 
-use crate::{TraceContext, lifecycle::Place};
+use crate::{TraceContext, budget::Charge, lifecycle::Place};
 
 /// One call. The [`Gate`](crate::Gate) puts it into the extensions of every request.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Call {
     pub trace: TraceContext,
     /// Held by whoever works on the call, so that work which outlives its caller still counts.
     _place: Option<Arc<Place>>,
+    /// Held for the message, whose memory is in use as long as somebody works on the call.
+    _memory: Option<Arc<Charge>>,
 }
 
 impl Call {
@@ -35,11 +37,17 @@ impl Call {
             deadline: timeout.map(|timeout| arrived + timeout),
             trace,
             _place: None,
+            _memory: None,
         }
     }
 
-    pub(crate) fn with_place(mut self, place: Option<Arc<Place>>) -> Self {
-        self._place = place;
+    pub(crate) fn with_place(mut self, place: Place) -> Self {
+        self._place = Some(Arc::new(place));
+        self
+    }
+
+    pub(crate) fn with_memory(mut self, memory: Charge) -> Self {
+        self._memory = Some(Arc::new(memory));
         self
     }
 

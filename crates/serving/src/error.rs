@@ -39,6 +39,17 @@ pub enum ServingError {
         /// Why.
         reason: String,
     },
+    /// A limit is out of its range.
+    #[error("the limit {limit} {problem}")]
+    Limit {
+        /// Its name.
+        limit: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The descriptors of the services cannot be used.
+    #[error("cannot read the contracts of the services: {0}")]
+    Contracts(#[from] counterweight_proto::ShapeError),
     /// A metric cannot be registered.
     #[error("cannot register a metric: {0}")]
     Metrics(#[from] prometheus::Error),

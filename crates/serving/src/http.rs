@@ -1,16 +1,23 @@
-//! The small HTTP listener for scrapers and probes. It is apart from the gRPC port, so that an
-//! overload there never hides it.
+//! The small HTTP listener for scrapers and probes. It is apart from the gRPC port and has
+//! connections of its own, so that an overload there never hides it.
 
 use std::{io, sync::Arc};
 
 use axum::{
     Router,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderName, StatusCode,
+        header::{CONNECTION, CONTENT_TYPE},
+    },
     response::IntoResponse,
     routing::get,
 };
 use prometheus::{Registry, TextEncoder};
-use tokio::net::TcpListener;
+
+use crate::acceptor::Acceptor;
+
+/// A connection is for one request, so that an idle one keeps no place.
+const CLOSE: (HeaderName, &str) = (CONNECTION, "close");
 
 /// Serves `GET /metrics` (Prometheus text format) and `GET /healthz` until it is dropped.
 ///
@@ -20,7 +27,7 @@ use tokio::net::TcpListener;
 /// # Errors
 /// The listener failed.
 pub(crate) async fn serve_http(
-    listener: TcpListener,
+    acceptor: Acceptor,
     registry: Registry,
     health: impl Fn() -> Result<(), String> + Send + Sync + 'static,
 ) -> io::Result<()> {
@@ -30,27 +37,28 @@ pub(crate) async fn serve_http(
         .route(
             "/healthz",
             get(move || async move {
-                match health() {
+                let (code, text) = match health() {
                     Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
                     Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-                }
+                };
+                (code, [CLOSE], text)
             }),
         );
-    axum::serve(listener, routes).await
+    axum::serve(acceptor, routes).await
 }
 
 fn metrics(registry: &Registry) -> impl IntoResponse + use<> {
     match TextEncoder::new().encode_to_string(&registry.gather()) {
         Ok(text) => (
             StatusCode::OK,
-            [(CONTENT_TYPE, prometheus::TEXT_FORMAT)],
+            [CLOSE, (CONTENT_TYPE, prometheus::TEXT_FORMAT)],
             text,
         ),
         Err(error) => {
             tracing::error!(%error, "cannot encode the metrics");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                [(CONTENT_TYPE, "text/plain")],
+                [CLOSE, (CONTENT_TYPE, "text/plain")],
                 error.to_string(),
             )
         }
@@ -59,15 +67,36 @@ fn metrics(registry: &Registry) -> impl IntoResponse + use<> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
 
     use prometheus::IntCounter;
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpStream,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;
+    use crate::{
+        Limits,
+        acceptor::{ListeningSocket, Terms},
+        connection::Timeliness,
+        shared::Shared,
+    };
+
+    fn acceptor(listener: TcpListener, within: Duration) -> Acceptor {
+        let shared = Shared::new(&[], &Registry::new(), Limits::default()).unwrap();
+        let terms = Terms {
+            max_connections: 2,
+            timeliness: Timeliness::End(within),
+            send_timeout: within,
+            budget: shared.budget,
+            refused: IntCounter::new("refused", "Connections.").unwrap(),
+        };
+        Acceptor::new(ListeningSocket::Tcp(listener), terms)
+    }
 
     async fn fetch(address: std::net::SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -95,7 +124,8 @@ mod tests {
                 Err("draining".to_owned())
             }
         };
-        let server = tokio::spawn(serve_http(listener, registry, health));
+        let acceptor = acceptor(listener, Duration::from_secs(10));
+        let server = tokio::spawn(serve_http(acceptor, registry, health));
 
         let answer = fetch(address, "/metrics").await;
         assert!(
@@ -114,5 +144,29 @@ mod tests {
         server.abort();
         assert!(server.await.unwrap_err().is_cancelled());
         assert!(TcpStream::connect(address).await.is_err());
+    }
+    #[tokio::test]
+    async fn slow_and_surplus_connections_are_closed_and_others_are_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let acceptor = acceptor(listener, Duration::from_millis(300));
+        let _server = tokio::spawn(serve_http(acceptor, Registry::new(), || Ok(())));
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+        let mut mute = TcpStream::connect(address).await.unwrap();
+        // Both places are taken, so that a third is closed at once.
+        let mut surplus = TcpStream::connect(address).await.unwrap();
+        let mut rest = Vec::new();
+        assert!(matches!(
+            surplus.read_to_end(&mut rest).await,
+            Ok(0) | Err(_)
+        ));
+        for connection in [&mut slow, &mut mute] {
+            assert!(matches!(
+                connection.read_to_end(&mut rest).await,
+                Ok(0) | Err(_)
+            ));
+        }
+        assert!(fetch(address, "/healthz").await.starts_with("HTTP/1.1 200"));
     }
 }

@@ -1,17 +1,30 @@
-//! What every gRPC server of this project shares: listeners, admission, deadlines, drain, health,
-//! supervised background tasks, status encoding, metrics, logging and trace context.
+//! What every gRPC server of this project shares: connections, the memory budget, admission,
+//! deadlines, drain, health, supervised background tasks, status encoding, metrics, logging and
+//! trace context.
 //!
-//! A server makes a [`Server`], puts its services behind a [`Gate`], starts its background work on
-//! [`Tasks`], and calls [`Server::run`], which returns when everything has stopped.
+//! A server makes a [`Server`] with its [`Limits`], puts its services behind a [`Gate`], starts its
+//! background work on [`Tasks`], and calls [`Server::run`], which returns when everything has
+//! stopped.
 
 mod error;
 mod listener;
 mod server;
 
+mod acceptor;
+mod connection;
+mod peer;
+
 mod admission;
+mod answer;
+mod budget;
 mod call;
 mod health;
+mod intake;
 mod lifecycle;
+mod limits;
+mod memory;
+mod refusal;
+mod shared;
 mod status;
 mod tasks;
 
@@ -24,15 +37,17 @@ mod signals;
 mod spans;
 mod trace;
 
-pub use admission::{Gate, Gated, Refusal};
+pub use admission::{Gate, Gated};
 pub use call::Call;
 pub use error::ServingError;
 pub use health::{Condition, Health};
 pub use lifecycle::Lifecycle;
+pub use limits::{Drain, Limits};
 pub use listener::{Listener, Listeners, SocketFile, bind_tcp};
 pub use logging::{Exporting, init_logging};
 pub use metrics::{BUCKETS, Register};
-pub use server::{Drain, Server};
+pub use refusal::Refusal;
+pub use server::Server;
 pub use signals::shutdown_signal;
 pub use spans::OutgoingCall;
 pub use status::{clip, status};

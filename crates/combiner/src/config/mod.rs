@@ -8,6 +8,16 @@
 //! # to no model.
 //! attributes = ["user_tier"]
 //!
+//! [limits]                           # each may be left out
+//! memory_budget_bytes = 1073741824   # of requests and answers; a quarter of the memory when left out
+//! max_message_bytes = 67108864       # the largest request, and the largest answer of a model
+//! max_concurrent_requests = 512      # Rank requests in progress
+//! max_connections = 4096
+//! max_streams = 1024                 # open streams of answers: watches, logs
+//! read_timeout_ms = 10000            # for a request to arrive
+//! send_timeout_ms = 30000            # for an answer to be read
+//! drain_seconds = 10                 # for requests in progress at a stop
+//!
 //! [store]
 //! path = "weights.log"               # beside this file; with `nats`, this combiner's copy of the log
 //! nats = "nats://127.0.0.1:4222"     # for many combiners: the log is a stream in NATS JetStream;
@@ -68,13 +78,12 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use counterweight_serving::Limits;
 use counterweight_weights::{self as weights, find_profile};
 pub use counterweight_weights::{OnModelChange, StoreConfig};
 
 use self::check::{Checked, Problem, problem};
-pub use self::types::{
-    Limits, ModelSource, Objective, Packed, Policy, Profile, RecentRequests, Source,
-};
+pub use self::types::{ModelSource, Objective, Packed, Policy, Profile, RecentRequests, Source};
 use crate::error::{ConfigurationError, RequestError};
 
 /// A year.
@@ -182,15 +191,7 @@ fn from_raw(raw: raw::Config, origin: &str, folder: &Path) -> Result<Config, Con
 }
 
 fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
-    if raw.max_concurrent_requests == 0 {
-        return problem("max_concurrent_requests", "is 0; write at least 1");
-    }
-    if raw.max_message_bytes < 1024 {
-        return problem(
-            "max_message_bytes",
-            format!("is {}; write at least 1024", raw.max_message_bytes),
-        );
-    }
+    let limits = check::limits(&raw.limits)?;
     if !(1..=MAX_MINUTES).contains(&raw.recent_requests.minutes) {
         return problem(
             "recent_requests.minutes",
@@ -225,11 +226,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         store,
         key_horizon,
         attributes: raw.attributes,
-        limits: Limits {
-            max_concurrent_requests: raw.max_concurrent_requests,
-            max_message_bytes: raw.max_message_bytes,
-            drain: Duration::from_secs(raw.drain_seconds),
-        },
+        limits,
         recent_requests: RecentRequests {
             candidates: raw.recent_requests.candidates,
             window: Duration::from_secs(60 * raw.recent_requests.minutes),

@@ -20,12 +20,8 @@ pub(super) struct Config {
     pub(super) metrics_listen: Option<String>,
     #[serde(default = "default_replica")]
     pub(super) replica: String,
-    #[serde(default = "default_concurrent")]
-    pub(super) max_concurrent_requests: usize,
-    #[serde(default = "default_message")]
-    pub(super) max_message_bytes: usize,
-    #[serde(default = "default_drain")]
-    pub(super) drain_seconds: u64,
+    #[serde(default)]
+    pub(super) limits: Limits,
     pub(super) store: Store,
     #[serde(default)]
     pub(super) attributes: Vec<String>,
@@ -35,6 +31,20 @@ pub(super) struct Config {
     pub(super) objective: Vec<Objective>,
     #[serde(default)]
     pub(super) profile: BTreeMap<String, Profile>,
+}
+
+/// Each limit that is left out has its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) memory_budget_bytes: Option<usize>,
+    pub(super) max_message_bytes: Option<usize>,
+    pub(super) max_concurrent_requests: Option<usize>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) max_streams: Option<usize>,
+    pub(super) read_timeout_ms: Option<u64>,
+    pub(super) send_timeout_ms: Option<u64>,
+    pub(super) drain_seconds: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -152,18 +162,6 @@ fn default_listen() -> String {
 
 fn default_replica() -> String {
     "combiner".to_owned()
-}
-
-fn default_concurrent() -> usize {
-    512
-}
-
-fn default_message() -> usize {
-    64 << 20
-}
-
-fn default_drain() -> u64 {
-    10
 }
 
 fn default_version() -> String {

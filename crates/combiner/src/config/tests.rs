@@ -234,8 +234,8 @@ fn every_refusal_names_its_key() {
         ),
         (
             "[store]",
-            "max_concurrent_requests = 0\n[store]",
-            "max_concurrent_requests: is 0",
+            "[limits]\nmax_concurrent_requests = 0\n[store]",
+            "limits.max_concurrent_requests: is 0",
         ),
     ];
     for (from, to, expected) in cases {

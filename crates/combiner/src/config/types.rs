@@ -6,17 +6,6 @@ use counterweight_model::Calibrator;
 use counterweight_ranking::{Bound, Weights};
 use counterweight_weights::OnModelChange;
 
-/// What bounds the server.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Ranking requests in flight; one more is answered RESOURCE_EXHAUSTED at once. Default 512.
-    pub max_concurrent_requests: usize,
-    /// The largest message that is taken, in bytes, of clients and of models. Default 64 MiB.
-    pub max_message_bytes: usize,
-    /// How long requests in flight may take after a stop signal. Default 10 s.
-    pub drain: Duration,
-}
-
 /// How many recent requests are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecentRequests {

@@ -367,7 +367,7 @@ async fn a_unix_socket_serves_as_an_endpoint() {
 
 #[tokio::test]
 async fn one_request_too_many_is_refused_at_once() {
-    let (e, _b, combiner) = two_models("max_concurrent_requests = 4").await;
+    let (e, _b, combiner) = two_models("[limits]\nmax_concurrent_requests = 4").await;
     let mut client = combiner.ranking().await;
     let query = request(&[0.1], &[0.2]);
     client.rank(query.clone()).await.unwrap();

@@ -24,7 +24,7 @@ use tonic_health::pb::{
 const RANKING: &str = "counterweight.v1.RankingService";
 /// Far above what any step here takes, and far below the drain that the tests configure.
 const LONG: Duration = Duration::from_secs(20);
-const LONG_DRAIN: &str = "drain_seconds = 600";
+const LONG_DRAIN: &str = "[limits]\ndrain_seconds = 600";
 
 fn health_of(service: &str) -> HealthCheckRequest {
     HealthCheckRequest {
@@ -131,7 +131,7 @@ async fn a_unix_socket_and_a_host_name_serve_as_a_port_does() {
 
 #[tokio::test]
 async fn compressed_requests_are_accepted_up_to_the_limit_of_a_message() {
-    let (_e, _b, combiner) = two_models("max_message_bytes = 1000000").await;
+    let (_e, _b, combiner) = two_models("[limits]\nmax_message_bytes = 1000000").await;
     let channel = combiner.channel().await;
     for encoding in [Gzip, Deflate] {
         let mut client = RankingServiceClient::new(channel.clone()).send_compressed(encoding);

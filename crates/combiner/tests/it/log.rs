@@ -130,7 +130,7 @@ async fn a_profile_is_read_alone_and_what_was_ranked_without_an_objective_says_s
 
 #[tokio::test]
 async fn more_is_streamed_than_one_message_may_hold() {
-    let (_e, _b, combiner) = two_models("max_message_bytes = 65536").await;
+    let (_e, _b, combiner) = two_models("[limits]\nmax_message_bytes = 65536").await;
     let mut client = combiner.ranking().await;
     for i in 0..100 {
         let mut request = request(&[0.5; 1_000], &[0.25; 1_000]);

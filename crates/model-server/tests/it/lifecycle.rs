@@ -59,7 +59,10 @@ async fn infer_with_late_body(
 async fn overload_is_refused_at_once_while_health_answers() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
-    let server = Running::start(repository, |config| config.max_in_flight = 1).await;
+    let server = Running::start(repository, |config| {
+        config.limits.max_concurrent_requests = 1
+    })
+    .await;
     let channel = server.channel().await;
     let (send, body) = mpsc::channel(1);
     let pending = tokio::spawn(infer_with_late_body(channel.clone(), body));
@@ -163,7 +166,10 @@ async fn health_is_answered_while_a_large_batch_is_scored() {
 async fn a_message_above_the_limit_is_refused() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
-    let server = Running::start(repository, |config| config.max_message_bytes = 10_000).await;
+    let server = Running::start(repository, |config| {
+        config.limits.max_message_bytes = 10_000
+    })
+    .await;
     let mut large = request();
     put(
         &mut large,
@@ -173,7 +179,7 @@ async fn a_message_above_the_limit_is_refused() {
         encode_strings([&"x".repeat(4000); 5]),
     );
     let status = server.client().await.model_infer(large).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
 }
 
 #[tokio::test]
@@ -223,7 +229,7 @@ async fn a_stop_lets_requests_in_flight_end_and_waits_for_no_watcher() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let mut server = Running::start(repository, |config| {
-        config.drain_grace = Duration::from_millis(300);
+        config.limits.drain.grace = Duration::from_millis(300);
     })
     .await;
     let channel = server.channel().await;
@@ -287,7 +293,7 @@ async fn a_request_that_never_ends_does_not_keep_the_server_up() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let mut server = Running::start(repository, |config| {
-        config.drain_timeout = Duration::from_millis(200);
+        config.limits.drain.timeout = Duration::from_millis(200);
     })
     .await;
     let (_send, body) = mpsc::channel(1);
@@ -350,10 +356,10 @@ async fn a_server_with_wrong_settings_does_not_start() {
         "{error}"
     );
     assert!(
-        start(|config| config.max_in_flight = 0)
+        start(|config| config.limits.max_concurrent_requests = 0)
             .await
             .to_string()
-            .contains("max_in_flight")
+            .contains("max_concurrent_requests")
     );
     assert!(
         start(|config| config.poll_interval = Duration::ZERO)
@@ -368,7 +374,7 @@ async fn a_connection_that_says_nothing_does_not_hold_up_a_stop() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let mut server = Running::start(repository, |config| {
-        config.drain_timeout = Duration::from_secs(600);
+        config.limits.drain.timeout = Duration::from_secs(600);
     })
     .await;
     let _silent = tokio::net::TcpStream::connect(&server.server.address)
@@ -384,7 +390,10 @@ async fn a_connection_that_says_nothing_does_not_hold_up_a_stop() {
 async fn compressed_requests_are_accepted_up_to_the_limit_of_a_message() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
-    let server = Running::start(repository, |config| config.max_message_bytes = 1 << 20).await;
+    let server = Running::start(repository, |config| {
+        config.limits.max_message_bytes = 1 << 20
+    })
+    .await;
     for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate] {
         let mut client = server.client().await.send_compressed(encoding);
         client.model_infer(request()).await.unwrap();

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{convert::Infallible, future::Ready, time::Duration};
+use std::{convert::Infallible, future::Ready};
 
 use counterweight_serving::{
-    Call, Drain, Gate, Listener, Listeners, OutgoingCall, Server, init_logging,
+    Call, Limits, Listener, Listeners, OutgoingCall, Server, init_logging,
     prometheus::{IntGauge, Registry},
 };
 use http::{Request, Response};
@@ -111,11 +111,9 @@ async fn listen() -> (Listeners, String) {
 }
 
 async fn server(name: &'static [&'static str]) -> Server {
-    let drain = Drain {
-        grace: Duration::ZERO,
-        timeout: Duration::from_secs(10),
-    };
-    Server::new(name, Registry::new(), drain).await.unwrap()
+    let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
+    let server = Server::new(name, descriptors, Registry::new(), Limits::default());
+    server.await.unwrap()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
@@ -134,9 +132,7 @@ async fn spans_of_a_request_and_of_its_calls_are_exported_in_the_callers_trace()
     let (exports, mut exported) = mpsc::unbounded_channel();
     let (listeners, collector) = listen().await;
     let collecting = server(&[Collector::NAME]).await;
-    let router = collecting
-        .router(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .unwrap();
+    let router = collecting.router().unwrap();
     let router = router.add_service(Collector(exports));
     tokio::spawn(collecting.run(router, listeners, std::future::pending()));
 
@@ -145,10 +141,8 @@ async fn spans_of_a_request_and_of_its_calls_are_exported_in_the_callers_trace()
     let (listeners, address) = listen().await;
     let serving = server(&[Caller::NAME]).await;
     let gauge = IntGauge::new("in_progress", "Calls.").unwrap();
-    let gate = Gate::new(serving.lifecycle(), 10, &["Work"], gauge, |_| {});
-    let router = serving
-        .router(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .unwrap();
+    let gate = serving.gate(&["Work"], gauge, |_| {});
+    let router = serving.router().unwrap();
     let router = router.add_service(gate.guard(Caller(sender)));
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(serving.run(router, listeners, async { drop(stopped.await) }));

@@ -2,6 +2,7 @@
 //! write.
 
 mod attributes;
+mod limits;
 mod objective;
 mod problem;
 mod profile;
@@ -9,6 +10,7 @@ mod store;
 
 pub(super) use self::{
     attributes::attributes,
+    limits::limits,
     objective::objectives,
     problem::{Checked, Problem, problem},
     profile::profile,

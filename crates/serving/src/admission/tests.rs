@@ -1,0 +1,79 @@
+//! The gate before a service that never answers.
+
+use std::sync::Mutex;
+
+use prometheus::Registry;
+
+use super::*;
+use crate::Limits;
+
+/// A service that accepts every request and never answers.
+#[derive(Clone)]
+struct Silent;
+
+impl Service<Request<Body>> for Silent {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Pending<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        std::future::pending()
+    }
+}
+
+fn call(path: &str) -> Request<Body> {
+    Request::builder()
+        .uri(format!("/test.Service/{path}"))
+        .header("grpc-timeout", "50m")
+        .body(Body::empty())
+        .unwrap()
+}
+
+fn code(response: &Response<Body>) -> String {
+    let code = response.headers()["grpc-status"].to_str();
+    code.unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn calls_over_the_limit_or_the_deadline_are_refused_and_free_their_places() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let gauge = IntGauge::new("in_progress", "Calls.").unwrap();
+    let heard = Arc::clone(&seen);
+    let limits = Limits {
+        max_concurrent_requests: 1,
+        ..Limits::default()
+    };
+    let shared = Arc::new(Shared::new(&[], &Registry::new(), limits).unwrap());
+    let lifecycle = shared.lifecycle.clone();
+    let gate = Gate::new(shared, &["Work"], gauge.clone(), move |refusal| {
+        heard.lock().unwrap().push(refusal.clone());
+    });
+    let mut service = gate.guard(Silent);
+    let first = tokio::spawn(service.call(call("Work")));
+    while gauge.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let second = service.call(call("Work")).await.unwrap();
+    assert_eq!(code(&second), (Code::ResourceExhausted as i32).to_string());
+    let unlimited = service.call(call("Live")).await.unwrap();
+    for response in [first.await.unwrap().unwrap(), unlimited] {
+        assert_eq!(code(&response), (Code::DeadlineExceeded as i32).to_string());
+    }
+    assert_eq!(gauge.get(), 0);
+    lifecycle.calls_ended().await;
+    lifecycle.close();
+    let late = service.call(call("Work")).await.unwrap();
+    assert_eq!(code(&late), (Code::Unavailable as i32).to_string());
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            Refusal::Overloaded { limit: 1 },
+            Refusal::DeadlineExceeded,
+            Refusal::Draining
+        ]
+    );
+}
