@@ -172,13 +172,11 @@ impl<'a> Builder<'a> {
         if let (Kind::Message(entry), true, true) = (kind, repeated, is_map) {
             kind = Kind::Map(entry);
         }
-        let (first, further, size) = match kind {
+        let (first, each, size) = match kind {
             // A table is at most 7/8 full, has a power of two of places, and doubles.
-            Kind::Map(_) => {
-                let entry = element + 1;
-                (4 * entry + HASH_TABLE, 4 * entry, HASH_MAP)
-            }
-            _ if repeated => (element * if element == 1 { 8 } else { 4 }, 3 * element, VEC),
+            Kind::Map(_) => (HASH_TABLE, 4 * (element + 1), HASH_MAP),
+            // A vector begins with room for 4 elements, or for 8 bytes.
+            _ if repeated => (element.max(5), 3 * element, VEC),
             Kind::Message(_) => (0, 0, element + TAG),
             Kind::String | Kind::Bytes => (0, 0, element),
             _ if descriptor.proto3_optional() => (0, 0, OPTIONAL_SCALAR),
@@ -188,8 +186,8 @@ impl<'a> Builder<'a> {
             name: descriptor.name().into(),
             kind,
             repeated,
+            element: each,
             first,
-            further,
         };
         Ok((field, size))
     }
@@ -206,8 +204,8 @@ fn unknown() -> Field {
         name: Box::default(),
         kind: Kind::Unknown,
         repeated: false,
+        element: 0,
         first: 0,
-        further: 0,
     }
 }
 

@@ -45,12 +45,11 @@ struct Field {
     name: Box<str>,
     kind: Kind,
     repeated: bool,
-    /// Bytes of memory for the first element of a repeated field. A vector starts with room for
-    /// several elements.
+    /// Bytes of memory for every element of a repeated field. A vector doubles when it is full, and
+    /// holds its old and its new room while it moves.
+    element: usize,
+    /// Bytes more for the first element. A vector starts with room for several.
     first: usize,
-    /// Bytes of memory for every further element. A vector doubles when it is full, and holds its
-    /// old and its new room while it moves.
-    further: usize,
 }
 
 /// How a field is encoded. `Message` and `Map` name a message type by its position.

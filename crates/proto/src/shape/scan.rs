@@ -95,6 +95,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
+    #[inline]
     fn charge(&mut self, bytes: usize) -> Scanned {
         self.size = self.size.saturating_add(bytes);
         match self.size <= self.limit {
@@ -128,6 +129,7 @@ impl Scan<'_> {
         Ok(())
     }
 
+    #[inline]
     fn field(
         &mut self,
         field: &Field,
@@ -136,57 +138,63 @@ impl Scan<'_> {
         bytes: &mut &[u8],
         depth: u32,
     ) -> Scanned {
-        match (field.kind, wire) {
-            (Kind::Message(inner) | Kind::Map(inner), DELIMITED) => {
-                let content = delimited(bytes)?;
-                self.elements(field, first, 1)?;
-                self.message(inner, content, deeper(depth)?)
-            }
-            (Kind::String, DELIMITED) => {
-                let content = delimited(bytes)?;
-                if str::from_utf8(content).is_err() {
-                    return malformed("is not valid UTF-8");
-                }
-                self.elements(field, first, 1)?;
-                // A field that occurs again is read into the same string, whose room may double.
-                let copies = if field.repeated { 1 } else { 3 };
-                self.charge(copies * content.len() + ALLOCATION)
-            }
-            (Kind::Bytes, DELIMITED) => {
-                delimited(bytes)?;
-                self.elements(field, first, 1)
-            }
-            (Kind::Varint, VARINT) => {
-                varint(bytes)?;
-                self.elements(field, first, 1)
-            }
-            (Kind::Fixed32, FIXED32) => {
-                take(bytes, 4)?;
-                self.elements(field, first, 1)
-            }
-            (Kind::Fixed64, FIXED64) => {
-                take(bytes, 8)?;
-                self.elements(field, first, 1)
-            }
-            (Kind::Varint | Kind::Fixed32 | Kind::Fixed64, DELIMITED) if field.repeated => {
-                let count = packed(field.kind, delimited(bytes)?)?;
-                self.elements(field, first, count)
-            }
-            _ => malformed("has the wire type of another type: compare the caller's contract"),
+        if wire == DELIMITED {
+            let Some(content) = delimited(bytes) else {
+                return malformed(TOO_LONG);
+            };
+            return self.delimited_field(field, first, content, depth);
+        }
+        let read = match (field.kind, wire) {
+            (Kind::Varint, VARINT) => varint(bytes).map(drop),
+            (Kind::Fixed32, FIXED32) => take(bytes, 4).map(drop),
+            (Kind::Fixed64, FIXED64) => take(bytes, 8).map(drop),
+            _ => return malformed(WRONG_TYPE),
+        };
+        match read {
+            Some(()) => self.charge(field.room(first, 1)),
+            None => malformed(TOO_LONG),
         }
     }
 
-    /// Charges the room of a vector for further elements.
-    fn elements(&mut self, field: &Field, first: bool, count: usize) -> Scanned {
-        if count == 0 {
-            return Ok(());
+    #[inline]
+    fn delimited_field(
+        &mut self,
+        field: &Field,
+        first: bool,
+        content: &[u8],
+        depth: u32,
+    ) -> Scanned {
+        match field.kind {
+            Kind::String => {
+                if !content.is_ascii() && str::from_utf8(content).is_err() {
+                    return malformed("is not valid UTF-8");
+                }
+                // A field that occurs again is read into the same string, whose room may double.
+                let copies = if field.repeated { 1 } else { 3 };
+                self.charge(field.room(first, 1) + copies * content.len() + ALLOCATION)
+            }
+            Kind::Bytes => self.charge(field.room(first, 1)),
+            Kind::Message(inner) | Kind::Map(inner) => {
+                self.charge(field.room(first, 1))?;
+                self.message(inner, content, deeper(depth)?)
+            }
+            Kind::Varint | Kind::Fixed32 | Kind::Fixed64 if field.repeated => {
+                match packed(field.kind, content) {
+                    Some(count) => self.charge(field.room(first, count)),
+                    None => malformed("ends within a number"),
+                }
+            }
+            _ => malformed(WRONG_TYPE),
         }
-        let extra = if first {
-            field.first.saturating_sub(field.further)
-        } else {
-            0
-        };
-        self.charge(field.further.saturating_mul(count).saturating_add(extra))
+    }
+}
+
+impl Field {
+    /// The room of a vector for so many further elements.
+    #[inline]
+    fn room(&self, first: bool, count: usize) -> usize {
+        let extra = if first && count > 0 { self.first } else { 0 };
+        self.element.saturating_mul(count).saturating_add(extra)
     }
 }
 
@@ -197,6 +205,9 @@ const START_GROUP: u32 = 3;
 const END_GROUP: u32 = 4;
 const FIXED32: u32 = 5;
 
+const TOO_LONG: &str = "is longer than the message";
+const WRONG_TYPE: &str = "has the wire type of another type: compare the caller's contract";
+
 fn deeper(depth: u32) -> Scanned<u32> {
     match depth.checked_sub(1) {
         Some(depth) => Ok(depth),
@@ -205,7 +216,7 @@ fn deeper(depth: u32) -> Scanned<u32> {
 }
 
 /// The number of elements in a packed field.
-fn packed(kind: Kind, mut content: &[u8]) -> Scanned<usize> {
+fn packed(kind: Kind, mut content: &[u8]) -> Option<usize> {
     let width = match kind {
         Kind::Fixed32 => 4,
         Kind::Fixed64 => 8,
@@ -215,18 +226,22 @@ fn packed(kind: Kind, mut content: &[u8]) -> Scanned<usize> {
                 varint(&mut content)?;
                 count += 1;
             }
-            return Ok(count);
+            return Some(count);
         }
     };
-    match content.len() % width {
-        0 => Ok(content.len() / width),
-        _ => malformed("ends within a number"),
-    }
+    content
+        .len()
+        .is_multiple_of(width)
+        .then_some(content.len() / width)
 }
 
 /// The number and the wire type of the next field.
+#[inline]
 fn key(bytes: &mut &[u8]) -> Scanned<(u32, u32)> {
-    let Ok(key) = u32::try_from(varint(bytes)?) else {
+    let Some(key) = varint(bytes) else {
+        return malformed("has a field whose number does not end");
+    };
+    let Ok(key) = u32::try_from(key) else {
         return malformed("has a field number that is too large");
     };
     match (key >> 3, key & 7) {
@@ -240,7 +255,7 @@ fn key(bytes: &mut &[u8]) -> Scanned<(u32, u32)> {
 fn skip(number: u32, wire: u32, bytes: &mut &[u8], depth: u32) -> Scanned {
     // prost counts the depth of every unknown field, whatever its type.
     let within = deeper(depth)?;
-    match wire {
+    let skipped = match wire {
         VARINT => varint(bytes).map(drop),
         FIXED64 => take(bytes, 8).map(drop),
         DELIMITED => delimited(bytes).map(drop),
@@ -252,50 +267,50 @@ fn skip(number: u32, wire: u32, bytes: &mut &[u8], depth: u32) -> Scanned {
                 (inner, wire) => skip(inner, wire, bytes, within)?,
             }
         },
-        _ => malformed("has the end of a group that did not begin"),
-    }
-}
-
-fn delimited<'a>(bytes: &mut &'a [u8]) -> Scanned<&'a [u8]> {
-    match usize::try_from(varint(bytes)?) {
-        Ok(length) => take(bytes, length),
-        Err(_) => malformed("is longer than the message"),
-    }
-}
-
-fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Scanned<&'a [u8]> {
-    match bytes.split_at_checked(length) {
-        Some((taken, rest)) => {
-            *bytes = rest;
-            Ok(taken)
-        }
-        None => malformed("is longer than the message"),
+        _ => return malformed("has the end of a group that did not begin"),
+    };
+    match skipped {
+        Some(()) => Ok(()),
+        None => malformed("has an unknown field that is longer than the message"),
     }
 }
 
 #[inline]
-fn varint(bytes: &mut &[u8]) -> Scanned<u64> {
+fn delimited<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(varint(bytes)?).ok()?;
+    take(bytes, length)
+}
+
+#[inline]
+fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+#[inline]
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
     match *bytes {
         [byte @ 0..0x80, rest @ ..] => {
             *bytes = rest;
-            Ok(u64::from(*byte))
+            Some(u64::from(*byte))
         }
         _ => long_varint(bytes),
     }
 }
 
-fn long_varint(bytes: &mut &[u8]) -> Scanned<u64> {
+fn long_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for (at, &byte) in bytes.iter().take(10).enumerate() {
         // The tenth byte has room for the highest bit alone.
         if at == 9 && byte > 1 {
-            break;
+            return None;
         }
         value |= u64::from(byte & 0x7f) << (7 * at);
         if byte < 0x80 {
             *bytes = &bytes[at + 1..];
-            return Ok(value);
+            return Some(value);
         }
     }
-    malformed("has a number that does not end")
+    None
 }
