@@ -87,6 +87,7 @@ async fn run(
     let overloaded = metrics.overloaded.clone();
     let gate = Gate::new(
         server.lifecycle(),
+        &metrics.registry,
         limits.max_concurrent_requests,
         &["Rank"],
         metrics.in_progress.clone(),
@@ -95,7 +96,7 @@ async fn run(
                 overloaded.inc();
             }
         },
-    );
+    )?;
     let ranking = RankingServiceServer::new(Ranker(Arc::clone(engine)))
         .max_decoding_message_size(limits.max_message_bytes)
         .max_encoding_message_size(limits.max_message_bytes)

@@ -40,15 +40,16 @@ pub async fn serve(
         grace: config.drain_grace,
         timeout: config.drain_timeout,
     };
-    let mut server = Server::new(&[INFERENCE], registry, drain).await?;
+    let mut server = Server::new(&[INFERENCE], registry.clone(), drain).await?;
     let refusals = metrics.clone();
     let gate = Gate::new(
         server.lifecycle(),
+        &registry,
         config.max_in_flight,
         &["ModelInfer"],
         metrics.in_flight.clone(),
         move |refusal| refusals.failed("", "", refusal.code()),
-    );
+    )?;
     let repository = Arc::new(open(&config, metrics.clone()).await?);
     let polled = Arc::clone(&repository);
     server.tasks().restart("model repository", move || {

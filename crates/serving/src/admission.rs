@@ -1,5 +1,5 @@
-//! What happens to a call before its body is read: too many at once are refused, and a call whose
-//! deadline passes is ended.
+//! What happens to a call before its body is read: a call that cannot be answered in time is refused,
+//! and a call whose deadline passes is ended.
 //!
 //! The gate stands in front of the generated service and sees a call when its headers arrive. The
 //! service sees it only when a thread has time for it, which under overload is too late.
@@ -8,85 +8,41 @@ use std::{
     convert::Infallible,
     fmt,
     future::{Future, ready},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    mem::replace,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    thread::available_parallelism,
 };
 
-use http::{Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use prometheus::IntGauge;
-use tokio::sync::Semaphore;
-use tonic::{Code, Status, body::Body, metadata::MetadataMap, server::NamedService};
+use prometheus::{IntCounterVec, IntGauge, Registry};
+use tokio::time::timeout_at;
+use tonic::{
+    Code, Status, body::Body, metadata::MetadataMap, server::NamedService,
+    transport::server::TcpConnectInfo,
+};
+use tonic_types::StatusExt as _;
 use tower_service::Service;
 use tracing::Instrument as _;
 
 use crate::{
-    Call, Lifecycle, TraceContext,
-    lifecycle::{InProgress, Place},
-    spans, status,
+    Call, Lifecycle, Register, ServingError, TraceContext,
+    lifecycle::InProgress,
+    limiter::{Limiter, Outcome},
+    refusal::{OVERLOADED, Refusal},
+    spans,
 };
-
-/// Why the gate ended a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// As many calls are in progress as the limit allows.
-    Overloaded {
-        /// The limit.
-        limit: usize,
-    },
-    /// The server is stopping.
-    Draining,
-    /// The caller's deadline has passed.
-    DeadlineExceeded,
-}
-
-impl Refusal {
-    /// The gRPC code of the answer.
-    #[must_use]
-    pub fn code(self) -> Code {
-        match self {
-            Self::Overloaded { .. } => Code::ResourceExhausted,
-            Self::Draining => Code::Unavailable,
-            Self::DeadlineExceeded => Code::DeadlineExceeded,
-        }
-    }
-}
-
-impl From<Refusal> for Status {
-    fn from(refusal: Refusal) -> Self {
-        let code = refusal.code();
-        match refusal {
-            Refusal::Overloaded { limit } => status(
-                code,
-                &format!("{limit} requests are in progress, which is the limit; retry later"),
-                "OVERLOADED",
-                [("limit", limit.to_string())],
-            ),
-            Refusal::Draining => status(
-                code,
-                "the server is stopping; retry at another one",
-                "DRAINING",
-                [],
-            ),
-            Refusal::DeadlineExceeded => status(
-                code,
-                "the deadline of the call passed before the answer was ready",
-                "DEADLINE_EXCEEDED",
-                [],
-            ),
-        }
-    }
-}
 
 /// The gate in front of a server's services: one limit, one lifecycle. Clones share both.
 #[derive(Clone)]
 pub struct Gate {
     lifecycle: Lifecycle,
-    places: Arc<Semaphore>,
-    limit: usize,
+    limiter: Limiter,
     limited: &'static [&'static str],
-    in_progress: IntGauge,
+    refusals: IntCounterVec,
     refused: Arc<dyn Fn(Refusal) + Send + Sync>,
 }
 
@@ -94,31 +50,40 @@ impl fmt::Debug for Gate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Gate")
-            .field("limit", &self.limit)
             .field("limited", &self.limited)
             .finish_non_exhaustive()
     }
 }
 
 impl Gate {
-    /// A gate that lets at most `limit` calls of the `limited` methods in at once. Other methods
-    /// are not counted, so that health is answered under overload. `in_progress` shows how many
-    /// limited calls are in progress, and `refused` hears of every limited call that is refused.
+    /// A gate that lets at most `most` calls of the `limited` methods in, those that wait for their
+    /// turn included. Other methods are not counted, so that health is answered under overload.
+    /// `in_progress` shows how many limited calls are in progress, and `refused` hears of every
+    /// limited call that is refused.
+    ///
+    /// # Errors
+    /// A metric cannot be registered.
     pub fn new(
         lifecycle: &Lifecycle,
-        limit: usize,
+        registry: &Registry,
+        most: usize,
         limited: &'static [&'static str],
         in_progress: IntGauge,
         refused: impl Fn(Refusal) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, ServingError> {
+        // Fewer would leave a core without work.
+        let cores = available_parallelism().map_or(1, usize::from);
+        Ok(Self {
             lifecycle: lifecycle.clone(),
-            places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
-            limit,
+            limiter: Limiter::new(cores, most, in_progress, registry)?,
             limited,
-            in_progress,
+            refusals: Register(registry).counters(
+                "counterweight_requests_refused_total",
+                "Requests that were refused or given up before they were answered, by reason.",
+                &["reason"],
+            )?,
             refused: Arc::new(refused),
-        }
+        })
     }
 
     /// Puts a service behind the gate.
@@ -134,25 +99,9 @@ impl Gate {
         self.limited.contains(&method)
     }
 
-    fn enter(&self) -> Result<Place, Refusal> {
-        let permit = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Overloaded { limit: self.limit })?;
-        Ok(Place::new(permit, &self.in_progress))
-    }
-
-    /// Admits a call, or says why not.
-    fn admit(&self, limited: bool) -> Result<(InProgress, Option<Arc<Place>>), Refusal> {
-        let in_progress = self.lifecycle.begin_call().ok_or(Refusal::Draining)?;
-        let place = match limited {
-            true => Some(Arc::new(self.enter()?)),
-            false => None,
-        };
-        Ok((in_progress, place))
-    }
-
     fn refuse(&self, refusal: Refusal, limited: bool) -> Response<Body> {
         if limited {
+            self.refusals.with_label_values(&[refusal.reason()]).inc();
             (self.refused)(refusal);
         }
         Status::from(refusal).into_http()
@@ -173,6 +122,7 @@ impl<S: NamedService> NamedService for Gated<S> {
 impl<S> Service<Request<Body>> for Gated<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<Body>;
@@ -184,42 +134,109 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let limited = self.gate.is_limited(request.uri().path());
-        let (in_progress, place) = match self.gate.admit(limited) {
-            Ok(admitted) => admitted,
-            Err(refusal) => return Box::pin(ready(Ok(self.gate.refuse(refusal, limited)))),
+        let gate = self.gate.clone();
+        let limited = gate.is_limited(request.uri().path());
+        let Some(in_progress) = gate.lifecycle.begin_call() else {
+            return Box::pin(ready(Ok(gate.refuse(Refusal::Draining, limited))));
         };
         let (mut parts, body) = request.into_parts();
+        let connection = connection_of(&parts.extensions);
         let metadata = MetadataMap::from_headers(parts.headers);
         let caller = TraceContext::parse(&metadata);
         let (span, trace) = spans::serve(parts.uri.path(), caller);
-        let call = Call::new(&metadata, trace).with_place(place.clone());
+        let call = Call::new(&metadata, trace).on_connection(connection);
+        if limited && let Err(refusal) = gate.limiter.could_admit(call.deadline, connection) {
+            spans::record(&span, refusal.code());
+            return Box::pin(ready(Ok(gate.refuse(refusal, limited))));
+        }
+        // The clone takes the place of the service that is ready.
+        let clone = self.service.clone();
+        let service = replace(&mut self.service, clone);
         parts.headers = metadata.into_headers();
-        let deadline = call.deadline;
-        parts.extensions.insert(call);
-        let answer = self.service.call(Request::from_parts(parts, body));
-        let answer = answer.instrument(span.clone());
-        let gate = self.gate.clone();
+        let request = Request::from_parts(parts, body);
         Box::pin(async move {
-            // Held here too, in case the service drops the request before it has answered.
-            let _place = place;
-            let answer = match deadline {
-                None => answer.await,
-                Some(deadline) => tokio::time::timeout_at(deadline.into(), answer)
-                    .await
-                    .unwrap_or_else(|_| Ok(gate.refuse(Refusal::DeadlineExceeded, limited))),
-            };
-            answer.map(|response| {
-                spans::record(&span, code_of(&response));
-                response.map(|body| {
-                    Body::new(Tracked {
-                        body,
-                        _in_progress: in_progress,
-                    })
+            let answer = gate.answer(service, request, call, limited);
+            let response = answer.instrument(span.clone()).await;
+            spans::record(&span, code_of(&response));
+            Ok(response.map(|body| {
+                Body::new(Tracked {
+                    body,
+                    _in_progress: in_progress,
                 })
-            })
+            }))
         })
     }
+}
+
+impl Gate {
+    /// Lets a call in when it is its turn, and answers it or says why not.
+    async fn answer<S>(
+        &self,
+        mut service: S,
+        mut request: Request<Body>,
+        call: Call,
+        limited: bool,
+    ) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let deadline = call.deadline;
+        // Held here too, in case the service drops the request before it has answered.
+        let place = match limited {
+            true => match self.limiter.acquire(deadline, call.connection).await {
+                Ok(place) => Some(Arc::new(place)),
+                Err(refusal) => return self.refuse(refusal, limited),
+            },
+            false => None,
+        };
+        request
+            .extensions_mut()
+            .insert(call.with_place(place.clone()));
+        let answer = service.call(request);
+        let (response, outcome) = match deadline {
+            None => admitted(answer.await),
+            Some(deadline) => match timeout_at(deadline.into(), answer).await {
+                Ok(answer) => admitted(answer),
+                Err(_) => (
+                    self.refuse(Refusal::DeadlineExceeded, limited),
+                    Outcome::Late,
+                ),
+            },
+        };
+        if let Some(place) = place {
+            place.end(outcome);
+        }
+        response
+    }
+}
+
+/// What the limiter learns from an answer.
+fn admitted(answer: Result<Response<Body>, Infallible>) -> (Response<Body>, Outcome) {
+    let response = match answer {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let outcome = match code_of(&response) {
+        Code::DeadlineExceeded => Outcome::Late,
+        Code::ResourceExhausted if is_overload(response.headers()) => Outcome::Overloaded,
+        _ => Outcome::Answered,
+    };
+    (response, outcome)
+}
+
+/// True for a call that a server behind this one refused because of overload. A call that is
+/// refused because it asks for too much says nothing about the others.
+fn is_overload(headers: &HeaderMap) -> bool {
+    let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
+    info.is_some_and(|info| info.reason == OVERLOADED)
+}
+
+/// A number for the connection on which a request came.
+fn connection_of(extensions: &Extensions) -> u64 {
+    let peer = extensions.get::<TcpConnectInfo>();
+    let mut hasher = DefaultHasher::new();
+    peer.and_then(TcpConnectInfo::remote_addr).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The code of an answer: a failed unary call has it in its headers.
@@ -281,7 +298,7 @@ mod tests {
     fn call(path: &str) -> Request<Body> {
         Request::builder()
             .uri(format!("/test.Service/{path}"))
-            .header("grpc-timeout", "5m")
+            .header("grpc-timeout", "100m")
             .body(Body::empty())
             .unwrap()
     }
@@ -297,11 +314,12 @@ mod tests {
         let lifecycle = Lifecycle::default();
         let gauge = IntGauge::new("in_progress", "Calls.").unwrap();
         let heard = Arc::clone(&seen);
-        let gate = Gate::new(&lifecycle, 1, &["Work"], gauge.clone(), move |refusal| {
-            heard.lock().unwrap().push(refusal);
-        });
+        let heard = move |refusal: Refusal| heard.lock().unwrap().push(refusal.code());
+        let registry = Registry::new();
+        let gate = Gate::new(&lifecycle, &registry, 1, &["Work"], gauge.clone(), heard).unwrap();
         let mut service = gate.guard(Silent);
-        let first = service.call(call("Work"));
+        let mut first = service.call(call("Work"));
+        assert!(futures::poll!(&mut first).is_pending());
         assert_eq!(gauge.get(), 1);
         let second = service.call(call("Work")).await.unwrap();
         assert_eq!(code(&second), (Code::ResourceExhausted as i32).to_string());
@@ -317,10 +335,37 @@ mod tests {
         assert_eq!(
             *seen.lock().unwrap(),
             [
-                Refusal::Overloaded { limit: 1 },
-                Refusal::DeadlineExceeded,
-                Refusal::Draining
+                Code::ResourceExhausted,
+                Code::DeadlineExceeded,
+                Code::Unavailable
             ]
+        );
+        let refusals = gate.refusals.with_label_values(&["OVERLOADED"]);
+        assert_eq!(refusals.get(), 1);
+    }
+
+    #[test]
+    fn only_the_overload_of_a_server_behind_counts_as_overload() {
+        let outcome = |status: Status| admitted(Ok(status.into_http())).1;
+        let overloaded = Refusal::Overloaded {
+            retry_after: std::time::Duration::from_millis(20),
+        };
+        assert_eq!(outcome(overloaded.into()), Outcome::Overloaded);
+        let too_large = crate::status(Code::ResourceExhausted, "too large", "TOO_LARGE", []);
+        assert_eq!(outcome(too_large), Outcome::Answered);
+        assert_eq!(outcome(Refusal::DeadlineExceeded.into()), Outcome::Late);
+        assert_eq!(outcome(Status::not_found("no")), Outcome::Answered);
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_again() {
+        let retry_after = std::time::Duration::from_millis(20);
+        let status = Status::from(Refusal::Overloaded { retry_after });
+        let retry = status.get_details_retry_info().unwrap();
+        assert_eq!(retry.retry_delay, Some(retry_after));
+        assert_eq!(
+            status.get_details_error_info().unwrap().reason,
+            "OVERLOADED"
         );
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tonic::{Request, metadata::MetadataMap};
 
-use crate::{TraceContext, lifecycle::Place};
+use crate::{TraceContext, limiter::Place};
 
 /// One call. The [`Gate`](crate::Gate) puts it into the extensions of every request.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// The span of this call in the caller's trace.
     pub trace: TraceContext,
+    /// Names the connection among those of the server, so that they share it fairly.
+    pub(crate) connection: u64,
     /// Held by whoever works on the call, so that work which outlives its caller still counts.
     _place: Option<Arc<Place>>,
 }
@@ -34,8 +36,14 @@ impl Call {
             arrived,
             deadline: timeout.map(|timeout| arrived + timeout),
             trace,
+            connection: 0,
             _place: None,
         }
+    }
+
+    pub(crate) fn on_connection(mut self, connection: u64) -> Self {
+        self.connection = connection;
+        self
     }
 
     pub(crate) fn with_place(mut self, place: Option<Arc<Place>>) -> Self {

@@ -10,10 +10,15 @@ mod server;
 
 mod admission;
 mod call;
+mod fair_queue;
 mod health;
 mod lifecycle;
+mod limiter;
+mod panics;
+mod refusal;
 mod status;
 mod tasks;
+mod work_pool;
 
 mod http;
 mod logging;
@@ -24,7 +29,7 @@ mod signals;
 mod spans;
 mod trace;
 
-pub use admission::{Gate, Gated, Refusal};
+pub use admission::{Gate, Gated};
 pub use call::Call;
 pub use error::ServingError;
 pub use health::{Condition, Health};
@@ -32,12 +37,14 @@ pub use lifecycle::Lifecycle;
 pub use listener::{Listener, Listeners, SocketFile, bind_tcp};
 pub use logging::{Exporting, init_logging};
 pub use metrics::{BUCKETS, Register};
+pub use refusal::Refusal;
 pub use server::{Drain, Server};
 pub use signals::shutdown_signal;
 pub use spans::OutgoingCall;
-pub use status::{clip, status};
+pub use status::{clip, retryable_status, status};
 pub use tasks::Tasks;
 pub use trace::TraceContext;
+pub use work_pool::{WorkError, WorkPool};
 
 /// The metrics library in use, re-exported so that servers register into the same
 /// [`prometheus::Registry`].

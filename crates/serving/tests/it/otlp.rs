@@ -145,7 +145,8 @@ async fn spans_of_a_request_and_of_its_calls_are_exported_in_the_callers_trace()
     let (listeners, address) = listen().await;
     let serving = server(&[Caller::NAME]).await;
     let gauge = IntGauge::new("in_progress", "Calls.").unwrap();
-    let gate = Gate::new(serving.lifecycle(), 10, &["Work"], gauge, |_| {});
+    let registry = Registry::new();
+    let gate = Gate::new(serving.lifecycle(), &registry, 10, &["Work"], gauge, |_| {}).unwrap();
     let router = serving
         .router(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .unwrap();
