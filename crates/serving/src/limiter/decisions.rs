@@ -12,9 +12,12 @@ use crate::{
 
 /// A request without a deadline is treated as if its caller waited this long.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A request waits only if its answer is expected within this share of its time. The rest covers
-/// the error of the prediction.
-const SHARE: u32 = 2;
+/// A request waits only if it is expected to have a place within this share of its time, and its
+/// answer within the second. The rest covers the error of the prediction.
+const PLACE: f64 = 0.5;
+const ANSWER: f64 = 0.6;
+/// A request whose answer is expected only after this share of its time comes too late to help.
+const LATE: f64 = 0.8;
 
 /// What a request is told when it arrives.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ pub(super) enum Decision<W> {
 struct Waiting<W> {
     ticket: u64,
     /// The server is slower than predicted if it still waits then.
-    expected: Instant,
+    late: Instant,
     give_up: Instant,
     value: W,
 }
@@ -91,7 +94,9 @@ impl<W> Core<W> {
         }
         let ahead = self.room.ahead_of(connection) + 1;
         let wait = self.time_until_place(ahead);
-        let in_time = wait + self.concurrency.service_time() <= time_left(now, deadline) / SHARE;
+        let left = time_left(now, deadline);
+        let in_time = wait <= left.mul_f64(PLACE)
+            && wait + self.concurrency.service_time() <= left.mul_f64(ANSWER);
         match in_time && (self.has_room() || self.busier_than(connection).is_some()) {
             true => Ok(()),
             false => Err(wait),
@@ -106,11 +111,12 @@ impl<W> Core<W> {
         connection: u64,
         value: W,
     ) -> Decision<W> {
-        if self.has_free_place() {
+        let free = self.has_free_place();
+        self.concurrency.arrived(free);
+        if free {
             self.in_progress += 1;
             return Decision::Admitted(self.concurrency.start(now));
         }
-        self.concurrency.reached();
         if let Err(retry_after) = self.could_admit(now, deadline, connection) {
             return Decision::Refused(retry_after);
         }
@@ -124,10 +130,11 @@ impl<W> Core<W> {
         let left = time_left(now, deadline);
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let give_up = now + left.saturating_sub(self.concurrency.service_time());
+        let service_time = self.concurrency.service_time();
+        let give_up = now + left.saturating_sub(service_time);
         let waiting = Waiting {
             ticket,
-            expected: now + left / SHARE,
+            late: now + left.mul_f64(LATE).saturating_sub(service_time),
             give_up,
             value,
         };
@@ -145,7 +152,7 @@ impl<W> Core<W> {
             // Requests leave in the order of their arrival while the server is as fast as was
             // predicted for them. When it is not, the oldest are late whatever is done, and only
             // the newest can still be answered in time.
-            let waiting = self.room.pop(|oldest| oldest.expected < now)?;
+            let waiting = self.room.pop(|oldest| oldest.late < now)?;
             if waiting.give_up >= now {
                 self.in_progress += 1;
                 return Some((waiting.value, self.concurrency.start(now)));
