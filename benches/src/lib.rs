@@ -6,8 +6,10 @@ mod figure;
 mod linear;
 mod process;
 pub mod program;
+mod servers;
 
 pub use combiner::{Combiner, rank_request};
 pub use figure::{Figure, median, p50_and_p99};
 pub use linear::{Linear, numeric_model, title_model};
 pub use process::{Process, spawn};
+pub use servers::{Servers, on_core};

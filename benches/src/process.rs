@@ -16,6 +16,13 @@ pub struct Process {
     output: BufReader<ChildStdout>,
 }
 
+impl Process {
+    /// The id that the system gave it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -85,7 +85,7 @@ async fn run(
         if let Refusal::Overloaded { .. } = refusal {
             overloaded.inc();
         }
-    });
+    })?;
     let ranking = RankingServiceServer::new(Ranker(Arc::clone(engine)))
         .max_decoding_message_size(limits.max_message_bytes)
         .max_encoding_message_size(limits.max_message_bytes)

@@ -106,9 +106,7 @@ enum Values {
 
 fn draw(spec: &TensorSpec, datatype: Datatype, elements: usize, rng: &mut ChaCha8Rng) -> Values {
     match datatype {
-        Datatype::Bytes => {
-            Values::Strings((0..elements).map(|_| string(&spec.kind, rng)).collect())
-        }
+        Datatype::Bytes => Values::Strings((0..elements).map(|_| string(spec, rng)).collect()),
         Datatype::Fp32 | Datatype::Fp64 => {
             Values::Floats((0..elements).map(|_| rng.random()).collect())
         }
@@ -122,8 +120,8 @@ const WORDS: [&str; 16] = [
     "official", "share", "comment", "never", "world",
 ];
 
-fn string(kind: &str, rng: &mut ChaCha8Rng) -> String {
-    match kind {
+fn string(spec: &TensorSpec, rng: &mut ChaCha8Rng) -> String {
+    match spec.kind.as_str() {
         "categorical" => format!("c{}", rng.random_range(0..50)),
         "list" => {
             let items: Vec<String> = (0..rng.random_range(0..4))
@@ -131,6 +129,7 @@ fn string(kind: &str, rng: &mut ChaCha8Rng) -> String {
                 .collect();
             format!("[{}]", items.join(","))
         }
+        _ if !spec.texts.is_empty() => spec.texts[rng.random_range(0..spec.texts.len())].clone(),
         _ => {
             let words: Vec<&str> = (0..rng.random_range(4..12))
                 .map(|_| WORDS[rng.random_range(0..WORDS.len())])
@@ -223,6 +222,10 @@ mod tests {
         specs.push(spec("embedding", "FP32", &[-1, 8], "vector", "context"));
         specs.push(spec("tags", "BYTES", &[-1], "list", "candidate"));
         specs.push(spec("fixed", "FP32", &[3, 2], "", ""));
+        specs.push(TensorSpec {
+            texts: vec!["given".to_owned()],
+            ..spec("text", "BYTES", &[-1], "text", "candidate")
+        });
         for contents in [Contents::Raw, Contents::Typed] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let inputs = fill(&specs, 5, contents, &mut rng).unwrap();
@@ -230,7 +233,8 @@ mod tests {
             let shapes: Vec<(usize, usize)> =
                 views.iter().map(|view| (view.rows, view.width)).collect();
             assert_eq!(shapes[..12], [(5, 1); 12]);
-            assert_eq!(shapes[12..], [(5, 1), (1, 8), (5, 1), (3, 2)]);
+            assert_eq!(shapes[12..], [(5, 1), (1, 8), (5, 1), (3, 2), (5, 1)]);
+            assert_eq!(views[16].to_strings().unwrap(), ["given"; 5]);
             let probability = views[12].to_f64().unwrap();
             assert!(probability.iter().all(|p| (0.0..1.0).contains(p)));
             assert!(probability.iter().any(|p| *p != probability[0]));

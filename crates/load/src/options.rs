@@ -125,6 +125,8 @@ pub struct TensorSpec {
     pub kind: String,
     /// `context` sends one row that holds for all; anything else sends one row each.
     pub side: String,
+    /// Strings to draw from for a text; empty means invented ones.
+    pub texts: Vec<String>,
     /// Tensor parameters that the server wants to see, such as MLServer's `content_type` = `np`.
     pub parameters: Vec<(String, String)>,
 }

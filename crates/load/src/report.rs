@@ -28,6 +28,8 @@ pub struct Report {
     pub throughput: f64,
     /// Latencies of requests answered OK, up to the last byte of the answer; absent when there was none.
     pub latency: Option<Latency>,
+    /// Latencies of requests answered RESOURCE_EXHAUSTED; absent when there was none.
+    pub refusals: Option<Latency>,
     /// Open loop only: how late the generator itself sent. It is part of `latency`; where it is not small beside it, the
     /// generator or its machine is the bottleneck.
     pub send_lag: Option<Latency>,
@@ -78,6 +80,7 @@ impl Report {
                 .collect(),
             throughput: answered as f64 / elapsed.as_secs_f64(),
             latency: Latency::of(&tally.latencies),
+            refusals: Latency::of(&tally.refusals),
             send_lag: Latency::of(&tally.lags),
             request_bytes,
             answer_bytes: tally.answer_bytes.checked_div(answered).unwrap_or(0),

@@ -114,7 +114,7 @@ async fn describe_ranking(
             shape: feature.shape,
             kind: feature.kind,
             side: feature.side,
-            parameters: Vec::new(),
+            ..TensorSpec::default()
         })
         .collect())
 }
@@ -147,7 +147,7 @@ async fn describe_model(
             name: input.name,
             datatype: input.datatype,
             shape: input.shape,
-            parameters: Vec::new(),
+            ..TensorSpec::default()
         })
         .collect())
 }

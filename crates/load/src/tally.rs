@@ -19,6 +19,8 @@ use tonic::Code;
 pub(crate) struct Tally {
     /// Latencies of requests that were answered OK, in ns.
     pub(crate) latencies: Histogram<u64>,
+    /// Latencies of requests that were answered RESOURCE_EXHAUSTED, in ns.
+    pub(crate) refusals: Histogram<u64>,
     /// How long after its intended time each request was sent, in ns; empty in a closed loop.
     pub(crate) lags: Histogram<u64>,
     /// Failed requests by gRPC code.
@@ -41,6 +43,7 @@ impl Tally {
     pub(crate) fn new() -> Self {
         Self {
             latencies: histogram(),
+            refusals: histogram(),
             lags: histogram(),
             errors: BTreeMap::new(),
             answer_bytes: 0,
@@ -53,7 +56,12 @@ impl Tally {
                 self.latencies.saturating_record(ns(outcome.latency));
                 self.answer_bytes += bytes as u64;
             }
-            Err(code) => *self.errors.entry(code_name(code)).or_default() += 1,
+            Err(code) => {
+                *self.errors.entry(code_name(code)).or_default() += 1;
+                if code == Code::ResourceExhausted {
+                    self.refusals.saturating_record(ns(outcome.latency));
+                }
+            }
         }
         if let Some(lag) = outcome.lag {
             self.lags.saturating_record(ns(lag));
@@ -63,6 +71,7 @@ impl Tally {
     pub(crate) fn merge(&mut self, other: &Self) {
         // All histograms have the same bounds, for which adding cannot fail.
         let _ = self.latencies.add(&other.latencies);
+        let _ = self.refusals.add(&other.refusals);
         let _ = self.lags.add(&other.lags);
         for (code, count) in &other.errors {
             *self.errors.entry(code).or_default() += count;
@@ -156,6 +165,8 @@ mod tests {
         }
         let (one, many) = (one.total(), many.total());
         assert_eq!(one.latencies, many.latencies);
+        assert_eq!(one.refusals, many.refusals);
+        assert_eq!(many.refusals.len(), 100);
         assert_eq!(one.lags, many.lags);
         assert_eq!(many.latencies.len(), 800);
         assert_eq!(many.lags.len(), 500);

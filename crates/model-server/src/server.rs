@@ -40,8 +40,8 @@ pub async fn serve(
     let mut server = Server::new(&[INFERENCE], DESCRIPTORS, registry, limits).await?;
     let refusals = metrics.clone();
     let gate = server.gate(&["ModelInfer"], metrics.in_flight.clone(), move |refusal| {
-        refusals.failed("", "", refusal.code())
-    });
+        refusals.failed("", "", refusal.code());
+    })?;
     let repository = Arc::new(open(&config, metrics.clone()).await?);
     let polled = Arc::clone(&repository);
     server.tasks().restart("model repository", move || {

@@ -17,28 +17,30 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    thread::available_parallelism,
 };
 
 use counterweight_proto::Method;
-use http::{Request, Response, request::Parts};
+use http::{HeaderMap, Request, Response, request::Parts};
 use prometheus::IntGauge;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::OwnedSemaphorePermit,
     time::{timeout, timeout_at},
 };
-use tonic::{Code, body::Body, metadata::MetadataMap, server::NamedService};
+use tonic::{Code, Status, body::Body, metadata::MetadataMap, server::NamedService};
+use tonic_types::StatusExt as _;
 use tower_service::Service;
 use tracing::Instrument as _;
 
 use crate::{
-    Call, TraceContext,
+    Call, ServingError, TraceContext,
     answer::Answer,
     budget::Charge,
     intake::{Bounds, Encoding, Message},
-    lifecycle::{InProgress, Place},
+    lifecycle::InProgress,
+    limiter::{Limiter, Outcome},
     peer::Peer,
-    refusal::Refusal,
+    refusal::{OVERLOADED, Refusal},
     shared::Shared,
     spans,
 };
@@ -46,52 +48,14 @@ use crate::{
 /// What a call takes beside its message: its stream, its headers, its tasks.
 const CALL_BYTES: usize = 8 << 10;
 
-/// Limits the calls in progress.
-#[derive(Debug)]
-pub(crate) struct Limiter {
-    places: Arc<Semaphore>,
-    limit: usize,
-    in_progress: IntGauge,
-}
-
-impl Limiter {
-    fn new(limit: usize, in_progress: IntGauge) -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
-            limit,
-            in_progress,
-        }
-    }
-
-    /// Refuses a call that could not be answered in time, before its message is read.
-    pub(crate) fn could_admit(&self, _deadline: Option<Instant>) -> Result<(), Refusal> {
-        match self.places.available_permits() {
-            0 => Err(Refusal::Overloaded { limit: self.limit }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes a place for a call whose message is complete.
-    #[expect(clippy::unused_async, reason = "a limiter may let calls wait")]
-    pub(crate) async fn acquire(
-        &self,
-        _deadline: Option<Instant>,
-        _connection: u64,
-    ) -> Result<Place, Refusal> {
-        let permit = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Overloaded { limit: self.limit })?;
-        Ok(Place::new(permit, &self.in_progress))
-    }
-}
-
 /// The gate in front of a server's services. Clones share everything.
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
-    limiter: Limiter,
+    /// None where nothing is limited.
+    limiter: Option<Limiter>,
     limited: &'static [&'static str],
     refused: Box<dyn Fn(&Refusal) + Send + Sync>,
 }
@@ -106,21 +70,43 @@ impl fmt::Debug for Gate {
 }
 
 impl Gate {
-    /// A gate that limits the calls in progress of the `limited` methods. Other methods are not
-    /// counted, so that weights can be changed under overload. `in_progress` shows how many limited
-    /// calls are in progress, and `refused` hears of every limited call that is refused.
+    /// A gate that limits the calls of the `limited` methods that are in progress or wait. Other
+    /// methods are not counted, so that weights can be changed under overload. `in_progress` shows
+    /// how many limited calls are in progress, and `refused` hears of every limited call that is
+    /// refused.
+    ///
+    /// # Errors
+    /// A metric cannot be registered.
     pub(crate) fn new(
         shared: Arc<Shared>,
         limited: &'static [&'static str],
         in_progress: IntGauge,
         refused: impl Fn(&Refusal) + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            limiter: Limiter::new(shared.limits.max_concurrent_requests, in_progress),
+    ) -> Result<Self, ServingError> {
+        // Fewer would leave a core without work.
+        let cores = available_parallelism().map_or(1, usize::from);
+        let most = shared.limits.max_concurrent_requests;
+        Ok(Self(Arc::new(Inner {
+            limiter: Some(Limiter::new(cores, most, in_progress, &shared.registry)?),
             shared,
             limited,
             refused: Box::new(refused),
+        })))
+    }
+
+    /// A gate that limits no method.
+    pub(crate) fn unlimited(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Inner {
+            limiter: None,
+            shared,
+            limited: &[],
+            refused: Box::new(|_| {}),
         }))
+    }
+
+    /// The limiter of a method, if it is limited.
+    fn limiter(&self, limited: bool) -> Option<&Limiter> {
+        self.0.limiter.as_ref().filter(|_| limited)
     }
 
     /// Puts a service behind the gate.
@@ -159,11 +145,11 @@ impl Gate {
             true => None,
             false => Some(shared.lifecycle.begin_call().ok_or(Refusal::Draining)?),
         };
-        if limited {
-            self.0.limiter.could_admit(call.deadline)?;
-        }
         let peer = parts.extensions.remove::<Peer>();
         let peer = peer.unwrap_or_else(|| shared.new_peer());
+        if let Some(limiter) = self.limiter(limited) {
+            limiter.could_admit(call.deadline, peer.id())?;
+        }
         let headers = peer.account().try_charge(CALL_BYTES);
         let method = shared.contracts.method(parts.uri.path());
         let streams = method.is_some_and(|method| method.client_streams || method.server_streams);
@@ -308,16 +294,24 @@ impl Admitted {
             call = call.with_memory(self.check(&message, method)?);
             body = message.into_body(&mut parts.headers);
         }
-        if self.limited {
-            let limiter = &self.gate.0.limiter;
+        call = call.on_connection(self.peer.id());
+        if let Some(limiter) = self.gate.limiter(self.limited) {
             let place = limiter.acquire(call.deadline, self.peer.id()).await?;
             call = call.with_place(place);
         }
         // Held here too, in case the service drops the request before it has answered.
-        let _held = call.clone();
+        let held = call.clone();
         parts.extensions.insert(call);
-        let Ok(response) = service.call(Request::from_parts(parts, body)).await;
-        Ok(response)
+        let answer = service.call(Request::from_parts(parts, body));
+        let (response, outcome) = match held.deadline {
+            None => answered(answer.await),
+            Some(deadline) => match timeout_at(deadline.into(), answer).await {
+                Ok(answer) => answered(answer),
+                Err(_) => (Err(Refusal::DeadlineExceeded), Outcome::Late),
+            },
+        };
+        held.end(outcome);
+        response
     }
 
     async fn receive(&self, body: Body, encoding: Encoding) -> Result<Message, Refusal> {
@@ -340,6 +334,26 @@ impl Admitted {
             max_decoded_bytes: limits.max_decoded_bytes(),
         }
     }
+}
+
+/// An answer, and what the limiter learns from it.
+fn answered(
+    answer: Result<Response<Body>, Infallible>,
+) -> (Result<Response<Body>, Refusal>, Outcome) {
+    let Ok(response) = answer;
+    let outcome = match code_of(&response) {
+        Code::DeadlineExceeded => Outcome::Late,
+        Code::ResourceExhausted if is_overload(response.headers()) => Outcome::Overloaded,
+        _ => Outcome::Answered,
+    };
+    (Ok(response), outcome)
+}
+
+/// True for a call that a server behind this one refused because of overload. A call that is
+/// refused because it asks for too much says nothing about the others.
+fn is_overload(headers: &HeaderMap) -> bool {
+    let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
+    info.is_some_and(|info| info.reason == OVERLOADED)
 }
 
 /// The code of an answer: a failed unary call has it in its headers.

@@ -8,7 +8,11 @@ use std::{
 
 use tonic::{Request, metadata::MetadataMap};
 
-use crate::{TraceContext, budget::Charge, lifecycle::Place};
+use crate::{
+    TraceContext,
+    budget::Charge,
+    limiter::{Outcome, Place},
+};
 
 /// One call. The [`Gate`](crate::Gate) puts it into the extensions of every request.
 #[derive(Debug, Clone)]
@@ -19,8 +23,10 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// The span of this call in the caller's trace.
     pub trace: TraceContext,
+    /// Names the connection among those of the server, so that they share it fairly.
+    pub(crate) connection: u64,
     /// Held by whoever works on the call, so that work which outlives its caller still counts.
-    _place: Option<Arc<Place>>,
+    place: Option<Arc<Place>>,
     /// Held for the message, whose memory is in use as long as somebody works on the call.
     _memory: Option<Arc<Charge>>,
 }
@@ -36,19 +42,32 @@ impl Call {
             arrived,
             deadline: timeout.map(|timeout| arrived + timeout),
             trace,
-            _place: None,
+            connection: 0,
+            place: None,
             _memory: None,
         }
     }
 
+    pub(crate) fn on_connection(mut self, connection: u64) -> Self {
+        self.connection = connection;
+        self
+    }
+
     pub(crate) fn with_place(mut self, place: Place) -> Self {
-        self._place = Some(Arc::new(place));
+        self.place = Some(Arc::new(place));
         self
     }
 
     pub(crate) fn with_memory(mut self, memory: Charge) -> Self {
         self._memory = Some(Arc::new(memory));
         self
+    }
+
+    /// Tells the limiter how the call ended for its caller.
+    pub(crate) fn end(&self, outcome: Outcome) {
+        if let Some(place) = &self.place {
+            place.end(outcome);
+        }
     }
 
     /// Takes the call out of a request; a request that came past no gate has just arrived.

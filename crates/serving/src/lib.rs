@@ -18,15 +18,19 @@ mod admission;
 mod answer;
 mod budget;
 mod call;
+mod fair_queue;
 mod health;
 mod intake;
 mod lifecycle;
+mod limiter;
 mod limits;
 mod memory;
+mod panics;
 mod refusal;
 mod shared;
 mod status;
 mod tasks;
+mod work_pool;
 
 mod http;
 mod logging;
@@ -50,9 +54,10 @@ pub use refusal::Refusal;
 pub use server::Server;
 pub use signals::shutdown_signal;
 pub use spans::OutgoingCall;
-pub use status::{clip, status};
+pub use status::{clip, retryable_status, status};
 pub use tasks::Tasks;
 pub use trace::TraceContext;
+pub use work_pool::{WorkError, WorkPool};
 
 /// The metrics library in use, re-exported so that servers register into the same
 /// [`prometheus::Registry`].

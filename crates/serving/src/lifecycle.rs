@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use prometheus::IntGauge;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// The state of a server's life; clones share it.
@@ -23,29 +22,6 @@ pub struct Lifecycle {
 pub(crate) struct InProgress(
     #[expect(dead_code, reason = "held for its drop")] watch::Receiver<()>,
 );
-
-/// A place among the limited calls in progress, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    in_progress: IntGauge,
-}
-
-impl Place {
-    pub(crate) fn new(permit: OwnedSemaphorePermit, in_progress: &IntGauge) -> Self {
-        in_progress.inc();
-        Self {
-            _permit: permit,
-            in_progress: in_progress.clone(),
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.in_progress.dec();
-    }
-}
 
 impl Lifecycle {
     /// True from the stop signal on.

@@ -5,15 +5,18 @@ use std::time::Duration;
 use counterweight_proto::Malformed;
 use tonic::{Code, Status};
 
-use crate::status;
+use crate::status::{retryable_status, status};
+
+/// The reason of every answer that a server gives because it, or one behind it, has too much to do.
+pub(crate) const OVERLOADED: &str = "OVERLOADED";
 
 /// Why the gate ended a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// As many calls are in progress as the limit allows.
+    /// The call could not be answered before its deadline.
     Overloaded {
-        /// The limit.
-        limit: usize,
+        /// When it may come again.
+        retry_after: Duration,
     },
     /// As many streams are open as the limit allows.
     TooManyStreams {
@@ -69,7 +72,7 @@ impl Refusal {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Overloaded { .. } => "OVERLOADED",
+            Self::Overloaded { .. } => OVERLOADED,
             Self::TooManyStreams { .. } => "TOO_MANY_STREAMS",
             Self::OverMemoryBudget => "OVER_MEMORY_BUDGET",
             Self::MessageTooLarge { .. } => "MESSAGE_TOO_LARGE",
@@ -91,9 +94,10 @@ impl Refusal {
 
     fn message(&self) -> String {
         match self {
-            Self::Overloaded { limit } => {
-                format!("{limit} requests are in progress, which is the limit; retry later")
-            }
+            Self::Overloaded { retry_after } => format!(
+                "the server is overloaded and cannot answer in time; retry in {} ms",
+                retry_after.as_millis()
+            ),
             Self::TooManyStreams { limit } => {
                 format!("{limit} streams are open, which is the limit; close some or retry later")
             }
@@ -129,10 +133,12 @@ impl From<Malformed> for Refusal {
 
 impl From<&Refusal> for Status {
     fn from(refusal: &Refusal) -> Self {
+        let (code, message, reason) = (refusal.code(), refusal.message(), refusal.reason());
         let metadata = match refusal {
-            Refusal::Overloaded { limit } | Refusal::TooManyStreams { limit } => {
-                vec![("limit", limit.to_string())]
+            Refusal::Overloaded { retry_after } => {
+                return retryable_status(code, &message, reason, *retry_after);
             }
+            Refusal::TooManyStreams { limit } => vec![("limit", limit.to_string())],
             Refusal::MessageTooLarge { what, limit } => {
                 vec![
                     ("setting", (*what).to_owned()),
@@ -142,11 +148,6 @@ impl From<&Refusal> for Status {
             Refusal::Malformed { field, .. } => vec![("field", field.clone())],
             _ => Vec::new(),
         };
-        status(
-            refusal.code(),
-            &refusal.message(),
-            refusal.reason(),
-            metadata,
-        )
+        status(code, &message, reason, metadata)
     }
 }

@@ -92,12 +92,15 @@ impl Server {
     /// A gate that limits the calls in progress of the `limited` methods. Other methods are not
     /// counted. `in_progress` shows how many limited calls are in progress, and `refused` hears of
     /// every limited call that is refused.
+    ///
+    /// # Errors
+    /// A metric cannot be registered, since a server has one gate.
     pub fn gate(
         &self,
         limited: &'static [&'static str],
         in_progress: IntGauge,
         refused: impl Fn(&Refusal) + Send + Sync + 'static,
-    ) -> Gate {
+    ) -> Result<Gate, ServingError> {
         Gate::new(Arc::clone(&self.shared), limited, in_progress, refused)
     }
 
@@ -128,7 +131,7 @@ impl Server {
         };
         let v1 = reflection().build_v1()?;
         let v1alpha = reflection().build_v1alpha()?;
-        let gate = self.gate(&[], IntGauge::new("unlimited", "Never counts.")?, |_| {});
+        let gate = Gate::unlimited(Arc::clone(&self.shared));
         Ok(tonic::transport::Server::builder()
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)

@@ -20,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     /// A permit for each open stream.
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) registry: Registry,
     refusals: IntCounterVec,
 }
 
@@ -50,6 +51,7 @@ impl Shared {
                 limits.max_streams.min(Semaphore::MAX_PERMITS),
             )),
             limits,
+            registry: registry.clone(),
             refusals,
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Each service maps its own errors to codes and reasons; this module only encodes them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -26,12 +26,30 @@ pub fn status(
     if matches!(code, Code::Internal | Code::DataLoss | Code::Unknown) {
         tracing::error!(reason, error = message, "a call failed");
     }
+    encode(code, message, reason, metadata, None)
+}
+
+/// Encodes an error that may be gone after a time, with a `google.rpc.RetryInfo` that says so.
+pub fn retryable_status(code: Code, message: &str, reason: &str, retry_after: Duration) -> Status {
+    encode(code, message, reason, [], Some(retry_after))
+}
+
+fn encode(
+    code: Code,
+    message: &str,
+    reason: &str,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+    retry_after: Option<Duration>,
+) -> Status {
     let metadata: HashMap<String, String> = metadata
         .into_iter()
         .take(MAX_VALUES)
         .map(|(key, value)| (key.to_owned(), clip(&value, MAX_VALUE_BYTES)))
         .collect();
-    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    if retry_after.is_some() {
+        details.set_retry_info(retry_after);
+    }
     let message = clip(message, escaped_prefix(message, MAX_MESSAGE_BYTES));
     Status::with_error_details(code, message, details)
 }

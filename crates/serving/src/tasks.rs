@@ -2,7 +2,6 @@
 //! pause, or ends the server with a reason.
 
 use std::{
-    any::Any,
     fmt::Display,
     future::{Future, pending},
     panic::AssertUnwindSafe,
@@ -16,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{Register, ServingError};
+use crate::{Register, ServingError, panics::panic_message};
 
 /// Pauses before a task is started again; a task that ran for the longest begins anew.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -113,15 +112,7 @@ async fn run<T>(future: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(future)
         .catch_unwind()
         .await
-        .map_err(|panic| format!("it panicked: {}", message(&*panic)))
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+        .map_err(|panic| format!("it panicked: {}", panic_message(&*panic)))
 }
 
 #[cfg(test)]

@@ -5,14 +5,13 @@
 
 mod measure;
 mod peer;
-mod processes;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use counterweight_benches::{
-    Linear, numeric_model,
+    Linear, Servers, numeric_model,
     program::{self, print},
 };
 use counterweight_load::{
@@ -20,7 +19,6 @@ use counterweight_load::{
 };
 
 use measure::{Case, Measured};
-use processes::{Servers, start};
 
 // As in the servers: the generator's buffers of one request after the other come from no fresh pages.
 #[global_allocator]
@@ -82,7 +80,7 @@ async fn bench(args: &Args) -> Result<bool> {
         Some(binary) => binary.clone(),
         None => std::env::current_exe()?.with_file_name("counterweight"),
     };
-    let servers = start(&binary, engagement, bait)?;
+    let servers = Servers::start(&binary, vec![engagement, bait], None)?;
     if let Some(seconds) = args.profile {
         let mut options = rank(
             &servers,
@@ -97,7 +95,7 @@ async fn bench(args: &Args) -> Result<bool> {
     }
     if let Some(address) = &args.mlserver {
         let difference =
-            peer::compare(&servers.engagement, address, &args.mlserver_model, &linear).await?;
+            peer::compare(&servers.models[0], address, &args.mlserver_model, &linear).await?;
         print(&format!(
             "Both servers answer alike: the largest difference over {ROWS} random rows is {difference:.1e}.\n"
         ));
@@ -134,7 +132,7 @@ fn cases(args: &Args, servers: &Servers) -> Vec<Case> {
         Case::new(name, Options { mode, ..options })
     };
     for (mode, in_flight) in [(one, 1), (many, IN_FLIGHT)] {
-        let ours = infer_options(&servers.engagement, ENGAGEMENT, columns(), &[]);
+        let ours = infer_options(&servers.models[0], ENGAGEMENT, columns(), &[]);
         cases.push(infer("counterweight", mode, in_flight, ours));
         if let Some(address) = &args.mlserver {
             let packed = vec![TensorSpec::packed("predict", "FP32", FEATURES)];

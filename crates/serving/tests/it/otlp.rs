@@ -141,7 +141,7 @@ async fn spans_of_a_request_and_of_its_calls_are_exported_in_the_callers_trace()
     let (listeners, address) = listen().await;
     let serving = server(&[Caller::NAME]).await;
     let gauge = IntGauge::new("in_progress", "Calls.").unwrap();
-    let gate = serving.gate(&["Work"], gauge, |_| {});
+    let gate = serving.gate(&["Work"], gauge, |_| {}).unwrap();
     let router = serving.router().unwrap();
     let router = router.add_service(gate.guard(Caller(sender)));
     let (stop, stopped) = oneshot::channel::<()>();

@@ -111,7 +111,7 @@ pub(crate) async fn start(limits: Limits) -> Running<ServingError> {
         let services = &[Model::NAME];
         let server = Server::new(services, DESCRIPTORS, Registry::new(), limits).await?;
         let in_progress = IntGauge::new("in_progress", "Calls.")?;
-        let gate = server.gate(&["ModelInfer"], in_progress, |_| {});
+        let gate = server.gate(&["ModelInfer"], in_progress, |_| {}).unwrap();
         let router = server.router()?.add_service(gate.guard(Model));
         server.run(router, listeners, shutdown).await
     })
