@@ -26,4 +26,4 @@ pub use error::RankingError;
 pub use number::shortest;
 pub use probability::{PROBABILITY_TOLERANCE, clamp_probabilities};
 pub use ramp::{MAX_STEPS, Ramp, RampError};
-pub use weights::{Weights, WeightsError, symbol};
+pub use weights::{MAX_WEIGHT, Weights, WeightsError, symbol};

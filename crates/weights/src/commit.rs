@@ -10,7 +10,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    entry::{Cause, Change, Entry, Sealed},
+    entry::{Cause, Change, Entry, MAX_PAYLOAD_BYTES, Sealed},
     error::{Error, PlanError, StoreError},
     live::LiveWeights,
     log_state::LogState,
@@ -171,11 +171,18 @@ impl LiveWeights {
         self.check_applicable(&known, &change)?;
         let (last, hash) = (known.log.last, &known.log.last_hash);
         let now = SystemTime::now().into();
-        Sealed::new(last + 1, hash, change, cause.clone(), now)
-            .map(Some)
-            .map_err(|error| {
+        let sealed =
+            Sealed::new(last + 1, hash, change, cause.clone(), now).map_err(|error| {
                 let what = error.to_string();
-                StoreError::Internal { what }.into()
-            })
+                StoreError::Internal { what }
+            })?;
+        match sealed.payload.len() {
+            0..=MAX_PAYLOAD_BYTES => Ok(Some(sealed)),
+            bytes => Err(PlanError::EntryTooLarge {
+                bytes,
+                most: MAX_PAYLOAD_BYTES,
+            }
+            .into()),
+        }
     }
 }

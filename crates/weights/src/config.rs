@@ -1,6 +1,11 @@
 //! What the weights need to know of a combiner's configuration, checked by whoever reads the file.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{Bound, Weights};
@@ -194,6 +199,18 @@ impl StoreConfig {
                       leave it out to keep the log in the file `path`"
                 .to_owned(),
         })
+    }
+}
+
+impl StoreConfig {
+    /// The file on this machine: the log, or this combiner's copy of it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Embedded { path } => path,
+            #[cfg(feature = "nats")]
+            Self::Nats { path, .. } => path,
+        }
     }
 }
 

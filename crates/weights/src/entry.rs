@@ -5,12 +5,20 @@ use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::profile::{Action, ProfileState};
+use super::{
+    profile::{Action, ProfileState},
+    weight::ObjectiveWeight,
+};
 
-/// The format of the payloads that are written, and the newest one that is read. Format 1 had
-/// weights only; format 2 had no segments, experiments or exploration. An entry that lacks a part
+/// The newest format of payloads that is read. Format 1 had weights only; format 2 had no segments,
+/// experiments or exploration; format 4 adds moves and skipped entries. An entry that lacks a part
 /// is read as "set, not forced, bound to nothing, no ramp, the same weights for all".
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 4;
+/// The format of an entry without moves and skipped entries, which older versions read, too.
+const PLAIN_FORMAT: u64 = 3;
+/// The largest payload that is written, in bytes. Entries stay for ever, and every combiner, watcher
+/// and page of the history handles whole ones.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 256 << 10;
 /// The hash that the first entry names as the one before it.
 pub(crate) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -23,6 +31,50 @@ pub struct Change {
     pub forced: bool,
     /// The whole state of every profile that it replaces.
     pub profiles: Vec<ProfileState>,
+    /// The profile whose weights it moves along a ramp; everything else about it stays.
+    pub moved: Option<Moved>,
+    /// The entries that it steps over.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Change {
+    /// A change that replaces the whole state of these profiles.
+    pub(crate) fn of_profiles(action: Action, forced: bool, profiles: Vec<ProfileState>) -> Self {
+        Self {
+            action,
+            forced,
+            profiles,
+            moved: None,
+            skipped: Vec::new(),
+        }
+    }
+
+    /// The names of the profiles that it changes.
+    pub fn profile_names(&self) -> impl Iterator<Item = &str> {
+        let replaced = self.profiles.iter().map(|set| set.profile.as_str());
+        replaced.chain(self.moved.iter().map(|moved| moved.profile.as_str()))
+    }
+}
+
+/// A step of a ramp: only what it changes, so that a ramp of many steps over large segments takes
+/// little room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// The profile.
+    pub profile: String,
+    /// In objective order.
+    pub weights: Vec<ObjectiveWeight>,
+}
+
+/// An entry that cannot be read, which a later entry steps over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// Its place in the log.
+    pub revision: u64,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub hash: String,
 }
 
 /// Who made an entry, and why.
@@ -75,6 +127,10 @@ struct Payload {
     #[serde(default)]
     forced: bool,
     profiles: Vec<ProfileState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<Moved>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<Skipped>,
     author: String,
     reason: String,
     time: String,
@@ -105,12 +161,15 @@ impl Sealed {
         cause: Cause,
         time: Timestamp,
     ) -> Result<Self, serde_json::Error> {
+        let plain = change.moved.is_none() && change.skipped.is_empty();
         let stored = Payload {
-            format: FORMAT,
+            format: if plain { PLAIN_FORMAT } else { FORMAT },
             revision,
             action: change.action,
             forced: change.forced,
             profiles: change.profiles,
+            moved: change.moved,
+            skipped: change.skipped,
             author: cause.author,
             reason: cause.reason,
             time: time.to_string(),
@@ -158,6 +217,8 @@ impl Entry {
                 action: stored.action,
                 forced: stored.forced,
                 profiles: stored.profiles,
+                moved: stored.moved,
+                skipped: stored.skipped,
             },
             cause: Cause {
                 author: stored.author,
@@ -171,6 +232,34 @@ impl Entry {
         }
     }
 
+    /// An entry that cannot be read, at the place that a later entry steps over.
+    pub(crate) fn unreadable(revision: u64, bytes: &[u8]) -> Self {
+        Self {
+            revision,
+            change: Change::of_profiles(Action::Unreadable, false, Vec::new()),
+            cause: Cause {
+                author: String::new(),
+                reason: String::new(),
+                idempotency_key: String::new(),
+                request_digest: String::new(),
+            },
+            time: Timestamp::default(),
+            previous: String::new(),
+            hash: digest(bytes),
+        }
+    }
+
+    /// A profile as this entry, the step of a ramp, leaves it; `state` is any earlier one since the
+    /// ramp was started.
+    pub(crate) fn after_step(&self, state: &ProfileState) -> ProfileState {
+        match (&self.change.moved, self.change.action) {
+            (Some(moved), Action::RampStep { step, steps }) => {
+                state.after_step(moved.weights.clone(), step, steps)
+            }
+            _ => state.clone(),
+        }
+    }
+
     /// Checks that it is the entry `revision` after the entry with hash `previous`; the error says
     /// what is wrong.
     pub(crate) fn follows(&self, revision: u64, previous: &str) -> Result<(), String> {
@@ -180,7 +269,8 @@ impl Entry {
                 self.revision
             ));
         }
-        if self.previous != previous {
+        // What cannot be read names none before it; the entry that steps over it names its hash.
+        if self.previous != previous && self.change.action != Action::Unreadable {
             return Err("it does not follow the entry before it".to_owned());
         }
         Ok(())
@@ -209,6 +299,8 @@ pub(crate) mod tests {
         Change {
             action: Action::Set,
             forced: false,
+            moved: None,
+            skipped: vec![],
             profiles: vec![ProfileState {
                 profile: "default".into(),
                 weights: vec![ObjectiveWeight {
@@ -276,6 +368,7 @@ pub(crate) mod tests {
             Action::RampStep { step: 5, steps: 10 },
             Action::RampStopped,
             Action::Kill,
+            Action::Skip,
         ] {
             let mut change = change(1.5);
             (change.action, change.forced) = (action, true);
@@ -329,9 +422,24 @@ pub(crate) mod tests {
                 arm: Some("layout/b".into()),
                 seed: u64::MAX,
             });
-            let sealed = sealed(change, cause());
-            let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes());
-            assert_eq!(opened.unwrap(), sealed.entry);
+            for new in [false, true] {
+                if new {
+                    change.moved = Some(Moved {
+                        profile: "home".into(),
+                        weights: weight(0.75),
+                    });
+                    change.skipped = vec![Skipped {
+                        revision: 6,
+                        hash: digest(b"?"),
+                    }];
+                }
+                let sealed = sealed(change.clone(), cause());
+                let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes());
+                assert_eq!(opened.unwrap(), sealed.entry);
+                // A version that does not know the new parts reads all that lack them.
+                let format = if new { "{\"format\":4," } else { "{\"format\":3," };
+                assert!(sealed.payload.starts_with(format), "{}", sealed.payload);
+            }
         }
     }
 

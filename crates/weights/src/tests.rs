@@ -130,7 +130,7 @@ impl Servers {
             .iter()
             .filter_map(|entry| match entry.change.action {
                 Action::RampStep { step, .. } => {
-                    Some((step, entry.change.profiles[0].weights[1].weight))
+                    Some((step, entry.change.moved.as_ref().unwrap().weights[1].weight))
                 }
                 _ => None,
             });

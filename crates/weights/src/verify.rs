@@ -25,6 +25,8 @@ pub struct Verified {
     /// Bytes after the last entry: a write that was never finished, and so never acknowledged. Only
     /// a file has them.
     pub unfinished: usize,
+    /// Why nothing can be written to the log as it stands: its file was moved, replaced or cut off.
+    pub displaced: Option<String>,
 }
 
 /// Verifies the file of an embedded log, without writing and without a server; `head`, when not
@@ -33,10 +35,10 @@ pub struct Verified {
 /// # Errors
 /// The file cannot be read. Broken content is not an error but part of the answer.
 pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
-    let file = File::open(path).map_err(|source| StoreError::Io {
+    let file = File::open(path).map_err(|error| StoreError::Io {
         path: path.to_owned(),
         action: "cannot be opened",
-        source,
+        error,
     })?;
     let mut verified = Verified::new();
     match scan(path, &file, LogPosition::start(), |entry, _| {
@@ -56,6 +58,9 @@ impl LiveWeights {
     /// The store cannot be read. Broken content is not an error but part of the answer.
     pub async fn verify(&self, head: &str) -> Result<Verified, StoreError> {
         let mut verified = Verified::new();
+        if let Err(displaced @ StoreError::Displaced { .. }) = self.store.try_out().await {
+            verified.displaced = Some(displaced.to_string());
+        }
         loop {
             let next = verified.entries + 1;
             let page = match self.read(next, READ_AHEAD).await {
@@ -98,6 +103,7 @@ impl Verified {
     pub fn problem(&self, head: &str) -> Option<String> {
         match &self.broken {
             Some((_, problem)) => Some(problem.clone()),
+            None if self.displaced.is_some() => self.displaced.clone(),
             None if !head.is_empty() && self.found.is_none() => Some(format!(
                 "no entry has the hash {head}: since that hash was noted, the log was cut off, rewritten or replaced"
             )),
@@ -112,6 +118,7 @@ impl Verified {
             broken: None,
             found: None,
             unfinished: 0,
+            displaced: None,
         }
     }
 

@@ -83,7 +83,7 @@ fn classify_store(error: &StoreError) -> Class {
         | E::Closed { .. }
         | E::NeverSeen { .. }
         | E::Unavailable { .. } => (Unavailable, "STORE_UNAVAILABLE"),
-        E::Broken { .. } => (FailedPrecondition, "STORE_BROKEN"),
+        E::Broken { .. } | E::Displaced { .. } => (FailedPrecondition, "STORE_BROKEN"),
         E::Ambiguous { .. } => (Unavailable, "STORE_AMBIGUOUS"),
         E::Corrupt { .. } | E::TooNew { .. } => (DataLoss, "STORE_CORRUPT"),
         E::Mismatch(_) => (Internal, "STORE_MISMATCH"),
@@ -115,6 +115,9 @@ fn classify_plan(error: &PlanError) -> Class {
         E::Lost { .. } => (Aborted, "REVISION_MISMATCH"),
         E::FutureRevision { .. } => (InvalidArgument, "FUTURE_REVISION"),
         E::KeyReused { .. } => (InvalidArgument, "IDEMPOTENCY_KEY_REUSED"),
+        E::EntryTooLarge { .. } => (InvalidArgument, "ENTRY_TOO_LARGE"),
+        E::NotSkippable { .. } => (FailedPrecondition, "NOT_SKIPPABLE"),
+        E::StoreInReach => (FailedPrecondition, "STORE_IN_REACH"),
         E::Mismatch(_) => (Internal, "STORE_MISMATCH"),
     }
 }
@@ -206,6 +209,7 @@ fn facts_of_store(error: &StoreError) -> Facts {
         | E::NeverSeen { .. }
         | E::Unavailable { .. }
         | E::Broken { .. }
+        | E::Displaced { .. }
         | E::Internal { .. } => vec![],
     }
 }
@@ -257,6 +261,9 @@ fn facts_of_plan(error: &PlanError) -> Facts {
         E::FutureRevision { field, last, .. } => {
             vec![fact("field", field), fact("last_revision", last)]
         }
+        E::EntryTooLarge { most, .. } => vec![fact("limit", most)],
+        E::NotSkippable { revision, .. } => vec![fact("revision", revision)],
+        E::StoreInReach => vec![],
         E::KeyReused { revision, .. } => {
             vec![fact("field", "idempotency_key"), fact("revision", revision)]
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::nats::{Address, Nats};
 use super::{
     answers::{Appended, PeerStatus},
-    embedded::EmbeddedLog,
+    embedded::{EmbeddedLog, READ_BYTES},
     health::StoreHealth,
 };
 use crate::{
@@ -71,11 +71,38 @@ impl Store {
 
     /// The entries from revision `from` (at least 1) on, in order, at most `count`, each with its
     /// hash checked; none when the log ends before.
+    /// When they are large, fewer: an answer is no more than a few MiB.
     pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
+        self.read_within(from, count, READ_BYTES).await
+    }
+
+    /// The same, and as few as have no more bytes than these; one has as many as it has.
+    pub(crate) async fn read_within(
+        &self,
+        from: u64,
+        count: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         match self {
-            Self::Embedded(store) => store.read(from, count).await,
+            Self::Embedded(store) => store.read(from, count, most_bytes).await,
             #[cfg(feature = "nats")]
-            Self::Nats(store) => store.read(from, count).await,
+            Self::Nats(store) => store.read(from, count, most_bytes).await,
+        }
+    }
+
+    /// Learns whether an entry would be taken now. A stream is asked all the time anyway.
+    pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(store) => store.try_out().await,
+            #[cfg(feature = "nats")]
+            Self::Nats(_) => Ok(()),
+        }
+    }
+
+    /// Something went wrong with the store before the start: the next trial writes, too.
+    pub(crate) fn distrust(&self) {
+        if let Self::Embedded(store) = self {
+            store.distrust();
         }
     }
 
@@ -173,7 +200,7 @@ impl Tail {
             .wait_for(|durable| *durable > after)
             .await
             .map_err(gone)?;
-        let mut next = self.log.read(after + 1, 1).await?;
+        let mut next = self.log.read(after + 1, 1, READ_BYTES).await?;
         let entry = next.pop().ok_or_else(|| StoreError::Internal {
             what: format!("revision {} is durable and cannot be read", after + 1),
         })?;

@@ -13,7 +13,7 @@ use crate::{
     error::StoreError,
 };
 
-const HASH_DIGITS: usize = 64;
+pub(super) const HASH_DIGITS: usize = 64;
 /// Bytes that are asked of the system at once.
 const BUFFER: usize = 64 << 10;
 
@@ -99,10 +99,10 @@ pub(super) fn read_line(
 ) -> Result<(), StoreError> {
     line.clear();
     let read = reader.read_until(b'\n', line);
-    read.map(drop).map_err(|source| StoreError::Io {
+    read.map(drop).map_err(|error| StoreError::Io {
         path: path.to_owned(),
         action: "cannot be read",
-        source,
+        error,
     })
 }
 
@@ -130,6 +130,9 @@ pub(super) fn encode_line(hash: &str, payload: &str) -> Vec<u8> {
 pub(super) fn decode_line(path: &Path, revision: u64, line: &[u8]) -> Result<Entry, StoreError> {
     let opened = match split_line(line) {
         Some((hash, payload)) => Entry::open(payload, hash),
+        None if line.is_empty() => Err(Unreadable::Corrupt(
+            "it is missing: the log was cut off before it".to_owned(),
+        )),
         None => Err(Unreadable::Corrupt(
             "the line is not a hash, a space, the entry and a newline".to_owned(),
         )),

@@ -35,10 +35,10 @@ pub(super) async fn copy(link: &Link, path: &Path, deadline: Instant) -> Result<
 }
 
 async fn fetch(link: &Link, path: &Path) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Io {
+    let failed = |error| StoreError::Io {
         path: path.to_owned(),
         action: "the first copy cannot be written",
-        source,
+        error,
     };
     link.check(true).await?;
     let mut beside = path.as_os_str().to_owned();

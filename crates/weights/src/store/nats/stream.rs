@@ -40,7 +40,7 @@ use crate::{
     metrics::LogEnd,
     store::{
         answers::Appended,
-        embedded::EmbeddedLog,
+        embedded::{EmbeddedLog, READ_BYTES},
         health::StoreHealth,
         line::{decode_line, encode_line},
     },
@@ -169,7 +169,7 @@ impl Nats {
         let read = self.catch_up(&mut end).await;
         if end.revision >= entry.revision {
             // The log has an entry at this place: this very one, or another one for ever.
-            let taken = self.copy.read(entry.revision, 1).await?;
+            let taken = self.copy.read(entry.revision, 1, READ_BYTES).await?;
             let ours = taken.first().is_some_and(|taken| taken.hash == entry.hash);
             return Ok(if ours {
                 Appended::Committed
@@ -196,11 +196,16 @@ impl Nats {
     /// As [`super::super::Store::read`], from the copy. At its end, the stream is asked whether it
     /// ends there too; until the stream was reached once, it is not asked, so that the start goes
     /// on without NATS.
-    pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
+    pub(crate) async fn read(
+        &self,
+        from: u64,
+        count: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         if from > self.copy.last() && self.seen.load(Ordering::Relaxed) {
             self.catch_up(&mut *self.turn().await?).await?;
         }
-        self.copy.read(from, count).await
+        self.copy.read(from, count, most_bytes).await
     }
 
     /// The file that the stream is copied to.
