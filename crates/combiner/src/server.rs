@@ -36,6 +36,43 @@ const MODEL_WATCH: Duration = Duration::from_secs(1);
 const RANKING: &str = "counterweight.v1.RankingService";
 const WEIGHTS: &str = "counterweight.v1.WeightsService";
 
+/// A combiner whose weights store is open.
+#[derive(Debug)]
+pub struct Combiner {
+    engine: Arc<Engine>,
+}
+
+impl Combiner {
+    /// Opens the weights store.
+    ///
+    /// # Errors
+    /// The weights store cannot be opened.
+    pub async fn open(config: Config) -> Result<Self, CombinerError> {
+        let engine = Arc::new(Engine::open(Arc::new(config)).await?);
+        Ok(Self { engine })
+    }
+
+    /// Serves as [`serve`] does.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn serve(
+        self,
+        listeners: Listeners,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), CombinerError> {
+        let outcome = run(&self.engine, listeners, shutdown).await;
+        self.engine.weights.close().await;
+        if let Some(recent) = &self.engine.recent {
+            recent.close().await;
+        }
+        outcome.map_err(|error| CombinerError::Serve {
+            what: "the server",
+            reason: error.to_string(),
+        })
+    }
+}
+
 /// Serves a combiner until `shutdown` resolves and the requests in progress are answered, or until
 /// [`crate::config::Limits::drain`] is over.
 ///
@@ -50,16 +87,10 @@ pub async fn serve(
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), CombinerError> {
-    let engine = Arc::new(Engine::open(Arc::new(config)).await?);
-    let outcome = run(&engine, listeners, shutdown).await;
-    engine.weights.close().await;
-    if let Some(recent) = &engine.recent {
-        recent.close().await;
-    }
-    outcome.map_err(|error| CombinerError::Serve {
-        what: "the server",
-        reason: error.to_string(),
-    })
+    Combiner::open(config)
+        .await?
+        .serve(listeners, shutdown)
+        .await
 }
 
 async fn run(
@@ -104,6 +135,7 @@ async fn run(
     let weights = WeightsServiceServer::new(WeightsApi {
         engine: Arc::clone(engine),
         lifecycle: server.lifecycle().clone(),
+        newest: Arc::default(),
     })
     .accept_compressed(Gzip)
     .accept_compressed(Deflate);
@@ -119,6 +151,11 @@ fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>) {
     tasks.restart("follow the weights", move || {
         let weights = Arc::clone(&weights);
         async move { weights.follow().await }
+    });
+    let weights = Arc::clone(&engine.weights);
+    tasks.restart("watch the weights store", move || {
+        let weights = Arc::clone(&weights);
+        async move { weights.watch_store().await }
     });
     let weights = Arc::clone(&engine.weights);
     tasks.restart("run ramps", move || {

@@ -23,7 +23,7 @@ pub use bounds::{Bound, BoundError, check_range, check_step};
 pub use combine::{combine, contribution, top_k};
 pub use density::Density;
 pub use error::RankingError;
-pub use number::shortest;
+pub use number::{number_text, shortest};
 pub use probability::{PROBABILITY_TOLERANCE, clamp_probabilities};
 pub use ramp::{MAX_STEPS, Ramp, RampError};
 pub use weights::{MAX_WEIGHT, Weights, WeightsError, symbol};

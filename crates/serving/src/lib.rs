@@ -33,7 +33,7 @@ pub use listener::{Listener, Listeners, SocketFile, bind_tcp};
 pub use logging::{Exporting, init_logging};
 pub use metrics::{BUCKETS, Register};
 pub use server::{Drain, Server};
-pub use signals::shutdown_signal;
+pub use signals::{ignore_file_size_limit, shutdown_signal};
 pub use spans::OutgoingCall;
 pub use status::{clip, status};
 pub use tasks::Tasks;

@@ -46,6 +46,22 @@ impl LiveWeights {
         entry.ok_or_else(|| internal("a change changed nothing".to_owned()))
     }
 
+    /// Steps over the entry of a stream that cannot be read, or answers a repeat of `cause` with its
+    /// first entry.
+    ///
+    /// # Errors
+    /// The entry can be read; the store is out of reach.
+    pub async fn skip(&self, cause: Cause, revision: u64) -> Result<Arc<Entry>, Error> {
+        let _turn = self.writing.lock().await;
+        if let Some(first) = self.repeated(&cause).await? {
+            return Ok(Arc::new(first));
+        }
+        let now = SystemTime::now().into();
+        let entry = self.store.skip(revision, cause, now).await?;
+        self.catch_up().await?;
+        Ok(Arc::new(entry))
+    }
+
     /// Stores and applies what `plan` makes of the log's state, or answers a repeat of `cause` with
     /// its first entry; none when there is nothing to change.
     ///

@@ -63,6 +63,19 @@ pub enum StoreError {
         /// What is wrong.
         problem: String,
     },
+    /// An entry of a stream cannot be read, and no later one skips it.
+    #[error(
+        "the weights store {store}, entry {revision}, cannot be read: {problem}; nothing after it is applied, nothing can be written, \
+         and rankings go on with the weights in force; look at the entry, and step over it with `counterweight weights skip-entry {revision} -m WHY`"
+    )]
+    Unreadable {
+        /// Which one.
+        store: String,
+        /// Its revision: its sequence number in the stream.
+        revision: u64,
+        /// What is wrong.
+        problem: String,
+    },
     /// The store was written by a newer version of this program.
     #[error(
         "the weights store {store}, entry {revision}, has format {found}, and this version reads up to {known}; use the version that wrote it or a newer one"

@@ -95,7 +95,7 @@ impl LiveWeights {
             what: format!("metrics: {error}"),
         })?;
         let health = Arc::new(StoreHealth::new(metrics.store_lost.clone()));
-        let opening = Store::open(&config, metrics.end.clone(), Arc::clone(&health));
+        let opening = Store::open(&config, &metrics, Arc::clone(&health));
         let (store, log) = opening.await?;
         let live = Self::over(config, store, log, health, metrics).await?;
         live.restore_local_kill()?;

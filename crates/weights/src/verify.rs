@@ -5,9 +5,10 @@
 use std::{fs::File, path::Path};
 
 use crate::{
-    entry::{Entry, NO_HASH},
+    entry::{Entry, NO_HASH, Skipped},
     error::StoreError,
     live::{LiveWeights, READ_AHEAD},
+    profile::Action,
     store::{LogPosition, scan},
 };
 
@@ -27,6 +28,10 @@ pub struct Verified {
     pub unfinished: usize,
     /// Why nothing can be written to the log as it stands: its file was moved, replaced or cut off.
     pub displaced: Option<String>,
+    /// The revisions that cannot be read and that a later entry skips.
+    pub skipped: Vec<u64>,
+    /// Entries that cannot be read and that no later entry has skipped so far.
+    unskipped: Vec<Skipped>,
 }
 
 /// Verifies the file of an embedded log, without writing and without a server; `head`, when not
@@ -44,7 +49,10 @@ pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
     match scan(path, &file, LogPosition::start(), |entry, _| {
         verified.add(entry, head);
     }) {
-        Ok(scan) => verified.unfinished = scan.tail.len(),
+        Ok(scan) => {
+            verified.unfinished = scan.tail.len();
+            verified.end();
+        }
         Err(error) => verified.broken_by(error)?,
     }
     Ok(verified)
@@ -84,6 +92,7 @@ impl LiveWeights {
                     let problem = format!("it is missing, and revision {last} was read before");
                     verified.broken = Some((next, problem));
                 }
+                verified.end();
                 return Ok(verified);
             }
             for entry in entries {
@@ -119,6 +128,8 @@ impl Verified {
             found: None,
             unfinished: 0,
             displaced: None,
+            skipped: Vec::new(),
+            unskipped: Vec::new(),
         }
     }
 
@@ -127,6 +138,27 @@ impl Verified {
         self.head.clone_from(&entry.hash);
         if entry.hash == head {
             self.found = Some(entry.revision);
+        }
+        if entry.change.action == Action::Unreadable {
+            self.unskipped.push(Skipped {
+                revision: entry.revision,
+                hash: entry.hash.clone(),
+            });
+        }
+        for skipped in &entry.change.skipped {
+            let before = self.unskipped.len();
+            self.unskipped.retain(|unreadable| unreadable != skipped);
+            if self.unskipped.len() < before {
+                self.skipped.push(skipped.revision);
+            }
+        }
+    }
+
+    /// The log has ended: what cannot be read has to be skipped by now.
+    fn end(&mut self) {
+        if let (None, Some(first)) = (&self.broken, self.unskipped.first()) {
+            let problem = "it cannot be read, and no later entry skips it".to_owned();
+            self.broken = Some((first.revision, problem));
         }
     }
 

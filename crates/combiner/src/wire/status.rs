@@ -60,6 +60,7 @@ fn classify(error: &RequestError) -> Class {
         E::RecentRequestsOff => (FailedPrecondition, "RECENT_REQUESTS_OFF"),
         E::NoRecentRequests { .. } => (FailedPrecondition, "NO_RECENT_REQUESTS"),
         E::Unsolved { .. } => (FailedPrecondition, "OUT_OF_REACH"),
+        E::WatcherTooSlow { .. } => (ResourceExhausted, "WATCHER_TOO_SLOW"),
         E::RecentRequestsBusy { .. } => (ResourceExhausted, "RECENT_REQUESTS_BUSY"),
         E::Internal { .. } => (Internal, "INTERNAL"),
     }
@@ -85,7 +86,7 @@ fn classify_store(error: &StoreError) -> Class {
         | E::Unavailable { .. } => (Unavailable, "STORE_UNAVAILABLE"),
         E::Broken { .. } | E::Displaced { .. } => (FailedPrecondition, "STORE_BROKEN"),
         E::Ambiguous { .. } => (Unavailable, "STORE_AMBIGUOUS"),
-        E::Corrupt { .. } | E::TooNew { .. } => (DataLoss, "STORE_CORRUPT"),
+        E::Corrupt { .. } | E::TooNew { .. } | E::Unreadable { .. } => (DataLoss, "STORE_CORRUPT"),
         E::Mismatch(_) => (Internal, "STORE_MISMATCH"),
         E::Internal { .. } => (Internal, "INTERNAL"),
     }
@@ -171,6 +172,7 @@ fn facts(error: &RequestError) -> Facts {
             error,
             ..
         } => facts_of_unsolved(profile, objective, error),
+        E::WatcherTooSlow { revision } => vec![fact("revision", revision)],
         E::RecentRequestsBusy { limit } => vec![fact("limit", limit)],
         E::DeadlinePassed | E::Draining | E::RecentRequestsOff | E::Internal { .. } => vec![],
     }
@@ -199,7 +201,9 @@ fn facts_of_store(error: &StoreError) -> Facts {
     use StoreError as E;
     match error {
         E::Ambiguous { key, .. } => vec![fact("idempotency_key", key)],
-        E::Corrupt { revision, .. } | E::TooNew { revision, .. } => {
+        E::Corrupt { revision, .. }
+        | E::TooNew { revision, .. }
+        | E::Unreadable { revision, .. } => {
             vec![fact("revision", revision)]
         }
         E::Mismatch(mismatch) => vec![fact("profile", &mismatch.profile)],

@@ -298,6 +298,13 @@ impl EmbeddedLog {
         release
     }
 
+    /// Makes writes fail from now on, as a full disk does, or work again.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&self, full: bool) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.full_after = full.then_some(0);
+    }
+
     fn index(&self) -> RwLockReadGuard<'_, LogIndex> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }

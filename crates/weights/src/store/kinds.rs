@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prost_types::Timestamp;
 use tokio::sync::watch;
 #[cfg(feature = "nats")]
 use tokio::time::Instant;
@@ -15,10 +16,10 @@ use super::{
 };
 use crate::{
     config::{Config, StoreConfig},
-    entry::{Entry, Sealed},
-    error::StoreError,
+    entry::{Cause, Entry, Sealed},
+    error::{Error, PlanError, StoreError},
     log_state::LogState,
-    metrics::LogEnd,
+    metrics::Metrics,
 };
 
 /// A store. There are two known kinds, and so no trait.
@@ -32,24 +33,24 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Opens or creates the store, and says what its log says; `end` learns where the log ends,
+    /// Opens or creates the store, and says what its log says; `metrics` learn where the log ends,
     /// `health` whether the store is in reach.
     pub(crate) async fn open(
         config: &Config,
-        end: LogEnd,
+        metrics: &Metrics,
         health: Arc<StoreHealth>,
     ) -> Result<(Self, LogState), StoreError> {
         match &config.store {
             StoreConfig::Embedded { path } => {
                 let opening = EmbeddedLog::open(path.clone(), config.key_horizon, health);
                 let (log, state) = opening.await?;
-                end.set_last_revision(state.last);
+                metrics.end.set_last_revision(state.last);
                 Ok((Self::Embedded(log), state))
             }
             #[cfg(feature = "nats")]
             StoreConfig::Nats { path, url, stream } => {
                 let address = Address { url, stream };
-                let opening = Nats::open(path.clone(), address, config, end, health);
+                let opening = Nats::open(path.clone(), address, config, metrics, health);
                 let (store, state) = opening.await?;
                 Ok((Self::Nats(store), state))
             }
@@ -96,6 +97,28 @@ impl Store {
             Self::Embedded(store) => store.try_out().await,
             #[cfg(feature = "nats")]
             Self::Nats(_) => Ok(()),
+        }
+    }
+
+    /// Steps over the entry that cannot be read. In a file such an entry is damage, with which the
+    /// log is not opened.
+    pub(crate) async fn skip(
+        &self,
+        revision: u64,
+        cause: Cause,
+        time: Timestamp,
+    ) -> Result<Entry, Error> {
+        match self {
+            Self::Embedded(_) => {
+                let _ = (cause, time);
+                Err(PlanError::NotSkippable {
+                    revision,
+                    problem: "this log is a file, and each of its entries can be read".to_owned(),
+                }
+                .into())
+            }
+            #[cfg(feature = "nats")]
+            Self::Nats(store) => store.skip(revision, cause, time).await,
         }
     }
 

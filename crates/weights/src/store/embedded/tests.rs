@@ -1,5 +1,6 @@
 //! The embedded log alone: what is on disk after a kill, a full disk, a flipped byte.
 
+mod displaced;
 mod snapshots;
 
 use prometheus::IntGauge;

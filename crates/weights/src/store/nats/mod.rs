@@ -5,6 +5,8 @@ mod stream;
 mod first;
 mod link;
 mod replicas;
+mod skipping;
+mod unreadable;
 
 #[cfg(test)]
 pub(super) use self::link::CHUNK;
