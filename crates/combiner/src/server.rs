@@ -24,6 +24,7 @@ use crate::{
     error::CombinerError,
     served,
     source::Model,
+    weights::LiveWeights,
     wire::{ranking::Ranker, weights::WeightsApi},
 };
 
@@ -114,6 +115,14 @@ async fn run(
             reach(Arc::clone(&model), Arc::clone(&reached))
         });
     }
+    let in_reach = server.health().condition(WEIGHTS).await;
+    in_reach.set(engine.weights.lost_since().is_none()).await;
+    let (weights, in_reach) = (Arc::clone(&engine.weights), Arc::new(in_reach));
+    server
+        .tasks()
+        .restart("report the health of the weights store", move || {
+            report_store(Arc::clone(&weights), Arc::clone(&in_reach))
+        });
     start_tasks(server.tasks(), engine);
     let overloaded = metrics.overloaded.clone();
     let gate = Gate::new(
@@ -181,6 +190,18 @@ async fn reach(model: Arc<Model>, reached: Arc<Condition>) {
     tracing::info!(model = model.name(), "the model has been reached");
     reached.set(true).await;
     pending::<()>().await;
+}
+
+/// WeightsService is NOT_SERVING while the weights store is out of reach.
+async fn report_store(weights: Arc<LiveWeights>, in_reach: Arc<Condition>) {
+    let mut lost = weights.store_lost();
+    loop {
+        let up = lost.borrow_and_update().is_none();
+        in_reach.set(up).await;
+        if lost.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Notices models that were replaced although nobody ranks: shows in the metrics where weights are

@@ -24,6 +24,8 @@ mod profile;
 mod store;
 mod weight;
 
+#[cfg(feature = "nats")]
+mod broker;
 mod clock;
 mod config;
 mod error;
@@ -34,6 +36,8 @@ mod test_config;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "nats")]
+pub use self::broker::BrokerUrl;
 pub use self::{
     audience::{
         Arm, Attribute, Chosen, Condition, Draw, Experiment, Explained, Exploration,

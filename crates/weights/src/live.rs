@@ -221,6 +221,11 @@ impl LiveWeights {
         self.health.down_since()
     }
 
+    /// Receives why the store is out of reach, and none when it is in reach again.
+    pub fn store_lost(&self) -> watch::Receiver<Option<String>> {
+        self.health.reason()
+    }
+
     /// Why the store is out of reach; none while it is in reach.
     #[must_use]
     pub fn lost_reason(&self) -> Option<String> {

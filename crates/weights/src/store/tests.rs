@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod in_nats;
+mod unreadable;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

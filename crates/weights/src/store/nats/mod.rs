@@ -5,6 +5,7 @@ mod stream;
 mod first;
 mod link;
 mod replicas;
+mod settings;
 mod skipping;
 mod unreadable;
 
