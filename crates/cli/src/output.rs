@@ -182,9 +182,15 @@ mod tests {
     fn a_cause_is_printed_once() {
         let cause = || io::Error::from(io::ErrorKind::NotFound);
         let named = anyhow::Error::from(cause()).context(format!("cannot read x: {}", cause()));
-        assert_eq!(error_chain(named.as_ref()), "cannot read x: entity not found");
+        assert_eq!(
+            error_chain(named.as_ref()),
+            "cannot read x: entity not found"
+        );
         let unnamed = anyhow::Error::from(cause()).context("cannot read x");
-        assert_eq!(error_chain(unnamed.as_ref()), "cannot read x: entity not found");
+        assert_eq!(
+            error_chain(unnamed.as_ref()),
+            "cannot read x: entity not found"
+        );
     }
 
     #[test]

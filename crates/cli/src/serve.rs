@@ -6,8 +6,7 @@ use clap::Args;
 use counterweight_combiner::{Combiner, Config};
 use counterweight_model_server::ServerConfig;
 use counterweight_serving::{
-    Exporting, Listener, Listeners, bind_tcp, ignore_file_size_limit, init_logging,
-    shutdown_signal,
+    Exporting, Listener, Listeners, bind_tcp, ignore_file_size_limit, init_logging, shutdown_signal,
 };
 
 use crate::{output::print_lines, runtime::runtime};

@@ -187,11 +187,10 @@ impl LiveWeights {
         self.check_applicable(&known, &change)?;
         let (last, hash) = (known.log.last, &known.log.last_hash);
         let now = SystemTime::now().into();
-        let sealed =
-            Sealed::new(last + 1, hash, change, cause.clone(), now).map_err(|error| {
-                let what = error.to_string();
-                StoreError::Internal { what }
-            })?;
+        let sealed = Sealed::new(last + 1, hash, change, cause.clone(), now).map_err(|error| {
+            let what = error.to_string();
+            StoreError::Internal { what }
+        })?;
         match sealed.payload.len() {
             0..=MAX_PAYLOAD_BYTES => Ok(Some(sealed)),
             bytes => Err(PlanError::EntryTooLarge {

@@ -123,10 +123,12 @@ impl LiveWeights {
             not_kept: String::new(),
         };
         // In force first: a disk that is full must not stop it.
-        self.put_in_force(kill.clone()).map_err(PlanError::Mismatch)?;
+        self.put_in_force(kill.clone())
+            .map_err(PlanError::Mismatch)?;
         if let Err(error) = self.keep(&kill).await {
             kill.not_kept = format!("{}: {error}", self.local.path.display());
-            self.put_in_force(kill.clone()).map_err(PlanError::Mismatch)?;
+            self.put_in_force(kill.clone())
+                .map_err(PlanError::Mismatch)?;
         }
         tracing::warn!(
             profiles = kill.profiles.join(", "),

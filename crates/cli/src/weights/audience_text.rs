@@ -71,7 +71,7 @@ pub(super) fn replaced_weights(weights: &[ObjectiveWeight], profile: &ProfileWei
             Some(at) => {
                 let value = number_text(weight.weight);
                 format!("{} {} {value}", symbol(at), weight.objective)
-            },
+            }
             None => format!("{} {}", weight.objective, number_text(weight.weight)),
         }
     });

@@ -1,7 +1,8 @@
 //! Profiles and entries of the log as text for people, with symbols and names.
 
 use counterweight_proto::counterweight::v1::{
-    LocalKill, ObjectiveWeight, ProfileWeights, Ramp, UnconfirmedObjective, WeightsAction, WeightsEntry,
+    LocalKill, ObjectiveWeight, ProfileWeights, Ramp, UnconfirmedObjective, WeightsAction,
+    WeightsEntry,
 };
 use counterweight_ranking::{number_text, symbol};
 
@@ -143,7 +144,10 @@ fn skip_text(entry: &WeightsEntry) -> String {
 /// A local kill, lasting or ended.
 pub(super) fn local_kill_text(kill: &LocalKill) -> String {
     let (profiles, author) = (kill.profiles.join(", "), escape(&kill.author));
-    let (start, reason) = (local_time_or_empty(kill.start.as_ref()), escape(&kill.reason));
+    let (start, reason) = (
+        local_time_or_empty(kill.start.as_ref()),
+        escape(&kill.reason),
+    );
     let mut text = format!("a local kill of {profiles} by {author} at {start} ({reason})");
     match &kill.end {
         Some(end) => text.push_str(&format!(

@@ -62,8 +62,14 @@ async fn weights_that_could_make_a_score_infinite_are_refused_wherever_they_are_
         &[("engagement_bait", -huge)],
     )]);
     for (refused, reason) in [
-        (change("default", &[("engagement", huge)], None), "WRONG_WEIGHT"),
-        (change("default", &[("engagement_bait", -1.1e12)], None), "WRONG_WEIGHT"),
+        (
+            change("default", &[("engagement", huge)], None),
+            "WRONG_WEIGHT",
+        ),
+        (
+            change("default", &[("engagement_bait", -1.1e12)], None),
+            "WRONG_WEIGHT",
+        ),
         (in_segment, "WRONG_RULE"),
         (exploring, "WRONG_RULE"),
     ] {
@@ -168,7 +174,10 @@ async fn a_ramp_of_many_steps_takes_little_room_and_keeps_the_segments() {
         .entries;
     let steps = entries[0].revision - 2;
     let grown = std::fs::metadata(&log).unwrap().len() - before;
-    assert!(steps > 10 && grown / steps < 1_000, "{grown} bytes for {steps}");
+    assert!(
+        steps > 10 && grown / steps < 1_000,
+        "{grown} bytes for {steps}"
+    );
     assert_eq!(values(&entries[0].profiles[0]), [1.0, -3.0]);
 }
 

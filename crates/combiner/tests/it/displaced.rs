@@ -84,7 +84,9 @@ async fn a_write_that_would_be_lost_is_refused_and_everything_says_why() {
         );
         assert!(status.message().contains(what), "{}", status.message());
         assert!(
-            status.message().contains("restart the server with the right file"),
+            status
+                .message()
+                .contains("restart the server with the right file"),
             "{}",
             status.message()
         );

@@ -152,7 +152,11 @@ fn every_part_of_a_profile_and_every_action_is_kept() {
             let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes());
             assert_eq!(opened.unwrap(), sealed.entry);
             // A version that does not know the new parts reads all that lack them.
-            let format = if new { "{\"format\":4," } else { "{\"format\":3," };
+            let format = if new {
+                "{\"format\":4,"
+            } else {
+                "{\"format\":3,"
+            };
             assert!(sealed.payload.starts_with(format), "{}", sealed.payload);
         }
     }

@@ -244,6 +244,13 @@ impl EmbeddedLog {
         let mut bytes = 0;
         while revision <= last && entries.len() < count && bytes < most_bytes {
             read_line(&self.path, &mut reader, &mut line)?;
+            if line.is_empty() {
+                return Err(StoreError::Corrupt {
+                    store: self.path.display().to_string(),
+                    revision,
+                    problem: "it is missing: the log was cut off before it".to_owned(),
+                });
+            }
             if revision >= from {
                 bytes += line.len();
                 entries.push(decode_line(&self.path, revision, &line)?);

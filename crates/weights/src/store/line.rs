@@ -156,9 +156,6 @@ pub(super) fn decode_line(path: &Path, revision: u64, line: &[u8]) -> Result<Ent
             Some(digits) => decode_unreadable(revision, hash, digits),
             None => Entry::open(payload, hash),
         },
-        None if line.is_empty() => Err(Unreadable::Corrupt(
-            "it is missing: the log was cut off before it".to_owned(),
-        )),
         None => Err(Unreadable::Corrupt(
             "the line is not a hash, a space, the entry and a newline".to_owned(),
         )),

@@ -77,8 +77,14 @@ async fn it_lasts_until_the_log_is_back_and_then_the_log_decides() {
     let aside = alone.log().with_extension("aside");
     std::fs::rename(alone.log(), &aside).unwrap();
     let killed = live.kill_locally(cause("k"), "").await.unwrap();
-    assert_eq!((killed.profiles, killed.not_kept.as_str()), (vec!["a".to_owned()], ""));
-    assert_eq!((bait_in_force(&live, 0), bait_in_force(&live, 1)), (-9.0, -1.0));
+    assert_eq!(
+        (killed.profiles, killed.not_kept.as_str()),
+        (vec!["a".to_owned()], "")
+    );
+    assert_eq!(
+        (bait_in_force(&live, 0), bait_in_force(&live, 1)),
+        (-9.0, -1.0)
+    );
     assert!(live.in_force(0).local_kill && !live.in_force(1).local_kill);
     assert!(alone.kept().exists());
     let refused = live.kill_locally(cause("k"), "b").await;

@@ -10,9 +10,7 @@ use crate::{
     engine::Engine,
     error::RequestError,
     served,
-    weights::{
-        Action, Entry, LocalKill, Page, ProfileState, Ramp, Replica, Skipped, Verified,
-    },
+    weights::{Action, Entry, LocalKill, Page, ProfileState, Ramp, Replica, Skipped, Verified},
     wire::common::{binding, encode_weights, unconfirmed},
 };
 

@@ -65,10 +65,8 @@ pub(super) fn watch(
     lifecycle: &Lifecycle,
     newest: &Arc<NewestMessage>,
     from_revision: u64,
-) -> Result<
-    impl Stream<Item = Result<pb::WatchWeightsResponse, Status>> + Send + use<>,
-    RequestError,
-> {
+) -> Result<impl Stream<Item = Result<pb::WatchWeightsResponse, Status>> + Send + use<>, RequestError>
+{
     let last = engine.weights.applied();
     let next = match from_revision {
         0 => last + 1,

@@ -6,11 +6,7 @@ use std::path::Path;
 
 use prost_types::Timestamp;
 
-use super::{
-    link::Published,
-    stream::Nats,
-    unreadable::MOST,
-};
+use super::{link::Published, stream::Nats, unreadable::MOST};
 use crate::{
     entry::{Cause, Change, Entry, Sealed, Skipped, digest},
     error::{Error, PlanError, StoreError},
@@ -66,7 +62,9 @@ impl Nats {
         match self.link.publish(last, line).await? {
             Published::Stored => {}
             Published::Conflict => {
-                return Err(refused("the log has gone on; read it and try again".to_owned()).into());
+                return Err(
+                    refused("the log has gone on; read it and try again".to_owned()).into(),
+                );
             }
             Published::Rejected(reason) => {
                 return Err(self

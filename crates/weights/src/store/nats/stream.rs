@@ -18,8 +18,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use prometheus::IntGauge;
 use futures::{FutureExt as _, StreamExt as _, future::pending};
+use prometheus::IntGauge;
 use tokio::{
     sync::{Mutex, MutexGuard},
     task::JoinHandle,
