@@ -33,7 +33,9 @@ pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
 pub fn ignore_file_size_limit() -> std::io::Result<()> {
     // A handler that does nothing is enough, and it stays when its receiver is dropped.
     #[cfg(target_os = "linux")]
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ))?;
+    drop(tokio::signal::unix::signal(
+        tokio::signal::unix::SignalKind::from_raw(SIGXFSZ),
+    )?);
     Ok(())
 }
 
