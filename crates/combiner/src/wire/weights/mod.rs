@@ -145,8 +145,9 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::SkipEntryResponse> {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let (cause, revision) = decode::skip(request.into_inner())?;
-        let entry = self.engine.weights.skip(cause, revision).await;
-        let entry = Some(encode::entry(&entry.map_err(RequestError::from)?));
+        let skipping = self.engine.weights.skip(cause, revision).await;
+        let entry = skipping.map_err(RequestError::from)?;
+        let entry = Some(encode::entry(&entry));
         Ok(Response::new(pb::SkipEntryResponse { entry }))
     }
 
