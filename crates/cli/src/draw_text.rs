@@ -1,6 +1,7 @@
 //! A drawn λ as text: `rank` and `weights explain` show it alike.
 
 use counterweight_proto::counterweight::v1::{Density, Draw};
+use counterweight_ranking::number_text;
 
 /// How a density draws, for people.
 pub(crate) fn density_words(density: Density) -> &'static str {
@@ -15,9 +16,9 @@ pub(crate) fn density_words(density: Density) -> &'static str {
 pub(crate) fn draw_text(draw: &Draw) -> String {
     format!(
         "λ = {}, drawn {} from {} to {}",
-        draw.lambda,
+        number_text(draw.lambda),
         density_words(draw.density()),
-        draw.low,
-        draw.high
+        number_text(draw.low),
+        number_text(draw.high)
     )
 }

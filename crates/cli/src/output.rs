@@ -8,6 +8,7 @@ use std::{
 };
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use counterweight_proto::error_chain;
 use serde::Serialize;
 use serde_json::json;
 
@@ -57,7 +58,8 @@ impl Output {
 
     /// Prints an error to standard error; as JSON, an object with the key `error`.
     pub(crate) fn error(self, error: &anyhow::Error) {
-        let text = format!("{error:#}");
+        // Many an error names its cause in its own text; each is said once.
+        let text = error_chain(error.as_ref());
         print_note(&if self.json {
             json!({ "error": text }).to_string()
         } else {
@@ -174,6 +176,21 @@ mod tests {
         for plain in ["", "β = −3 “naïve” 👇 日本", "עברית"] {
             assert_eq!(escape(plain), plain);
         }
+    }
+
+    #[test]
+    fn a_cause_is_printed_once() {
+        let cause = || io::Error::from(io::ErrorKind::NotFound);
+        let named = anyhow::Error::from(cause()).context(format!("cannot read x: {}", cause()));
+        assert_eq!(
+            error_chain(named.as_ref()),
+            "cannot read x: entity not found"
+        );
+        let unnamed = anyhow::Error::from(cause()).context("cannot read x");
+        assert_eq!(
+            error_chain(unnamed.as_ref()),
+            "cannot read x: entity not found"
+        );
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use counterweight_combiner::Config;
+use counterweight_combiner::{Combiner, Config};
 use counterweight_model_server::ServerConfig;
 use counterweight_serving::{
-    Drain, Exporting, Limits, Listener, Listeners, bind_tcp, init_logging, shutdown_signal,
+    Drain, Exporting, Limits, Listener, Listeners, bind_tcp, ignore_file_size_limit, init_logging,
+    shutdown_signal,
 };
 
 use crate::{output::print_lines, runtime::runtime};
@@ -167,7 +168,7 @@ pub(crate) struct ServeCombiner {
     #[arg(long, env = "COUNTERWEIGHT_REPLICA", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     replica: Option<String>,
     /// Where gRPC listens, in place of `listen` in the configuration: HOST:PORT (port 0 takes a
-    /// free port) or unix:/PATH.
+    /// free port) or unix:/PATH [default: the configuration's, or else 127.0.0.1:7000].
     #[arg(long, env = "COUNTERWEIGHT_LISTEN", value_name = "ADDRESS")]
     listen: Option<String>,
     /// Where /metrics and /healthz listen, in place of `metrics_listen` in the configuration.
@@ -185,10 +186,12 @@ impl ServeCombiner {
         config.metrics_listen = self.metrics_listen.or(config.metrics_listen);
         runtime()?.block_on(async {
             let exporting = self.logging.start()?;
+            ignore_file_size_limit()?;
             let listeners = bind(&config.listen, config.metrics_listen.as_deref()).await?;
             let shutdown = shutdown_signal();
+            let combiner = Combiner::open(config).await?;
             print_lines(&format!("ranking on {}", listeners.grpc.address()?))?;
-            let outcome = counterweight_combiner::serve(config, listeners, shutdown).await;
+            let outcome = combiner.serve(listeners, shutdown).await;
             exporting.finish().await;
             Ok(outcome?)
         })

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use counterweight_combiner::Config;
+use counterweight_combiner::{Combiner, Config};
 use counterweight_dataset::Dataset;
 use counterweight_model::Artefact;
 use counterweight_model_server::ServerConfig;
@@ -233,7 +233,8 @@ impl System {
             grpc: self.ports.combiner,
             metrics: Some(self.ports.metrics),
         };
-        let serving = counterweight_combiner::serve(config, listeners, until_stopped());
+        let combiner_open = Combiner::open(config).await?;
+        let serving = combiner_open.serve(listeners, until_stopped());
         servers.spawn(async { Ok(serving.await?) });
 
         let welcome = json!({

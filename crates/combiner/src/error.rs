@@ -230,6 +230,14 @@ pub(crate) enum RequestError {
     },
 
     // ---- about the recent requests ----
+    /// A watcher does not read.
+    #[error(
+        "the watcher has read nothing for too long; watch again from revision {revision}, and read what comes"
+    )]
+    WatcherTooSlow {
+        /// The first revision that it did not get.
+        revision: u64,
+    },
     /// The recent requests are not kept.
     #[error(
         "this combiner keeps no recent requests; set `candidates` in [recent_requests] of its configuration above 0 and start it again"

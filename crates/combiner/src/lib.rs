@@ -31,4 +31,4 @@ use counterweight_weights as weights;
 pub use config::Config;
 pub use counterweight_weights::{StoreError, Verified, verify_log};
 pub use error::{CombinerError, ConfigurationError, Failure};
-pub use server::serve;
+pub use server::{Combiner, serve};

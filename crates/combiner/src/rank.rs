@@ -68,6 +68,7 @@ pub(crate) async fn rank(
         profile: query.profile,
         revision: in_force.revision,
         weights_stale: engine.weights.lost_since().is_some(),
+        local_kill: in_force.local_kill,
         objectives: combined,
         degraded,
         unconfirmed,

@@ -41,6 +41,8 @@ pub(crate) struct Ranking {
     pub(crate) chosen: Chosen,
     /// Whether the weights store is out of reach.
     pub(crate) weights_stale: bool,
+    /// Whether a local kill put the safe weights in force.
+    pub(crate) local_kill: bool,
     /// What was combined, in objective order.
     pub(crate) objectives: Vec<Combined>,
     /// The objectives that were left out.

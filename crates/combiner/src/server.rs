@@ -22,6 +22,7 @@ use crate::{
     error::CombinerError,
     served,
     source::Model,
+    weights::LiveWeights,
     wire::{ranking::Ranker, weights::WeightsApi},
 };
 
@@ -33,6 +34,43 @@ const MODEL_WATCH: Duration = Duration::from_secs(1);
 /// Names of the services in `grpc.health.v1`.
 const RANKING: &str = "counterweight.v1.RankingService";
 const WEIGHTS: &str = "counterweight.v1.WeightsService";
+
+/// A combiner whose weights store is open.
+#[derive(Debug)]
+pub struct Combiner {
+    engine: Arc<Engine>,
+}
+
+impl Combiner {
+    /// Opens the weights store.
+    ///
+    /// # Errors
+    /// The weights store cannot be opened.
+    pub async fn open(config: Config) -> Result<Self, CombinerError> {
+        let engine = Arc::new(Engine::open(Arc::new(config)).await?);
+        Ok(Self { engine })
+    }
+
+    /// Serves as [`serve`] does.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn serve(
+        self,
+        listeners: Listeners,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), CombinerError> {
+        let outcome = run(&self.engine, listeners, shutdown).await;
+        self.engine.weights.close().await;
+        if let Some(recent) = &self.engine.recent {
+            recent.close().await;
+        }
+        outcome.map_err(|error| CombinerError::Serve {
+            what: "the server",
+            reason: error.to_string(),
+        })
+    }
+}
 
 /// Serves a combiner until `shutdown` resolves and the requests in progress are answered, or until
 /// [`counterweight_serving::Limits::drain`] is over.
@@ -48,16 +86,10 @@ pub async fn serve(
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), CombinerError> {
-    let engine = Arc::new(Engine::open(Arc::new(config)).await?);
-    let outcome = run(&engine, listeners, shutdown).await;
-    engine.weights.close().await;
-    if let Some(recent) = &engine.recent {
-        recent.close().await;
-    }
-    outcome.map_err(|error| CombinerError::Serve {
-        what: "the server",
-        reason: error.to_string(),
-    })
+    Combiner::open(config)
+        .await?
+        .serve(listeners, shutdown)
+        .await
 }
 
 async fn run(
@@ -79,6 +111,14 @@ async fn run(
             reach(Arc::clone(&model), Arc::clone(&reached))
         });
     }
+    let in_reach = server.health().condition(WEIGHTS).await;
+    in_reach.set(engine.weights.lost_since().is_none()).await;
+    let (weights, in_reach) = (Arc::clone(&engine.weights), Arc::new(in_reach));
+    server
+        .tasks()
+        .restart("report the health of the weights store", move || {
+            report_store(Arc::clone(&weights), Arc::clone(&in_reach))
+        });
     start_tasks(server.tasks(), engine);
     let overloaded = metrics.overloaded.clone();
     let gate = server.gate(&["Rank"], metrics.in_progress.clone(), move |refusal| {
@@ -94,6 +134,7 @@ async fn run(
     let weights = WeightsServiceServer::new(WeightsApi {
         engine: Arc::clone(engine),
         lifecycle: server.lifecycle().clone(),
+        newest: Arc::default(),
     })
     .max_decoding_message_size(limits.max_message_bytes)
     .accept_compressed(Gzip)
@@ -110,6 +151,11 @@ fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>) {
     tasks.restart("follow the weights", move || {
         let weights = Arc::clone(&weights);
         async move { weights.follow().await }
+    });
+    let weights = Arc::clone(&engine.weights);
+    tasks.restart("watch the weights store", move || {
+        let weights = Arc::clone(&weights);
+        async move { weights.watch_store().await }
     });
     let weights = Arc::clone(&engine.weights);
     tasks.restart("run ramps", move || {
@@ -135,6 +181,18 @@ async fn reach(model: Arc<Model>, reached: Arc<Condition>) {
     tracing::info!(model = model.name(), "the model has been reached");
     reached.set(true).await;
     pending::<()>().await;
+}
+
+/// WeightsService is NOT_SERVING while the weights store is out of reach.
+async fn report_store(weights: Arc<LiveWeights>, in_reach: Arc<Condition>) {
+    let mut lost = weights.store_lost();
+    loop {
+        let up = lost.borrow_and_update().is_none();
+        in_reach.set(up).await;
+        if lost.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Notices models that were replaced although nobody ranks: shows in the metrics where weights are

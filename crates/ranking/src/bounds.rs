@@ -1,6 +1,6 @@
 //! Bounds of a weight: how far it may lie, and how far it may move at once.
 
-use crate::weights::Weights;
+use crate::{number::number_text, weights::Weights};
 
 /// What is forgiven of a largest step, relative to it: 0.1 + 0.2 may be a step of 0.2.
 pub(crate) const STEP_TOLERANCE: f64 = 1e-9;
@@ -30,7 +30,7 @@ impl Default for Bound {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum BoundError {
     /// Too small.
-    #[error("the weight is {weight}, below its minimum {min}")]
+    #[error("the weight is {}, below its minimum {}", number_text(*weight), number_text(*min))]
     BelowMinimum {
         /// Position of the objective.
         objective: usize,
@@ -40,7 +40,7 @@ pub enum BoundError {
         min: f64,
     },
     /// Too great.
-    #[error("the weight is {weight}, above its maximum {max}")]
+    #[error("the weight is {}, above its maximum {}", number_text(*weight), number_text(*max))]
     AboveMaximum {
         /// Position of the objective.
         objective: usize,
@@ -51,7 +51,10 @@ pub enum BoundError {
     },
     /// Too far from the weight before it.
     #[error(
-        "the weight would go from {from} to {to} in one step, and its largest step is {max_step}"
+        "the weight would go from {} to {} in one step, and its largest step is {}",
+        number_text(*from),
+        number_text(*to),
+        number_text(*max_step)
     )]
     StepTooLarge {
         /// Position of the objective.

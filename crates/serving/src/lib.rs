@@ -52,7 +52,7 @@ pub use logging::{Exporting, init_logging};
 pub use metrics::{BUCKETS, Register};
 pub use refusal::Refusal;
 pub use server::Server;
-pub use signals::shutdown_signal;
+pub use signals::{ignore_file_size_limit, shutdown_signal};
 pub use spans::OutgoingCall;
 pub use status::{clip, retryable_status, status};
 pub use tasks::Tasks;

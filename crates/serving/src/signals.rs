@@ -22,6 +22,27 @@ pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
     }
 }
 
+/// Makes a write beyond the limit on the size of files (`ulimit -f`) an error that is reported like
+/// a full disk, where it would end the process by SIGXFSZ.
+///
+/// # Errors
+/// The handler cannot be installed.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn ignore_file_size_limit() -> std::io::Result<()> {
+    // A handler that does nothing is enough, and it stays when its receiver is dropped.
+    #[cfg(target_os = "linux")]
+    drop(tokio::signal::unix::signal(
+        tokio::signal::unix::SignalKind::from_raw(SIGXFSZ),
+    )?);
+    Ok(())
+}
+
+/// The number of the signal on every architecture of Linux but MIPS and PA-RISC.
+#[cfg(target_os = "linux")]
+const SIGXFSZ: std::ffi::c_int = 25;
+
 #[cfg(not(unix))]
 fn install() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     Ok(async {

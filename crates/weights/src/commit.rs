@@ -10,7 +10,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    entry::{Cause, Change, Entry, Sealed},
+    entry::{Cause, Change, Entry, MAX_PAYLOAD_BYTES, Sealed},
     error::{Error, PlanError, StoreError},
     live::LiveWeights,
     log_state::LogState,
@@ -44,6 +44,22 @@ impl LiveWeights {
         let outcome = tokio::spawn(write).await;
         let entry = outcome.map_err(|error| internal(error.to_string()))??;
         entry.ok_or_else(|| internal("a change changed nothing".to_owned()))
+    }
+
+    /// Steps over the entry of a stream that cannot be read, or answers a repeat of `cause` with its
+    /// first entry.
+    ///
+    /// # Errors
+    /// The entry can be read; the store is out of reach.
+    pub async fn skip(&self, cause: Cause, revision: u64) -> Result<Arc<Entry>, Error> {
+        let _turn = self.writing.lock().await;
+        if let Some(first) = self.repeated(&cause).await? {
+            return Ok(Arc::new(first));
+        }
+        let now = SystemTime::now().into();
+        let entry = self.store.skip(revision, cause, now).await?;
+        self.catch_up().await?;
+        Ok(Arc::new(entry))
     }
 
     /// Stores and applies what `plan` makes of the log's state, or answers a repeat of `cause` with
@@ -171,11 +187,17 @@ impl LiveWeights {
         self.check_applicable(&known, &change)?;
         let (last, hash) = (known.log.last, &known.log.last_hash);
         let now = SystemTime::now().into();
-        Sealed::new(last + 1, hash, change, cause.clone(), now)
-            .map(Some)
-            .map_err(|error| {
-                let what = error.to_string();
-                StoreError::Internal { what }.into()
-            })
+        let sealed = Sealed::new(last + 1, hash, change, cause.clone(), now).map_err(|error| {
+            let what = error.to_string();
+            StoreError::Internal { what }
+        })?;
+        match sealed.payload.len() {
+            0..=MAX_PAYLOAD_BYTES => Ok(Some(sealed)),
+            bytes => Err(PlanError::EntryTooLarge {
+                bytes,
+                most: MAX_PAYLOAD_BYTES,
+            }
+            .into()),
+        }
     }
 }

@@ -1,10 +1,17 @@
 //! What the weights need to know of a combiner's configuration, checked by whoever reads the file.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{Bound, Weights};
 
+#[cfg(feature = "nats")]
+use crate::broker::BrokerUrl;
 use crate::error::PlanError;
 
 #[cfg(feature = "nats")]
@@ -127,7 +134,7 @@ pub enum StoreConfig {
         /// The file of this combiner's copy.
         path: PathBuf,
         /// The servers, comma separated, each `nats://host:port`.
-        url: String,
+        url: BrokerUrl,
         /// The stream's name.
         stream: String,
     },
@@ -155,12 +162,13 @@ impl StoreConfig {
         url: String,
         stream: Option<String>,
     ) -> Result<Self, StoreConfigError> {
-        for server in url.split(',') {
+        let url = BrokerUrl::new(url);
+        for (server, shown) in url.servers().zip(url.addresses()) {
             if !server.starts_with("nats://") || server.parse::<async_nats::ServerAddr>().is_err() {
                 return Err(StoreConfigError {
                     key: "nats",
                     problem: format!(
-                        "{server:?} is not the address of a server; write nats://HOST:PORT, comma separated for a cluster"
+                        "{shown:?} is not the address of a server; write nats://HOST:PORT, comma separated for a cluster"
                     ),
                 });
             }
@@ -197,17 +205,28 @@ impl StoreConfig {
     }
 }
 
+impl StoreConfig {
+    /// The file on this machine: the log, or this combiner's copy of it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Embedded { path } => path,
+            #[cfg(feature = "nats")]
+            Self::Nats { path, .. } => path,
+        }
+    }
+}
+
 impl fmt::Display for StoreConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedded { path } => path.display().fmt(f),
             #[cfg(feature = "nats")]
             Self::Nats { url, stream, .. } => {
-                // Without a user's name and password.
-                let hosts = url
-                    .split(',')
-                    .map(|url| url.rsplit(['@', '/']).next().unwrap_or(url));
-                let hosts: Vec<&str> = hosts.collect();
+                let hosts = url.addresses();
+                let hosts: Vec<String> = hosts
+                    .map(|url| url.trim_start_matches("nats://").to_owned())
+                    .collect();
                 write!(f, "nats://{} stream {stream}", hosts.join(","))
             }
         }

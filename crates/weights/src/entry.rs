@@ -5,12 +5,20 @@ use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::profile::{Action, ProfileState};
+use super::{
+    profile::{Action, ProfileState},
+    weight::ObjectiveWeight,
+};
 
-/// The format of the payloads that are written, and the newest one that is read. Format 1 had
-/// weights only; format 2 had no segments, experiments or exploration. An entry that lacks a part
+/// The newest format of payloads that is read. Format 1 had weights only; format 2 had no segments,
+/// experiments or exploration; format 4 adds moves and skipped entries. An entry that lacks a part
 /// is read as "set, not forced, bound to nothing, no ramp, the same weights for all".
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 4;
+/// The format of an entry without moves and skipped entries, which older versions read, too.
+const PLAIN_FORMAT: u64 = 3;
+/// The largest payload that is written, in bytes. Entries stay for ever, and every combiner, watcher
+/// and page of the history handles whole ones.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 256 << 10;
 /// The hash that the first entry names as the one before it.
 pub(crate) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -23,6 +31,50 @@ pub struct Change {
     pub forced: bool,
     /// The whole state of every profile that it replaces.
     pub profiles: Vec<ProfileState>,
+    /// The profile whose weights it moves along a ramp; everything else about it stays.
+    pub moved: Option<Moved>,
+    /// The entries that it steps over.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Change {
+    /// A change that replaces the whole state of these profiles.
+    pub(crate) fn of_profiles(action: Action, forced: bool, profiles: Vec<ProfileState>) -> Self {
+        Self {
+            action,
+            forced,
+            profiles,
+            moved: None,
+            skipped: Vec::new(),
+        }
+    }
+
+    /// The names of the profiles that it changes.
+    pub fn profile_names(&self) -> impl Iterator<Item = &str> {
+        let replaced = self.profiles.iter().map(|set| set.profile.as_str());
+        replaced.chain(self.moved.iter().map(|moved| moved.profile.as_str()))
+    }
+}
+
+/// A step of a ramp: only what it changes, so that a ramp of many steps over large segments takes
+/// little room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// The profile.
+    pub profile: String,
+    /// In objective order.
+    pub weights: Vec<ObjectiveWeight>,
+}
+
+/// An entry that cannot be read, which a later entry steps over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// Its place in the log.
+    pub revision: u64,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub hash: String,
 }
 
 /// Who made an entry, and why.
@@ -75,6 +127,10 @@ struct Payload {
     #[serde(default)]
     forced: bool,
     profiles: Vec<ProfileState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<Moved>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<Skipped>,
     author: String,
     reason: String,
     time: String,
@@ -105,12 +161,15 @@ impl Sealed {
         cause: Cause,
         time: Timestamp,
     ) -> Result<Self, serde_json::Error> {
+        let plain = change.moved.is_none() && change.skipped.is_empty();
         let stored = Payload {
-            format: FORMAT,
+            format: if plain { PLAIN_FORMAT } else { FORMAT },
             revision,
             action: change.action,
             forced: change.forced,
             profiles: change.profiles,
+            moved: change.moved,
+            skipped: change.skipped,
             author: cause.author,
             reason: cause.reason,
             time: time.to_string(),
@@ -158,6 +217,8 @@ impl Entry {
                 action: stored.action,
                 forced: stored.forced,
                 profiles: stored.profiles,
+                moved: stored.moved,
+                skipped: stored.skipped,
             },
             cause: Cause {
                 author: stored.author,
@@ -171,6 +232,34 @@ impl Entry {
         }
     }
 
+    /// An entry that cannot be read, at the place that a later entry steps over.
+    pub(crate) fn unreadable(revision: u64, bytes: &[u8]) -> Self {
+        Self {
+            revision,
+            change: Change::of_profiles(Action::Unreadable, false, Vec::new()),
+            cause: Cause {
+                author: String::new(),
+                reason: String::new(),
+                idempotency_key: String::new(),
+                request_digest: String::new(),
+            },
+            time: Timestamp::default(),
+            previous: String::new(),
+            hash: digest(bytes),
+        }
+    }
+
+    /// A profile as this entry, the step of a ramp, leaves it; `state` is any earlier one since the
+    /// ramp was started.
+    pub(crate) fn after_step(&self, state: &ProfileState) -> ProfileState {
+        match (&self.change.moved, self.change.action) {
+            (Some(moved), Action::RampStep { step, steps }) => {
+                state.after_step(moved.weights.clone(), step, steps)
+            }
+            _ => state.clone(),
+        }
+    }
+
     /// Checks that it is the entry `revision` after the entry with hash `previous`; the error says
     /// what is wrong.
     pub(crate) fn follows(&self, revision: u64, previous: &str) -> Result<(), String> {
@@ -180,7 +269,8 @@ impl Entry {
                 self.revision
             ));
         }
-        if self.previous != previous {
+        // What cannot be read names none before it; the entry that steps over it names its hash.
+        if self.previous != previous && self.change.action != Action::Unreadable {
             return Err("it does not follow the entry before it".to_owned());
         }
         Ok(())
@@ -194,174 +284,4 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{
-        audience::{Arm, Condition, Experiment, Exploration, Segment, Test, Value},
-        profile::Ramp,
-        weight::{ModelBinding, ObjectiveWeight},
-    };
-
-    /// A change of the profile "default" to one weight.
-    pub(crate) fn change(weight: f64) -> Change {
-        Change {
-            action: Action::Set,
-            forced: false,
-            profiles: vec![ProfileState {
-                profile: "default".into(),
-                weights: vec![ObjectiveWeight {
-                    objective: "engagement".into(),
-                    weight,
-                }],
-                binding: vec![],
-                ramp: None,
-                segments: vec![],
-                experiments: vec![],
-                exploration: None,
-            }],
-        }
-    }
-
-    pub(crate) fn cause() -> Cause {
-        Cause {
-            author: "ana".into(),
-            reason: "a test".into(),
-            idempotency_key: String::new(),
-            request_digest: digest(b"request"),
-        }
-    }
-
-    fn sealed(change: Change, cause: Cause) -> Sealed {
-        let time = Timestamp {
-            seconds: 1_700_000_000,
-            nanos: 5,
-        };
-        Sealed::new(7, NO_HASH, change, cause, time).unwrap()
-    }
-
-    proptest! {
-        #[test]
-        fn a_sealed_entry_opens_to_the_bit(weight in any::<f64>().prop_filter("finite", |w| w.is_finite()), reason in ".*") {
-            let sealed = sealed(change(weight), Cause { reason, ..cause() });
-            prop_assert!(!sealed.payload.contains('\n'), "a newline in a reason must not end the line");
-            let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes()).unwrap();
-            prop_assert_eq!(opened.change.profiles[0].weights[0].weight.to_bits(), weight.to_bits());
-            prop_assert_eq!(opened, sealed.entry);
-        }
-
-        #[test]
-        fn any_flipped_bit_is_found(at in 0_usize..400, bit in 0_u8..8) {
-            let sealed = sealed(change(-0.5), cause());
-            let mut bytes = sealed.payload.into_bytes();
-            let at = at % bytes.len();
-            bytes[at] ^= 1 << bit;
-            prop_assert!(matches!(Entry::open(&bytes, sealed.entry.hash.as_bytes()), Err(Unreadable::Corrupt(_))));
-        }
-    }
-
-    #[test]
-    fn every_part_of_a_profile_and_every_action_is_kept() {
-        let weight = |weight| {
-            vec![ObjectiveWeight {
-                objective: "engagement".into(),
-                weight,
-            }]
-        };
-        for action in [
-            Action::Set,
-            Action::Rollback { of: 3 },
-            Action::RampStarted,
-            Action::RampStep { step: 5, steps: 10 },
-            Action::RampStopped,
-            Action::Kill,
-        ] {
-            let mut change = change(1.5);
-            (change.action, change.forced) = (action, true);
-            change.profiles[0].binding = vec![ModelBinding {
-                objective: "engagement".into(),
-                model_version: "0f3a".into(),
-                calibrator: "platt-1".into(),
-            }];
-            change.profiles[0].ramp = Some(Ramp {
-                from: weight(1.0),
-                to: weight(2.0),
-                base_rates: vec![0.1],
-                step: 5,
-                steps: 10,
-                started_ms: 1_700_000_000_123,
-                duration_ms: 60_000,
-                author: "ana".into(),
-                reason: "slowly".into(),
-            });
-            change.profiles[0].segments = vec![Segment {
-                name: "new".into(),
-                conditions: vec![
-                    Condition {
-                        attribute: "user_tier".into(),
-                        test: Test::AnyOf(vec![Value::Text("3".into()), Value::Number(3.0)]),
-                    },
-                    Condition {
-                        attribute: "user_age".into(),
-                        test: Test::Range {
-                            at_least: None,
-                            below: Some(0.1 + 0.2),
-                        },
-                    },
-                ],
-                weights: weight(0.25),
-            }];
-            change.profiles[0].experiments = vec![Experiment {
-                name: "layout".into(),
-                salt: "\u{0}ü".into(),
-                segment: Some("new".into()),
-                arms: vec![Arm {
-                    name: "b".into(),
-                    weights: weight(0.5),
-                }],
-                buckets: vec![(Some(0), 1), (None, 9_999)],
-            }];
-            change.profiles[0].exploration = Some(Exploration {
-                low: 0.1,
-                high: 1e9,
-                log_uniform: true,
-                arm: Some("layout/b".into()),
-                seed: u64::MAX,
-            });
-            let sealed = sealed(change, cause());
-            let opened = Entry::open(sealed.payload.as_bytes(), sealed.entry.hash.as_bytes());
-            assert_eq!(opened.unwrap(), sealed.entry);
-        }
-    }
-
-    #[test]
-    fn a_payload_of_the_first_format_still_opens() {
-        let payload = r#"{"format":1,"revision":7,"profiles":[{"profile":"default","weights":[{"objective":"engagement","weight":-0.5}]}],"author":"ana","reason":"r","time":"2023-11-14T22:13:20Z","idempotency_key":"","request_digest":"","previous":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
-        let entry = Entry::open(payload.as_bytes(), digest(payload.as_bytes()).as_bytes()).unwrap();
-        let change = &entry.change;
-        assert_eq!((change.action, change.forced), (Action::Set, false));
-        assert_eq!(change.profiles[0].weights[0].weight, -0.5);
-        assert!(change.profiles[0].binding.is_empty() && change.profiles[0].ramp.is_none());
-    }
-
-    #[test]
-    fn a_payload_of_the_second_format_still_opens() {
-        let payload = r#"{"format":2,"revision":7,"action":{"rollback":{"of":3}},"forced":true,"profiles":[{"profile":"default","weights":[{"objective":"engagement","weight":-0.5}],"binding":[{"objective":"engagement","model_version":"v1","calibrator":""}],"ramp":{"from":[{"objective":"engagement","weight":-0.5}],"to":[{"objective":"engagement","weight":-1.0}],"base_rates":[1.0],"step":0,"steps":2,"started_ms":5,"duration_ms":10,"author":"ana","reason":"r"}}],"author":"ana","reason":"r","time":"2023-11-14T22:13:20Z","idempotency_key":"k","request_digest":"d","previous":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
-        let entry = Entry::open(payload.as_bytes(), digest(payload.as_bytes()).as_bytes()).unwrap();
-        let profile = &entry.change.profiles[0];
-        assert_eq!(entry.change.action, Action::Rollback { of: 3 });
-        assert_eq!(profile.binding[0].model_version, "v1");
-        assert!(profile.ramp.is_some() && profile.segments.is_empty());
-        assert!(profile.experiments.is_empty() && profile.exploration.is_none());
-    }
-
-    #[test]
-    fn a_newer_format_is_not_taken_for_corruption() {
-        let payload = r#"{"format":99,"anything":[]}"#.as_bytes();
-        assert_eq!(
-            Entry::open(payload, digest(payload).as_bytes()),
-            Err(Unreadable::TooNew(99))
-        );
-    }
-}
+pub(crate) mod tests;

@@ -42,14 +42,14 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The store cannot be read or written.
-    #[error("the weights store {}: {action}: {source}", path.display())]
+    #[error("the weights store {}: {action}: {error}", path.display())]
     Io {
         /// The log.
         path: PathBuf,
         /// What was tried.
         action: &'static str,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// An entry of the store is not what was written.
     #[error(
@@ -59,6 +59,19 @@ pub enum StoreError {
         /// Which one.
         store: String,
         /// The first bad entry's revision; in a file, its line.
+        revision: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An entry of a stream cannot be read, and no later one skips it.
+    #[error(
+        "the weights store {store}, entry {revision}, cannot be read: {problem}; nothing after it is applied, nothing can be written, \
+         and rankings go on with the weights in force; look at the entry, and step over it with `counterweight weights skip-entry {revision} -m WHY`"
+    )]
+    Unreadable {
+        /// Which one.
+        store: String,
+        /// Its revision: its sequence number in the stream.
         revision: u64,
         /// What is wrong.
         problem: String,
@@ -79,14 +92,27 @@ pub enum StoreError {
     },
     /// A failed write could not be undone yet, so that nothing else is written.
     #[error(
-        "the weights store {} accepts no entry until a failed write is undone ({source}); rankings go on with the last weights; free disk space and try again",
+        "the weights store {} accepts no entry until a failed write is undone ({error}); rankings go on with the last weights; free disk space and try again",
         path.display()
     )]
     Closed {
         /// The log.
         path: PathBuf,
         /// Why it cannot be undone.
-        source: io::Error,
+        error: io::Error,
+    },
+    /// The file is not the one that this server wrote, or not under its name any more: an entry
+    /// would be gone after a restart.
+    #[error(
+        "the weights store {} is not as this server left it: {problem}; nothing is written, and rankings go on with the weights in force; \
+         put the file back, or restart the server with the right file",
+        path.display()
+    )]
+    Displaced {
+        /// The log.
+        path: PathBuf,
+        /// What happened to it.
+        problem: String,
     },
     /// The store did not take an entry, and surely does not hold it.
     #[error(
@@ -307,6 +333,30 @@ pub enum PlanError {
         /// The last revision.
         last: u64,
     },
+    /// The change would make an entry that is too large.
+    #[error(
+        "the change makes an entry of {bytes} bytes, and the log takes at most {most}; \
+         send fewer profiles in one change, or give the profiles fewer or smaller segments and experiments"
+    )]
+    EntryTooLarge {
+        /// What it would have.
+        bytes: usize,
+        /// The most there may be.
+        most: usize,
+    },
+    /// The entry that is to be skipped is not the first one that cannot be read.
+    #[error("revision {revision} cannot be skipped: {problem}")]
+    NotSkippable {
+        /// What was asked for.
+        revision: u64,
+        /// Why not, and what to do.
+        problem: String,
+    },
+    /// A local kill while the store is in reach.
+    #[error(
+        "the weights store is in reach, so the kill switch can be thrown for all combiners; send it without `local`"
+    )]
+    StoreInReach,
     /// An idempotency key was used before for another change.
     #[error(
         "idempotency_key {key:?} was used for another change in revision {revision}; use a new key for a new change"

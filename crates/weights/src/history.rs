@@ -25,7 +25,9 @@ pub struct Page {
 }
 
 impl LiveWeights {
-    /// The newest `count` entries below the revision `before`, of one profile or of all.
+    /// The newest `count` entries below the revision `before`, of one profile or of all. A page ends
+    /// early where the next entry would bring it above `most_bytes`, by what `size` says of each;
+    /// one entry is there whatever its size.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -34,17 +36,24 @@ impl LiveWeights {
         profile: Option<&str>,
         before: u64,
         count: usize,
+        (most_bytes, size): (usize, impl Fn(&Entry) -> usize),
     ) -> Result<Page, StoreError> {
         let mut before = before.min(self.last() + 1);
         let end = before.saturating_sub(LOOK_AT_MOST);
         let mut entries = Vec::new();
-        while before > 1.max(end) && entries.len() < count {
+        let mut bytes = 0;
+        'full: while before > 1.max(end) && entries.len() < count {
             for entry in self.read_below(before, count).await?.into_iter().rev() {
-                if entries.len() == count {
-                    break;
+                let wanted = profile.is_none_or(|profile| entry.changes(profile));
+                if wanted {
+                    bytes += size(&entry);
+                    let full = bytes > most_bytes && !entries.is_empty();
+                    if full || entries.len() == count {
+                        break 'full;
+                    }
                 }
                 before = entry.revision;
-                if profile.is_none_or(|profile| entry.sets(profile).is_some()) {
+                if wanted {
                     entries.push(entry);
                 }
             }
@@ -89,6 +98,8 @@ impl LiveWeights {
             .into());
         }
         let mut found = HashMap::new();
+        // The last step of a ramp says what the weights are, and an earlier entry all the rest.
+        let mut last_steps: HashMap<String, Entry> = HashMap::new();
         let mut before = revision + 1;
         while before > 1 && found.len() < profiles.len() {
             for entry in self.read_below(before, READ_AHEAD).await?.into_iter().rev() {
@@ -96,8 +107,19 @@ impl LiveWeights {
                 for set in &entry.change.profiles {
                     let wanted = profiles.contains(&set.profile.as_str());
                     if wanted && !found.contains_key(&set.profile) {
-                        found.insert(set.profile.clone(), (entry.revision, set.clone()));
+                        let state = match last_steps.get(&set.profile) {
+                            Some(step) => (step.revision, step.after_step(set)),
+                            None => (entry.revision, set.clone()),
+                        };
+                        found.insert(set.profile.clone(), state);
                     }
+                }
+                if let Some(moved) = &entry.change.moved
+                    && profiles.contains(&moved.profile.as_str())
+                    && !found.contains_key(&moved.profile)
+                {
+                    let name = moved.profile.clone();
+                    last_steps.entry(name).or_insert(entry);
                 }
             }
         }
@@ -110,8 +132,7 @@ impl LiveWeights {
     /// # Errors
     /// The store cannot be read.
     pub async fn states_before(&self, entry: &Entry) -> Result<Vec<(u64, ProfileState)>, Error> {
-        let profiles = entry.change.profiles.iter();
-        let names: Vec<&str> = profiles.map(|set| set.profile.as_str()).collect();
+        let names: Vec<&str> = entry.change.profile_names().collect();
         let mut found = self.states_at(entry.revision - 1, &names).await?;
         let mut before = Vec::with_capacity(names.len());
         for name in names {
@@ -127,26 +148,30 @@ impl LiveWeights {
 
     /// Some entries just below the revision `before`, in order.
     async fn read_below(&self, before: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
-        let count = count.clamp(1, READ_AHEAD) as u64;
-        let from = before.saturating_sub(count).max(1);
-        let count = usize::try_from(before - from).unwrap_or(READ_AHEAD);
-        let entries = self.read(from, count).await?;
-        if entries.is_empty() {
-            // It is below what is known, so it was there.
-            return Err(StoreError::Corrupt {
-                store: self.config.store.to_string(),
-                revision: from,
-                problem: "it is not there any more".to_owned(),
-            });
+        let mut count = count.clamp(1, READ_AHEAD) as u64;
+        loop {
+            let from = before.saturating_sub(count).max(1);
+            let wanted = usize::try_from(before - from).unwrap_or(READ_AHEAD);
+            let entries = self.read(from, wanted).await?;
+            if entries.len() == wanted {
+                return Ok(entries);
+            }
+            if entries.is_empty() {
+                // It is below what is known, so it was there.
+                return Err(StoreError::Corrupt {
+                    store: self.config.store.to_string(),
+                    revision: from,
+                    problem: "it is not there any more".to_owned(),
+                });
+            }
+            // They are large, so that the last ones are missing.
+            count = (count / 2).max(1);
         }
-        Ok(entries)
     }
 }
 
 impl Entry {
-    /// What it sets a profile to.
-    fn sets(&self, profile: &str) -> Option<&ProfileState> {
-        let profiles = &self.change.profiles;
-        profiles.iter().find(|set| set.profile == profile)
+    fn changes(&self, profile: &str) -> bool {
+        self.change.profile_names().any(|name| name == profile)
     }
 }

@@ -39,6 +39,8 @@ pub struct InForce {
     pub exploration: Option<Exploration>,
     /// These three, ready to decide.
     pub(crate) rules: Rules,
+    /// Whether they are the safe set that a local kill put in force.
+    pub local_kill: bool,
 }
 
 impl InForce {
@@ -65,6 +67,7 @@ impl InForce {
                 experiments: Vec::new(),
                 exploration: None,
                 rules: Rules::default(),
+                local_kill: false,
             });
         };
         let objectives: Vec<&str> = profile.objective_names().collect();
@@ -99,6 +102,7 @@ impl InForce {
             segments: known.segments,
             experiments: known.experiments,
             exploration: known.exploration,
+            local_kill: false,
         };
         match in_force.orders_nothing() {
             true => Err(mismatch()),

@@ -8,6 +8,7 @@ mod live;
 
 mod commit;
 mod history;
+mod local_kill;
 mod log_state;
 mod plan;
 mod ramping;
@@ -23,6 +24,8 @@ mod profile;
 mod store;
 mod weight;
 
+#[cfg(feature = "nats")]
+mod broker;
 mod clock;
 mod config;
 mod error;
@@ -33,6 +36,8 @@ mod test_config;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "nats")]
+pub use self::broker::BrokerUrl;
 pub use self::{
     audience::{
         Arm, Attribute, Chosen, Condition, Draw, Experiment, Explained, Exploration,
@@ -43,11 +48,12 @@ pub use self::{
         Config, MIN_KEY_HORIZON, Objective, OnModelChange, Profile, StoreConfig, StoreConfigError,
         find_profile,
     },
-    entry::{Cause, Change, Entry, digest},
+    entry::{Cause, Change, Entry, Moved, Skipped, digest},
     error::{Error, Mismatch, PlanError, StoreError},
     history::Page,
     in_force::InForce,
     live::LiveWeights,
+    local_kill::LocalKill,
     plan::{
         AudienceChange, Command, Context, ExperimentChange, KnownAttributes, ModelIdentity,
         ProfileAt, ProfileChange, RampPlan, Restored,

@@ -21,6 +21,7 @@ use crate::{
     entry::{Change, Entry},
     error::{Mismatch, StoreError},
     in_force::{InForce, warn_of_differences},
+    local_kill::LocalSwitch,
     log_state::LogState,
     metrics::Metrics,
     plan::{Context, Planner},
@@ -67,7 +68,8 @@ pub struct LiveWeights {
     pub(crate) config: Arc<Config>,
     current: ArcSwap<Snapshot>,
     pub(crate) store: Store,
-    health: Arc<StoreHealth>,
+    pub(crate) health: Arc<StoreHealth>,
+    pub(crate) local: LocalSwitch,
     metrics: Metrics,
     known: Mutex<Known>,
     /// This server's writers go one after another; other servers' are met by compare-and-set.
@@ -93,9 +95,11 @@ impl LiveWeights {
             what: format!("metrics: {error}"),
         })?;
         let health = Arc::new(StoreHealth::new(metrics.store_lost.clone()));
-        let opening = Store::open(&config, metrics.end.clone(), Arc::clone(&health));
+        let opening = Store::open(&config, &metrics, Arc::clone(&health));
         let (store, log) = opening.await?;
-        Self::over(config, store, log, health, metrics).await
+        let live = Self::over(config, store, log, health, metrics).await?;
+        live.restore_local_kill()?;
+        Ok(live)
     }
 
     /// Applies every entry of an open store, of which `log` says the first, on top of the
@@ -131,6 +135,7 @@ impl LiveWeights {
             profiles: profiles.collect::<Result<_, StoreError>>()?,
         };
         let live = Self {
+            local: LocalSwitch::new(&config, metrics.local_kill.clone()),
             config,
             current: ArcSwap::from_pointee(snapshot),
             store,
@@ -161,14 +166,24 @@ impl LiveWeights {
     /// The weights of the profile at that position of the configuration: a consistent snapshot.
     #[must_use]
     pub fn in_force(&self, profile: usize) -> Arc<InForce> {
+        let local = self.local.safe(profile);
+        local.unwrap_or_else(|| self.logged(profile))
+    }
+
+    /// The weights of the profile at that position as the log has them, which a local kill may
+    /// replace for now.
+    #[must_use]
+    pub fn logged(&self, profile: usize) -> Arc<InForce> {
         Arc::clone(&self.current.load().profiles[profile])
     }
 
-    /// The last revision that is applied, with the weights of every profile at it.
+    /// The last revision that is applied, with the weights of every profile that are in force.
     #[must_use]
     pub fn all(&self) -> (u64, Vec<Arc<InForce>>) {
         let snapshot = self.current.load();
-        (snapshot.applied, snapshot.profiles.clone())
+        let profiles = snapshot.profiles.iter().enumerate();
+        let in_force = |(at, logged)| self.local.safe(at).unwrap_or_else(|| Arc::clone(logged));
+        (snapshot.applied, profiles.map(in_force).collect())
     }
 
     /// The last revision that is applied.
@@ -206,6 +221,17 @@ impl LiveWeights {
         self.health.down_since()
     }
 
+    /// Receives why the store is out of reach, and none when it is in reach again.
+    pub fn store_lost(&self) -> watch::Receiver<Option<String>> {
+        self.health.reason()
+    }
+
+    /// Why the store is out of reach; none while it is in reach.
+    #[must_use]
+    pub fn lost_reason(&self) -> Option<String> {
+        self.health.reason().borrow().clone()
+    }
+
     /// A receiver of every entry that is applied; it may miss all but the newest.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Entry>>> {
         self.newest.subscribe()
@@ -217,6 +243,19 @@ impl LiveWeights {
     /// The store cannot be read.
     pub async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
         self.store.read(from, count).await
+    }
+
+    /// The same, and as few as have no more bytes than these; one has as many as it has.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn read_within(
+        &self,
+        from: u64,
+        count: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.store.read_within(from, count, most_bytes).await
     }
 
     /// Applies what becomes durable, for as long as the server runs: entries of other combiners,
@@ -262,8 +301,8 @@ impl LiveWeights {
         }
         check(&self.config, entry, &known.log)?;
         known.log.record(entry);
-        let set = entry.change.profiles.iter();
-        let positions = set.filter_map(|set| self.config.position(&set.profile));
+        let names = entry.change.profile_names();
+        let positions = names.filter_map(|name| self.config.position(name));
         known.waiting.extend(positions);
         match self.taken(&known, None) {
             Ok(profiles) => {
@@ -315,8 +354,8 @@ impl LiveWeights {
         let mut profiles = self.current.load().profiles.clone();
         for &position in &known.waiting {
             let profile = &self.config.profiles[position];
-            let mut changed = change.iter().flat_map(|change| &change.profiles);
-            if changed.any(|set| set.profile == profile.name) {
+            let mut changed = change.iter().flat_map(|change| change.profile_names());
+            if changed.any(|name| name == profile.name) {
                 // The plan has checked it.
                 continue;
             }

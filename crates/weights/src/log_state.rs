@@ -49,6 +49,13 @@ impl LogState {
             let state = (entry.revision, set.clone());
             self.profiles.insert(set.profile.clone(), state);
         }
+        // A step without a ramp is one that nobody could have written.
+        if let Some(moved) = &entry.change.moved
+            && let Some((revision, state)) = self.profiles.get_mut(&moved.profile)
+        {
+            *revision = entry.revision;
+            *state = entry.after_step(state);
+        }
     }
 
     /// The last entry of a profile and what it says.

@@ -7,6 +7,10 @@ use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, Result, core::Collector}
 pub(crate) struct Metrics {
     /// 1 while the store is out of reach.
     pub(crate) store_lost: IntGauge,
+    /// Profiles under a local kill.
+    pub(crate) local_kill: IntGauge,
+    /// The first entry that cannot be read; 0 while there is none.
+    pub(crate) unreadable: IntGauge,
     pub(crate) end: LogEnd,
     revision: IntGaugeVec,
 }
@@ -27,6 +31,16 @@ impl Metrics {
                 registry,
                 "counterweight_weights_store_lost",
                 "1 while the weights store is out of reach and the last known good weights are served.",
+            )?,
+            local_kill: gauge(
+                registry,
+                "counterweight_weights_local_kill",
+                "Profiles whose safe weights are in force on this combiner alone, by a local kill.",
+            )?,
+            unreadable: gauge(
+                registry,
+                "counterweight_weights_unreadable_revision",
+                "The revision of the entry that cannot be read and blocks the weights log; 0 when there is none.",
             )?,
             end: LogEnd {
                 applied: gauge(

@@ -69,6 +69,18 @@ impl ProfileState {
     }
 }
 
+impl ProfileState {
+    /// The state after a step of its ramp: the weights move, and the last step ends the ramp.
+    pub(crate) fn after_step(&self, weights: Vec<ObjectiveWeight>, step: u32, steps: u32) -> Self {
+        let ramp = self.ramp.clone().filter(|_| step < steps);
+        Self {
+            weights,
+            ramp: ramp.map(|ramp| Ramp { step, ..ramp }),
+            ..self.clone()
+        }
+    }
+}
+
 /// A walk from one weight set to another in steps of equal angle. Step s is due at
 /// `started + duration · s / steps`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,4 +131,9 @@ pub enum Action {
     RampStopped,
     /// The declared safe sets were put in force.
     Kill,
+    /// Entries that cannot be read are stepped over.
+    Skip,
+    /// The entry cannot be read; a later one steps over it. It is never written.
+    #[serde(skip)]
+    Unreadable,
 }

@@ -74,10 +74,9 @@ impl LiveWeights {
 
     /// The ramps under way, with the positions of their profiles.
     fn ramps(&self) -> Vec<(usize, Ramp)> {
-        let (_, profiles) = self.all();
-        let ramps = profiles.iter().enumerate();
-        ramps
-            .filter_map(|(at, in_force)| Some((at, in_force.ramp.clone()?)))
+        let positions = 0..self.config.profiles.len();
+        positions
+            .filter_map(|at| Some((at, self.logged(at).ramp.clone()?)))
             .collect()
     }
 

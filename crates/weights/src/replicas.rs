@@ -46,7 +46,8 @@ impl LiveWeights {
         }
         if let Some(since) = self.lost_since() {
             let since = since.elapsed().unwrap_or_default().as_secs();
-            own.problem = format!("has not reached the weights store for {since} s");
+            let why = self.lost_reason().unwrap_or_default();
+            own.problem = format!("has not reached the weights store for {since} s: {why}");
         }
         if self.store.name_taken() {
             own.problem = "another combiner runs under this name".to_owned();

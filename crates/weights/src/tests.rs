@@ -2,7 +2,9 @@
 //! by any clock.
 
 mod blocked;
+mod bounded;
 mod late;
+mod local;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
@@ -40,7 +42,7 @@ impl Servers {
         bounded.bounds[1].max_step = 1.0;
         let profiles = vec![bounded, test_config::profile("b", &weights)];
         let config = Arc::new(test_config::config(folder.path(), profiles));
-        let (store, _) = Store::open(&config, metrics().end, health()).await.unwrap();
+        let (store, _) = Store::open(&config, &metrics(), health()).await.unwrap();
         let mut servers = Self {
             folder,
             store,
@@ -130,7 +132,7 @@ impl Servers {
             .iter()
             .filter_map(|entry| match entry.change.action {
                 Action::RampStep { step, .. } => {
-                    Some((step, entry.change.profiles[0].weights[1].weight))
+                    Some((step, entry.change.moved.as_ref().unwrap().weights[1].weight))
                 }
                 _ => None,
             });

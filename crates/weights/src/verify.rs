@@ -5,9 +5,10 @@
 use std::{fs::File, path::Path};
 
 use crate::{
-    entry::{Entry, NO_HASH},
+    entry::{Entry, NO_HASH, Skipped},
     error::StoreError,
     live::{LiveWeights, READ_AHEAD},
+    profile::Action,
     store::{LogPosition, scan},
 };
 
@@ -25,6 +26,12 @@ pub struct Verified {
     /// Bytes after the last entry: a write that was never finished, and so never acknowledged. Only
     /// a file has them.
     pub unfinished: usize,
+    /// Why nothing can be written to the log as it stands: its file was moved, replaced or cut off.
+    pub displaced: Option<String>,
+    /// The revisions that cannot be read and that a later entry skips.
+    pub skipped: Vec<u64>,
+    /// Entries that cannot be read and that no later entry has skipped so far.
+    unskipped: Vec<Skipped>,
 }
 
 /// Verifies the file of an embedded log, without writing and without a server; `head`, when not
@@ -33,16 +40,19 @@ pub struct Verified {
 /// # Errors
 /// The file cannot be read. Broken content is not an error but part of the answer.
 pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
-    let file = File::open(path).map_err(|source| StoreError::Io {
+    let file = File::open(path).map_err(|error| StoreError::Io {
         path: path.to_owned(),
         action: "cannot be opened",
-        source,
+        error,
     })?;
     let mut verified = Verified::new();
     match scan(path, &file, LogPosition::start(), |entry, _| {
         verified.add(entry, head);
     }) {
-        Ok(scan) => verified.unfinished = scan.tail.len(),
+        Ok(scan) => {
+            verified.unfinished = scan.tail.len();
+            verified.end();
+        }
         Err(error) => verified.broken_by(error)?,
     }
     Ok(verified)
@@ -56,6 +66,9 @@ impl LiveWeights {
     /// The store cannot be read. Broken content is not an error but part of the answer.
     pub async fn verify(&self, head: &str) -> Result<Verified, StoreError> {
         let mut verified = Verified::new();
+        if let Err(displaced @ StoreError::Displaced { .. }) = self.store.try_out().await {
+            verified.displaced = Some(displaced.to_string());
+        }
         loop {
             let next = verified.entries + 1;
             let page = match self.read(next, READ_AHEAD).await {
@@ -79,6 +92,7 @@ impl LiveWeights {
                     let problem = format!("it is missing, and revision {last} was read before");
                     verified.broken = Some((next, problem));
                 }
+                verified.end();
                 return Ok(verified);
             }
             for entry in entries {
@@ -98,6 +112,7 @@ impl Verified {
     pub fn problem(&self, head: &str) -> Option<String> {
         match &self.broken {
             Some((_, problem)) => Some(problem.clone()),
+            None if self.displaced.is_some() => self.displaced.clone(),
             None if !head.is_empty() && self.found.is_none() => Some(format!(
                 "no entry has the hash {head}: since that hash was noted, the log was cut off, rewritten or replaced"
             )),
@@ -112,6 +127,9 @@ impl Verified {
             broken: None,
             found: None,
             unfinished: 0,
+            displaced: None,
+            skipped: Vec::new(),
+            unskipped: Vec::new(),
         }
     }
 
@@ -120,6 +138,27 @@ impl Verified {
         self.head.clone_from(&entry.hash);
         if entry.hash == head {
             self.found = Some(entry.revision);
+        }
+        if entry.change.action == Action::Unreadable {
+            self.unskipped.push(Skipped {
+                revision: entry.revision,
+                hash: entry.hash.clone(),
+            });
+        }
+        for skipped in &entry.change.skipped {
+            let before = self.unskipped.len();
+            self.unskipped.retain(|unreadable| unreadable != skipped);
+            if self.unskipped.len() < before {
+                self.skipped.push(skipped.revision);
+            }
+        }
+    }
+
+    /// The log has ended: what cannot be read has to be skipped by now.
+    fn end(&mut self) {
+        if let (None, Some(first)) = (&self.broken, self.unskipped.first()) {
+            let problem = "it cannot be read, and no later entry skips it".to_owned();
+            self.broken = Some((first.revision, problem));
         }
     }
 

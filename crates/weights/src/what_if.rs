@@ -1,12 +1,12 @@
 //! Plans a change as SetWeights would plan it, without making it.
 
-use std::slice;
+use std::sync::Arc;
 
 use crate::{
-    error::{Error, PlanError, StoreError},
+    error::{Error, PlanError},
     in_force::InForce,
     live::LiveWeights,
-    plan::{Context, ProfileChange},
+    plan::{Context, ProfileChange, check_expected},
 };
 
 /// A profile as it is, and as a change would make it.
@@ -15,7 +15,7 @@ pub struct WhatIf {
     /// Its position in the configuration.
     pub profile: usize,
     /// As it is.
-    pub before: InForce,
+    pub before: Arc<InForce>,
     /// As the change would make it, under the revision of now.
     pub after: InForce,
     /// Why SetWeights would refuse the change.
@@ -23,30 +23,31 @@ pub struct WhatIf {
 }
 
 impl LiveWeights {
-    /// Plans a change and forgets it. Bounds do not stop it; the refusal says whether they would.
+    /// Plans a change of a profile from `before`, its weights as the log has them or had them a
+    /// moment ago, and forgets it. Bounds do not stop it; the refusal says whether they would, and
+    /// so it does where the change expects another revision.
     ///
     /// # Errors
     /// What SetWeights refuses even when it is forced.
-    pub fn what_if(&self, context: Context, change: &ProfileChange) -> Result<WhatIf, Error> {
-        let changes = slice::from_ref(change);
-        let planner = self.planner(context);
+    pub fn what_if(
+        &self,
+        context: Context,
+        change: &ProfileChange,
+        before: Arc<InForce>,
+    ) -> Result<WhatIf, Error> {
         let position = self.config.profile(&change.at.profile)?;
         let profile = &self.config.profiles[position];
-        let known = self.known();
-        let log = &known.log;
-        let planned = planner.forced().set(log, changes)?.profiles.pop();
-        let state = planned.ok_or_else(|| StoreError::Internal {
-            what: "a change of one profile was planned as none".to_owned(),
-        })?;
-        let before =
-            InForce::new(profile, log.profile(&profile.name)).map_err(PlanError::Mismatch)?;
+        let planner = self.planner(context);
+        let state = planner.forced().changed(&before, change)?;
         let after =
             InForce::new(profile, Some(&(before.revision, state))).map_err(PlanError::Mismatch)?;
+        let refused = check_expected(&change.at, &before, self.applied())
+            .and_then(|()| planner.changed(&before, change));
         Ok(WhatIf {
             profile: position,
-            before,
             after,
-            refusal: planner.set(log, changes).err(),
+            refusal: refused.err(),
+            before,
         })
     }
 }

@@ -7,7 +7,7 @@ use counterweight_proto::{
     counterweight::v1::{ObjectiveInEffect, RankResponse, WeightRange},
     to_json,
 };
-use counterweight_ranking::symbol;
+use counterweight_ranking::{number_text, symbol};
 use serde_json::{Value, json};
 
 use crate::{draw_text::draw_text, output::table};
@@ -70,7 +70,7 @@ fn footer(answer: &RankResponse) -> String {
             format!(
                 "{} = {} ({})",
                 symbol(position),
-                objective.weight,
+                number_text(objective.weight),
                 objective.name
             )
         })
@@ -97,6 +97,9 @@ fn footer(answer: &RankResponse) -> String {
             "\ndegraded: ranked without {}: {}",
             degraded.objective, degraded.reason
         ));
+    }
+    if answer.local_kill {
+        text.push_str("\na local kill put the safe weights in force on this combiner alone");
     }
     if answer.weights_stale {
         text.push_str("\nthe combiner cannot reach its weights store; these are the last weights that it knows");
@@ -134,7 +137,7 @@ fn range_text(range: &WeightRange) -> String {
         f64::INFINITY => "∞".to_owned(),
         f64::NEG_INFINITY => "−∞".to_owned(),
         // −0 is 0.
-        end => (end + 0.0).to_string(),
+        end => number_text(end + 0.0),
     };
     format!("{} … {}", end(low), end(high))
 }

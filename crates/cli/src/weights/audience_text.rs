@@ -4,7 +4,7 @@ use counterweight_proto::counterweight::v1::{
     AttributeValue, Condition, Exploration, ObjectiveWeight, ProfileWeights,
     attribute_value::Value as Kind, condition::Test,
 };
-use counterweight_ranking::symbol;
+use counterweight_ranking::{number_text, symbol};
 use serde_json::json;
 
 use super::arms::percent;
@@ -54,7 +54,7 @@ pub(super) fn audience_summary(profile: &ProfileWeights) -> String {
     let mut text = count(profile.segments.len(), "segment");
     text.push_str(&count(profile.experiments.len(), "experiment"));
     if let Some(exploration) = &profile.exploration {
-        let (low, high) = (exploration.low, exploration.high);
+        let [low, high] = [exploration.low, exploration.high].map(number_text);
         text.push_str(&format!(" + λ drawn from {low} to {high}"));
     }
     text
@@ -68,8 +68,11 @@ pub(super) fn replaced_weights(weights: &[ObjectiveWeight], profile: &ProfileWei
     let texts = weights.iter().map(|weight| {
         let mut own = profile.weights.iter();
         match own.position(|own| own.objective == weight.objective) {
-            Some(at) => format!("{} {} {}", symbol(at), weight.objective, weight.weight),
-            None => format!("{} {}", weight.objective, weight.weight),
+            Some(at) => {
+                let value = number_text(weight.weight);
+                format!("{} {} {value}", symbol(at), weight.objective)
+            }
+            None => format!("{} {}", weight.objective, number_text(weight.weight)),
         }
     });
     texts.collect::<Vec<_>>().join(", ")
@@ -86,7 +89,7 @@ pub(super) fn conditions_text(conditions: &[Condition]) -> String {
             }
             Some(Test::Range(range)) => [(range.at_least, ">="), (range.below, "<")]
                 .into_iter()
-                .filter_map(|(end, sign)| Some(format!("{name}{sign}{}", end?)))
+                .filter_map(|(end, sign)| Some(format!("{name}{sign}{}", number_text(end?))))
                 .collect(),
             None => vec![format!("{name}?")],
         }
@@ -97,7 +100,7 @@ pub(super) fn conditions_text(conditions: &[Condition]) -> String {
 /// A value as it is written: text that would be read as anything else is in quotes.
 fn value_text(value: &AttributeValue) -> String {
     match &value.value {
-        Some(Kind::Number(number)) => number.to_string(),
+        Some(Kind::Number(number)) => number_text(*number),
         Some(Kind::Text(text)) => match parse_condition(&format!("a={text}")) {
             Ok(Condition {
                 test: Some(Test::AnyOf(any)),
@@ -111,7 +114,8 @@ fn value_text(value: &AttributeValue) -> String {
 
 pub(super) fn exploration_text(exploration: &Exploration) -> String {
     let density = density_words(exploration.density());
-    let (low, high, seed) = (exploration.low, exploration.high, exploration.seed);
+    let [low, high] = [exploration.low, exploration.high].map(number_text);
+    let seed = exploration.seed;
     let on = match exploration.arm.as_str() {
         "" => "on all requests".to_owned(),
         arm => format!("in {arm}"),

@@ -8,11 +8,11 @@ use counterweight_proto::{
 
 use super::{
     session::ProfileFilter,
-    text::{profile_notes, profiles_table},
+    text::{local_kill_text, profile_notes, profiles_table},
 };
 use crate::{
     clock::local_time,
-    output::{Output, table},
+    output::{Output, escape, table},
 };
 
 /// Show the weights that are applied now.
@@ -41,9 +41,13 @@ fn answer_text(answer: &GetWeightsResponse) -> String {
     if answer.stale {
         let since = answer.stale_since.as_ref().map(local_time);
         text.push_str(&format!(
-            "; it has not reached its weights store since {} and uses the last weights that it knows",
-            since.unwrap_or_default()
+            "; it has not reached its weights store since {} and uses the last weights that it knows: {}",
+            since.unwrap_or_default(),
+            escape(&answer.stale_reason)
         ));
+    }
+    if let Some(kill) = &answer.local_kill {
+        text.push_str(&format!("\n{}", local_kill_text(kill)));
     }
     if answer.replicas.len() > 1 || answer.replicas.iter().any(|r| !r.problem.is_empty()) {
         text.push_str(&format!("\n\n{}", replicas_table(&answer.replicas)));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     session::{Writer, connect},
-    text::written_entry,
+    text::{local_kill_text, written_entry},
 };
 use crate::{
     client::{Combiner, explain_status},
@@ -19,6 +19,10 @@ pub(crate) struct Kill {
     /// Only this profile [default: every profile that has safe weights].
     #[arg(long)]
     profile: Option<String>,
+    /// Only on the combiner at --address, while it cannot reach the weights store. It survives a
+    /// restart, and ends when the store is in reach again.
+    #[arg(long)]
+    local: bool,
     #[command(flatten)]
     writer: Writer,
     #[command(flatten)]
@@ -27,21 +31,30 @@ pub(crate) struct Kill {
 
 impl Kill {
     pub(super) async fn run(self, output: Output) -> anyhow::Result<()> {
-        let command = json!(["kill", self.profile]);
+        let command = match self.local {
+            true => json!(["kill", self.profile, "local"]),
+            false => json!(["kill", self.profile]),
+        };
         let mut client = connect(&self.combiner).await?;
         let request = KillWeightsRequest {
             profile: self.profile.unwrap_or_default(),
             cause: Some(self.writer.cause(&command)),
+            local: self.local,
         };
         let answer = client.kill_weights(request).await;
         let answer = answer
             .map_err(|status| explain_status(&status))?
             .into_inner();
-        let entry = answer.entry.unwrap_or_default();
-        let mut value = to_json(&entry)?;
+        let (mut value, done) = match &answer.local_kill {
+            Some(kill) => (to_json(kill)?, local_kill_text(kill)),
+            None => {
+                let entry = answer.entry.unwrap_or_default();
+                (to_json(&entry)?, written_entry(&entry))
+            }
+        };
         value["without_safe_set"] = json!(answer.without_safe_set);
         output.print(&value, |_| {
-            let mut text = written_entry(&entry);
+            let mut text = done;
             if !answer.without_safe_set.is_empty() {
                 text.push_str(&format!(
                     "\nnot changed, because they have no safe weights: {}",

@@ -17,6 +17,7 @@ mod rollback;
 mod segment;
 mod session;
 mod set;
+mod skip_entry;
 mod solve;
 mod text;
 mod verify;
@@ -70,6 +71,7 @@ pub(crate) enum Weights {
     /// Apply the configured safe weights at once.
     Kill(kill::Kill),
     Watch(watch::Watch),
+    SkipEntry(skip_entry::SkipEntry),
     /// Check that the log is complete and unchanged.
     Verify(verify::Verify),
 }
@@ -91,6 +93,7 @@ impl Weights {
             Self::Rollback(rollback) => runtime.block_on(rollback.run(output)),
             Self::Ramp(ramp) => runtime.block_on(ramp.run(output)),
             Self::Kill(kill) => runtime.block_on(kill.run(output)),
+            Self::SkipEntry(skip) => runtime.block_on(skip.run(output)),
             Self::Watch(watch) => runtime.block_on(watch.run(output)),
             Self::Verify(verify) => runtime.block_on(verify.run(output)),
         }

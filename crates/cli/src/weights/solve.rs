@@ -9,7 +9,7 @@ use counterweight_proto::{
     counterweight::v1::{SolveWeightsRequest, SolveWeightsResponse, solve_weights_request::Goal},
     to_json,
 };
-use counterweight_ranking::symbol;
+use counterweight_ranking::{number_text, symbol};
 use serde_json::json;
 
 use super::{
@@ -118,10 +118,10 @@ fn answer_text(answer: &SolveWeightsResponse, words: &str, command: &str) -> Str
     format!(
         "{} = {} ({}): {words}\nWith any weight between {} and {} the pages of the recent requests have the same candidates; over all of them {gained} is {:.6} and {} is {:.6}.\n\n{}\n\n{command}",
         at.map(symbol).unwrap_or_default(),
-        solved.weight,
+        number_text(solved.weight),
         solved.objective,
-        range.low,
-        range.high,
+        number_text(range.low),
+        number_text(range.high),
         answer.engagement,
         solved.objective,
         answer.bait,
@@ -136,7 +136,7 @@ fn set_command(answer: &SolveWeightsResponse, words: &str, address: &str) -> Str
     let mut arguments = vec![
         "weights".to_owned(),
         "set".to_owned(),
-        format!("{}={}", solved.objective, solved.weight),
+        format!("{}={}", solved.objective, number_text(solved.weight)),
         "--profile".to_owned(),
         preview.profile,
         "--expect".to_owned(),

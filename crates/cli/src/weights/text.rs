@@ -1,13 +1,14 @@
 //! Profiles and entries of the log as text for people, with symbols and names.
 
 use counterweight_proto::counterweight::v1::{
-    ObjectiveWeight, ProfileWeights, Ramp, UnconfirmedObjective, WeightsAction, WeightsEntry,
+    LocalKill, ObjectiveWeight, ProfileWeights, Ramp, UnconfirmedObjective, WeightsAction,
+    WeightsEntry,
 };
-use counterweight_ranking::symbol;
+use counterweight_ranking::{number_text, symbol};
 
 use super::audience_text::{audience_lines, audience_summary};
 use crate::{
-    clock::local_time_or_empty,
+    clock::{local_time, local_time_or_empty},
     output::{escape, table},
 };
 
@@ -25,7 +26,7 @@ pub(super) fn profiles_table(profiles: &[ProfileWeights]) -> String {
                 binding
                     .map(|binding| binding.model_version.clone())
                     .unwrap_or_default(),
-                weight.weight.to_string(),
+                number_text(weight.weight),
                 profile.revision.to_string(),
             ]
         })
@@ -54,9 +55,13 @@ pub(super) fn weight_changes(before: &[ObjectiveWeight], after: &[ObjectiveWeigh
             let label = format!("{} {}", symbol(position), new.objective);
             match old {
                 Some(old) if old.weight != new.weight => {
-                    format!("{label} {} → {}", old.weight, new.weight)
+                    format!(
+                        "{label} {} → {}",
+                        number_text(old.weight),
+                        number_text(new.weight)
+                    )
                 }
-                _ => format!("{label} {}", new.weight),
+                _ => format!("{label} {}", number_text(new.weight)),
             }
         })
         .collect::<Vec<_>>()
@@ -73,7 +78,7 @@ pub(super) fn weights_line(weights: &[ObjectiveWeight]) -> String {
                 "{} {} {}",
                 symbol(position),
                 weight.objective,
-                weight.weight
+                number_text(weight.weight)
             )
         })
         .collect::<Vec<_>>()
@@ -120,12 +125,44 @@ pub(super) fn action_text(entry: &WeightsEntry) -> String {
         WeightsAction::RampStep => format!("ramp {}/{}", entry.ramp_step, entry.ramp_steps),
         WeightsAction::RampStopped => "ramp stopped".to_owned(),
         WeightsAction::Kill => "kill".to_owned(),
+        WeightsAction::Skip => skip_text(entry),
+        WeightsAction::Unreadable => "cannot be read".to_owned(),
     };
     if entry.forced {
         format!("{text}, forced")
     } else {
         text
     }
+}
+
+fn skip_text(entry: &WeightsEntry) -> String {
+    let skipped = entry.skipped.iter();
+    let revisions: Vec<String> = skipped.map(|one| one.revision.to_string()).collect();
+    format!("skipped {}", revisions.join(", "))
+}
+
+/// A local kill, lasting or ended.
+pub(super) fn local_kill_text(kill: &LocalKill) -> String {
+    let (profiles, author) = (kill.profiles.join(", "), escape(&kill.author));
+    let (start, reason) = (
+        local_time_or_empty(kill.start.as_ref()),
+        escape(&kill.reason),
+    );
+    let mut text = format!("a local kill of {profiles} by {author} at {start} ({reason})");
+    match &kill.end {
+        Some(end) => text.push_str(&format!(
+            " ended at {}, when the weights store was in reach again; the weights of the log are in force",
+            local_time(end)
+        )),
+        None => text.push_str(
+            " keeps the safe weights in force on this combiner alone, until it reaches the weights store again",
+        ),
+    }
+    if !kill.not_kept.is_empty() {
+        let why = escape(&kill.not_kept);
+        text.push_str(&format!("; a restart would forget it: {why}"));
+    }
+    text
 }
 
 /// What an entry says of each profile.

@@ -36,6 +36,7 @@ struct LogCheck {
     problem: String,
     expected_hash_revision: u64,
     unfinished_bytes: usize,
+    skipped_revisions: Vec<u64>,
 }
 
 impl Verify {
@@ -49,6 +50,7 @@ impl Verify {
             "broken_revision": (check.broken_revision > 0).then_some(check.broken_revision),
             "problem": check.problem,
             "unfinished_bytes": check.unfinished_bytes,
+            "skipped_revisions": check.skipped_revisions,
         });
         output.print(&value, |_| check.text())?;
         if check.problem.is_empty() {
@@ -75,6 +77,7 @@ impl Verify {
                 broken_revision: verified.broken.map_or(0, |(revision, _)| revision),
                 expected_hash_revision: verified.found.unwrap_or(0),
                 unfinished_bytes: verified.unfinished,
+                skipped_revisions: verified.skipped,
             });
         }
         let mut client = connect(&self.combiner).await?;
@@ -90,6 +93,7 @@ impl Verify {
             problem: answer.problem,
             expected_hash_revision: answer.expected_hash_revision,
             unfinished_bytes: 0,
+            skipped_revisions: answer.skipped_revisions,
         })
     }
 }
@@ -104,6 +108,14 @@ impl LogCheck {
             text.push_str(&format!(
                 "\nthe hash that you gave is that of revision {}",
                 self.expected_hash_revision
+            ));
+        }
+        if !self.skipped_revisions.is_empty() {
+            let skipped = self.skipped_revisions.iter();
+            let revisions: Vec<String> = skipped.map(u64::to_string).collect();
+            text.push_str(&format!(
+                "\nrevisions that cannot be read, and that a later entry skips: {}",
+                revisions.join(", ")
             ));
         }
         if self.unfinished_bytes > 0 {

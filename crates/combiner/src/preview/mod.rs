@@ -55,7 +55,9 @@ pub(crate) async fn preview(
     let recent = engine.recent_requests()?;
     let place = recent.reserve_place()?;
     // Not on the worker: a thread of lowest priority must not take a lock that others wait for.
-    let what_if = engine.weights.what_if(context, &change)?;
+    let profile = engine.config.profile(&change.at.profile)?;
+    let before = engine.weights.logged(profile);
+    let what_if = engine.weights.what_if(context, &change, before)?;
     let config = engine.config.clone();
     let work = move |recent: &[Recent]| {
         let replayable = Replayable::new(&config, what_if.profile, recent)?;

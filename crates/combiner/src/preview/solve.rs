@@ -3,7 +3,7 @@
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{
-    RankingError,
+    MAX_WEIGHT, RankingError,
     solve::{Goal, Solved, Solver},
 };
 
@@ -57,13 +57,14 @@ pub(crate) async fn solve(
     let recent = engine.recent_requests()?;
     let place = recent.reserve_place()?;
     let configured = &engine.config.profiles[asked.profile];
-    let in_force = engine.weights.in_force(asked.profile);
+    // One snapshot from here to the answer, whatever is set meanwhile.
+    let in_force = engine.weights.logged(asked.profile);
     let (config, solved_under) = (engine.config.clone(), in_force.clone());
     let bound = configured.bounds[swept];
     let work = move |recent: &[Recent]| {
         Replayable::new(&config, asked.profile, recent).map(|replayable| {
             let k = replayable.places(asked.k);
-            let within = (bound.min, bound.max);
+            let within = (bound.min.max(-MAX_WEIGHT), bound.max.min(MAX_WEIGHT));
             let solved = replayable.solve(&solved_under, swept, k, asked.goal, within);
             (replayable, k, solved)
         })
@@ -78,7 +79,7 @@ pub(crate) async fn solve(
         error,
     })?;
     let change = change(configured, &objective, &solved, &in_force);
-    let what_if = engine.weights.what_if(context, &change)?;
+    let what_if = engine.weights.what_if(context, &change, in_force)?;
     // On the very requests that it was solved on.
     let work = move |_: &[Recent]| replayable.preview(what_if, k);
     Ok(Answered {

@@ -181,6 +181,7 @@ fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>)
         segment: text(ranking.chosen.segment.as_deref()),
         arm: text(ranking.chosen.arm.as_deref()),
         weights_stale: ranking.weights_stale,
+        local_kill: ranking.local_kill,
         unconfirmed: std::mem::take(&mut ranking.unconfirmed)
             .into_iter()
             .map(unconfirmed)

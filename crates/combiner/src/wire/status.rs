@@ -60,6 +60,7 @@ fn classify(error: &RequestError) -> Class {
         E::RecentRequestsOff => (FailedPrecondition, "RECENT_REQUESTS_OFF"),
         E::NoRecentRequests { .. } => (FailedPrecondition, "NO_RECENT_REQUESTS"),
         E::Unsolved { .. } => (FailedPrecondition, "OUT_OF_REACH"),
+        E::WatcherTooSlow { .. } => (ResourceExhausted, "WATCHER_TOO_SLOW"),
         E::RecentRequestsBusy { .. } => (ResourceExhausted, "RECENT_REQUESTS_BUSY"),
         E::Internal { .. } => (Internal, "INTERNAL"),
     }
@@ -83,9 +84,9 @@ fn classify_store(error: &StoreError) -> Class {
         | E::Closed { .. }
         | E::NeverSeen { .. }
         | E::Unavailable { .. } => (Unavailable, "STORE_UNAVAILABLE"),
-        E::Broken { .. } => (FailedPrecondition, "STORE_BROKEN"),
+        E::Broken { .. } | E::Displaced { .. } => (FailedPrecondition, "STORE_BROKEN"),
         E::Ambiguous { .. } => (Unavailable, "STORE_AMBIGUOUS"),
-        E::Corrupt { .. } | E::TooNew { .. } => (DataLoss, "STORE_CORRUPT"),
+        E::Corrupt { .. } | E::TooNew { .. } | E::Unreadable { .. } => (DataLoss, "STORE_CORRUPT"),
         E::Mismatch(_) => (Internal, "STORE_MISMATCH"),
         E::Internal { .. } => (Internal, "INTERNAL"),
     }
@@ -115,6 +116,9 @@ fn classify_plan(error: &PlanError) -> Class {
         E::Lost { .. } => (Aborted, "REVISION_MISMATCH"),
         E::FutureRevision { .. } => (InvalidArgument, "FUTURE_REVISION"),
         E::KeyReused { .. } => (InvalidArgument, "IDEMPOTENCY_KEY_REUSED"),
+        E::EntryTooLarge { .. } => (InvalidArgument, "ENTRY_TOO_LARGE"),
+        E::NotSkippable { .. } => (FailedPrecondition, "NOT_SKIPPABLE"),
+        E::StoreInReach => (FailedPrecondition, "STORE_IN_REACH"),
         E::Mismatch(_) => (Internal, "STORE_MISMATCH"),
     }
 }
@@ -168,6 +172,7 @@ fn facts(error: &RequestError) -> Facts {
             error,
             ..
         } => facts_of_unsolved(profile, objective, error),
+        E::WatcherTooSlow { revision } => vec![fact("revision", revision)],
         E::RecentRequestsBusy { limit } => vec![fact("limit", limit)],
         E::DeadlinePassed | E::Draining | E::RecentRequestsOff | E::Internal { .. } => vec![],
     }
@@ -196,7 +201,9 @@ fn facts_of_store(error: &StoreError) -> Facts {
     use StoreError as E;
     match error {
         E::Ambiguous { key, .. } => vec![fact("idempotency_key", key)],
-        E::Corrupt { revision, .. } | E::TooNew { revision, .. } => {
+        E::Corrupt { revision, .. }
+        | E::TooNew { revision, .. }
+        | E::Unreadable { revision, .. } => {
             vec![fact("revision", revision)]
         }
         E::Mismatch(mismatch) => vec![fact("profile", &mismatch.profile)],
@@ -206,6 +213,7 @@ fn facts_of_store(error: &StoreError) -> Facts {
         | E::NeverSeen { .. }
         | E::Unavailable { .. }
         | E::Broken { .. }
+        | E::Displaced { .. }
         | E::Internal { .. } => vec![],
     }
 }
@@ -257,6 +265,9 @@ fn facts_of_plan(error: &PlanError) -> Facts {
         E::FutureRevision { field, last, .. } => {
             vec![fact("field", field), fact("last_revision", last)]
         }
+        E::EntryTooLarge { most, .. } => vec![fact("limit", most)],
+        E::NotSkippable { revision, .. } => vec![fact("revision", revision)],
+        E::StoreInReach => vec![],
         E::KeyReused { revision, .. } => {
             vec![fact("field", "idempotency_key"), fact("revision", revision)]
         }

@@ -4,13 +4,16 @@ mod common;
 
 mod audience;
 mod binding;
+mod bounded;
 mod crash;
 mod decoders;
+mod displaced;
 mod endpoints;
 mod faults;
 mod fire;
 mod history;
 mod lifecycle;
+mod local_kill;
 mod log;
 mod outage;
 mod preview;

@@ -29,11 +29,18 @@ pub(super) fn merged(current: &InForce, wanted: &[ObjectiveWeight]) -> Result<We
         }
         weights[position] = wanted.weight;
     }
-    Weights::new(weights).map_err(|error| match error {
+    Weights::settable(weights).map_err(|error| match error {
         WeightsError::NotFinite { objective, weight } => refused(
             profile,
             objectives[objective],
             format!("the weight is {weight}; send a finite number"),
+        ),
+        WeightsError::TooLarge { objective, weight } => refused(
+            profile,
+            objectives[objective],
+            format!(
+                "the weight is {weight:e}; send a number from -1e12 to 1e12, with which every score is finite"
+            ),
         ),
         WeightsError::AllZero => refused(profile, &objectives.join(", "), error.to_string()),
     })

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use counterweight_config::did_you_mean;
+use counterweight_ranking::MAX_WEIGHT;
 
 use super::{audience::ExperimentChange, planner::KnownAttributes};
 use crate::{
@@ -24,6 +25,9 @@ const VALUES: usize = 1000;
 const NAME: usize = 64;
 /// The longest salt, in bytes.
 const SALT: usize = 256;
+/// The longest name of an attribute, and the longest text to compare with, in bytes. Recent requests
+/// keep no longer text either.
+const TEXT: usize = 256;
 
 /// Checks the segments, experiments and exploration of one profile.
 pub(super) struct AudienceValidator<'a> {
@@ -74,6 +78,15 @@ impl AudienceValidator<'_> {
     fn check_condition(&self, rule: &str, condition: &Condition) -> Result<(), PlanError> {
         let name = &condition.attribute;
         let known = self.attributes;
+        if name.len() > TEXT {
+            return self.refused(
+                rule,
+                format!(
+                    "an attribute's name has {} bytes; send at most {TEXT}",
+                    name.len()
+                ),
+            );
+        }
         let rule = format!("{rule}, attribute {name:?}");
         if name.is_empty() {
             return self.refused(
@@ -98,6 +111,10 @@ impl AudienceValidator<'_> {
                 Value::Text(text) if text.is_empty() => {
                     self.refused(&*rule, "is compared with an empty text, which counts as missing and never holds; leave it out")
                 }
+                Value::Text(text) if text.len() > TEXT => self.refused(
+                &*rule,
+                format!("is compared with a text of {} bytes; send at most {TEXT}", text.len()),
+            ),
                 _ => Ok(()),
             }),
             Test::Range { at_least, below } => match (at_least, below) {
@@ -209,11 +226,12 @@ impl AudienceValidator<'_> {
                     format!("objective {name:?} is sent twice; send each objective once"),
                 );
             }
-            if !set.weight.is_finite() {
+            // Written so that NaN is refused, too.
+            if !(-MAX_WEIGHT..=MAX_WEIGHT).contains(&set.weight) {
                 return self.refused(
                     rule,
                     format!(
-                        "the weight of objective {name:?} is {}; send a finite number",
+                        "the weight of objective {name:?} is {:e}; send a number from -1e12 to 1e12",
                         set.weight
                     ),
                 );

@@ -7,7 +7,9 @@ use super::{
     rollback::{self, Restored},
     set::{self, ProfileChange},
 };
-use crate::{entry::Change, error::PlanError, log_state::LogState};
+use crate::{
+    entry::Change, error::PlanError, in_force::InForce, log_state::LogState, profile::ProfileState,
+};
 
 /// A change of the log.
 #[derive(Debug, Clone)]
@@ -48,6 +50,15 @@ impl Planner {
         changes: &[ProfileChange],
     ) -> Result<Change, PlanError> {
         set::plan(self, log, changes)
+    }
+
+    /// What a change makes of one profile.
+    pub(crate) fn changed(
+        &self,
+        current: &InForce,
+        change: &ProfileChange,
+    ) -> Result<ProfileState, PlanError> {
+        set::changed(self, current, change)
     }
 
     /// Restores some profiles as they were at a revision, with segments, experiments and

@@ -56,15 +56,17 @@ fn ordering(
     combination: &Combination<'_>,
     set: &[f64],
 ) -> Result<Weights, PlanError> {
-    Weights::new(set.to_vec()).map_err(|error| PlanError::Rule {
+    Weights::settable(set.to_vec()).map_err(|error| PlanError::Rule {
         profile: profile.name.clone(),
         rule: combination.to_string(),
         problem: match error {
             WeightsError::AllZero => {
                 "the weights of its requests are all zero, which orders nothing; give one of its objectives a weight".to_owned()
             }
-            WeightsError::NotFinite { weight, .. } => {
-                format!("a weight of its requests would be {weight}; take smaller numbers")
+            WeightsError::NotFinite { weight, .. } | WeightsError::TooLarge { weight, .. } => {
+                format!(
+                    "a weight of its requests would be {weight:e}; take numbers that keep it from -1e12 to 1e12, with which every score is finite"
+                )
             }
         },
     })

@@ -35,9 +35,5 @@ pub(super) fn plan(config: &Config, profile: &str) -> Result<Change, PlanError> 
             profile: names.collect::<Vec<_>>().join(", "),
         });
     }
-    Ok(Change {
-        action: Action::Kill,
-        forced: false,
-        profiles,
-    })
+    Ok(Change::of_profiles(Action::Kill, false, profiles))
 }

@@ -25,6 +25,6 @@ pub use self::{
     set::ProfileChange,
 };
 pub(crate) use self::{
-    planner::Planner,
+    planner::{Planner, check_expected},
     ramp::{due, next_due_ms},
 };

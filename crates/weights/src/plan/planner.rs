@@ -81,19 +81,8 @@ impl Planner {
             });
         }
         let current = self.known(log, profile)?;
-        match at.expected_revision {
-            Some(revision) if revision > log.last => Err(PlanError::FutureRevision {
-                field: "expected_revision",
-                revision,
-                last: log.last,
-            }),
-            Some(expected) if expected != current.revision => Err(PlanError::Lost {
-                profile: profile.name.clone(),
-                expected,
-                current: current.revision,
-            }),
-            _ => Ok(current),
-        }
+        check_expected(at, &current, log.last)?;
+        Ok(current)
     }
 
     /// The profile as the log has it.
@@ -103,5 +92,26 @@ impl Planner {
         profile: &Arc<Profile>,
     ) -> Result<InForce, PlanError> {
         Ok(InForce::new(profile, log.profile(&profile.name))?)
+    }
+}
+
+/// Refuses a change that expects another revision of the profile, in a log that ends at `last`.
+pub(crate) fn check_expected(
+    at: &ProfileAt,
+    current: &InForce,
+    last: u64,
+) -> Result<(), PlanError> {
+    match at.expected_revision {
+        Some(revision) if revision > last => Err(PlanError::FutureRevision {
+            field: "expected_revision",
+            revision,
+            last,
+        }),
+        Some(expected) if expected != current.revision => Err(PlanError::Lost {
+            profile: current.profile.name.clone(),
+            expected,
+            current: current.revision,
+        }),
+        _ => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ use super::{
     planner::{Planner, ProfileAt},
 };
 use crate::{
-    entry::Change,
+    entry::{Change, Moved},
     error::PlanError,
     in_force::{InForce, named},
     log_state::LogState,
@@ -27,6 +27,8 @@ use crate::{
 
 /// How many steps a ramp has when the writer does not say and the bounds demand no more.
 const USUAL_STEPS: u32 = 20;
+/// Bytes of its reason that every step repeats.
+const STEP_REASON: usize = 256;
 
 /// A ramp to start.
 #[derive(Debug, Clone)]
@@ -90,26 +92,27 @@ pub(super) fn start(
         ..current.state()
     };
     check_every_weight_set(profile, &there, None, forced)?;
-    Ok(Change {
-        action: Action::RampStarted,
+    let started = ProfileState {
+        weights: from.clone(),
+        binding: bind(&planner.context, &current, &[])?,
+        ramp: Some(Ramp {
+            from,
+            to,
+            base_rates,
+            step: 0,
+            steps,
+            started_ms: plan.started_ms,
+            duration_ms: plan.duration_ms,
+            author: plan.author.clone(),
+            reason: clipped(&plan.reason),
+        }),
+        ..current.state()
+    };
+    Ok(Change::of_profiles(
+        Action::RampStarted,
         forced,
-        profiles: vec![ProfileState {
-            weights: from.clone(),
-            binding: bind(&planner.context, &current, &[])?,
-            ramp: Some(Ramp {
-                from,
-                to,
-                base_rates,
-                step: 0,
-                steps,
-                started_ms: plan.started_ms,
-                duration_ms: plan.duration_ms,
-                author: plan.author.clone(),
-                reason: plan.reason.clone(),
-            }),
-            ..current.state()
-        }],
-    })
+        vec![started],
+    ))
 }
 
 /// As [`Planner::stop_ramp`].
@@ -124,14 +127,11 @@ pub(super) fn stop(planner: &Planner, log: &LogState, at: &ProfileAt) -> Result<
 }
 
 fn stopped(current: &InForce) -> Change {
-    Change {
-        action: Action::RampStopped,
-        forced: false,
-        profiles: vec![ProfileState {
-            ramp: None,
-            ..current.state()
-        }],
-    }
+    let state = ProfileState {
+        ramp: None,
+        ..current.state()
+    };
+    Change::of_profiles(Action::RampStopped, false, vec![state])
 }
 
 /// As [`Planner::ramp_step`].
@@ -158,15 +158,12 @@ pub(super) fn step(
         return Ok(Some(stopped(&current)));
     };
     let here = current.weights.as_slice();
-    let reached = |step: u32| ProfileState {
-        weights: named(profile, &path.at(step, ramp.steps)),
-        ramp: (step < ramp.steps).then(|| Ramp {
-            step,
-            ..ramp.clone()
-        }),
-        ..current.state()
+    let state = current.state();
+    let weights_at = |step: u32| named(profile, &path.at(step, ramp.steps));
+    let orders = |step: &u32| {
+        let reached = state.after_step(weights_at(*step), *step, ramp.steps);
+        orders_every_request(profile, &reached)
     };
-    let orders = |step: &u32| orders_every_request(profile, &reached(*step));
     let within =
         |step: &u32| check_step(&profile.bounds, here, &path.at(*step, ramp.steps)).is_ok();
     // Missed steps are jumped as far as the largest step permits, and at least one is taken.
@@ -186,8 +183,21 @@ pub(super) fn step(
             steps: ramp.steps,
         },
         forced: false,
-        profiles: vec![reached(step)],
+        profiles: Vec::new(),
+        moved: Some(Moved {
+            profile: profile.name.clone(),
+            weights: weights_at(step),
+        }),
+        skipped: Vec::new(),
     }))
+}
+
+/// The beginning of a reason, which every step repeats.
+fn clipped(reason: &str) -> String {
+    if reason.len() <= STEP_REASON {
+        return reason.to_owned();
+    }
+    format!("{}…", &reason[..reason.floor_char_boundary(STEP_REASON)])
 }
 
 /// The path of a ramp over the objectives that are configured now: one that the ramp does not know

@@ -45,9 +45,6 @@ pub(super) fn plan(
         check_every_weight_set(&current.profile, &state, Some(&current), forced)?;
         profiles.push(state);
     }
-    Ok(Change {
-        action: Action::Rollback { of: revision },
-        forced,
-        profiles,
-    })
+    let action = Action::Rollback { of: revision };
+    Ok(Change::of_profiles(action, forced, profiles))
 }

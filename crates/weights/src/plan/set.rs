@@ -43,14 +43,12 @@ pub(super) fn plan(
         let current = planner.current(log, &change.at, &profiles)?;
         profiles.push(changed(planner, &current, change)?);
     }
-    Ok(Change {
-        action: Action::Set,
-        forced: planner.context.forced,
-        profiles,
-    })
+    let forced = planner.context.forced;
+    Ok(Change::of_profiles(Action::Set, forced, profiles))
 }
 
-fn changed(
+/// As [`Planner::changed`].
+pub(super) fn changed(
     planner: &Planner,
     current: &InForce,
     change: &ProfileChange,

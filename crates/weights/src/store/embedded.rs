@@ -7,14 +7,13 @@
 //! may block.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write as _},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
-    thread::sleep,
     time::Duration,
 };
 
@@ -24,6 +23,7 @@ use super::{
     Appended, StoreHealth,
     index::LogIndex,
     line::{LogPosition, Scan, decode_line, encode_line, read_line, reader_at, scan},
+    log_file::{LastEntry, LogFile, open_locked},
     snapshot,
 };
 use crate::{
@@ -32,11 +32,11 @@ use crate::{
     log_state::LogState,
 };
 
-const LOCK_ATTEMPTS: u32 = 50;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of the log after a snapshot before the next one is due, at least. Opening reads no more
 /// than about these.
 pub(super) const SNAPSHOT_EVERY: u64 = 256 << 10;
+/// Bytes of entries that are read at once; the first entry is read whatever its size.
+pub(crate) const READ_BYTES: usize = 4 << 20;
 
 /// The log in a file. A lock on the file ensures that there is one per file.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct EmbeddedLog {
     /// For reading, at any position.
     reader: File,
     index: RwLock<LogIndex>,
-    writer: Mutex<Writer>,
+    writer: Mutex<LogFile>,
     /// The last revision that is durable; entries are announced here however late they become so.
     durable: watch::Sender<u64>,
     /// The length of the log from which on a new snapshot is due.
@@ -57,21 +57,6 @@ pub(crate) struct EmbeddedLog {
     /// Bytes that were read to open it.
     #[cfg(test)]
     read_to_open: u64,
-}
-
-#[derive(Debug)]
-struct Writer {
-    file: File,
-    /// Whether an entry has to survive a power cut.
-    synced: bool,
-    /// A failed write could not be undone yet: behind the last entry there may be anything.
-    dirty: bool,
-    /// Makes the next append fail after this many bytes, as a full disk does.
-    #[cfg(test)]
-    full_after: Option<usize>,
-    /// Makes the next append wait until this is received from, as a disk that hangs does.
-    #[cfg(test)]
-    hang: Option<std::sync::mpsc::Receiver<()>>,
 }
 
 /// An open log, and what it says.
@@ -108,23 +93,13 @@ impl EmbeddedLog {
     ) -> Result<Opened, StoreError> {
         let at = |action| {
             let path = path.clone();
-            move |source| StoreError::Io {
+            move |error| StoreError::Io {
                 path,
                 action,
-                source,
+                error,
             }
         };
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(at("cannot be opened"))?;
-        match lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path }),
-            Err(TryLockError::Error(source)) => return Err(at("cannot be locked")(source)),
-        }
+        let file = open_locked(&path)?;
         snapshot::sync_folder(&path).map_err(at("its folder cannot be synced"))?;
 
         let snapshot = snapshot::read(&path, &file, key_horizon);
@@ -146,22 +121,17 @@ impl EmbeddedLog {
             set_aside(&path, &file, &found)
                 .map_err(at("an unfinished last entry cannot be moved aside"))?;
         }
+        let reader = file.try_clone().map_err(at("cannot be opened twice"))?;
+        let last = LastEntry::new(&index, &state.last_hash);
+        let writer = LogFile::new(path.clone(), file, health.is_some(), last);
         let log = Self {
-            reader: file.try_clone().map_err(at("cannot be opened twice"))?,
+            reader,
             durable: watch::Sender::new(index.last),
             snapshot_due: AtomicU64::new(covered + snapshot_interval(snapshot_bytes)),
             #[cfg(test)]
             read_to_open: snapshot_bytes + index.end - covered,
             index: RwLock::new(index),
-            writer: Mutex::new(Writer {
-                file,
-                synced: health.is_some(),
-                dirty: false,
-                #[cfg(test)]
-                full_after: None,
-                #[cfg(test)]
-                hang: None,
-            }),
+            writer: Mutex::new(writer.map_err(at("cannot be read"))?),
             snapshotting: Mutex::new(()),
             health,
             path,
@@ -191,21 +161,10 @@ impl EmbeddedLog {
 
     fn append_blocking(&self, revision: u64, line: &[u8]) -> Result<Appended, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.dirty {
-            self.undo(&mut writer)?;
-        }
         if self.last() + 1 != revision {
             return Ok(Appended::Conflict);
         }
-        if let Err(source) = writer.write(line) {
-            writer.dirty = true;
-            self.undo(&mut writer)?;
-            return Err(StoreError::Io {
-                path: self.path.clone(),
-                action: "an entry cannot be written, and was taken back",
-                source,
-            });
-        }
+        self.note_health(writer.append(line))?;
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         index.push(line.len() as u64);
         drop(index);
@@ -215,24 +174,33 @@ impl EmbeddedLog {
         Ok(Appended::Committed)
     }
 
-    /// Cuts off what a failed write left; the store is out of reach until that works.
-    fn undo(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        let end = self.index().end;
-        let cut = writer.file.set_len(end);
-        if let Err(source) = cut.and_then(|()| writer.file.sync_all()) {
-            if let Some(health) = &self.health {
-                health.mark_down(&source);
-            }
-            return Err(StoreError::Closed {
-                path: self.path.clone(),
-                source,
-            });
-        }
-        writer.dirty = false;
+    /// Learns whether an entry would be taken now, for the health of the store. A write under way
+    /// says so itself.
+    pub(super) async fn try_out(self: &Arc<Self>) -> Result<(), StoreError> {
+        let log = Arc::clone(self);
+        blocking(move || match log.writer.try_lock() {
+            Ok(mut writer) => log.note_health(writer.try_out()),
+            Err(TryLockError::Poisoned(writer)) => log.note_health(writer.into_inner().try_out()),
+            Err(TryLockError::WouldBlock) => Ok(()),
+        })
+        .await
+    }
+
+    /// The next trial writes.
+    pub(super) fn distrust(&self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.distrust();
+    }
+
+    /// The store is in reach exactly while entries can be written.
+    fn note_health(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         if let Some(health) = &self.health {
-            health.mark_up();
+            match &outcome {
+                Ok(()) => health.mark_up(),
+                Err(error) => health.mark_down(error),
+            }
         }
-        Ok(())
+        outcome
     }
 
     /// The last revision; 0 when there is none.
@@ -250,15 +218,21 @@ impl EmbeddedLog {
         self: &Arc<Self>,
         from: u64,
         count: usize,
+        most_bytes: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         if from > self.last() {
             return Ok(Vec::new());
         }
         let log = Arc::clone(self);
-        blocking(move || log.read_blocking(from.max(1), count)).await
+        blocking(move || log.read_blocking(from.max(1), count, most_bytes)).await
     }
 
-    fn read_blocking(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
+    fn read_blocking(
+        &self,
+        from: u64,
+        count: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         let (last, (mut revision, start)) = {
             let index = self.index();
             (index.last, index.before(from))
@@ -267,9 +241,18 @@ impl EmbeddedLog {
         let mut line = Vec::new();
         let mut entries = Vec::new();
         // Never past the last entry: behind it a write may be under way.
-        while revision <= last && entries.len() < count {
+        let mut bytes = 0;
+        while revision <= last && entries.len() < count && bytes < most_bytes {
             read_line(&self.path, &mut reader, &mut line)?;
+            if line.is_empty() {
+                return Err(StoreError::Corrupt {
+                    store: self.path.display().to_string(),
+                    revision,
+                    problem: "it is missing: the log was cut off before it".to_owned(),
+                });
+            }
             if revision >= from {
+                bytes += line.len();
                 entries.push(decode_line(&self.path, revision, &line)?);
             }
             revision += 1;
@@ -322,6 +305,13 @@ impl EmbeddedLog {
         release
     }
 
+    /// Makes writes fail from now on, as a full disk does, or work again.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&self, full: bool) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.full_after = full.then_some(0);
+    }
+
     fn index(&self) -> RwLockReadGuard<'_, LogIndex> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -333,26 +323,6 @@ fn snapshot_interval(snapshot_bytes: u64) -> u64 {
     SNAPSHOT_EVERY.max(2 * snapshot_bytes)
 }
 
-impl Writer {
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        #[cfg(test)]
-        if let Some(hang) = self.hang.take() {
-            // One who is gone ends the wait, too.
-            let _ = hang.recv();
-        }
-        #[cfg(test)]
-        if let Some(room) = self.full_after {
-            self.file.write_all(&line[..room.min(line.len())])?;
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
-        }
-        self.file.write_all(line)?;
-        if self.synced {
-            self.file.sync_data()?;
-        }
-        Ok(())
-    }
-}
-
 /// Runs work that blocks on the disk on a thread that may block.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -362,18 +332,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(|error| StoreError::Internal {
             what: error.to_string(),
         })?
-}
-
-/// Locks the file. It waits a moment for a process that is just ending, or for a child of this one
-/// that does not run its program yet.
-fn lock(file: &File) -> Result<(), TryLockError> {
-    for _ in 0..LOCK_ATTEMPTS {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => sleep(LOCK_PAUSE),
-            outcome => return outcome,
-        }
-    }
-    Err(TryLockError::WouldBlock)
 }
 
 /// Copies an unfinished last entry into a file of its own, durably, and cuts it off.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use prometheus::IntGauge;
+use tokio::sync::watch;
 
 use crate::clock::now_ms;
 
@@ -14,6 +15,8 @@ use crate::clock::now_ms;
 pub(crate) struct StoreHealth {
     /// Milliseconds since 1970; 0 while it is in reach.
     down_since: AtomicU64,
+    /// Why it is out of reach; none while it is in reach.
+    reason: watch::Sender<Option<String>>,
     gauge: IntGauge,
 }
 
@@ -22,12 +25,14 @@ impl StoreHealth {
     pub(crate) fn new(gauge: IntGauge) -> Self {
         Self {
             down_since: AtomicU64::new(0),
+            reason: watch::Sender::new(None),
             gauge,
         }
     }
 
     /// The store is out of reach, for this reason.
     pub(super) fn mark_down(&self, why: &dyn std::fmt::Display) {
+        let why = why.to_string();
         let first = self.down_since.compare_exchange(
             0,
             now_ms().max(1),
@@ -38,6 +43,11 @@ impl StoreHealth {
             self.gauge.set(1);
             tracing::error!(%why, "the weights store is out of reach; the last known weights stay in use");
         }
+        self.reason.send_if_modified(|reason| {
+            let changed = reason.as_ref() != Some(&why);
+            *reason = Some(why);
+            changed
+        });
     }
 
     /// The store answers.
@@ -46,6 +56,7 @@ impl StoreHealth {
             && self.down_since.swap(0, Ordering::Relaxed) != 0
         {
             self.gauge.set(0);
+            self.reason.send_replace(None);
             tracing::info!("the weights store is in reach again");
         }
     }
@@ -56,5 +67,10 @@ impl StoreHealth {
             0 => None,
             since => Some(UNIX_EPOCH + Duration::from_millis(since)),
         }
+    }
+
+    /// Why it is out of reach, and every change of that.
+    pub(crate) fn reason(&self) -> watch::Receiver<Option<String>> {
+        self.reason.subscribe()
     }
 }

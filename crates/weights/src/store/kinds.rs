@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prost_types::Timestamp;
 use tokio::sync::watch;
 #[cfg(feature = "nats")]
 use tokio::time::Instant;
@@ -10,15 +11,15 @@ use tokio::time::Instant;
 use super::nats::{Address, Nats};
 use super::{
     answers::{Appended, PeerStatus},
-    embedded::EmbeddedLog,
+    embedded::{EmbeddedLog, READ_BYTES},
     health::StoreHealth,
 };
 use crate::{
     config::{Config, StoreConfig},
-    entry::{Entry, Sealed},
-    error::StoreError,
+    entry::{Cause, Entry, Sealed},
+    error::{Error, PlanError, StoreError},
     log_state::LogState,
-    metrics::LogEnd,
+    metrics::Metrics,
 };
 
 /// A store. There are two known kinds, and so no trait.
@@ -32,24 +33,24 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Opens or creates the store, and says what its log says; `end` learns where the log ends,
+    /// Opens or creates the store, and says what its log says; `metrics` learn where the log ends,
     /// `health` whether the store is in reach.
     pub(crate) async fn open(
         config: &Config,
-        end: LogEnd,
+        metrics: &Metrics,
         health: Arc<StoreHealth>,
     ) -> Result<(Self, LogState), StoreError> {
         match &config.store {
             StoreConfig::Embedded { path } => {
                 let opening = EmbeddedLog::open(path.clone(), config.key_horizon, health);
                 let (log, state) = opening.await?;
-                end.set_last_revision(state.last);
+                metrics.end.set_last_revision(state.last);
                 Ok((Self::Embedded(log), state))
             }
             #[cfg(feature = "nats")]
             StoreConfig::Nats { path, url, stream } => {
                 let address = Address { url, stream };
-                let opening = Nats::open(path.clone(), address, config, end, health);
+                let opening = Nats::open(path.clone(), address, config, metrics, health);
                 let (store, state) = opening.await?;
                 Ok((Self::Nats(store), state))
             }
@@ -71,11 +72,60 @@ impl Store {
 
     /// The entries from revision `from` (at least 1) on, in order, at most `count`, each with its
     /// hash checked; none when the log ends before.
+    /// When they are large, fewer: an answer is no more than a few MiB.
     pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
+        self.read_within(from, count, READ_BYTES).await
+    }
+
+    /// The same, and as few as have no more bytes than these; one has as many as it has.
+    pub(crate) async fn read_within(
+        &self,
+        from: u64,
+        count: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         match self {
-            Self::Embedded(store) => store.read(from, count).await,
+            Self::Embedded(store) => store.read(from, count, most_bytes).await,
             #[cfg(feature = "nats")]
-            Self::Nats(store) => store.read(from, count).await,
+            Self::Nats(store) => store.read(from, count, most_bytes).await,
+        }
+    }
+
+    /// Learns whether an entry would be taken now. A stream is asked all the time anyway.
+    pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(store) => store.try_out().await,
+            #[cfg(feature = "nats")]
+            Self::Nats(_) => Ok(()),
+        }
+    }
+
+    /// Steps over the entry that cannot be read. In a file such an entry is damage, with which the
+    /// log is not opened.
+    pub(crate) async fn skip(
+        &self,
+        revision: u64,
+        cause: Cause,
+        time: Timestamp,
+    ) -> Result<Entry, Error> {
+        match self {
+            Self::Embedded(_) => {
+                let _ = (cause, time);
+                Err(PlanError::NotSkippable {
+                    revision,
+                    problem: "this log is a file, and each of its entries can be read".to_owned(),
+                }
+                .into())
+            }
+            #[cfg(feature = "nats")]
+            Self::Nats(store) => store.skip(revision, cause, time).await,
+        }
+    }
+
+    /// Something went wrong with the store before the start: the next trial writes, too.
+    pub(crate) fn distrust(&self) {
+        if let Self::Embedded(store) = self {
+            store.distrust();
         }
     }
 
@@ -173,7 +223,7 @@ impl Tail {
             .wait_for(|durable| *durable > after)
             .await
             .map_err(gone)?;
-        let mut next = self.log.read(after + 1, 1).await?;
+        let mut next = self.log.read(after + 1, 1, READ_BYTES).await?;
         let entry = next.pop().ok_or_else(|| StoreError::Internal {
             what: format!("revision {} is durable and cannot be read", after + 1),
         })?;

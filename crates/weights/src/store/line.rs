@@ -9,11 +9,11 @@ use std::{
 };
 
 use crate::{
-    entry::{Entry, FORMAT, NO_HASH, Unreadable},
+    entry::{Entry, FORMAT, NO_HASH, Unreadable, digest},
     error::StoreError,
 };
 
-const HASH_DIGITS: usize = 64;
+pub(super) const HASH_DIGITS: usize = 64;
 /// Bytes that are asked of the system at once.
 const BUFFER: usize = 64 << 10;
 
@@ -99,10 +99,10 @@ pub(super) fn read_line(
 ) -> Result<(), StoreError> {
     line.clear();
     let read = reader.read_until(b'\n', line);
-    read.map(drop).map_err(|source| StoreError::Io {
+    read.map(drop).map_err(|error| StoreError::Io {
         path: path.to_owned(),
         action: "cannot be read",
-        source,
+        error,
     })
 }
 
@@ -126,10 +126,36 @@ pub(super) fn encode_line(hash: &str, payload: &str) -> Vec<u8> {
     format!("{hash} {payload}\n").into_bytes()
 }
 
+/// What the payload of an entry that cannot be read begins with; its bytes follow in hexadecimal.
+const UNREADABLE: &[u8] = b"unreadable:";
+
+/// The line for an entry of a stream that cannot be read, and that a later one skips.
+#[cfg(feature = "nats")]
+pub(super) fn encode_unreadable(bytes: &[u8]) -> Vec<u8> {
+    let payload = [UNREADABLE, hex::encode(bytes).as_bytes()].concat();
+    encode_line(&digest(bytes), &String::from_utf8_lossy(&payload))
+}
+
+/// Reads the payload of an entry that cannot be read.
+fn decode_unreadable(revision: u64, hash: &[u8], digits: &[u8]) -> Result<Entry, Unreadable> {
+    let bytes = hex::decode(digits)
+        .map_err(|_| Unreadable::Corrupt("its bytes are not hexadecimal".to_owned()))?;
+    let entry = Entry::unreadable(revision, &bytes);
+    match entry.hash.as_bytes() == hash {
+        true => Ok(entry),
+        false => Err(Unreadable::Corrupt(
+            "the hash is not that of the content".to_owned(),
+        )),
+    }
+}
+
 /// Reads the line of the entry `revision`, and checks its hash.
 pub(super) fn decode_line(path: &Path, revision: u64, line: &[u8]) -> Result<Entry, StoreError> {
     let opened = match split_line(line) {
-        Some((hash, payload)) => Entry::open(payload, hash),
+        Some((hash, payload)) => match payload.strip_prefix(UNREADABLE) {
+            Some(digits) => decode_unreadable(revision, hash, digits),
+            None => Entry::open(payload, hash),
+        },
         None => Err(Unreadable::Corrupt(
             "the line is not a hash, a space, the entry and a newline".to_owned(),
         )),

@@ -8,6 +8,7 @@ mod embedded;
 mod health;
 mod index;
 mod line;
+mod log_file;
 #[cfg(feature = "nats")]
 mod nats;
 mod snapshot;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod in_nats;
+mod unreadable;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -69,10 +70,8 @@ impl Place {
     async fn try_open(&self, replica: &str) -> Result<(Store, Arc<StoreHealth>), StoreError> {
         let reach = Arc::new(StoreHealth::new(IntGauge::new("lost", "lost").unwrap()));
         let config = self.config(replica);
-        let end = crate::metrics::Metrics::new(&prometheus::Registry::new())
-            .unwrap()
-            .end;
-        let (store, _) = Store::open(&config, end, Arc::clone(&reach)).await?;
+        let metrics = crate::metrics::Metrics::new(&prometheus::Registry::new()).unwrap();
+        let (store, _) = Store::open(&config, &metrics, Arc::clone(&reach)).await?;
         Ok((store, reach))
     }
 

@@ -95,12 +95,20 @@ fn weights(
             }
         }
     }
-    let weights = match Weights::new(values) {
+    let weights = match Weights::settable(values) {
         Ok(weights) => weights,
         Err(WeightsError::NotFinite { objective, weight }) => {
             return problem(
                 format!("{key}.{}", names[objective]),
                 format!("is {weight}; write a finite number"),
+            );
+        }
+        Err(WeightsError::TooLarge { objective, weight }) => {
+            return problem(
+                format!("{key}.{}", names[objective]),
+                format!(
+                    "is {weight:e}; write a number from -1e12 to 1e12, with which every score is finite"
+                ),
             );
         }
         Err(error @ WeightsError::AllZero) => return problem(key, error.to_string()),
@@ -250,6 +258,11 @@ mod tests {
                 "min = -2.0",
                 "min = 2.0",
                 "profile.default.bounds.engagement_bait: no weight lies between 2 and 0",
+            ),
+            (
+                "engagement = 1, engagement_bait = -0.5",
+                "engagement = 1.8e308, engagement_bait = -0.5",
+                "profile.default.weights.engagement: is 1.8e308; write a number from -1e12",
             ),
             (
                 "min = -2.0",

@@ -1,5 +1,7 @@
 //! Segments, experiments and exploration as messages, both ways.
 
+use std::collections::HashSet;
+
 use counterweight_proto::counterweight::v1::{self as pb, attribute_value, condition};
 use uuid::Uuid;
 
@@ -147,9 +149,10 @@ pub(super) fn attributes(attributes: Vec<pb::Attribute>) -> Result<Vec<Attribute
         problem,
     };
     let mut known: Vec<Attribute> = Vec::with_capacity(attributes.len());
+    let mut seen = HashSet::new();
     for attribute in attributes {
         let name = attribute.name;
-        if known.iter().any(|known| known.name == name) {
+        if !seen.insert(name.clone()) {
             return Err(refused(format!(
                 "{name:?} is sent twice; send each attribute once"
             )));

@@ -12,8 +12,10 @@ use crate::{
     wire::common::decode_weights,
 };
 
-/// The longest reason, author or idempotency key, in bytes.
+/// The longest reason, in bytes.
 const TEXT_MAX_BYTES: usize = 4096;
+/// The longest author and idempotency key, in bytes: the entries of a ramp's steps have them, too.
+const NAME_MAX_BYTES: usize = 256;
 /// The longest intent, in bytes: it may hold all that was typed.
 const INTENT_MAX_BYTES: usize = 65_536;
 /// Entries of a page when the caller does not say, and the most there are.
@@ -118,6 +120,12 @@ pub(super) fn stop_ramp(request: pb::StopRampRequest) -> Result<(Cause, ProfileA
     Ok((cause, at(request.profile.unwrap_or_default())))
 }
 
+pub(super) fn skip(request: pb::SkipEntryRequest) -> Result<(Cause, u64), RequestError> {
+    let request_digest = request_digest("SkipEntry", intent(&request.cause), &request);
+    let revision = request.revision;
+    Ok((cause(request.cause, request_digest)?, revision))
+}
+
 pub(super) fn kill(request: pb::KillWeightsRequest) -> Result<(Cause, String), RequestError> {
     let request_digest = request_digest("KillWeights", intent(&request.cause), &request);
     Ok((cause(request.cause, request_digest)?, request.profile))
@@ -176,13 +184,13 @@ pub(super) fn expected_hash(request: &pb::VerifyWeightsRequest) -> Result<String
 fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, RequestError> {
     let cause = cause.unwrap_or_default();
     for (field, text, what, most) in [
-        ("author", &cause.author, Some("who asks"), TEXT_MAX_BYTES),
+        ("author", &cause.author, Some("who asks"), NAME_MAX_BYTES),
         ("reason", &cause.reason, Some("why"), TEXT_MAX_BYTES),
         (
             "idempotency_key",
             &cause.idempotency_key,
             None,
-            TEXT_MAX_BYTES,
+            NAME_MAX_BYTES,
         ),
         ("intent", &cause.intent, None, INTENT_MAX_BYTES),
     ] {

@@ -1,5 +1,7 @@
 //! This crate's own types as answers of WeightsService.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use counterweight_proto::counterweight::v1 as pb;
 
 use super::audience;
@@ -8,7 +10,7 @@ use crate::{
     engine::Engine,
     error::RequestError,
     served,
-    weights::{Action, Entry, Page, ProfileState, Ramp, Replica, Verified},
+    weights::{Action, Entry, LocalKill, Page, ProfileState, Ramp, Replica, Skipped, Verified},
     wire::common::{binding, encode_weights, unconfirmed},
 };
 
@@ -32,6 +34,7 @@ pub(super) async fn weights(
             let differing = served::unconfirmed(configured, in_force, &served).into_iter();
             pb::ProfileWeights {
                 unconfirmed: differing.map(unconfirmed).collect(),
+                local_kill: in_force.local_kill,
                 ..profile(&in_force.state(), in_force.revision)
             }
         })
@@ -43,6 +46,8 @@ pub(super) async fn weights(
         replica: engine.config.replica.clone(),
         stale: lost_since.is_some(),
         stale_since: lost_since.map(Into::into),
+        stale_reason: engine.weights.lost_reason().unwrap_or_default(),
+        local_kill: engine.weights.local_kill().map(local_kill),
         replicas: engine
             .weights
             .replicas()
@@ -51,6 +56,19 @@ pub(super) async fn weights(
             .map(replica)
             .collect(),
     })
+}
+
+/// A local kill, lasting or ended.
+pub(super) fn local_kill(kill: LocalKill) -> pb::LocalKill {
+    let time = |ms| (UNIX_EPOCH + Duration::from_millis(ms)).into();
+    pb::LocalKill {
+        profiles: kill.profiles,
+        author: kill.author,
+        reason: kill.reason,
+        start: Some(time(kill.started_ms)),
+        end: kill.ended_ms.map(time),
+        not_kept: kill.not_kept,
+    }
 }
 
 fn replica(replica: Replica) -> pb::Replica {
@@ -72,12 +90,7 @@ pub(super) fn entry(entry: &Entry) -> pb::WeightsEntry {
     };
     pb::WeightsEntry {
         revision: entry.revision,
-        profiles: entry
-            .change
-            .profiles
-            .iter()
-            .map(|set| profile(set, entry.revision))
-            .collect(),
+        profiles: changed_profiles(entry),
         author: entry.cause.author.clone(),
         reason: entry.cause.reason.clone(),
         time: Some(entry.time),
@@ -92,6 +105,26 @@ pub(super) fn entry(entry: &Entry) -> pb::WeightsEntry {
         ramp_step,
         ramp_steps,
         forced: entry.change.forced,
+        skipped: entry.change.skipped.iter().map(skipped).collect(),
+    }
+}
+
+fn changed_profiles(entry: &Entry) -> Vec<pb::ProfileWeights> {
+    let replaced = entry.change.profiles.iter();
+    let replaced = replaced.map(|set| profile(set, entry.revision));
+    let moved = entry.change.moved.iter().map(|moved| pb::ProfileWeights {
+        profile: moved.profile.clone(),
+        weights: encode_weights(&moved.weights),
+        revision: entry.revision,
+        ..Default::default()
+    });
+    replaced.chain(moved).collect()
+}
+
+fn skipped(skipped: &Skipped) -> pb::SkippedEntry {
+    pb::SkippedEntry {
+        revision: skipped.revision,
+        hash: skipped.hash.clone(),
     }
 }
 
@@ -114,6 +147,8 @@ fn action(action: Action) -> pb::WeightsAction {
         Action::RampStep { .. } => pb::WeightsAction::RampStep,
         Action::RampStopped => pb::WeightsAction::RampStopped,
         Action::Kill => pb::WeightsAction::Kill,
+        Action::Skip => pb::WeightsAction::Skip,
+        Action::Unreadable => pb::WeightsAction::Unreadable,
     }
 }
 
@@ -132,6 +167,7 @@ pub(super) fn verified(verified: Verified, expected_hash: &str) -> pb::VerifyWei
         broken_revision: verified.broken.map_or(0, |(revision, _)| revision),
         problem,
         expected_hash_revision: verified.found.unwrap_or(0),
+        skipped_revisions: verified.skipped,
     }
 }
 
@@ -155,18 +191,19 @@ fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
         segments: set.segments.iter().map(audience::segment).collect(),
         experiments: set.experiments.iter().map(audience::experiment).collect(),
         exploration: set.exploration.as_ref().map(audience::exploration),
+        local_kill: false,
     }
 }
 
 fn ramp(ramp: &Ramp) -> pb::Ramp {
-    let duration = std::time::Duration::from_millis(ramp.duration_ms);
-    let start = std::time::Duration::from_millis(ramp.started_ms);
+    let duration = Duration::from_millis(ramp.duration_ms);
+    let start = Duration::from_millis(ramp.started_ms);
     pb::Ramp {
         from: encode_weights(&ramp.from),
         to: encode_weights(&ramp.to),
         step: ramp.step,
         steps: ramp.steps,
-        start: Some((std::time::UNIX_EPOCH + start).into()),
+        start: Some((UNIX_EPOCH + start).into()),
         duration: duration.try_into().ok(),
     }
 }

@@ -6,11 +6,14 @@ mod encode;
 mod preview;
 mod watch;
 
+pub(crate) use self::watch::NewestMessage;
+
 use std::{pin::Pin, sync::Arc};
 
 use counterweight_proto::counterweight::v1 as pb;
 use counterweight_proto::counterweight::v1::weights_service_server::WeightsService;
 use counterweight_serving::Lifecycle;
+use prost::Message as _;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
@@ -28,7 +31,12 @@ pub(crate) struct WeightsApi {
     pub(crate) engine: Arc<Engine>,
     /// Ends the watches when the server closes.
     pub(crate) lifecycle: Lifecycle,
+    /// What watchers share.
+    pub(crate) newest: Arc<NewestMessage>,
 }
+
+/// The most bytes of entries on a page of the history, unless one alone has more.
+const PAGE_MAX_BYTES: usize = 1 << 20;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -106,17 +114,41 @@ impl WeightsService for WeightsApi {
         request: Request<pb::KillWeightsRequest>,
     ) -> Answer<pb::KillWeightsResponse> {
         authorise(Permission::KillWeights, request.metadata())?;
-        let (cause, profile) = decode::kill(request.into_inner())?;
+        let request = request.into_inner();
+        let local = request.local;
+        let (cause, profile) = decode::kill(request)?;
         let without_safe_set = match profile.as_str() {
             "" => encode::without_safe_set(&self.engine.config),
             _ => Vec::new(),
         };
+        if local {
+            let killed = self.engine.weights.kill_locally(cause, &profile).await;
+            let killed = killed.map_err(RequestError::from)?;
+            return Ok(Response::new(pb::KillWeightsResponse {
+                entry: None,
+                without_safe_set,
+                local_kill: Some(encode::local_kill(killed)),
+            }));
+        }
         let context = Context::default();
         let entry = self.change(cause, context, Command::Kill(profile)).await?;
         Ok(Response::new(pb::KillWeightsResponse {
             entry: Some(encode::entry(&entry)),
             without_safe_set,
+            local_kill: None,
         }))
+    }
+
+    async fn skip_entry(
+        &self,
+        request: Request<pb::SkipEntryRequest>,
+    ) -> Answer<pb::SkipEntryResponse> {
+        authorise(Permission::ChangeWeights, request.metadata())?;
+        let (cause, revision) = decode::skip(request.into_inner())?;
+        let skipping = self.engine.weights.skip(cause, revision).await;
+        let entry = skipping.map_err(RequestError::from)?;
+        let entry = Some(encode::entry(&entry));
+        Ok(Response::new(pb::SkipEntryResponse { entry }))
     }
 
     async fn list_revisions(
@@ -127,7 +159,9 @@ impl WeightsService for WeightsApi {
         let asked = decode::page(&request.into_inner(), &self.engine.config)?;
         let profile = asked.profile.as_deref();
         let weights = &self.engine.weights;
-        let page = weights.page(profile, asked.before, asked.count).await;
+        let size = |entry: &Entry| encode::entry(entry).encoded_len();
+        let most = (PAGE_MAX_BYTES, size);
+        let page = weights.page(profile, asked.before, asked.count, most).await;
         Ok(Response::new(encode::page(
             &page.map_err(RequestError::from)?,
         )))
@@ -181,7 +215,7 @@ impl WeightsService for WeightsApi {
     ) -> Answer<Self::WatchWeightsStream> {
         authorise(Permission::ReadWeights, request.metadata())?;
         let from = request.into_inner().from_revision;
-        let stream = watch::watch(&self.engine, &self.lifecycle, from)?;
+        let stream = watch::watch(&self.engine, &self.lifecycle, &self.newest, from)?;
         Ok(Response::new(Box::pin(stream)))
     }
 

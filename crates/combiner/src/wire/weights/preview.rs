@@ -4,6 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use counterweight_proto::counterweight::v1::{self as pb, solve_weights_request};
 use counterweight_ranking::{
+    MAX_WEIGHT,
     preview::{Estimate, Exposure, Summary},
     solve::Goal,
 };
@@ -53,9 +54,9 @@ pub(super) fn decode_solve(
         }
         Some(Asking::BaitBudget(budget)) => Goal::Budget(share("bait_budget", budget)?),
         Some(Asking::MinEngagement(least)) => Goal::AtLeast(share("min_engagement", least)?),
-        Some(Asking::ExchangeRate(rate)) if rate.is_finite() && rate >= 0.0 => Goal::Rate(rate),
+        Some(Asking::ExchangeRate(rate)) if (0.0..=MAX_WEIGHT).contains(&rate) => Goal::Rate(rate),
         Some(Asking::ExchangeRate(rate)) => {
-            return Err(refused("exchange_rate", rate, "of at least 0"));
+            return Err(refused("exchange_rate", rate, "from 0 to 1e12"));
         }
     };
     Ok(Asked {

@@ -1,10 +1,20 @@
-//! WatchWeights: one task per watcher, so that a slow one holds up nobody.
+//! WatchWeights: one task per watcher, so that a slow one holds up nobody. Watchers at the end of
+//! the log share one message per entry; one that is behind reads few entries at a time; one that
+//! does not read is dropped, and says from which revision it can watch again.
 
-use std::sync::Arc;
+use std::{
+    future::ready,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use counterweight_proto::counterweight::v1 as pb;
 use counterweight_serving::Lifecycle;
-use tokio::sync::mpsc;
+use futures::{Stream, StreamExt as _, stream};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -15,15 +25,48 @@ use crate::{
     weights::{Entry, PlanError},
 };
 
-/// Entries that a watcher who is behind reads at once.
-const READ_AHEAD: usize = 256;
+/// Entries that a watcher who is behind reads at once, and the most bytes of them. It holds them
+/// while it is waited for, and there may be thousands of watchers.
+const READ_AHEAD: usize = 64;
+const READ_BYTES: usize = 16 << 10;
+/// How long a watcher may read nothing while an entry waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What goes to a watcher: one message, however many watchers there are.
+type Message = Arc<pb::WatchWeightsResponse>;
+
+/// The message of the newest entry, which all watchers at the end of the log share.
+#[derive(Debug, Default)]
+pub(crate) struct NewestMessage(Mutex<Option<(u64, Message)>>);
+
+impl NewestMessage {
+    fn of(&self, entry: &Entry) -> Message {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some((revision, message)) if *revision == entry.revision => Arc::clone(message),
+            _ => {
+                let message = message(entry);
+                *newest = Some((entry.revision, Arc::clone(&message)));
+                message
+            }
+        }
+    }
+}
+
+fn message(entry: &Entry) -> Message {
+    Arc::new(pb::WatchWeightsResponse {
+        entry: Some(encode::entry(entry)),
+    })
+}
 
 /// Starts a watch from a revision on; 0 begins with what comes next.
 pub(super) fn watch(
     engine: &Arc<Engine>,
     lifecycle: &Lifecycle,
+    newest: &Arc<NewestMessage>,
     from_revision: u64,
-) -> Result<ReceiverStream<Result<pb::WatchWeightsResponse, Status>>, RequestError> {
+) -> Result<impl Stream<Item = Result<pb::WatchWeightsResponse, Status>> + Send + use<>, RequestError>
+{
     let last = engine.weights.applied();
     let next = match from_revision {
         0 => last + 1,
@@ -39,26 +82,39 @@ pub(super) fn watch(
     };
     // One entry in flight: a slow watcher waits in its own task and nowhere else.
     let (sender, receiver) = mpsc::channel(1);
+    let (end, ended) = oneshot::channel();
     let watch = Watch {
         engine: Arc::clone(engine),
         lifecycle: lifecycle.clone(),
-        sender,
+        newest: Arc::clone(newest),
+        outlet: Outlet {
+            sender,
+            patience: PATIENCE,
+        },
         next,
     };
-    tokio::spawn(watch.run());
-    Ok(ReceiverStream::new(receiver))
+    tokio::spawn(async move {
+        if let Err(error) = watch.run().await {
+            // The watcher may have gone.
+            let _ = end.send(Status::from(error));
+        }
+    });
+    let entries = ReceiverStream::new(receiver).map(|message| Ok(Arc::unwrap_or_clone(message)));
+    let status = stream::once(ended).filter_map(|status| ready(status.ok().map(Err)));
+    Ok(entries.chain(status))
 }
 
 /// One watcher: reads the log from a revision on, and waits at its end.
 struct Watch {
     engine: Arc<Engine>,
     lifecycle: Lifecycle,
-    sender: mpsc::Sender<Result<pb::WatchWeightsResponse, Status>>,
+    newest: Arc<NewestMessage>,
+    outlet: Outlet,
     next: u64,
 }
 
 impl Watch {
-    async fn run(mut self) {
+    async fn run(mut self) -> Result<(), RequestError> {
         self.engine.metrics.watchers.inc();
         let lifecycle = self.lifecycle.clone();
         let end = tokio::select! {
@@ -66,10 +122,7 @@ impl Watch {
             () = lifecycle.closing() => Err(RequestError::Draining),
         };
         self.engine.metrics.watchers.dec();
-        if let Err(error) = end {
-            // A watcher that has not read the last entry yet is not waited for: its stream just ends.
-            let _ = self.sender.try_send(Err(error.into()));
-        }
+        end
     }
 
     /// Ends when the watcher has gone.
@@ -77,26 +130,22 @@ impl Watch {
         let mut newest = self.engine.weights.subscribe();
         loop {
             let signalled = newest.borrow_and_update().clone();
-            match signalled {
-                Some(entry) if entry.revision == self.next => {
-                    if !self.send(&entry).await {
-                        return Ok(());
-                    }
+            let messages = match signalled {
+                Some(entry) if entry.revision == self.next => vec![self.newest.of(&entry)],
+                _ => self.read().await?.iter().map(message).collect(),
+            };
+            for message in messages {
+                if !self.outlet.send(message, self.next).await? {
+                    return Ok(());
                 }
-                _ => {
-                    for entry in self.read().await? {
-                        if !self.send(&entry).await {
-                            return Ok(());
-                        }
-                    }
-                }
+                self.next += 1;
             }
             if self.next <= self.engine.weights.applied() {
                 continue;
             }
             tokio::select! {
                 changed = newest.changed() => if changed.is_err() { return Ok(()) },
-                () = self.sender.closed() => return Ok(()),
+                () = self.outlet.sender.closed() => return Ok(()),
             }
         }
     }
@@ -108,14 +157,54 @@ impl Watch {
         }
         let applied = usize::try_from(applied + 1 - self.next).unwrap_or(usize::MAX);
         let count = READ_AHEAD.min(applied);
-        Ok(self.engine.weights.read(self.next, count).await?)
+        let weights = &self.engine.weights;
+        Ok(weights.read_within(self.next, count, READ_BYTES).await?)
     }
+}
 
-    async fn send(&mut self, entry: &Entry) -> bool {
-        self.next = entry.revision + 1;
-        let message = pb::WatchWeightsResponse {
-            entry: Some(encode::entry(entry)),
+/// The way to a watcher.
+struct Outlet {
+    sender: mpsc::Sender<Message>,
+    patience: Duration,
+}
+
+impl Outlet {
+    /// Sends the message of a revision; false when the watcher has gone.
+    ///
+    /// # Errors
+    /// The watcher does not read.
+    async fn send(&self, message: Message, revision: u64) -> Result<bool, RequestError> {
+        match timeout(self.patience, self.sender.send(message)).await {
+            Ok(sent) => Ok(sent.is_ok()),
+            Err(_) => Err(RequestError::WatcherTooSlow { revision }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watcher_that_does_not_read_is_dropped_with_the_revision_that_it_needs() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let outlet = Outlet {
+            sender,
+            patience: Duration::from_millis(10),
         };
-        self.sender.send(Ok(message)).await.is_ok()
+        let message = || Arc::new(pb::WatchWeightsResponse::default());
+        assert!(outlet.send(message(), 7).await.unwrap());
+        let status = Status::from(outlet.send(message(), 8).await.unwrap_err());
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert!(
+            status.message().contains("watch again from revision 8"),
+            "{}",
+            status.message()
+        );
+        // One who reads late reads on.
+        receiver.recv().await.unwrap();
+        assert!(outlet.send(message(), 8).await.unwrap());
+        drop(receiver);
+        assert!(!outlet.send(message(), 9).await.unwrap());
     }
 }

@@ -81,7 +81,7 @@ fn every_refusal_says_where_it_is_and_what_to_do() {
         ),
         (
             segments(vec![german("s", &[("bait", f64::INFINITY)])]),
-            "segment \"s\": the weight of objective \"bait\" is inf; send a finite number",
+            "segment \"s\": the weight of objective \"bait\" is inf; send a number from -1e12 to 1e12",
         ),
         (
             segments(vec![german("s", &[("engagement", 0.0), ("bait", 0.0)])]),

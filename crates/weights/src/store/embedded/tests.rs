@@ -1,5 +1,6 @@
 //! The embedded log alone: what is on disk after a kill, a full disk, a flipped byte.
 
+mod displaced;
 mod snapshots;
 
 use prometheus::IntGauge;
@@ -28,7 +29,7 @@ fn append(store: &EmbeddedLog, weight: f64) -> Result<u64, StoreError> {
     let last = store.last();
     let previous = match last {
         0 => NO_HASH.to_owned(),
-        last => store.read_blocking(last, 1)?[0].hash.clone(),
+        last => store.read_blocking(last, 1, READ_BYTES)?[0].hash.clone(),
     };
     let time = Timestamp::default();
     let sealed = Sealed::new(last + 1, &previous, change(weight), cause(), time).unwrap();
@@ -49,7 +50,7 @@ fn log_of(count: u64) -> (TempDir, PathBuf) {
 
 fn revisions(path: &Path) -> Vec<u64> {
     let store = open(path).unwrap();
-    let entries = store.read_blocking(1, usize::MAX).unwrap();
+    let entries = store.read_blocking(1, usize::MAX, READ_BYTES).unwrap();
     entries.iter().map(|entry| entry.revision).collect()
 }
 
@@ -73,7 +74,7 @@ fn entries_survive_and_are_read_from_any_revision() {
     assert_eq!(revisions(&path), [1, 2, 3, 4, 5]);
     let log = open(&path).unwrap();
     let read = |from, count| {
-        log.read_blocking(from, count)
+        log.read_blocking(from, count, READ_BYTES)
             .unwrap()
             .iter()
             .map(|e| e.revision)
@@ -82,7 +83,7 @@ fn entries_survive_and_are_read_from_any_revision() {
     assert_eq!(read(3, 2), [3, 4]);
     assert_eq!(read(5, 9), [5]);
     assert!(read(6, 9).is_empty());
-    let all = log.read_blocking(1, 9).unwrap();
+    let all = log.read_blocking(1, 9, READ_BYTES).unwrap();
     assert_eq!(all[0].previous, NO_HASH);
     assert!(all.windows(2).all(|pair| pair[1].previous == pair[0].hash));
 }

@@ -9,8 +9,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::link::{CHUNK, Link, START_PAUSE};
-use crate::error::StoreError;
+use super::{
+    link::{CHUNK, Link, START_PAUSE},
+    unreadable::skipped_line,
+};
+use crate::{error::StoreError, store::line::decode_line};
 
 /// Fetches the log into a file beside `path`, syncs it, and renames it.
 ///
@@ -35,10 +38,10 @@ pub(super) async fn copy(link: &Link, path: &Path, deadline: Instant) -> Result<
 }
 
 async fn fetch(link: &Link, path: &Path) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Io {
+    let failed = |error| StoreError::Io {
         path: path.to_owned(),
         action: "the first copy cannot be written",
-        source,
+        error,
     };
     link.check(true).await?;
     let mut beside = path.as_os_str().to_owned();
@@ -47,10 +50,22 @@ async fn fetch(link: &Link, path: &Path) -> Result<(), StoreError> {
     let mut file = File::create(&beside).await.map_err(failed)?;
     let last = link.last().await?.map_or(0, |(last, _)| last);
     let mut from = 1;
-    while from <= last {
+    'all: while from <= last {
         let until = last.min(from + CHUNK - 1);
-        for line in link.lines(from..=until).await? {
-            file.write_all(&line).await.map_err(failed)?;
+        for (line, revision) in link.lines(from..=until).await?.iter().zip(from..) {
+            let unreadable = matches!(
+                decode_line(Path::new(&link.store), revision, line),
+                Err(StoreError::Corrupt { .. })
+            );
+            let kept = match unreadable {
+                false => line.to_vec(),
+                true => match skipped_line(link, line, revision, last).await? {
+                    Some(line) => line,
+                    // The log ends before it for now.
+                    None => break 'all,
+                },
+            };
+            file.write_all(&kept).await.map_err(failed)?;
         }
         from = until + 1;
     }

@@ -1,5 +1,5 @@
-//! The connection to NATS and the stream that is the log. Only this file and `replicas` name
-//! `async_nats`.
+//! The connection to NATS and the stream that is the log. Only this file, `settings`
+//! and `replicas` name `async_nats`.
 //!
 //! The sequence number of a message is the revision and its payload is the entry's line, so all
 //! messages in a row are the embedded file, byte for byte. The stream keeps everything: no limit,
@@ -18,16 +18,18 @@ use async_nats::{
         self, Context, ErrorCode,
         context::{ContextBuilder, GetStreamErrorKind, PublishError, PublishErrorKind},
         message::PublishMessage,
-        stream::{
-            Config, DiscardPolicy, Info, LastRawMessageErrorKind, PersistenceMode,
-            RawMessageErrorKind, Republish, RetentionPolicy, StorageType, Stream,
-        },
+        stream::{LastRawMessageErrorKind, RawMessageErrorKind, Stream},
     },
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::{config::Config as CombinerConfig, error::StoreError};
+use super::settings;
+use crate::{
+    broker::{BrokerUrl, Credentials},
+    config::Config as CombinerConfig,
+    error::StoreError,
+};
 
 /// Between attempts to reach the stream at the start.
 pub(super) const START_PAUSE: Duration = Duration::from_millis(50);
@@ -50,7 +52,7 @@ const READ_AHEAD: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Address<'a> {
     /// The servers, comma separated.
-    pub(crate) url: &'a str,
+    pub(crate) url: &'a BrokerUrl,
     pub(crate) stream: &'a str,
 }
 
@@ -95,7 +97,16 @@ impl Link {
             store: store.clone(),
             reason,
         };
-        let client = ConnectOptions::new()
+        // The client logs the addresses, so they go without the password.
+        let options = match address.url.credentials() {
+            Credentials::None => ConnectOptions::new(),
+            Credentials::Token(token) => ConnectOptions::with_token(token),
+            Credentials::Password { user, password } => {
+                ConnectOptions::with_user_and_password(user, password)
+            }
+        };
+        let servers: Vec<String> = address.url.addresses().collect();
+        let client = options
             .name(format!("counterweight combiner {}", config.replica))
             .retry_on_initial_connect()
             .connection_timeout(CONNECT)
@@ -108,7 +119,7 @@ impl Link {
                 }
                 std::future::ready(())
             })
-            .connect(address.url)
+            .connect(servers)
             .await
             .map_err(|error| unreachable(error.to_string()))?;
         let context = |timeout| ContextBuilder::new().timeout(timeout).build(client.clone());
@@ -169,7 +180,7 @@ impl Link {
     /// Checks that the stream keeps everything; with `create`, makes it when there is none.
     pub(super) async fn check(&self, create: bool) -> Result<(), StoreError> {
         self.connected()?;
-        let wanted = self.wanted();
+        let wanted = settings::wanted(&self.name);
         let info = match self.context.get_stream(&self.name).await {
             Ok(stream) => stream.cached_info().clone(),
             Err(error) => match error.kind() {
@@ -186,7 +197,7 @@ impl Link {
                 _ => return Err(self.unreachable(&error)),
             },
         };
-        match unfit(&info, &wanted) {
+        match settings::unfit(&info, &wanted) {
             problems if problems.is_empty() => Ok(()),
             problems => Err(self.broken(problems.join("; "))),
         }
@@ -266,30 +277,11 @@ impl Link {
     }
 
     fn subject(&self) -> String {
-        format!("{}.log", self.name)
+        settings::subject(&self.name)
     }
 
     fn news_subject(&self) -> String {
-        format!("{}.new", self.name)
-    }
-
-    fn wanted(&self) -> Config {
-        Config {
-            name: self.name.clone(),
-            description: Some("the weights log of Counterweight".to_owned()),
-            subjects: vec![self.subject()],
-            storage: StorageType::File,
-            discard: DiscardPolicy::New,
-            deny_delete: true,
-            deny_purge: true,
-            num_replicas: 1,
-            republish: Some(Republish {
-                source: self.subject(),
-                destination: self.news_subject(),
-                headers_only: true,
-            }),
-            ..Config::default()
-        }
+        settings::news_subject(&self.name)
     }
 
     fn refused(&self, error: &jetstream::Error) -> StoreError {
@@ -298,77 +290,6 @@ impl Link {
             _ => self.unreachable(error),
         }
     }
-}
-
-/// The settings by which the stream could lose or reorder entries, each with the value it must
-/// have.
-fn unfit(info: &Info, wanted: &Config) -> Vec<String> {
-    let (found, state) = (&info.config, &info.state);
-    let checks = [
-        (
-            found.subjects == wanted.subjects,
-            format!(
-                "subjects is {:?} and has to be {:?}",
-                found.subjects, wanted.subjects
-            ),
-        ),
-        (
-            found.republish == wanted.republish,
-            format!(
-                "republish has to be from {:?} to {:?}, headers only",
-                wanted.subjects[0],
-                wanted.republish.as_ref().map_or("", |to| &to.destination)
-            ),
-        ),
-        (
-            found.storage == StorageType::File,
-            "storage has to be file".to_owned(),
-        ),
-        (
-            found.retention == RetentionPolicy::Limits,
-            "retention has to be limits".to_owned(),
-        ),
-        (
-            found.discard == DiscardPolicy::New,
-            "discard has to be new".to_owned(),
-        ),
-        (found.max_age.is_zero(), "max_age has to be 0".to_owned()),
-        (
-            found.max_messages_per_subject <= 0,
-            "max_msgs_per_subject has to be -1".to_owned(),
-        ),
-        (
-            found.deny_delete && found.deny_purge,
-            "deny_delete and deny_purge have to be set".to_owned(),
-        ),
-        (
-            !found.allow_rollup,
-            "allow_rollup_hdrs has to be off".to_owned(),
-        ),
-        (!found.no_ack, "no_ack has to be off".to_owned()),
-        (
-            found
-                .persist_mode
-                .is_none_or(|mode| mode == PersistenceMode::Default),
-            "persist_mode has to be default".to_owned(),
-        ),
-        (
-            found.mirror.is_none() && found.sources.is_none(),
-            "it mirrors another stream".to_owned(),
-        ),
-        (
-            state.messages == state.last_sequence,
-            format!(
-                "it has {} entries up to revision {}: some are missing",
-                state.messages, state.last_sequence
-            ),
-        ),
-    ];
-    checks
-        .into_iter()
-        .filter(|(holds, _)| !holds)
-        .map(|(_, problem)| problem)
-        .collect()
 }
 
 /// True for an explicit rejection, false when no reply arrived.

@@ -5,6 +5,9 @@ mod stream;
 mod first;
 mod link;
 mod replicas;
+mod settings;
+mod skipping;
+mod unreadable;
 
 #[cfg(test)]
 pub(super) use self::link::CHUNK;

@@ -19,6 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::pending};
+use prometheus::IntGauge;
 use tokio::{
     sync::{Mutex, MutexGuard},
     task::JoinHandle,
@@ -31,16 +32,17 @@ use super::{
     first,
     link::{Address, CHUNK, Link, Published, START_PAUSE},
     replicas::{self, Replicas},
+    unreadable::skipped_line,
 };
 use crate::{
     config::Config,
     entry::{Entry, Sealed},
     error::StoreError,
     log_state::LogState,
-    metrics::LogEnd,
+    metrics::{LogEnd, Metrics},
     store::{
         answers::Appended,
-        embedded::EmbeddedLog,
+        embedded::{EmbeddedLog, READ_BYTES},
         health::StoreHealth,
         line::{decode_line, encode_line},
     },
@@ -57,7 +59,7 @@ const TURN: Duration = Duration::from_secs(1);
 /// The log in a NATS stream.
 #[derive(Debug)]
 pub(crate) struct Nats {
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     copy: Arc<EmbeddedLog>,
     health: Arc<StoreHealth>,
     end: Mutex<End>,
@@ -65,6 +67,8 @@ pub(crate) struct Nats {
     seen: AtomicBool,
     /// The last revision of the stream, as it was last seen.
     known: LogEnd,
+    /// The revision that cannot be read; 0 when there is none.
+    unreadable: IntGauge,
     replicas: Arc<Replicas>,
     /// Ends the tasks.
     closing: CancellationToken,
@@ -73,8 +77,8 @@ pub(crate) struct Nats {
 
 /// Where the copy ends.
 #[derive(Debug)]
-struct End {
-    revision: u64,
+pub(super) struct End {
+    pub(super) revision: u64,
     hash: String,
     /// The connection on which the stream was last checked.
     checked: Option<u64>,
@@ -90,7 +94,7 @@ impl Nats {
         path: PathBuf,
         address: Address<'_>,
         config: &Config,
-        known: LogEnd,
+        metrics: &Metrics,
         health: Arc<StoreHealth>,
     ) -> Result<(Arc<Self>, LogState), StoreError> {
         let deadline = Instant::now() + START;
@@ -101,7 +105,8 @@ impl Nats {
         let (copy, state) = EmbeddedLog::open_copy(path, config.key_horizon).await?;
         let store = Arc::new(Self {
             replicas: Arc::new(Replicas::new(&config.replica)),
-            known,
+            known: metrics.end.clone(),
+            unreadable: metrics.unreadable.clone(),
             end: Mutex::new(End {
                 revision: state.last,
                 hash: state.last_hash.clone(),
@@ -115,7 +120,11 @@ impl Nats {
             health,
         });
         while let Err(error) = store.catch_up(&mut *store.end.lock().await).await {
-            if Instant::now() >= deadline || matches!(error, StoreError::Broken { .. }) {
+            let lasting = matches!(
+                error,
+                StoreError::Broken { .. } | StoreError::Unreadable { .. }
+            );
+            if lasting || Instant::now() >= deadline {
                 break;
             }
             sleep(START_PAUSE).await;
@@ -156,7 +165,8 @@ impl Nats {
         let line = encode_line(&entry.hash, &sealed.payload);
         let (reason, certain) = match self.link.publish(end.revision, line.clone()).await? {
             Published::Stored => {
-                if let Err(error) = self.take(&mut end, &line.into()).await {
+                let last = entry.revision;
+                if let Err(error) = self.take(&mut end, &line.into(), last).await {
                     // It is durable; only this combiner's copy lags.
                     self.health.mark_down(&error);
                 }
@@ -169,7 +179,7 @@ impl Nats {
         let read = self.catch_up(&mut end).await;
         if end.revision >= entry.revision {
             // The log has an entry at this place: this very one, or another one for ever.
-            let taken = self.copy.read(entry.revision, 1).await?;
+            let taken = self.copy.read(entry.revision, 1, READ_BYTES).await?;
             let ours = taken.first().is_some_and(|taken| taken.hash == entry.hash);
             return Ok(if ours {
                 Appended::Committed
@@ -188,7 +198,7 @@ impl Nats {
         }
     }
 
-    async fn turn(&self) -> Result<MutexGuard<'_, End>, StoreError> {
+    pub(super) async fn turn(&self) -> Result<MutexGuard<'_, End>, StoreError> {
         let turn = timeout(TURN, self.end.lock()).await;
         turn.map_err(|_| self.link.unreachable(&"other writes still wait for it"))
     }
@@ -196,11 +206,16 @@ impl Nats {
     /// As [`super::super::Store::read`], from the copy. At its end, the stream is asked whether it
     /// ends there too; until the stream was reached once, it is not asked, so that the start goes
     /// on without NATS.
-    pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
+    pub(crate) async fn read(
+        &self,
+        from: u64,
+        count: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         if from > self.copy.last() && self.seen.load(Ordering::Relaxed) {
             self.catch_up(&mut *self.turn().await?).await?;
         }
-        self.copy.read(from, count).await
+        self.copy.read(from, count, most_bytes).await
     }
 
     /// The file that the stream is copied to.
@@ -222,12 +237,16 @@ impl Nats {
     ///
     /// # Errors
     /// The stream is out of reach, or is not the one that was copied.
-    async fn catch_up(&self, end: &mut End) -> Result<(), StoreError> {
+    pub(super) async fn catch_up(&self, end: &mut End) -> Result<(), StoreError> {
         let outcome = self.copy_what_is_new(end).await;
         match &outcome {
             Ok(()) => self.health.mark_up(),
             Err(error) => self.health.mark_down(error),
         }
+        self.unreadable.set(match &outcome {
+            Err(StoreError::Unreadable { revision, .. }) => revision.cast_signed(),
+            _ => 0,
+        });
         outcome
     }
 
@@ -259,20 +278,33 @@ impl Nats {
         while end.revision + 1 < last {
             let until = (last - 1).min(end.revision + CHUNK);
             for line in self.link.lines(end.revision + 1..=until).await? {
-                self.take(end, &line).await?;
+                self.take(end, &line, last).await?;
             }
         }
-        self.take(end, &newest).await
+        self.take(end, &newest, last).await
     }
 
-    /// Appends the next line of the stream to the copy.
-    async fn take(&self, end: &mut End, line: &Bytes) -> Result<(), StoreError> {
+    /// Appends the next line of the stream, whose last revision is `last`, to the copy.
+    async fn take(&self, end: &mut End, line: &Bytes, last: u64) -> Result<(), StoreError> {
         let revision = end.revision + 1;
-        let entry = decode_line(Path::new(&self.link.store), revision, line)?;
-        if entry.follows(revision, &end.hash).is_err() {
-            return Err(self.replaced(revision));
-        }
-        self.copy.append_line(revision, line.to_vec()).await?;
+        let mut kept = line.to_vec();
+        let entry = match decode_line(Path::new(&self.link.store), revision, line) {
+            Ok(entry) if entry.follows(revision, &end.hash).is_err() => {
+                return Err(self.replaced(revision));
+            }
+            Ok(entry) => entry,
+            Err(StoreError::Corrupt { store, problem, .. }) => {
+                let skipped = skipped_line(&self.link, line, revision, last).await?;
+                kept = skipped.ok_or(StoreError::Unreadable {
+                    store,
+                    revision,
+                    problem,
+                })?;
+                Entry::unreadable(revision, line)
+            }
+            Err(error) => return Err(error),
+        };
+        self.copy.append_line(revision, kept).await?;
         end.revision = revision;
         end.hash = entry.hash;
         Ok(())

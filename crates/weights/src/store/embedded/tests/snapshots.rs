@@ -134,12 +134,12 @@ fn entries_are_read_from_any_revision_after_a_snapshot_too() {
     assert!(snapshot::path(&path).exists());
     let log = open(&path).unwrap();
     for from in [1, 2, 63, 64, 65, 128, 129, 700, 899, 900] {
-        let read = log.read_blocking(from, 70).unwrap();
+        let read = log.read_blocking(from, 70, READ_BYTES).unwrap();
         let revisions: Vec<u64> = read.iter().map(|entry| entry.revision).collect();
         let expected: Vec<u64> = (from..=900).take(70).collect();
         assert_eq!(revisions, expected);
     }
-    assert!(log.read_blocking(901, 9).unwrap().is_empty());
+    assert!(log.read_blocking(901, 9, READ_BYTES).unwrap().is_empty());
 }
 
 #[test]
