@@ -284,13 +284,13 @@ pub(super) fn undecodable_tensors() -> Vec<Call> {
     undecodable(INFER, &infer(3, &["sport"]))
 }
 
-/// 256 MiB of zeros in 256 KiB, and a message in which a great name repeats itself.
+/// 128 MiB of zeros in 128 KiB, and a name of 70 MB.
 pub(super) fn gzip_bombs() -> Vec<Call> {
     let named = GetWeightsRequest {
-        profile: "p".repeat(100 * MB),
+        profile: "p".repeat(70 * MB),
     };
     let bombs = [
-        (RANK, gzip(&vec![0; 256 << 20])),
+        (RANK, gzip(&vec![0; 128 << 20])),
         (GET, gzip(&named.encode_to_vec())),
     ];
     bombs
