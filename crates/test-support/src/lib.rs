@@ -1,5 +1,6 @@
 //! What the tests of several crates share: foreign programs and data that may be absent, and
-//! servers on free ports.
+//! servers on free ports. With the feature `hostile` also attacks, fuzzed messages, and the servers
+//! that both are sent to.
 //!
 //! A test without its program or data is skipped, and says so: it writes to the process's standard
 //! error, which the test runner does not capture. Where `COUNTERWEIGHT_REQUIRE_ALL` is 1, as in CI,
@@ -11,8 +12,20 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(feature = "hostile")]
+pub mod attacks;
+#[cfg(feature = "hostile")]
+pub mod fuzz;
+#[cfg(feature = "hostile")]
+mod ordinary;
+#[cfg(feature = "hostile")]
+mod process;
+#[cfg(feature = "hostile")]
+pub mod requests;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "hostile")]
+mod target;
 
 use std::{
     env,
@@ -20,6 +33,13 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
+
+#[cfg(feature = "hostile")]
+pub use ordinary::{Ordinary, Served};
+#[cfg(feature = "hostile")]
+pub use process::{Memory, Process};
+#[cfg(feature = "hostile")]
+pub use target::{Target, TargetLimits, TargetOptions};
 
 #[cfg(feature = "server")]
 pub use server::{Running, Shutdown, eventually, http_get};

@@ -12,6 +12,7 @@ mod support;
 mod architecture;
 mod changes;
 mod command_line;
+mod corpus;
 mod explored;
 mod foreign;
 mod offline;
