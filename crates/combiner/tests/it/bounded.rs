@@ -44,7 +44,7 @@ fn wide(values: usize) -> ProfileChange {
 async fn weights_that_could_make_a_score_infinite_are_refused_wherever_they_are_set() {
     let (_e, _b, combiner) = two_models(ATTRIBUTES).await;
     let mut client = combiner.weights().await;
-    let huge = 1.8e308 / 1.1;
+    let huge = f64::MAX;
     let exploring = ProfileChange {
         profile: "default".into(),
         exploration: Some(ExplorationChange {

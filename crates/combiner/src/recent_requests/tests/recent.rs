@@ -85,6 +85,7 @@ fn ranking(profile: usize, request: &str, ids: &[&str]) -> Ranking {
             }),
         },
         weights_stale: false,
+        local_kill: false,
         objectives: vec![
             Combined {
                 objective: 0,
