@@ -4,6 +4,7 @@
 //! borrows from the batch where it can.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::column::{Batch, Column};
 use crate::error::ModelError;
@@ -172,13 +173,7 @@ pub(crate) fn evaluate<'b>(
             Values::Numbers(zip(inputs.texts(left), inputs.texts(right), equal))
         }
         Expression::Contains { list, item } => {
-            let contains = |list: &Vec<String>, item: &Cow<'_, str>| {
-                flag(
-                    list.iter().any(|element| element == item),
-                    list.is_empty() || item.is_empty(),
-                )
-            };
-            Values::Numbers(zip(inputs.lists(list), inputs.texts(item), contains))
+            Values::Numbers(contains(inputs.lists(list), inputs.texts(item)))
         }
         Expression::Dot { left, right } => {
             let ((dim, a), (_, b)) = (inputs.vectors(left), inputs.vectors(right));
@@ -276,6 +271,30 @@ fn zip<A, B>(left: &[A], right: &[B], with: impl Fn(&A, &B) -> f64) -> Cow<'stat
     (0..left.len().max(right.len()))
         .map(|at| with(pick(left, at), pick(right, at)))
         .collect()
+}
+
+/// Whether each list holds its item.
+fn contains(lists: &[Vec<String>], items: &[Cow<'_, str>]) -> Cow<'static, [f64]> {
+    // One list for all items is searched once per item, so it becomes a set: the time grows with
+    // the sum of both lengths and not with their product.
+    if let [list] = lists
+        && items.len() > 1
+    {
+        let set: HashSet<&str> = list.iter().map(String::as_str).collect();
+        let found = |item: &Cow<'_, str>| {
+            flag(
+                set.contains(item.as_ref()),
+                list.is_empty() || item.is_empty(),
+            )
+        };
+        return items.iter().map(found).collect();
+    }
+    zip(lists, items, |list, item| {
+        flag(
+            list.iter().any(|element| element == item),
+            list.is_empty() || item.is_empty(),
+        )
+    })
 }
 
 fn pick<T>(values: &[T], at: usize) -> &T {

@@ -100,6 +100,11 @@ impl Gate {
     }
 
     fn refuse(&self, refusal: Refusal, limited: bool) -> Response<Body> {
+        let refusal = match refusal {
+            // Another server will answer; to come back here would be of no use.
+            Refusal::Overloaded { .. } if self.lifecycle.is_draining() => Refusal::Draining,
+            refusal => refusal,
+        };
         if limited {
             self.refusals.with_label_values(&[refusal.reason()]).inc();
             (self.refused)(refusal);

@@ -1,10 +1,10 @@
 //! Why a call is ended before the service has answered it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tonic::{Code, Status};
 
-use crate::status::{retryable_status, status};
+use crate::status::{status, with_retry};
 
 /// Why the gate ended a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,36 +43,29 @@ impl Refusal {
 }
 
 /// The reason of every answer that a server gives because it, or one behind it, has too much to do.
-pub(crate) const OVERLOADED: &str = "OVERLOADED";
+pub const OVERLOADED: &str = "OVERLOADED";
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overloaded { retry_after } => write!(
+                formatter,
+                "the server is overloaded and cannot answer in time; retry in {} ms",
+                retry_after.as_millis()
+            ),
+            Self::Draining => formatter.write_str("the server is stopping; retry at another one"),
+            Self::DeadlineExceeded => formatter
+                .write_str("the deadline of the call passed before the answer was ready"),
+        }
+    }
+}
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        let (code, reason) = (refusal.code(), refusal.reason());
+        let status = status(refusal.code(), &refusal.to_string(), refusal.reason(), []);
         match refusal {
-            Refusal::Overloaded { retry_after } => {
-                let milliseconds = retry_after.as_millis();
-                retryable_status(
-                    code,
-                    &format!(
-                        "the server is overloaded and cannot answer in time; retry in \
-                         {milliseconds} ms"
-                    ),
-                    reason,
-                    retry_after,
-                )
-            }
-            Refusal::Draining => status(
-                code,
-                "the server is stopping; retry at another one",
-                reason,
-                [],
-            ),
-            Refusal::DeadlineExceeded => status(
-                code,
-                "the deadline of the call passed before the answer was ready",
-                reason,
-                [],
-            ),
+            Refusal::Overloaded { retry_after } => with_retry(&status, retry_after),
+            Refusal::Draining | Refusal::DeadlineExceeded => status,
         }
     }
 }

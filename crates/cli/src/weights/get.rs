@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::local_time,
-    output::{Output, table},
+    output::{Output, escape, table},
 };
 
 /// Show the weights that are applied now.
@@ -36,7 +36,8 @@ fn answer_text(answer: &GetWeightsResponse) -> String {
     }
     text.push_str(&format!(
         "\n{} has applied revision {}",
-        answer.replica, answer.applied_revision
+        escape(&answer.replica),
+        answer.applied_revision
     ));
     if answer.stale {
         let since = answer.stale_since.as_ref().map(local_time);

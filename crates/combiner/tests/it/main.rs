@@ -4,6 +4,7 @@ mod common;
 
 mod audience;
 mod binding;
+mod bounds;
 mod crash;
 mod decoders;
 mod endpoints;

@@ -14,6 +14,7 @@ use polars::prelude::{
 
 use super::{
     decimal::{self, Decimal},
+    parquet_sizes::{self, Memory},
     piece::{Needed, Piece, find_needed, polars_error, unreadable},
 };
 use crate::{DatasetError, Excerpt};
@@ -29,6 +30,8 @@ pub(super) struct ParquetPieces {
     decimals: Vec<Decimal>,
     /// First row and length of each slice, the next one last.
     slices: Vec<(usize, usize)>,
+    /// What the texts take: many rows may share one text of a dictionary.
+    memory: Memory,
 }
 
 type Metadata = polars::io::parquet::metadata::FileMetadataRef;
@@ -85,6 +88,14 @@ impl ParquetPieces {
         if columns.is_empty() {
             columns.extend(names.into_iter().next()); // so that the rows are counted
         }
+        parquet_sizes::check(&file, &metadata, &columns)
+            .map_err(|problem| unreadable(path, &problem))?;
+        let length = file
+            .metadata()
+            .map_err(|error| unreadable(path, &error))?
+            .len();
+        let memory =
+            Memory::for_file(length).map_err(|problem| unreadable(path, &problem))?;
         let mut slices = slices(metadata.row_groups.iter().map(|group| group.num_rows()));
         slices.reverse();
         Ok(Self {
@@ -94,10 +105,11 @@ impl ParquetPieces {
             columns,
             decimals,
             slices,
+            memory,
         })
     }
 
-    fn piece(&self, first: usize, length: usize) -> Result<Piece, DatasetError> {
+    fn piece(&mut self, first: usize, length: usize) -> Result<Piece, DatasetError> {
         let handle = self
             .file
             .try_clone()
@@ -113,6 +125,10 @@ impl ParquetPieces {
         let frame = self
             .decimals_as_text(frame)
             .map_err(polars_error(&self.path))?;
+        let texts = text_bytes(&frame).map_err(polars_error(&self.path))?;
+        self.memory
+            .add(texts)
+            .map_err(|problem| unreadable(&self.path, &problem))?;
         let (frame, lossy) = decode(frame).map_err(polars_error(&self.path))?;
         Ok(Piece::new(&self.path, frame, first as u64 + 1, lossy))
     }
@@ -133,7 +149,8 @@ impl Iterator for ParquetPieces {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (first, length) = self.slices.pop()?;
-        Some(guard(&self.path, || self.piece(first, length)))
+        let path = self.path.clone();
+        Some(guard(&path, || self.piece(first, length)))
     }
 }
 
@@ -173,6 +190,26 @@ fn readable(dtype: &ArrowDataType) -> bool {
         T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView => true,
         _ => false,
     }
+}
+
+/// The bytes of all texts, each counted once per row.
+fn text_bytes(frame: &DataFrame) -> PolarsResult<u64> {
+    let mut bytes = 0;
+    for column in frame.columns() {
+        let lengths: u64 = match column.dtype() {
+            DataType::String => {
+                let texts = column.str()?.iter().flatten();
+                texts.map(|text| text.len() as u64).sum()
+            }
+            DataType::Binary => {
+                let texts = column.binary()?.iter().flatten();
+                texts.map(|text| text.len() as u64).sum()
+            }
+            _ => 0,
+        };
+        bytes += lengths;
+    }
+    Ok(bytes)
 }
 
 /// Strings in place of bytes, and the number of rows in which some were no UTF-8.
