@@ -88,7 +88,9 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Lines of text, each of which stays one line whatever stands in it.
 pub(crate) fn lines<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String {
     let lines = lines.into_iter();
-    let escaped: Vec<String> = lines.map(|line| escape(line.as_ref()).into_owned()).collect();
+    let escaped: Vec<String> = lines
+        .map(|line| escape(line.as_ref()).into_owned())
+        .collect();
     escaped.join("\n")
 }
 

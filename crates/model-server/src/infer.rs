@@ -121,7 +121,9 @@ fn check_contributions(
     max_message_bytes: usize,
 ) -> Result<(), ModelServerError> {
     let features = loaded.model.schema().features().len();
-    let bytes = rows.saturating_mul(features).saturating_mul(size_of::<f32>());
+    let bytes = rows
+        .saturating_mul(features)
+        .saturating_mul(size_of::<f32>());
     match bytes <= max_message_bytes {
         true => Ok(()),
         false => Err(ModelServerError::AnswerTooLarge {

@@ -5,9 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use counterweight_proto::{
     DESCRIPTORS, inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
-use counterweight_serving::{
-    Drain, Gate, Listeners, Server, WorkPool, prometheus::Registry,
-};
+use counterweight_serving::{Drain, Gate, Listeners, Server, WorkPool, prometheus::Registry};
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},

@@ -19,8 +19,11 @@ use tonic::{Request, Response, Status};
 use crate::{
     ModelServerError,
     infer::{self, Bounds},
-    loaded::LoadedVersion, metadata, metrics::Metrics,
-    repository::Repository, statistics::Steps,
+    loaded::LoadedVersion,
+    metadata,
+    metrics::Metrics,
+    repository::Repository,
+    statistics::Steps,
 };
 
 /// A request above this is scored on a thread for work, so that health checks are answered
@@ -158,7 +161,9 @@ impl GrpcInferenceService for Service {
         only_repository(&repository_name)?;
         let version = version_parameter(parameters, &[])?;
         let repository = Arc::clone(&self.repository);
-        spawn_blocking(move || repository.load(&model_name, &version)).await.map_err(ModelServerError::Task)??;
+        spawn_blocking(move || repository.load(&model_name, &version))
+            .await
+            .map_err(ModelServerError::Task)??;
         Ok(Response::new(RepositoryModelLoadResponse {}))
     }
 
@@ -175,7 +180,9 @@ impl GrpcInferenceService for Service {
         // Triton's client always sends `unload_dependents`; our models have no dependents.
         let version = version_parameter(parameters, &["unload_dependents"])?;
         let repository = Arc::clone(&self.repository);
-        spawn_blocking(move || repository.unload(&model_name, &version)).await.map_err(ModelServerError::Task)??;
+        spawn_blocking(move || repository.unload(&model_name, &version))
+            .await
+            .map_err(ModelServerError::Task)??;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
     }
 }

@@ -311,3 +311,33 @@ fn flag(yes: bool, missing: bool) -> f64 {
         (false, yes) => f64::from(u8::from(yes)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_list_for_all_items_is_read_as_if_each_item_had_a_copy() {
+        let names =
+            |names: &[&str]| -> Vec<String> { names.iter().map(|&n| n.to_owned()).collect() };
+        let items: Vec<Cow<'_, str>> = ["a", "", "c", "b", "a"].map(Cow::Borrowed).into();
+        for list in [names(&["b", "a", "b"]), names(&[])] {
+            let copies = vec![list.clone(); items.len()];
+            let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect();
+            let together: Vec<u64> = bits(&contains(&[list], &items));
+            let apart: Vec<u64> = bits(&contains(&copies, &items));
+            assert_eq!(together, apart);
+        }
+    }
+
+    #[test]
+    fn a_long_list_and_many_items_take_no_time_for_each_pair() {
+        let list: Vec<String> = (0..200_000).map(|at| format!("e{at}")).collect();
+        let items: Vec<Cow<'_, str>> = (0..200_000).map(|at| format!("i{at}").into()).collect();
+        // 40 thousand million comparisons would take minutes.
+        let began = std::time::Instant::now();
+        let found = contains(&[list], &items);
+        assert!(found.iter().all(|&found| found == 0.0));
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
+    }
+}

@@ -349,6 +349,20 @@ mod tests {
         assert_eq!(refusals.get(), 1);
     }
 
+    #[tokio::test]
+    async fn a_draining_server_says_so_and_not_that_it_is_overloaded() {
+        let lifecycle = Lifecycle::default();
+        let gauge = IntGauge::new("in_progress", "Calls.").unwrap();
+        let registry = Registry::new();
+        let gate = Gate::new(&lifecycle, &registry, 1, &["Work"], gauge, |_| {}).unwrap();
+        let mut service = gate.guard(Silent);
+        let mut first = service.call(call("Work"));
+        assert!(futures::poll!(&mut first).is_pending());
+        lifecycle.drain();
+        let second = service.call(call("Work")).await.unwrap();
+        assert_eq!(code(&second), (Code::Unavailable as i32).to_string());
+    }
+
     #[test]
     fn only_the_overload_of_a_server_behind_counts_as_overload() {
         let outcome = |status: Status| admitted(Ok(status.into_http())).1;

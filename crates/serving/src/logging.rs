@@ -161,7 +161,10 @@ mod tests {
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert_eq!(text.lines().count(), 1, "{text:?}");
         let escaped = "x\\u000d\\u000a2026-01-01 INFO ranked\\u001b[31m";
-        assert!(text.contains(&format!("model said {escaped} shown={escaped}")), "{text}");
+        assert!(
+            text.contains(&format!("model said {escaped} shown={escaped}")),
+            "{text}"
+        );
         assert!(text.contains("number=3"), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains('\r'), "{text:?}");
     }

@@ -54,8 +54,9 @@ impl fmt::Display for Refusal {
                 retry_after.as_millis()
             ),
             Self::Draining => formatter.write_str("the server is stopping; retry at another one"),
-            Self::DeadlineExceeded => formatter
-                .write_str("the deadline of the call passed before the answer was ready"),
+            Self::DeadlineExceeded => {
+                formatter.write_str("the deadline of the call passed before the answer was ready")
+            }
         }
     }
 }

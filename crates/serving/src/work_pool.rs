@@ -234,7 +234,9 @@ mod tests {
     async fn work_returns_its_value_or_the_message_of_its_panic() {
         let pool = WorkPool::new(10).unwrap();
         assert_eq!(pool.run(&call(1), |_| 6 * 7).await, Ok(42));
-        let panicked = pool.run(&call(1), |_| -> u32 { panic!("on purpose") }).await;
+        let panicked = pool
+            .run(&call(1), |_| -> u32 { panic!("on purpose") })
+            .await;
         assert_eq!(panicked, Err(WorkError::Panicked("on purpose".to_owned())));
         assert_eq!(pool.run(&call(1), |_| 1).await, Ok(1));
     }

@@ -99,7 +99,8 @@ fn footer(answer: &RankResponse) -> String {
         )
     }));
     if answer.weights_stale {
-        let stale = "the combiner cannot reach its weights store; these are the last weights that it knows";
+        let stale =
+            "the combiner cannot reach its weights store; these are the last weights that it knows";
         footer.push(stale.to_owned());
     }
     lines(footer)

@@ -163,11 +163,7 @@ impl Replayable {
         })
     }
 
-    fn solve(
-        &self,
-        question: &Question,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Solved, RankingError> {
+    fn solve(&self, question: &Question, stop: &dyn Fn() -> bool) -> Result<Solved, RankingError> {
         let Question {
             ref in_force,
             swept,

@@ -93,12 +93,9 @@ impl Endpoints {
         let targets: Vec<Target> = uris.iter().map(|uri| Target::new(uri)).collect();
         let mut all = Vec::with_capacity(targets.len());
         for target in targets.iter().filter(|target| target.name.is_none()) {
-            let peer = target
-                .peer
-                .clone()
-                .ok_or_else(|| CombinerError::Internal {
-                    what: format!("{} is not the address of a model server", target.uri),
-                })?;
+            let peer = target.peer.clone().ok_or_else(|| CombinerError::Internal {
+                what: format!("{} is not the address of a model server", target.uri),
+            })?;
             let address = target.uri.clone();
             all.push(Arc::new(Endpoint::new(target, peer, address, &settings)));
         }

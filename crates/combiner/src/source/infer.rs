@@ -121,7 +121,8 @@ impl Target<'_> {
         // A context feature is sent once and packed for every candidate: a request of a few
         // megabytes could ask for any amount of memory.
         let bytes_of = |width: usize| width.checked_mul(rows)?.checked_mul(size);
-        let fits = |width: usize| bytes_of(width).is_some_and(|bytes| bytes <= self.max_message_bytes);
+        let fits =
+            |width: usize| bytes_of(width).is_some_and(|bytes| bytes <= self.max_message_bytes);
         let mut width = 0_usize;
         for view in &views {
             width = width
@@ -302,9 +303,7 @@ mod tests {
         let (tensors, bytes) = packed(&spec(&["a", "b"]), &batch).unwrap();
         assert_eq!(tensors[0].datatype, "FP64");
         assert_eq!(bytes[0], encode_f64(&[0.5, (1_u64 << 40) as f64]));
-        let error = packed(&spec(&["t"]), &batch)
-            .unwrap_err()
-            .to_string();
+        let error = packed(&spec(&["t"]), &batch).unwrap_err().to_string();
         assert!(error.contains("\"t\" is BYTES"), "{error}");
     }
 

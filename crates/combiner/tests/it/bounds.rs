@@ -18,7 +18,7 @@ use counterweight_proto::counterweight::v1::{
     solve_weights_request::Goal,
 };
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, tensor};
-use counterweight_test_support::wait_until;
+use counterweight_test_support::eventually;
 use tonic::{Code, Request};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -40,16 +40,25 @@ async fn a_caller_that_goes_away_breaks_off_no_call_to_a_model() {
         let query = query.clone();
         let before = count(common::State::calls);
         let caller = tokio::spawn(async move { client.rank(query).await });
-        wait_until(async || count(common::State::calls) >= before + 2).await;
+        eventually("both models are asked", async || {
+            count(common::State::calls) >= before + 2
+        })
+        .await;
         caller.abort();
     }
     let answered = |state: &common::State| state.answered.load(Ordering::SeqCst);
-    wait_until(async || count(answered) == count(common::State::calls)).await;
+    eventually("all calls end", async || {
+        count(answered) == count(common::State::calls)
+    })
+    .await;
     let broken_off = |state: &common::State| state.broken_off.load(Ordering::SeqCst);
     assert_eq!(count(broken_off), 0);
     // The work of those who went away is over, and counts no more.
-    let idle = "counterweight_rank_in_progress 0";
-    wait_until(async || combiner.metrics_text().await.contains(idle)).await;
+    let idle = "counterweight_rank_requests_in_flight 0";
+    eventually("no work is left", async || {
+        combiner.metrics_text().await.contains(idle)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -103,17 +112,33 @@ async fn a_context_feature_that_would_be_repeated_beyond_a_message_is_refused() 
             ..Default::default()
         };
         let caps = encode_f32(&vec![0.5; width]);
-        push(&mut query, tensor("caps", Datatype::Fp32, &[1, width]), caps);
-        push(&mut query, tensor("age", Datatype::Fp32, &[1]), encode_f32(&[0.25]));
+        push(
+            &mut query,
+            tensor("caps", Datatype::Fp32, &[1, width]),
+            caps,
+        );
+        push(
+            &mut query,
+            tensor("age", Datatype::Fp32, &[1]),
+            encode_f32(&[0.25]),
+        );
         query
     };
     client.rank(ask(3, 2)).await.unwrap();
     // 0.4 MB that would become 400 GB.
     let status = client.rank(ask(10_000, 100_000)).await.unwrap_err();
     let (reason, facts) = info(&status);
-    assert_eq!((status.code(), reason.as_str()), (Code::InvalidArgument, "MALFORMED_TENSOR"));
+    assert_eq!(
+        (status.code(), reason.as_str()),
+        (Code::InvalidArgument, "MALFORMED_TENSOR")
+    );
     assert_eq!(facts["feature"], "caps");
-    assert!(status.message().contains("100000 values for each of 10000 rows"), "{status:?}");
+    assert!(
+        status
+            .message()
+            .contains("100000 values for each of 10000 rows"),
+        "{status:?}"
+    );
 }
 
 #[tokio::test]
@@ -122,10 +147,22 @@ async fn an_answer_beyond_a_message_is_refused_before_the_models_are_asked() {
     let mut client = combiner.ranking().await;
     let mut query = request(&[0.5; 500], &[0.5; 500]);
     let status = client.rank(query.clone()).await.unwrap_err();
-    assert_eq!((status.code(), info(&status).1["field"].as_str()), (Code::InvalidArgument, "limit"));
+    assert_eq!(
+        (status.code(), info(&status).1["field"].as_str()),
+        (Code::InvalidArgument, "limit")
+    );
     assert_eq!(e.state.calls(), 0);
     query.limit = 100;
-    assert_eq!(client.rank(query).await.unwrap().into_inner().candidates.len(), 100);
+    assert_eq!(
+        client
+            .rank(query)
+            .await
+            .unwrap()
+            .into_inner()
+            .candidates
+            .len(),
+        100
+    );
 }
 
 /// Requests of 5,000 candidates on a combiner that keeps them.
@@ -163,10 +200,21 @@ async fn a_page_that_shows_all_needs_no_walk_and_one_that_shows_most_is_too_much
     let began = Instant::now();
     let status = client.solve_weights(solve(5_000)).await.unwrap_err();
     assert_eq!(info(&status).0, "OUT_OF_REACH", "{status:?}");
-    assert!(began.elapsed() < Duration::from_secs(10), "it walked: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "it walked: {:?}",
+        began.elapsed()
+    );
     let status = client.solve_weights(solve(4_999)).await.unwrap_err();
-    assert_eq!((status.code(), info(&status).1["field"].as_str()), (Code::InvalidArgument, "k"));
-    assert!(status.message().contains("100000000000"), "{}", status.message());
+    assert_eq!(
+        (status.code(), info(&status).1["field"].as_str()),
+        (Code::InvalidArgument, "k")
+    );
+    assert!(
+        status.message().contains("100000000000"),
+        "{}",
+        status.message()
+    );
 }
 
 #[tokio::test]
@@ -177,21 +225,33 @@ async fn a_long_solution_blocks_nobody_and_ends_with_its_deadline_or_the_server(
     // Millions of steps over thousands of places.
     let long = solve(4_400);
     let mut timed = Request::new(long.clone());
-    timed.metadata_mut().insert("grpc-timeout", "200m".parse().unwrap());
+    timed
+        .metadata_mut()
+        .insert("grpc-timeout", "200m".parse().unwrap());
     let status = client.solve_weights(timed).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
 
     let mut other = combiner.weights().await;
     let solving = tokio::spawn(async move { other.solve_weights(long).await });
     let preview = PreviewWeightsRequest {
-        change: Some(common::weights::change("default", &[("engagement_bait", -1.0)], None)),
+        change: Some(common::weights::change(
+            "default",
+            &[("engagement_bait", -1.0)],
+            None,
+        )),
         k: 10,
     };
     client.preview_weights(preview).await.unwrap();
-    assert!(!solving.is_finished(), "the preview waited for the solution");
+    assert!(
+        !solving.is_finished(),
+        "the preview waited for the solution"
+    );
     combiner.begin_stop();
     let status = solving.await.unwrap().unwrap_err();
-    assert_eq!((status.code(), info(&status).0.as_str()), (Code::Unavailable, "DRAINING"));
+    assert_eq!(
+        (status.code(), info(&status).0.as_str()),
+        (Code::Unavailable, "DRAINING")
+    );
     combiner.stopped().await.unwrap();
 }
 
@@ -205,13 +265,25 @@ async fn readers_of_the_log_that_do_not_read_block_no_preview() {
         let stream = ranking.read_log(ReadLogRequest::default()).await.unwrap();
         unread.push(stream);
     }
-    let status = ranking.read_log(ReadLogRequest::default()).await.unwrap_err();
+    let status = ranking
+        .read_log(ReadLogRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     let preview = PreviewWeightsRequest {
-        change: Some(common::weights::change("default", &[("engagement_bait", -1.0)], None)),
+        change: Some(common::weights::change(
+            "default",
+            &[("engagement_bait", -1.0)],
+            None,
+        )),
         k: 10,
     };
-    combiner.weights().await.preview_weights(preview).await.unwrap();
+    combiner
+        .weights()
+        .await
+        .preview_weights(preview)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -224,7 +296,11 @@ async fn long_texts_fit_into_a_status_whoever_wrote_them() {
     let mut twice = query.clone();
     twice.candidate_ids = vec![long.clone(), long.clone()];
     let mut unknown = query.clone();
-    push(&mut unknown, tensor(&long, Datatype::Fp32, &[1]), encode_f32(&[0.0]));
+    push(
+        &mut unknown,
+        tensor(&long, Datatype::Fp32, &[1]),
+        encode_f32(&[0.0]),
+    );
     let mut datatype = query.clone();
     datatype.inputs[0].datatype = long.clone();
     let mut shape = query.clone();
@@ -238,7 +314,10 @@ async fn long_texts_fit_into_a_status_whoever_wrote_them() {
         let (_, facts) = info(&status);
         assert!(status.message().len() < 1_600, "{}", status.message().len());
         assert!(facts.values().all(|value| value.len() < 300), "{facts:?}");
-        assert!(facts.get("field").is_none_or(|field| field.len() < 40), "{facts:?}");
+        assert!(
+            facts.get("field").is_none_or(|field| field.len() < 40),
+            "{facts:?}"
+        );
     }
     let says = Box::leak("busy\n".repeat(1_000).into_boxed_str());
     b.state.set(Mode::Says(Code::Internal, says));
@@ -259,10 +338,11 @@ async fn health_becomes(combiner: &Combiner, expected: ServingStatus) {
         service: "counterweight.v1.RankingService".into(),
     };
     let mut reports = health.watch(service).await.unwrap().into_inner();
-    let reported = async {
-        while reports.message().await.unwrap().unwrap().status() != expected {}
-    };
-    tokio::time::timeout(Duration::from_secs(60), reported).await.unwrap();
+    let reported =
+        async { while reports.message().await.unwrap().unwrap().status() != expected {} };
+    tokio::time::timeout(Duration::from_secs(60), reported)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -88,14 +88,10 @@ impl ParquetPieces {
         if columns.is_empty() {
             columns.extend(names.into_iter().next()); // so that the rows are counted
         }
-        parquet_sizes::check(&file, &metadata, &columns)
-            .map_err(|problem| unreadable(path, &problem))?;
-        let length = file
-            .metadata()
-            .map_err(|error| unreadable(path, &error))?
-            .len();
-        let memory =
-            Memory::for_file(length).map_err(|problem| unreadable(path, &problem))?;
+        let refuse = |problem: String| unreadable(path, &problem);
+        let length = file.metadata().map_err(|error| unreadable(path, &error))?;
+        let memory = Memory::for_file(length.len()).map_err(refuse)?;
+        parquet_sizes::check(&file, &metadata, &columns, memory.clone()).map_err(refuse)?;
         let mut slices = slices(metadata.row_groups.iter().map(|group| group.num_rows()));
         slices.reverse();
         Ok(Self {
@@ -237,4 +233,51 @@ fn decode(mut frame: DataFrame) -> PolarsResult<(DataFrame, u64)> {
         frame,
         broken.into_iter().filter(|&broken| broken).count() as u64,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::df;
+
+    use super::*;
+    use crate::{ParquetRows, pieces::Shape};
+
+    /// A small file whose rows are large: one long text for all of them, and one number.
+    fn repetitive() -> (tempfile::NamedTempFile, Vec<Needed>) {
+        let text = "x".repeat(10_000);
+        let rows = 2_000;
+        let frame = df!("text" => vec![text; rows], "number" => vec![7_i64; rows]).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = ParquetRows::begin(file.reopen().unwrap(), frame.schema()).unwrap();
+        writer.write(&frame).unwrap();
+        assert!(writer.finish().unwrap() < 100_000);
+        let needed = ["text", "number"].map(|column| Needed {
+            column: column.to_owned(),
+            needed_as: "input".to_owned(),
+            optional: false,
+            shape: Shape::Scalar,
+        });
+        (file, needed.into())
+    }
+
+    #[test]
+    fn a_file_that_would_become_too_large_is_refused() {
+        let (file, needed) = repetitive();
+        let mut pieces = ParquetPieces::open(file.path(), &needed).unwrap();
+        let check = |limit| {
+            let memory = Memory::of(limit);
+            parquet_sizes::check(&pieces.file, &pieces.metadata, &pieces.columns, memory)
+        };
+        // Its pages are small, and say how many values they stand for.
+        assert_eq!(check(1 << 20), Ok(()));
+        let error = check(1 << 10).unwrap_err();
+        assert!(error.contains("more than 1024 bytes"), "{error}");
+        // The texts are counted as often as they stand in a row.
+        pieces.memory = Memory::of(19_000_000);
+        let error = pieces.next().unwrap().unwrap_err().to_string();
+        assert!(error.contains("more than 19000000 bytes"), "{error}");
+        let mut pieces = ParquetPieces::open(file.path(), &needed).unwrap();
+        pieces.memory = Memory::of(21_000_000);
+        assert_eq!(pieces.next().unwrap().unwrap().len(), 2_000);
+    }
 }

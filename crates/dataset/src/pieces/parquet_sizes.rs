@@ -31,7 +31,7 @@ const DAMAGED: &str = "the file is damaged: what it says of its own lengths cont
                        write it again";
 
 /// How much memory the rows of one file may take, and how much they have taken.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Memory {
     limit: u64,
     used: u64,
@@ -47,6 +47,11 @@ impl Memory {
             Err(_) => LEAST_LIMIT.max(length.saturating_mul(MOST_EXPANSION)),
         };
         Ok(Self { limit, used: 0 })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(limit: u64) -> Self {
+        Self { limit, used: 0 }
     }
 
     /// Takes note of bytes that the rows will take, or refuses the file.
@@ -69,9 +74,9 @@ pub(super) fn check(
     file: &File,
     metadata: &FileMetadata,
     columns: &[String],
+    mut memory: Memory,
 ) -> Result<(), String> {
     let length = file.metadata().map_err(|error| error.to_string())?.len();
-    let mut memory = Memory::for_file(length)?;
     for group in &metadata.row_groups {
         for column in columns {
             let chunks = group.columns_under_root_iter(column);
@@ -195,7 +200,10 @@ mod tests {
         let mut small = Memory::for_file(11 << 20).unwrap();
         assert_eq!(small.add(LEAST_LIMIT), Ok(()));
         let error = small.add(1).unwrap_err();
-        assert!(error.contains(LIMIT_VARIABLE) && error.contains("4294967296"), "{error}");
+        assert!(
+            error.contains(LIMIT_VARIABLE) && error.contains("4294967296"),
+            "{error}"
+        );
         let mut large = Memory::for_file(1 << 30).unwrap();
         assert_eq!(large.add(MOST_EXPANSION << 30), Ok(()));
         assert!(large.add(u64::MAX).is_err());

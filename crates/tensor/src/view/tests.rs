@@ -175,6 +175,9 @@ fn a_context_tensor_repeats() {
     assert_eq!(view.repeated(2, 12).unwrap(), encode_strings(["ab", "ab"]));
     for rows in [3, usize::MAX] {
         let error = view.repeated(rows, 12).unwrap_err().to_string();
-        assert!(error.contains("\"t\"") && error.contains("12 bytes"), "{error}");
+        assert!(
+            error.contains("\"t\"") && error.contains("12 bytes"),
+            "{error}"
+        );
     }
 }
