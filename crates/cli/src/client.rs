@@ -11,7 +11,7 @@ use tonic::{
 };
 use tonic_types::StatusExt as _;
 
-use crate::number::parse_number;
+use crate::{number::parse_number, output::escape};
 
 /// Large enough for 100,000 candidates with a few dozen features.
 #[cfg(feature = "offline")]
@@ -114,5 +114,11 @@ pub(crate) fn explain_status(status: &Status) -> anyhow::Error {
             )
         })
         .unwrap_or_default();
-    anyhow!("{}: {}{about}", code_name(status.code()), status.message())
+    // Both were sent by the server, and must not look like lines of ours.
+    anyhow!(
+        "{}: {}{}",
+        code_name(status.code()),
+        escape(status.message()),
+        escape(&about)
+    )
 }

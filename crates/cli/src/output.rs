@@ -1,14 +1,12 @@
 //! What is printed: a table for people, or JSON for programs. Nothing that came from elsewhere can
 //! steer the terminal: control characters are escaped here, on their way out.
 
-use std::{
-    borrow::Cow,
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::io::{self, Write as _};
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use counterweight_proto::error_chain;
+pub(crate) use counterweight_serving::escape;
+use counterweight_serving::escape_lines;
 use serde::Serialize;
 use serde_json::json;
 
@@ -89,6 +87,15 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Lines of text, each of which stays one line whatever stands in it.
+pub(crate) fn lines<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String {
+    let lines = lines.into_iter();
+    let escaped: Vec<String> = lines
+        .map(|line| escape(line.as_ref()).into_owned())
+        .collect();
+    escaped.join("\n")
+}
+
 /// A table: its first `left` columns are text and the others numbers, set flush right.
 pub(crate) fn table<R>(header: &[&str], left: usize, rows: impl IntoIterator<Item = R>) -> String
 where
@@ -117,44 +124,6 @@ where
     table.to_string()
 }
 
-/// Text for one line or one cell: whatever would move the cursor, change colours, turn the order
-/// of letters round or break the line is written as `\u001b`.
-pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    escape_where(text, steers_terminal)
-}
-
-/// Text of several lines: as [`escape`], but for the ends of lines.
-fn escape_lines(text: &str) -> Cow<'_, str> {
-    escape_where(text, |letter| letter != '\n' && steers_terminal(letter))
-}
-
-/// The escapes are those of JSON, so that JSON which is printed stays what it was.
-fn escape_where(text: &str, escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&escaped) {
-        return text.into();
-    }
-    let mut clean = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if escaped(letter) {
-            // All of them are below U+10000. Writing to a string cannot fail.
-            let _ = write!(clean, "\\u{:04x}", u32::from(letter));
-        } else {
-            clean.push(letter);
-        }
-    }
-    clean.into()
-}
-
-/// C0, DEL and C1 controls; line separators; marks, embeddings, overrides and isolates of
-/// bidirectional text.
-fn steers_terminal(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            letter,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        )
-}
-
 /// A number with `digits` decimals, or a dash where there is none.
 #[cfg(feature = "offline")]
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
@@ -169,13 +138,9 @@ mod tests {
     const HOSTILE: &str = "a\u{1b}[2J\u{7}\u{9b}31m\u{7f}\u{202e}b\u{2066}\r\n\tc";
 
     #[test]
-    fn what_steers_a_terminal_is_escaped() {
-        let escaped = "a\\u001b[2J\\u0007\\u009b31m\\u007f\\u202eb\\u2066\\u000d\\u000a\\u0009c";
-        assert_eq!(escape(HOSTILE), escaped);
-        assert_eq!(escape_lines(HOSTILE), escaped.replace("\\u000a", "\n"));
-        for plain in ["", "β = −3 “naïve” 👇 日本", "עברית"] {
-            assert_eq!(escape(plain), plain);
-        }
+    fn a_line_stays_one_line() {
+        let text = lines(["by eve: fine\nrevision 9 is applied", "next"]);
+        assert_eq!(text, "by eve: fine\\u000arevision 9 is applied\nnext");
     }
 
     #[test]
@@ -198,8 +163,7 @@ mod tests {
         let rows = [[HOSTILE.to_owned()], ["d".to_owned()]];
         let text = table(&["x\u{1b}"], 1, rows);
         assert_eq!(text.lines().count(), 6, "{text}");
-        let steered = |letter: char| letter != '\n' && steers_terminal(letter);
-        assert!(!text.contains(steered), "{text:?}");
+        assert_eq!(escape_lines(&text), text);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Everything that requests share.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
+
+use counterweight_serving::WorkPool;
 
 use crate::{
-    config::Config,
+    config::{Config, Policy},
     error::{CombinerError, RequestError},
     metrics::Metrics,
     recent_requests::RecentRequests,
@@ -21,7 +23,14 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     /// None when the configuration keeps no recent requests.
     pub(crate) recent: Option<RecentRequests>,
+    /// For work of requests that takes long.
+    pub(crate) work: WorkPool,
+    /// For previews and solutions, which must not hold up a ranking.
+    pub(crate) previews: WorkPool,
 }
+
+/// Previews that wait for a thread; only as many begin as have a place.
+const WAITING_PREVIEWS: usize = 64;
 
 impl Engine {
     /// Opens the weights store and starts what keeps the recent requests. No model is called yet.
@@ -29,12 +38,21 @@ impl Engine {
         let objectives = Objectives::new(&config)?;
         let metrics = Metrics::new(&config)?;
         let recent = RecentRequests::start(&config, &metrics)?;
+        let pool = |pool: io::Result<WorkPool>| {
+            pool.map_err(|error| CombinerError::Internal {
+                what: format!("the threads for work cannot start: {error}"),
+            })
+        };
+        let work = pool(WorkPool::new(config.limits.max_concurrent_requests))?;
+        let previews = pool(WorkPool::background(WAITING_PREVIEWS))?;
         let weights = LiveWeights::open(Arc::new(config.weights()), &metrics.registry).await?;
         Ok(Self {
             objectives,
             weights: Arc::new(weights),
             metrics,
             recent,
+            work,
+            previews,
             config,
         })
     }
@@ -45,6 +63,29 @@ impl Engine {
     /// [`RequestError::RecentRequestsOff`] when the configuration keeps none.
     pub(crate) fn recent_requests(&self) -> Result<&RecentRequests, RequestError> {
         self.recent.as_ref().ok_or(RequestError::RecentRequestsOff)
+    }
+
+    /// Whether every profile can be ranked now, as its policy says: by all objectives that have a
+    /// weight, or by at least one of them.
+    pub(crate) fn can_rank(&self) -> bool {
+        let (_, in_force) = self.weights.all();
+        self.config
+            .profiles
+            .iter()
+            .zip(&in_force)
+            .all(|(profile, in_force)| {
+                let weights = in_force.weights.as_slice();
+                let mut live = profile
+                    .objectives
+                    .iter()
+                    .zip(weights)
+                    .filter(|(_, weight)| **weight != 0.0)
+                    .map(|(&objective, _)| self.objectives.list[objective].is_live());
+                match profile.on_model_failure {
+                    Policy::Fail => live.all(|live| live),
+                    Policy::Without => live.any(|live| live),
+                }
+            })
     }
 
     /// What changes that are bound to what is served now are planned by.

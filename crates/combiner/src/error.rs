@@ -1,7 +1,10 @@
 //! What can go wrong in the combiner, by boundary: its configuration, its start and its stop, and a request.
 
+use std::time::Duration;
+
 use counterweight_config::ConfigError;
 use counterweight_ranking::RankingError;
+use counterweight_serving::WorkError;
 use counterweight_tensor::TensorError;
 use counterweight_weights::{self as weights, PlanError, StoreError};
 
@@ -273,6 +276,9 @@ pub(crate) enum RequestError {
         /// The limit.
         limit: usize,
     },
+    /// Work that was to run beside the requests was not done.
+    #[error(transparent)]
+    Work(#[from] WorkError),
     /// A task of this server died.
     #[error("internal error: {what}")]
     Internal {
@@ -339,9 +345,14 @@ pub enum Failure {
     /// It did not answer in time.
     #[error("the model did not answer within {0} ms")]
     TimedOut(u128),
-    /// It is overloaded.
-    #[error("the model is overloaded: {0}")]
-    Overloaded(String),
+    /// It has too much to do to answer.
+    #[error("the model is overloaded: {reason}; retry in {} ms", retry_after.as_millis())]
+    Overloaded {
+        /// What it said.
+        reason: String,
+        /// When the request may come again.
+        retry_after: Duration,
+    },
     /// It answered with something that is no probability per candidate.
     #[error("the model's answer is wrong: {0}")]
     WrongAnswer(String),
@@ -362,7 +373,7 @@ impl Failure {
             Self::Unavailable(_) | Self::NotServed(_) => "MODEL_UNAVAILABLE",
             Self::Failed(_) => "MODEL_FAILED",
             Self::TimedOut(_) => "MODEL_TIMED_OUT",
-            Self::Overloaded(_) => "MODEL_OVERLOADED",
+            Self::Overloaded { .. } => "MODEL_OVERLOADED",
             Self::WrongAnswer(_) => "MODEL_WRONG_ANSWER",
         }
     }

@@ -34,6 +34,12 @@ pub(crate) async fn rank(
         return Err(RequestError::DeadlinePassed);
     }
 
+    let limit = if query.limit == 0 {
+        profile.limit
+    } else {
+        query.limit
+    };
+    check_answer_size(engine, profile, &query, limit)?;
     let in_force = engine.weights.in_force(query.profile);
     let attributes = match query.all_attributes || !in_force.segments.is_empty() {
         true => batch.attributes(),
@@ -54,11 +60,6 @@ pub(crate) async fn rank(
 
     let weights: Vec<f64> = combined.iter().map(|objective| objective.weight).collect();
     let scores = combine(&weights, &combined);
-    let limit = if query.limit == 0 {
-        profile.limit
-    } else {
-        query.limit
-    };
     let order = top_k(&scores, &query.ids, limit);
     Ok(Ranking {
         request_id: query.request_id,
@@ -76,6 +77,35 @@ pub(crate) async fn rank(
         scores,
         limit,
         order,
+    })
+}
+
+/// Refuses a request whose answer would be larger than a message may be, before any work on it.
+fn check_answer_size(
+    engine: &Engine,
+    profile: &Profile,
+    query: &Query,
+    limit: usize,
+) -> Result<(), RequestError> {
+    let candidates = query.ids.len();
+    let places = match limit {
+        0 => candidates,
+        limit => limit.min(candidates),
+    };
+    // A probability and a contribution for each objective, and the two ends of a range.
+    let doubles = if query.stability { 4 } else { 2 };
+    let numbers = doubles * profile.objectives.len() + 1;
+    let bytes = places.saturating_mul(numbers * size_of::<f64>());
+    let most = engine.config.limits.max_message_bytes;
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(RequestError::Field {
+        field: "limit",
+        problem: format!(
+            "asks for {places} candidates with {numbers} numbers each, {bytes} bytes, and an answer \
+             has at most {most}; ask for fewer candidates"
+        ),
     })
 }
 
@@ -162,14 +192,20 @@ fn apply_policy(
     let mut degraded = Vec::new();
     for ((objective, answer), &weight) in answers.into_iter().zip(weights) {
         let name = || engine.objectives.list[objective].name.clone();
-        let without = weight == 0.0 || profile.on_model_failure == Policy::Without;
+        let without = |failure: &Failure| {
+            let policy = match failure {
+                Failure::Overloaded { .. } => profile.on_model_overload,
+                _ => profile.on_model_failure,
+            };
+            weight == 0.0 || policy == Policy::Without
+        };
         match answer {
             Ok(answer) => combined.push(Combined {
                 objective,
                 weight,
                 answer,
             }),
-            Err(SourceError::Failed(failure)) if without => {
+            Err(SourceError::Failed(failure)) if without(&failure) => {
                 degraded.push(Degraded { objective, failure });
             }
             Err(SourceError::PinnedVersionGone { reason, .. }) if weight == 0.0 => {
@@ -196,7 +232,7 @@ fn apply_policy(
         }
     }
     if combined.iter().all(|objective| objective.weight == 0.0) {
-        return Err(nothing_left(engine, &degraded));
+        return Err(nothing_left(engine, degraded));
     }
     if !degraded.is_empty() {
         engine.metrics.degraded(&profile.name);
@@ -204,7 +240,14 @@ fn apply_policy(
     Ok((combined, degraded))
 }
 
-fn nothing_left(engine: &Engine, degraded: &[Degraded]) -> RequestError {
+fn nothing_left(engine: &Engine, mut degraded: Vec<Degraded>) -> RequestError {
+    let overload = |failed: &Degraded| matches!(failed.failure, Failure::Overloaded { .. });
+    if degraded.iter().all(overload)
+        && let Some(Degraded { objective, failure }) = degraded.pop()
+    {
+        let objective = engine.objectives.list[objective].name.clone();
+        return RequestError::ObjectiveFailed { objective, failure };
+    }
     let name = |failed: &Degraded| engine.objectives.list[failed.objective].name.clone();
     let reasons: Vec<String> = degraded
         .iter()

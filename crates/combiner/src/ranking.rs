@@ -22,6 +22,8 @@ pub(crate) struct Query {
     pub(crate) limit: usize,
     /// The unit of experiments; empty when the caller sent none.
     pub(crate) unit_id: String,
+    /// Compute how far each weight may move.
+    pub(crate) stability: bool,
     /// Read the attributes even when no segment asks for one.
     pub(crate) all_attributes: bool,
 }

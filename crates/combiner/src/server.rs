@@ -75,9 +75,9 @@ impl Combiner {
 /// Serves a combiner until `shutdown` resolves and the requests in progress are answered, or until
 /// [`counterweight_serving::Limits::drain`] is over.
 ///
-/// Models need not be up. Until one has been reached, ranking by it is answered UNAVAILABLE with
-/// the reason, and health says NOT_SERVING for `counterweight.v1.RankingService`; the server as a
-/// whole is SERVING.
+/// Models need not be up. While one does not answer, ranking by it is answered UNAVAILABLE with the
+/// reason. Health says NOT_SERVING for `counterweight.v1.RankingService` while some profile cannot
+/// be ranked, as its policy for failures says; the server as a whole is SERVING.
 ///
 /// # Errors
 /// The weights store cannot be opened, or the server failed.
@@ -102,13 +102,15 @@ async fn run(
     let registry = metrics.registry.clone();
     let services = &[RANKING, WEIGHTS];
     let mut server = Server::new(services, DESCRIPTORS, registry, limits.clone()).await?;
+    let health = Arc::new(RankingHealth {
+        engine: Arc::clone(engine),
+        condition: server.health().condition(RANKING).await,
+    });
+    health.update().await;
     for model in engine.objectives.models() {
-        let (model, reached) = (
-            Arc::clone(model),
-            Arc::new(server.health().condition(RANKING).await),
-        );
+        let (model, health) = (Arc::clone(model), Arc::clone(&health));
         server.tasks().restart("reach a model", move || {
-            reach(Arc::clone(&model), Arc::clone(&reached))
+            reach(Arc::clone(&model), Arc::clone(&health))
         });
     }
     let in_reach = server.health().condition(WEIGHTS).await;
@@ -119,7 +121,7 @@ async fn run(
         .restart("report the health of the weights store", move || {
             report_store(Arc::clone(&weights), Arc::clone(&in_reach))
         });
-    start_tasks(server.tasks(), engine);
+    start_tasks(server.tasks(), engine, health);
     let overloaded = metrics.overloaded.clone();
     let gate = server.gate(&["Rank"], metrics.in_progress.clone(), move |refusal| {
         if let Refusal::Overloaded { .. } = refusal {
@@ -146,7 +148,19 @@ async fn run(
     server.run(router, listeners, shutdown).await
 }
 
-fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>) {
+/// The health of the ranking service.
+struct RankingHealth {
+    engine: Arc<Engine>,
+    condition: Condition,
+}
+
+impl RankingHealth {
+    async fn update(&self) {
+        self.condition.set(self.engine.can_rank()).await;
+    }
+}
+
+fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>, health: Arc<RankingHealth>) {
     let weights = Arc::clone(&engine.weights);
     tasks.restart("follow the weights", move || {
         let weights = Arc::clone(&weights);
@@ -162,12 +176,11 @@ fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>) {
         let weights = Arc::clone(&weights);
         async move { weights.run_ramps().await }
     });
-    let engine = Arc::clone(engine);
-    tasks.restart("watch models", move || watch_models(Arc::clone(&engine)));
+    tasks.restart("watch models", move || watch_models(Arc::clone(&health)));
 }
 
 /// Asks a model for its inputs until it has answered once; then ranking no longer waits for it.
-async fn reach(model: Arc<Model>, reached: Arc<Condition>) {
+async fn reach(model: Arc<Model>, health: Arc<RankingHealth>) {
     let mut pause = FIRST_PAUSE;
     let mut warned = false;
     while let Err(failure) = model.refresh(Instant::now() + LONGEST_PAUSE).await {
@@ -179,7 +192,7 @@ async fn reach(model: Arc<Model>, reached: Arc<Condition>) {
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     tracing::info!(model = model.name(), "the model has been reached");
-    reached.set(true).await;
+    health.update().await;
     pending::<()>().await;
 }
 
@@ -195,11 +208,14 @@ async fn report_store(weights: Arc<LiveWeights>, in_reach: Arc<Condition>) {
     }
 }
 
-/// Notices models that were replaced although nobody ranks: shows in the metrics where weights are
-/// not confirmed for what is served, and keeps the inputs of pinned versions at hand.
-async fn watch_models(engine: Arc<Engine>) {
+/// Notices models that went down, came back or were replaced although nobody ranks: reports health,
+/// shows in the metrics where weights are not confirmed for what is served, and keeps the inputs of
+/// pinned versions at hand.
+async fn watch_models(health: Arc<RankingHealth>) {
+    let engine = &health.engine;
     loop {
         let served = served::served(&engine.objectives).await;
+        health.update().await;
         let (_, profiles) = engine.weights.all();
         for (profile, in_force) in profiles.iter().enumerate() {
             let configured = &engine.config.profiles[profile];

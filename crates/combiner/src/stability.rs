@@ -2,6 +2,7 @@
 //! leaves it.
 
 use counterweight_ranking::stability::{Range, ranges, staying};
+use counterweight_serving::{Call, Refusal, WorkError, WorkPool};
 
 use crate::{error::RequestError, ranking::Ranking};
 
@@ -23,8 +24,13 @@ pub(crate) struct Stability {
 }
 
 impl Stability {
-    /// Computes the ranges of a ranking on a blocking thread, so that no other request waits.
-    pub(crate) async fn compute(ranking: Ranking) -> Result<(Ranking, Self), RequestError> {
+    /// Computes the ranges of a ranking on a thread for work, so that no other request waits. For
+    /// each objective it costs O(k · (n + k log k)), for a page of k of n candidates.
+    pub(crate) async fn compute(
+        pool: &WorkPool,
+        call: &Call,
+        ranking: Ranking,
+    ) -> Result<(Ranking, Self), RequestError> {
         let (places, candidates) = (ranking.order.len(), ranking.ids.len());
         if places < candidates && places.saturating_mul(candidates) > MOST {
             return Err(RequestError::Field {
@@ -35,16 +41,17 @@ impl Stability {
                 ),
             });
         }
-        let computing = tokio::task::spawn_blocking(|| {
-            let stability = Self::new(&ranking);
+        let work = |stop: &dyn Fn() -> bool| {
+            let stability = Self::new(&ranking, stop);
             (ranking, stability)
-        });
-        computing.await.map_err(|error| RequestError::Internal {
-            what: error.to_string(),
-        })
+        };
+        let (ranking, stability) = pool.run(call, work).await?;
+        let stopped = || WorkError::Refused(Refusal::DeadlineExceeded);
+        Ok((ranking, stability.ok_or_else(stopped)?))
     }
 
-    fn new(ranking: &Ranking) -> Self {
+    /// None when it was told to stop.
+    fn new(ranking: &Ranking, stop: &dyn Fn() -> bool) -> Option<Self> {
         // Ties break on the id, so the columns are put in that order.
         let mut by_id: Vec<usize> = (0..ranking.ids.len()).collect();
         by_id.sort_unstable_by_key(|&at| &ranking.ids[at]);
@@ -69,13 +76,13 @@ impl Stability {
         let candidates = (0..weights.len()).map(|objective| {
             if page.len() == by_id.len() {
                 // No candidate can leave a page that shows all.
-                return vec![EVERYWHERE; page.len()];
+                return Some(vec![EVERYWHERE; page.len()]);
             }
-            staying(&weights, &columns, objective, &page)
+            (!stop()).then(|| staying(&weights, &columns, objective, &page))
         });
-        Self {
-            candidates: candidates.collect(),
+        Some(Self {
+            candidates: candidates.collect::<Option<_>>()?,
             page: ranges(&weights, &columns, &page),
-        }
+        })
     }
 }

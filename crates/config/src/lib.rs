@@ -61,13 +61,16 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, Co
 /// The longest names that are compared, in bytes: the time of a comparison grows with the product
 /// of both lengths, and a caller may send a name of any length.
 const LONGEST_COMPARED: usize = 64;
+/// The most known names that a wrong one is compared with.
+const MOST_COMPARED: usize = 1_000;
 
 /// The known name that is nearest to a wrong one, if one is near enough to be meant. Names of more
-/// than 64 bytes are not compared.
+/// than 64 bytes are not compared, and neither are names after the first thousand.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
+        .take(MOST_COMPARED)
         .filter(|name| wrong.len().max(name.len()) <= LONGEST_COMPARED)
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
         .filter(|(distance, name)| *distance <= 1 + wrong.len().max(name.len()) / 3)
@@ -165,5 +168,8 @@ mod tests {
             Some("profil")
         );
         assert_eq!(nearest(&fits[1..], [fits.as_str()]), Some(fits.as_str()));
+        let others = std::iter::repeat_n("subscribers", MOST_COMPARED - 1);
+        assert_eq!(nearest("titel", others.clone().chain(["title"])), Some("title"));
+        assert_eq!(nearest("titel", others.chain(["x", "title"])), None);
     }
 }

@@ -7,6 +7,7 @@ mod decimal;
 mod json_line;
 mod ndjson;
 mod parquet;
+mod parquet_sizes;
 mod partition;
 mod piece;
 mod records;

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use counterweight_model::ModelError;
-use counterweight_serving::{ServingError, status};
+use counterweight_serving::{Refusal, ServingError, WorkError, status, with_retry};
 use counterweight_tensor::TensorError;
 use tonic::{Code, Status};
 
@@ -168,6 +168,19 @@ pub enum ModelServerError {
         /// The output.
         output: String,
     },
+    /// An output would be larger than an answer may be.
+    #[error(
+        "the contributions of {rows} rows and {features} features make an answer of more than \
+         {most} bytes: send fewer rows"
+    )]
+    AnswerTooLarge {
+        /// Rows of the request.
+        rows: usize,
+        /// Features of the model.
+        features: usize,
+        /// The largest answer, in bytes.
+        most: usize,
+    },
     /// A checked batch could not be scored, or a score was not finite.
     #[error("model {model:?} {version:?} failed: {problem}")]
     Score {
@@ -181,6 +194,12 @@ pub enum ModelServerError {
     /// The deadline of the caller has passed.
     #[error("the deadline of the call passed before the answer was ready")]
     DeadlineExceeded,
+    /// Work that was to run beside the requests was not done.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// The threads for work cannot be started.
+    #[error("the threads for work cannot start: {0}")]
+    Threads(#[source] io::Error),
     /// A task of the server panicked.
     #[error("internal error: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -199,8 +218,15 @@ fn list(names: &[String]) -> String {
 impl From<ModelServerError> for Status {
     fn from(error: ModelServerError) -> Self {
         let (code, reason) = error.code();
-        let field = error.field().map(|field| ("field", field.to_owned()));
-        status(code, &error.to_string(), reason, field)
+        let facts = error.facts();
+        let facts = facts.map(|(name, value)| (name, value.to_owned()));
+        let status = status(code, &error.to_string(), reason, facts);
+        match error {
+            ModelServerError::Work(WorkError::Refused(Refusal::Overloaded { retry_after })) => {
+                with_retry(&status, retry_after)
+            }
+            _ => status,
+        }
     }
 }
 
@@ -226,29 +252,44 @@ impl ModelServerError {
             Self::Batch(_) => (Code::InvalidArgument, "INVALID_INPUT"),
             Self::UnknownOutput { .. } => (Code::InvalidArgument, "UNKNOWN_OUTPUT"),
             Self::DuplicateOutput { .. } => (Code::InvalidArgument, "DUPLICATE_OUTPUT"),
+            Self::AnswerTooLarge { .. } => (Code::InvalidArgument, "ANSWER_TOO_LARGE"),
+            Self::Work(WorkError::Refused(refusal)) => (refusal.code(), refusal.reason()),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             Self::Score { .. } => (Code::Internal, "MODEL_FAILED"),
-            Self::Task(_) | Self::Repository { .. } | Self::Setting { .. } | Self::Serving(_) => {
-                (Code::Internal, "INTERNAL")
-            }
+            Self::Work(WorkError::Panicked(_))
+            | Self::Threads(_)
+            | Self::Task(_)
+            | Self::Repository { .. }
+            | Self::Setting { .. }
+            | Self::Serving(_) => (Code::Internal, "INTERNAL"),
         }
     }
 
-    /// The tensor, output, parameter or model that the error is about.
-    fn field(&self) -> Option<&str> {
-        match self {
+    /// What the error is about, for programs: `field` is the name of a field of the request or of a
+    /// tensor, and a value that was sent stands under a name of its own.
+    fn facts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let (field, value) = match self {
             Self::UnknownModel { model, .. }
-            | Self::UnknownVersion { model, .. }
             | Self::NotLoaded { model, .. }
             | Self::LoadFailed { model, .. }
             | Self::UnloadsDefault { model, .. }
-            | Self::Score { model, .. } => Some(model),
-            Self::Parameter { parameter, .. } => Some(parameter),
-            Self::Tensor(error) => error.tensor(),
+            | Self::Score { model, .. } => (Some("model_name"), Some(("model", model.as_str()))),
+            Self::UnknownVersion { version, .. } => {
+                (Some("model_version"), Some(("version", version.as_str())))
+            }
+            Self::Parameter { parameter, .. } => {
+                (Some("parameters"), Some(("parameter", parameter.as_str())))
+            }
+            Self::UnknownOutput { output, .. } | Self::DuplicateOutput { output } => {
+                (Some("outputs"), Some(("output", output.as_str())))
+            }
+            Self::AnswerTooLarge { .. } => (Some("outputs"), None),
+            Self::NoRows => (Some("inputs"), None),
+            Self::Tensor(error) => (error.tensor(), None),
             Self::UnknownInput { tensor, .. }
             | Self::RowCount { tensor, .. }
             | Self::Width { tensor, .. }
-            | Self::List { tensor, .. } => Some(tensor),
+            | Self::List { tensor, .. } => (Some(tensor.as_str()), None),
             Self::Batch(
                 ModelError::MissingInput { input }
                 | ModelError::WrongKind { input, .. }
@@ -256,16 +297,17 @@ impl ModelServerError {
                 | ModelError::WrongDimension { input, .. }
                 | ModelError::Infinite { input, .. }
                 | ModelError::NotBoolean { input, .. },
-            ) => Some(input),
-            Self::UnknownOutput { output, .. } | Self::DuplicateOutput { output } => Some(output),
+            ) => (Some(input.as_str()), None),
             Self::Batch(_)
-            | Self::NoRows
             | Self::DeadlineExceeded
+            | Self::Work(_)
+            | Self::Threads(_)
             | Self::Task(_)
             | Self::Repository { .. }
             | Self::Setting { .. }
-            | Self::Serving(_) => None,
-        }
+            | Self::Serving(_) => (None, None),
+        };
+        field.map(|field| ("field", field)).into_iter().chain(value)
     }
 }
 

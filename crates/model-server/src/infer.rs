@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use counterweight_model::{Batch, Scores};
+use counterweight_model::{Batch, ModelError, Scores};
 use counterweight_proto::inference::{ModelInferRequest, ModelInferResponse};
 
 use crate::{
@@ -12,10 +12,23 @@ use crate::{
     wire::{self, Decoded, Output},
 };
 
+/// What bounds one inference.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    /// The largest answer, in bytes.
+    pub(crate) max_message_bytes: usize,
+    /// Says whether nobody waits for the answer any more.
+    pub(crate) stop: &'a dyn Fn() -> bool,
+}
+
 /// Scores a request with a version; the steps say how long each part took.
+///
+/// The time grows with the size of the request. Between two columns, two features and two texts it
+/// looks whether it should stop.
 pub(crate) fn infer(
     loaded: &LoadedVersion,
     request: &ModelInferRequest,
+    bounds: Bounds<'_>,
 ) -> Result<(ModelInferResponse, Steps), ModelServerError> {
     let began = Instant::now();
     wire::refuse_external_tensors(request)?;
@@ -24,16 +37,20 @@ pub(crate) fn infer(
         rows,
         columns,
         lossy,
-    } = wire::decode(loaded, request)?;
+    } = wire::decode(loaded, request, bounds.stop)?;
     let batch =
         Batch::new(loaded.model.schema(), rows, columns).map_err(ModelServerError::Batch)?;
     let decoded = Instant::now();
     let scores = loaded
         .model
-        .score(&batch)
-        .map_err(|error| failed(loaded, &error.to_string()))?;
+        .score_until(&batch, bounds.stop)
+        .map_err(|error| failed(loaded, error))?;
     let scored = Instant::now();
-    let answer = answer(loaded, request, &outputs, &batch, &scores)?;
+    let scored_batch = Scored {
+        batch: &batch,
+        scores: &scores,
+    };
+    let answer = answer(loaded, request, &outputs, &scored_batch, bounds)?;
     loaded.metrics.rows.inc_by(rows as u64);
     loaded.metrics.lossy.inc_by(lossy);
     let steps = Steps {
@@ -44,12 +61,18 @@ pub(crate) fn infer(
     Ok((answer, steps))
 }
 
+/// A batch with its scores.
+struct Scored<'a> {
+    batch: &'a Batch<'a>,
+    scores: &'a Scores,
+}
+
 fn answer(
     loaded: &LoadedVersion,
     request: &ModelInferRequest,
     outputs: &[Output],
-    batch: &Batch<'_>,
-    scores: &Scores,
+    &Scored { batch, scores }: &Scored<'_>,
+    bounds: Bounds<'_>,
 ) -> Result<ModelInferResponse, ModelServerError> {
     let mut response = ModelInferResponse {
         model_name: loaded.name.clone(),
@@ -66,10 +89,11 @@ fn answer(
             Output::Probability => (vec![rows], &scores.probabilities),
             Output::Logit => (vec![rows], &scores.logits),
             Output::Contributions => {
+                check_contributions(loaded, batch.rows(), bounds.max_message_bytes)?;
                 contributions = loaded
                     .model
-                    .contributions(batch)
-                    .map_err(|error| failed(loaded, &error.to_string()))?;
+                    .contributions_until(batch, bounds.stop)
+                    .map_err(|error| failed(loaded, error))?;
                 (
                     vec![rows, dimension(contributions.features)],
                     &contributions.values,
@@ -77,10 +101,8 @@ fn answer(
             }
         };
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(failed(
-                loaded,
-                &format!("{} {at} is {}", output.name(), values[at]),
-            ));
+            let problem = format!("{} {at} is {}", output.name(), values[at]);
+            return Err(broken(loaded, problem));
         }
         wire::push_output(&mut response, output, shape, values, raw);
     }
@@ -91,11 +113,39 @@ fn dimension(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-fn failed(loaded: &LoadedVersion, problem: &str) -> ModelServerError {
+/// Refuses contributions that would not fit into an answer, before they are computed: there is one
+/// for each row and feature.
+fn check_contributions(
+    loaded: &LoadedVersion,
+    rows: usize,
+    max_message_bytes: usize,
+) -> Result<(), ModelServerError> {
+    let features = loaded.model.schema().features().len();
+    let bytes = rows
+        .saturating_mul(features)
+        .saturating_mul(size_of::<f32>());
+    match bytes <= max_message_bytes {
+        true => Ok(()),
+        false => Err(ModelServerError::AnswerTooLarge {
+            rows,
+            features,
+            most: max_message_bytes,
+        }),
+    }
+}
+
+fn failed(loaded: &LoadedVersion, error: ModelError) -> ModelServerError {
+    match error {
+        ModelError::Stopped => ModelServerError::DeadlineExceeded,
+        error => broken(loaded, error.to_string()),
+    }
+}
+
+fn broken(loaded: &LoadedVersion, problem: String) -> ModelServerError {
     ModelServerError::Score {
         model: loaded.name.clone(),
         version: loaded.version.clone(),
-        problem: problem.to_owned(),
+        problem,
     }
 }
 

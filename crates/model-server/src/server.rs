@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use counterweight_proto::{
     DESCRIPTORS, inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
-use counterweight_serving::{Listeners, Server, prometheus::Registry};
+use counterweight_serving::{Listeners, Server, WorkPool, prometheus::Registry};
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
@@ -51,9 +51,12 @@ pub async fn serve(
         repository,
         metrics,
         lifecycle: server.lifecycle().clone(),
+        work: WorkPool::new(config.limits.max_concurrent_requests).map_err(ModelServerError::Threads)?,
+        max_message_bytes: config.limits.max_message_bytes,
     };
     let service = GrpcInferenceServiceServer::new(service)
         .max_decoding_message_size(config.limits.max_message_bytes)
+        .max_encoding_message_size(config.limits.max_message_bytes)
         .accept_compressed(Gzip)
         .accept_compressed(Deflate);
     let router = server.router()?.add_service(gate.guard(service));

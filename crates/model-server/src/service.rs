@@ -12,16 +12,21 @@ use counterweight_proto::inference::{
     ServerReadyRequest, ServerReadyResponse, grpc_inference_service_server::GrpcInferenceService,
     model_repository_parameter::ParameterChoice, repository_index_response::ModelIndex,
 };
-use counterweight_serving::{Call, Lifecycle};
+use counterweight_serving::{Call, Lifecycle, WorkPool};
 use tokio::task::spawn_blocking;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    ModelServerError, infer, loaded::LoadedVersion, metadata, metrics::Metrics,
-    repository::Repository, statistics::Steps,
+    ModelServerError,
+    infer::{self, Bounds},
+    loaded::LoadedVersion,
+    metadata,
+    metrics::Metrics,
+    repository::Repository,
+    statistics::Steps,
 };
 
-/// A request above this is scored on a blocking thread, so that health checks are answered
+/// A request above this is scored on a thread for work, so that health checks are answered
 /// meanwhile.
 const INLINE_NANOSECONDS: usize = 500_000;
 
@@ -30,6 +35,9 @@ pub(crate) struct Service {
     pub(crate) repository: Arc<Repository>,
     pub(crate) metrics: Metrics,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) work: WorkPool,
+    /// The largest answer, in bytes.
+    pub(crate) max_message_bytes: usize,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -86,7 +94,7 @@ impl GrpcInferenceService for Service {
             .inspect_err(|error| {
                 self.metrics.failed("", "", error.code().0);
             })?;
-        let outcome = score(&loaded, request, &call).await;
+        let outcome = self.score(&loaded, request, &call).await;
         self.record(&loaded, &call, &outcome);
         Ok(Response::new(outcome?.0))
     }
@@ -153,7 +161,9 @@ impl GrpcInferenceService for Service {
         only_repository(&repository_name)?;
         let version = version_parameter(parameters, &[])?;
         let repository = Arc::clone(&self.repository);
-        blocking(move || repository.load(&model_name, &version)).await?;
+        spawn_blocking(move || repository.load(&model_name, &version))
+            .await
+            .map_err(ModelServerError::Task)??;
         Ok(Response::new(RepositoryModelLoadResponse {}))
     }
 
@@ -170,12 +180,42 @@ impl GrpcInferenceService for Service {
         // Triton's client always sends `unload_dependents`; our models have no dependents.
         let version = version_parameter(parameters, &["unload_dependents"])?;
         let repository = Arc::clone(&self.repository);
-        blocking(move || repository.unload(&model_name, &version)).await?;
+        spawn_blocking(move || repository.unload(&model_name, &version))
+            .await
+            .map_err(ModelServerError::Task)??;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
     }
 }
 
 impl Service {
+    /// Scores on this thread when that is quick, and on a thread for work when it is not.
+    async fn score(
+        &self,
+        loaded: &Arc<LoadedVersion>,
+        request: ModelInferRequest,
+        call: &Call,
+    ) -> Result<(ModelInferResponse, Steps), ModelServerError> {
+        let max_message_bytes = self.max_message_bytes;
+        let is_quick = infer::estimated_nanoseconds(&request) <= INLINE_NANOSECONDS;
+        let infer = move |loaded: &LoadedVersion, stop: &dyn Fn() -> bool| {
+            let bounds = Bounds {
+                max_message_bytes,
+                stop,
+            };
+            infer::infer(loaded, &request, bounds)
+        };
+        if is_quick {
+            // No work begins whose answer nobody waits for.
+            return match call.is_overdue() {
+                true => Err(ModelServerError::DeadlineExceeded),
+                false => infer(loaded, &|| false),
+            };
+        }
+        let loaded = Arc::clone(loaded);
+        let work = move |stop: &dyn Fn() -> bool| infer(&loaded, stop);
+        self.work.run(call, work).await?
+    }
+
     fn record(
         &self,
         loaded: &LoadedVersion,
@@ -206,38 +246,6 @@ impl Service {
                 "inference"
             );
         }
-    }
-}
-
-/// Scores on this thread when that is quick, and on a blocking thread when it is not.
-async fn score(
-    loaded: &Arc<LoadedVersion>,
-    request: ModelInferRequest,
-    call: &Call,
-) -> Result<(ModelInferResponse, Steps), ModelServerError> {
-    if infer::estimated_nanoseconds(&request) <= INLINE_NANOSECONDS {
-        check_time(call)?;
-        return infer::infer(loaded, &request);
-    }
-    let (loaded, call) = (Arc::clone(loaded), call.clone());
-    blocking(move || {
-        check_time(&call)?;
-        infer::infer(&loaded, &request)
-    })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ModelServerError> + Send + 'static,
-) -> Result<T, ModelServerError> {
-    spawn_blocking(work).await?
-}
-
-/// Fails once the deadline has passed, so that no work begins whose answer nobody waits for.
-fn check_time(call: &Call) -> Result<(), ModelServerError> {
-    match call.is_overdue() {
-        true => Err(ModelServerError::DeadlineExceeded),
-        false => Ok(()),
     }
 }
 

@@ -46,10 +46,11 @@ impl Output {
     }
 }
 
-/// Reads the input tensors of a request.
+/// Reads the input tensors of a request, unless `stop` says so meanwhile.
 pub(crate) fn decode<'a>(
     loaded: &LoadedVersion,
     request: &'a ModelInferRequest,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Decoded<'a>, ModelServerError> {
     let inputs = loaded.model.schema().inputs();
     // Names first: once unknown names are refused, the search for duplicates ends after as many
@@ -76,6 +77,9 @@ pub(crate) fn decode<'a>(
     columns.resize_with(inputs.len(), || None);
     let mut lossy = 0;
     for (index, view) in matched {
+        if stop() {
+            return Err(ModelServerError::DeadlineExceeded);
+        }
         columns[index] = Some(column(&inputs[index], view, &mut lossy)?);
     }
     Ok(Decoded {

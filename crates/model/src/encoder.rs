@@ -56,12 +56,25 @@ pub enum Encoder {
 }
 
 /// Buffers that encoders share, so that a batch needs few allocations.
-#[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct Scratch<'s> {
     raw: Vec<f64>,
     dense: Vec<f64>,
     hits: Vec<usize>,
     text: GramBuffer,
+    /// Says whether nobody waits for the numbers any more: then an encoder may leave out the rest.
+    pub(crate) stop: &'s dyn Fn() -> bool,
+}
+
+impl<'s> Scratch<'s> {
+    pub(crate) fn new(stop: &'s dyn Fn() -> bool) -> Self {
+        Self {
+            raw: Vec::new(),
+            dense: Vec::new(),
+            hits: Vec::new(),
+            text: GramBuffer::default(),
+            stop,
+        }
+    }
 }
 
 impl Encoder {
@@ -117,13 +130,14 @@ impl Encoder {
         &self,
         values: &Values<'_>,
         to: &mut Emitter<'_, S>,
-        scratch: &mut Scratch,
+        scratch: &mut Scratch<'_>,
     ) {
         let Scratch {
             raw,
             dense,
             hits,
             text,
+            stop,
         } = scratch;
         match (self, values) {
             (Self::Numeric(encoder), Values::Numbers(values)) => encoder.apply(values, to, dense),
@@ -142,7 +156,7 @@ impl Encoder {
                 encoder.emit(raw, to, dense);
             }
             (Self::Text(encoder), Values::Texts(values)) => {
-                encoder.raw(values, raw, text);
+                encoder.raw(values, raw, text, *stop);
                 encoder.emit(raw, to, dense);
             }
             _ => {}
@@ -164,7 +178,7 @@ impl Encoder {
         &self,
         raw: &[f64],
         to: &mut Emitter<'_, S>,
-        scratch: &mut Scratch,
+        scratch: &mut Scratch<'_>,
     ) {
         match self {
             Self::Target(encoder) => encoder.emit(raw, to, &mut scratch.dense),

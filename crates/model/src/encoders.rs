@@ -153,7 +153,7 @@ impl Encoders {
     /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
     pub fn encode(&self, batch: &Batch<'_>) -> Result<Encoded, ModelError> {
         let mut matrix = Matrix::new(batch.rows(), self.width());
-        self.encode_into(batch, Mode::Logged, &mut matrix)?;
+        self.encode_into(batch, Mode::Logged, &mut matrix, &|| false)?;
         Ok(self.encoded(matrix))
     }
 
@@ -181,7 +181,7 @@ impl Encoders {
         if batch.rows() == 0 {
             return Ok(self.encoded(matrix));
         }
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(&|| false);
         for ((feature, numbers), first) in self
             .features_with_encoders()
             .zip(out_of_fold)
@@ -221,17 +221,19 @@ impl Encoders {
         self.schema.features().iter().zip(encoders)
     }
 
+    /// Sends the encoded columns to a sink, unless `stop` says so meanwhile.
     pub(crate) fn encode_into<S: Sink>(
         &self,
         batch: &Batch<'_>,
         mode: Mode,
         sink: &mut S,
+        stop: &dyn Fn() -> bool,
     ) -> Result<(), ModelError> {
         batch.fits(&self.schema)?;
         if batch.rows() == 0 {
             return Ok(());
         }
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(stop);
         for ((feature, encoder), first) in self.features_with_encoders().zip(&self.first) {
             let values = evaluate(&self.schema, &feature.of, batch, mode);
             let mut emitter = Emitter {
@@ -240,6 +242,9 @@ impl Encoders {
                 broadcast: values.len() == 1,
             };
             encoder.apply(&values, &mut emitter, &mut scratch);
+            if stop() {
+                return Err(ModelError::Stopped);
+            }
         }
         Ok(())
     }

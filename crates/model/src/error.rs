@@ -84,6 +84,9 @@ pub enum ModelError {
         "the batch was checked against another schema than that of the model; check it against the schema of the model"
     )]
     OtherSchema,
+    /// The caller told the computation to stop.
+    #[error("the computation was stopped before its end")]
+    Stopped,
     /// Parallel arrays differ in length.
     #[error("{what}: {found} values, expected {expected}")]
     Length {

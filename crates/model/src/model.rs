@@ -208,7 +208,20 @@ impl Model {
     /// # Errors
     /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
     pub fn score(&self, batch: &Batch<'_>) -> Result<Scores, ModelError> {
-        self.scores(batch, Mode::Served)
+        self.scores(batch, Mode::Served, &|| false)
+    }
+
+    /// As [`score`](Self::score), for a caller who may lose interest: `stop` is asked after every
+    /// feature, and within one before every text, and ends the computation when it returns true.
+    ///
+    /// # Errors
+    /// [`ModelError::Stopped`]; and as [`score`](Self::score).
+    pub fn score_until(
+        &self,
+        batch: &Batch<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Scores, ModelError> {
+        self.scores(batch, Mode::Served, stop)
     }
 
     /// Scores with every value as logged, e.g. at the position at which the candidate was shown.
@@ -217,7 +230,7 @@ impl Model {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn score_as_logged(&self, batch: &Batch<'_>) -> Result<Scores, ModelError> {
-        self.scores(batch, Mode::Logged)
+        self.scores(batch, Mode::Logged, &|| false)
     }
 
     /// What each feature adds to the logit that [`score`](Self::score) gives.
@@ -225,6 +238,18 @@ impl Model {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn contributions(&self, batch: &Batch<'_>) -> Result<Contributions, ModelError> {
+        self.contributions_until(batch, &|| false)
+    }
+
+    /// As [`contributions`](Self::contributions), for a caller who may lose interest.
+    ///
+    /// # Errors
+    /// As [`score_until`](Self::score_until).
+    pub fn contributions_until(
+        &self,
+        batch: &Batch<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Contributions, ModelError> {
         let features = self.schema().features().len();
         let values = vec![0.0; batch.rows() * features];
         let mut sink = ByFeature {
@@ -234,19 +259,24 @@ impl Model {
             values,
         };
         self.encoders()
-            .encode_into(batch, Mode::Served, &mut sink)?;
+            .encode_into(batch, Mode::Served, &mut sink, stop)?;
         Ok(Contributions {
             features,
             values: sink.values,
         })
     }
 
-    fn scores(&self, batch: &Batch<'_>, mode: Mode) -> Result<Scores, ModelError> {
+    fn scores(
+        &self,
+        batch: &Batch<'_>,
+        mode: Mode,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Scores, ModelError> {
         let mut sink = Logits {
             coefficients: self.coefficients(),
             logits: vec![self.offset(); batch.rows()],
         };
-        self.encoders().encode_into(batch, mode, &mut sink)?;
+        self.encoders().encode_into(batch, mode, &mut sink, stop)?;
         let probabilities = sink
             .logits
             .iter()

@@ -178,6 +178,9 @@ pub enum RankingError {
         /// A weight that gives it.
         weight: f64,
     },
+    /// The caller told the computation to stop.
+    #[error("the computation was stopped before its end")]
+    Stopped,
     /// Nothing was fed.
     #[error("there is no request; feed at least one")]
     NoRequests,

@@ -129,6 +129,25 @@ impl Solver {
         weights: &[f64],
         free: bool,
     ) -> Result<(), RankingError> {
+        self.push_until(probabilities, weights, free, &|| false)
+    }
+
+    /// The same, for a caller who may lose interest: `stop` is asked every so often and ends the
+    /// computation when it returns true.
+    ///
+    /// A request of n candidates costs at most n·k steps of k operations each, and n log n when the
+    /// page of k places shows all of them.
+    ///
+    /// # Errors
+    /// [`RankingError::Stopped`], after which the solver is of no use any more; and as
+    /// [`push`](Self::push).
+    pub fn push_until(
+        &mut self,
+        probabilities: &[&[f64]],
+        weights: &[f64],
+        free: bool,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), RankingError> {
         let request = self.requests();
         let objectives = self.sweep.plan().weights.len();
         if weights.len() != objectives {
@@ -160,7 +179,13 @@ impl Solver {
         if weight <= 0.0 {
             return Err(RankingError::GainWeight { request, weight });
         }
-        self.sweep.push_under(weights, &replayed)?;
+        let candidates = probabilities.first().map_or(0, |column| column.len());
+        if candidates <= self.sweep.plan().k {
+            // A page that shows all candidates has the same exposures under every weight.
+            self.sweep.push_constant(weights, &replayed)?;
+        } else {
+            self.sweep.push_under(weights, &replayed, stop)?;
+        }
         self.free += 1;
         Ok(())
     }

@@ -173,10 +173,16 @@ impl Gate {
     }
 
     fn refuse(&self, refusal: &Refusal, limited: bool) -> Response<Body> {
+        let shared = &self.0.shared;
+        let refusal = match refusal {
+            // Another server will answer; to come back here would be of no use.
+            Refusal::Overloaded { .. } if shared.lifecycle.is_draining() => &Refusal::Draining,
+            refusal => refusal,
+        };
         if limited {
             (self.0.refused)(refusal);
         }
-        self.0.shared.refuse(refusal).into_http()
+        shared.refuse(refusal).into_http()
     }
 }
 

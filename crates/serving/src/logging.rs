@@ -5,11 +5,17 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
+use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer,
+    field::MakeExt as _,
+    fmt::{self, MakeWriter, format::debug_fn},
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
-use crate::ServingError;
+use crate::{ServingError, escape};
 
 /// The environment variable of the filter, in the syntax of `tracing` (`info,h2=warn`). When it is
 /// unset, `RUST_LOG` is read.
@@ -34,12 +40,12 @@ pub struct Exporting {
 /// process.
 pub fn init_logging(json: bool, otlp_endpoint: Option<&str>) -> Result<Exporting, ServingError> {
     let filter = filter_from_environment()?;
-    let lines = fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
     let lines = match json {
-        true => lines.json().flatten_event(true).boxed(),
-        false => lines.boxed(),
+        true => {
+            let lines = fmt::layer().json().flatten_event(true);
+            lines.with_writer(io::stderr).boxed()
+        }
+        false => text_lines(io::stderr().is_terminal(), io::stderr).boxed(),
     };
     let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
     #[cfg(feature = "otlp")]
@@ -77,6 +83,26 @@ impl Exporting {
             }
         }
     }
+}
+
+/// Lines for people. Messages and fields hold what callers and models sent, and each event stays
+/// one line whatever that is.
+fn text_lines<S, W>(ansi: bool, writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    let fields = debug_fn(|writer, field, value| {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", escape(&text)),
+            name => write!(writer, "{name}={}", escape(&text)),
+        }
+    });
+    fmt::layer()
+        .with_ansi(ansi)
+        .fmt_fields(fields.delimited(" "))
+        .with_writer(writer)
 }
 
 fn filter_from_environment() -> Result<EnvFilter, ServingError> {
@@ -119,6 +145,28 @@ mod tests {
     fn an_endpoint_without_the_feature_is_an_error() {
         let error = init_logging(false, Some("http://localhost:4317")).unwrap_err();
         assert!(error.to_string().contains("otlp"), "{error}");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_was_sent() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = text_lines(false, std::sync::Mutex::new(file.reopen().unwrap()));
+        let subscriber = tracing_subscriber::registry().with(lines);
+        let hostile = "x\r\n2026-01-01 INFO ranked\u{1b}[31m";
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("call", method = hostile);
+            let _entered = span.enter();
+            tracing::info!(shown = %hostile, quoted = hostile, number = 3, "model said {hostile}");
+        });
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text:?}");
+        let escaped = "x\\u000d\\u000a2026-01-01 INFO ranked\\u001b[31m";
+        assert!(
+            text.contains(&format!("model said {escaped} shown={escaped}")),
+            "{text}"
+        );
+        assert!(text.contains("number=3"), "{text}");
+        assert!(!text.contains('\u{1b}') && !text.contains('\r'), "{text:?}");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Why a call is ended before its service has answered it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use counterweight_proto::Malformed;
 use tonic::{Code, Status};
 
-use crate::status::{retryable_status, status};
+use crate::status::{status, with_retry};
 
 /// The reason of every answer that a server gives because it, or one behind it, has too much to do.
-pub(crate) const OVERLOADED: &str = "OVERLOADED";
+pub const OVERLOADED: &str = "OVERLOADED";
 
 /// Why the gate ended a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,32 +91,39 @@ impl Refusal {
             problem: problem.to_owned(),
         }
     }
+}
 
-    fn message(&self) -> String {
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overloaded { retry_after } => format!(
+            Self::Overloaded { retry_after } => write!(
+                formatter,
                 "the server is overloaded and cannot answer in time; retry in {} ms",
                 retry_after.as_millis()
             ),
-            Self::TooManyStreams { limit } => {
-                format!("{limit} streams are open, which is the limit; close some or retry later")
-            }
-            Self::OverMemoryBudget => {
+            Self::TooManyStreams { limit } => write!(
+                formatter,
+                "{limit} streams are open, which is the limit; close some or retry later"
+            ),
+            Self::OverMemoryBudget => formatter.write_str(
                 "the memory that this server has for requests, or your connection's share of it, \
-                 is in use; retry later, and read your answers"
-                    .to_owned()
+                 is in use; retry later, and read your answers",
+            ),
+            Self::MessageTooLarge { what, limit } => write!(
+                formatter,
+                "the message is above {what} = {limit} bytes; send a smaller one"
+            ),
+            Self::Malformed { problem, .. } => {
+                write!(formatter, "the message is malformed: {problem}")
             }
-            Self::MessageTooLarge { what, limit } => {
-                format!("the message is above {what} = {limit} bytes; send a smaller one")
-            }
-            Self::Malformed { problem, .. } => format!("the message is malformed: {problem}"),
-            Self::ReadTimeout { limit } => {
-                format!("the request did not arrive within {limit:?}; send it faster")
-            }
-            Self::BrokenOff => "the caller broke the request off".to_owned(),
-            Self::Draining => "the server is stopping; retry at another one".to_owned(),
+            Self::ReadTimeout { limit } => write!(
+                formatter,
+                "the request did not arrive within {limit:?}; send it faster"
+            ),
+            Self::BrokenOff => formatter.write_str("the caller broke the request off"),
+            Self::Draining => formatter.write_str("the server is stopping; retry at another one"),
             Self::DeadlineExceeded => {
-                "the deadline of the call passed before the answer was ready".to_owned()
+                formatter.write_str("the deadline of the call passed before the answer was ready")
             }
         }
     }
@@ -133,11 +140,7 @@ impl From<Malformed> for Refusal {
 
 impl From<&Refusal> for Status {
     fn from(refusal: &Refusal) -> Self {
-        let (code, message, reason) = (refusal.code(), refusal.message(), refusal.reason());
         let metadata = match refusal {
-            Refusal::Overloaded { retry_after } => {
-                return retryable_status(code, &message, reason, *retry_after);
-            }
             Refusal::TooManyStreams { limit } => vec![("limit", limit.to_string())],
             Refusal::MessageTooLarge { what, limit } => {
                 vec![
@@ -148,6 +151,21 @@ impl From<&Refusal> for Status {
             Refusal::Malformed { field, .. } => vec![("field", field.clone())],
             _ => Vec::new(),
         };
-        status(code, &message, reason, metadata)
+        let status = status(
+            refusal.code(),
+            &refusal.to_string(),
+            refusal.reason(),
+            metadata,
+        );
+        match refusal {
+            Refusal::Overloaded { retry_after } => with_retry(&status, *retry_after),
+            _ => status,
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        Self::from(&refusal)
     }
 }

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// Domain of every `google.rpc.ErrorInfo`.
-const DOMAIN: &str = "counterweight";
+pub const DOMAIN: &str = "counterweight";
 /// A status travels in HTTP headers, and common clients accept 8 KiB of them. The message travels
 /// twice, once percent-encoded and once in the details, which are in Base64.
 const MAX_MESSAGE_BYTES: usize = 1500;
@@ -26,32 +26,22 @@ pub fn status(
     if matches!(code, Code::Internal | Code::DataLoss | Code::Unknown) {
         tracing::error!(reason, error = message, "a call failed");
     }
-    encode(code, message, reason, metadata, None)
-}
-
-/// Encodes an error that may be gone after a time, with a `google.rpc.RetryInfo` that says so.
-pub fn retryable_status(code: Code, message: &str, reason: &str, retry_after: Duration) -> Status {
-    encode(code, message, reason, [], Some(retry_after))
-}
-
-fn encode(
-    code: Code,
-    message: &str,
-    reason: &str,
-    metadata: impl IntoIterator<Item = (&'static str, String)>,
-    retry_after: Option<Duration>,
-) -> Status {
     let metadata: HashMap<String, String> = metadata
         .into_iter()
         .take(MAX_VALUES)
         .map(|(key, value)| (key.to_owned(), clip(&value, MAX_VALUE_BYTES)))
         .collect();
-    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
-    if retry_after.is_some() {
-        details.set_retry_info(retry_after);
-    }
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
     let message = clip(message, escaped_prefix(message, MAX_MESSAGE_BYTES));
     Status::with_error_details(code, message, details)
+}
+
+/// The same status with a `google.rpc.RetryInfo`, for an error that may be gone after that time.
+#[must_use]
+pub fn with_retry(status: &Status, after: Duration) -> Status {
+    let mut details = status.get_error_details();
+    details.set_retry_info(Some(after));
+    Status::with_error_details(status.code(), status.message(), details)
 }
 
 /// `text`, or its start of at most `max_bytes` bytes and an ellipsis.

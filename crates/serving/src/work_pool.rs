@@ -11,7 +11,10 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{Call, fair_queue::FairQueue, panics::panic_message, refusal::Refusal};
+use crate::{
+    Call, fair_queue::FairQueue, panics::panic_message, priority::lower_thread_priority,
+    refusal::Refusal,
+};
 
 /// When a caller may come again that found the queue full. The pool cannot tell how long its work
 /// takes, which differs much.
@@ -20,12 +23,16 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Why work was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
-    /// It was not begun.
-    #[error("the work was not begun: {0:?}")]
+    /// It was not begun, or was told to stop.
+    #[error("{0}")]
     Refused(Refusal),
     /// It panicked.
     #[error("the work panicked: {0}")]
     Panicked(String),
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 /// Threads for work that takes long; clones share them. They end when the last clone is dropped
@@ -57,10 +64,19 @@ impl WorkPool {
     /// # Errors
     /// A thread cannot be started.
     pub fn new(longest: usize) -> io::Result<Self> {
-        Self::with_threads(available_parallelism().map_or(1, usize::from), longest)
+        Self::with_threads(cores(), longest, || {})
     }
 
-    fn with_threads(threads: usize, longest: usize) -> io::Result<Self> {
+    /// The same for work that must not hold up anything else: on Linux its threads run when no
+    /// other wants to.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn background(longest: usize) -> io::Result<Self> {
+        Self::with_threads(cores(), longest, lower_thread_priority)
+    }
+
+    fn with_threads(threads: usize, longest: usize, prepare: fn()) -> io::Result<Self> {
         let pool = Self(Arc::new(Handle(Arc::new(Queue {
             longest,
             jobs: Mutex::new(Jobs {
@@ -73,7 +89,10 @@ impl WorkPool {
             let queue = Arc::clone(&pool.0.0);
             thread::Builder::new()
                 .name(format!("work-{number}"))
-                .spawn(move || queue.work())?;
+                .spawn(move || {
+                    prepare();
+                    queue.work();
+                })?;
         }
         Ok(pool)
     }
@@ -81,13 +100,17 @@ impl WorkPool {
     /// Does work for a call and returns its value. Connections take turns. The call counts as in
     /// progress until the work is done, even if its caller goes away.
     ///
+    /// The work is passed a function that says whether it should stop, because the deadline has
+    /// passed or this future was dropped; work that takes long asks it every so often. What it
+    /// then returns is of no use to anybody.
+    ///
     /// # Errors
     /// The queue is full, the deadline passed before the work began, the pool is closed, or the
     /// work panicked.
     pub async fn run<T: Send + 'static>(
         &self,
         call: &Call,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
         let (sender, value) = oneshot::channel();
         let (held, connection) = (call.clone(), call.connection);
@@ -96,10 +119,11 @@ impl WorkPool {
             if sender.is_closed() {
                 return;
             }
+            let stop = || held.is_overdue() || sender.is_closed();
             let value = match held.is_overdue() {
                 true => Err(WorkError::Refused(Refusal::DeadlineExceeded)),
                 // The work owns what it changes, and nobody sees that after a panic.
-                false => catch_unwind(AssertUnwindSafe(work))
+                false => catch_unwind(AssertUnwindSafe(|| work(&stop)))
                     .map_err(|panic| WorkError::Panicked(panic_message(&*panic).to_owned())),
             };
             // The place is free when the caller has its value.
@@ -196,7 +220,7 @@ mod tests {
         let (begun, has_begun) = oneshot::channel();
         let pool = pool.clone();
         let task = tokio::spawn(async move {
-            let work = move || {
+            let work = move |_: &dyn Fn() -> bool| {
                 begun.send(()).unwrap();
                 let _ = blocked.recv();
             };
@@ -209,22 +233,24 @@ mod tests {
     #[tokio::test]
     async fn work_returns_its_value_or_the_message_of_its_panic() {
         let pool = WorkPool::new(10).unwrap();
-        assert_eq!(pool.run(&call(1), || 6 * 7).await, Ok(42));
-        let panicked = pool.run(&call(1), || -> u32 { panic!("on purpose") }).await;
+        assert_eq!(pool.run(&call(1), |_| 6 * 7).await, Ok(42));
+        let panicked = pool
+            .run(&call(1), |_| -> u32 { panic!("on purpose") })
+            .await;
         assert_eq!(panicked, Err(WorkError::Panicked("on purpose".to_owned())));
-        assert_eq!(pool.run(&call(1), || 1).await, Ok(1));
+        assert_eq!(pool.run(&call(1), |_| 1).await, Ok(1));
     }
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_connections_take_turns() {
-        let pool = WorkPool::with_threads(1, 4).unwrap();
+        let pool = WorkPool::with_threads(1, 4, || {}).unwrap();
         let (release, blocking) = block(&pool).await;
         let (done, order) = mpsc::channel();
         let mut queued: Vec<_> = [7, 7, 7, 8]
             .map(|connection| {
                 let (pool, done) = (pool.clone(), done.clone());
                 Box::pin(async move {
-                    let work = move || done.send(connection).unwrap();
+                    let work = move |_: &dyn Fn() -> bool| done.send(connection).unwrap();
                     pool.run(&call(connection), work).await.unwrap();
                 })
             })
@@ -232,7 +258,7 @@ mod tests {
         for work in &mut queued {
             assert!(futures::poll!(work).is_pending());
         }
-        let refused = pool.run(&call(9), || ()).await;
+        let refused = pool.run(&call(9), |_| ()).await;
         assert_eq!(
             refused,
             Err(WorkError::Refused(Refusal::Overloaded {
@@ -250,15 +276,15 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_is_not_begun() {
-        let pool = WorkPool::with_threads(1, 4).unwrap();
+        let pool = WorkPool::with_threads(1, 4, || {}).unwrap();
         let (release, blocking) = block(&pool).await;
         let mut overdue = call(1);
         overdue.deadline = Some(Instant::now());
-        let mut late = Box::pin(pool.run(&overdue, || panic!("must not run")));
+        let mut late = Box::pin(pool.run(&overdue, |_| panic!("must not run")));
         assert!(futures::poll!(&mut late).is_pending());
         let (begun, abandoned) = mpsc::channel::<()>();
         let gone = call(1);
-        let mut cancelled = Box::pin(pool.run(&gone, move || begun.send(()).unwrap()));
+        let mut cancelled = Box::pin(pool.run(&gone, move |_| begun.send(()).unwrap()));
         assert!(futures::poll!(&mut cancelled).is_pending());
         drop(cancelled);
         drop(release);
@@ -266,13 +292,13 @@ mod tests {
         let refused: Result<(), WorkError> = late.await;
         assert_eq!(refused, Err(WorkError::Refused(Refusal::DeadlineExceeded)));
         // The only thread has taken the abandoned job before this one.
-        assert_eq!(pool.run(&call(1), || 1).await, Ok(1));
+        assert_eq!(pool.run(&call(1), |_| 1).await, Ok(1));
         assert!(abandoned.try_recv().is_err());
     }
 
     #[tokio::test]
     async fn closing_refuses_what_waits_and_lets_work_in_progress_end() {
-        let pool = WorkPool::with_threads(1, 4).unwrap();
+        let pool = WorkPool::with_threads(1, 4, || {}).unwrap();
         let (release, blocking) = block(&pool).await;
         let (sender, value) = oneshot::channel();
         let job = move || sender.send(()).unwrap();
@@ -285,5 +311,34 @@ mod tests {
             .await
             .unwrap()
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_is_told_to_stop_when_its_caller_goes_away_or_its_time_is_over() {
+        let pool = WorkPool::background(4).unwrap();
+        let until_stopped = |began: mpsc::Sender<()>| {
+            move |stop: &dyn Fn() -> bool| {
+                began.send(()).unwrap();
+                while !stop() {
+                    thread::yield_now();
+                }
+            }
+        };
+        let (began, has_begun) = mpsc::channel();
+        let gone = call(1);
+        let counted = Arc::downgrade(&pool.0.0);
+        let mut abandoned = Box::pin(pool.run(&gone, until_stopped(began.clone())));
+        assert!(futures::poll!(&mut abandoned).is_pending());
+        has_begun.recv().unwrap();
+        drop(abandoned);
+        let mut late = call(1);
+        late.deadline = Some(Instant::now() + Duration::from_millis(50));
+        assert_eq!(pool.run(&late, until_stopped(began)).await, Ok(()));
+        assert!(late.is_overdue());
+        // Both threads end, so neither still works.
+        drop(pool);
+        while counted.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -93,6 +93,21 @@ pub enum TensorError {
         /// Tensor name.
         tensor: String,
     },
+    /// The tensor would be too large in the form in which the model needs it.
+    #[error(
+        "tensor {tensor:?}: {width} values for each of {rows} rows would make the message to the \
+         model larger than {most} bytes; send fewer candidates or a narrower tensor"
+    )]
+    TooLarge {
+        /// Tensor name.
+        tensor: String,
+        /// Values per row.
+        width: usize,
+        /// The rows that are needed.
+        rows: usize,
+        /// The largest message, in bytes.
+        most: usize,
+    },
     /// An element cannot be used for the feature that it belongs to.
     #[error("tensor {tensor:?}: {what}")]
     Value {
@@ -116,6 +131,7 @@ impl TensorError {
             | Self::WrongContents { tensor, .. }
             | Self::Mixed { tensor }
             | Self::Duplicate { tensor }
+            | Self::TooLarge { tensor, .. }
             | Self::Value { tensor, .. } => Some(tensor),
             Self::RawCount { .. } => None,
         }

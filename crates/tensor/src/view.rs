@@ -298,15 +298,33 @@ impl<'a> TensorView<'a> {
         }
     }
 
-    /// The raw bytes of a tensor of length 1 repeated `rows` times, for servers that do not
+    /// The raw bytes of a tensor of one row repeated for `rows` rows, for servers that do not
     /// broadcast.
-    pub fn repeated(&self, rows: usize) -> Bytes {
+    ///
+    /// # Errors
+    /// [`TensorError::TooLarge`] when that is more than `most` bytes.
+    pub fn repeated(&self, rows: usize, most: usize) -> Result<Bytes, TensorError> {
         let one = self.raw_bytes();
-        let mut out = BytesMut::with_capacity(one.len() * rows);
+        let bytes = one.len().checked_mul(rows);
+        let bytes = bytes
+            .filter(|&bytes| bytes <= most)
+            .ok_or_else(|| self.too_large(rows, most))?;
+        let mut out = BytesMut::with_capacity(bytes);
         for _ in 0..rows {
             out.extend_from_slice(&one);
         }
-        out.freeze()
+        Ok(out.freeze())
+    }
+
+    /// The error for a tensor whose rows would take more than `most` bytes when they are written
+    /// for `rows` rows.
+    pub fn too_large(&self, rows: usize, most: usize) -> TensorError {
+        TensorError::TooLarge {
+            tensor: self.name.to_owned(),
+            width: self.width,
+            rows,
+            most,
+        }
     }
 
     fn wrong_datatype(&self, expected: &'static str) -> TensorError {

@@ -10,7 +10,10 @@ use counterweight_proto::{
 use counterweight_ranking::{number_text, symbol};
 use serde_json::{Value, json};
 
-use crate::{draw_text::draw_text, output::table};
+use crate::{
+    draw_text::draw_text,
+    output::{lines, table},
+};
 
 /// The column that is printed beside each candidate: its name, and its text by id.
 pub(super) type Shown<'a> = (&'a str, HashMap<&'a str, String>);
@@ -75,7 +78,7 @@ fn footer(answer: &RankResponse) -> String {
             )
         })
         .collect();
-    let mut text = format!(
+    let mut first = format!(
         "{} · profile {} · revision {} · request {}",
         sum.join(", "),
         answer.profile,
@@ -84,27 +87,27 @@ fn footer(answer: &RankResponse) -> String {
     );
     let applied = [("segment", &answer.segment), ("arm", &answer.arm)];
     for (what, name) in applied.into_iter().filter(|(_, name)| !name.is_empty()) {
-        text.push_str(&format!(" · {what} {name}"));
+        first.push_str(&format!(" · {what} {name}"));
     }
-    if let Some(draw) = &answer.draw {
-        text.push_str(&format!("\n{}", draw_text(draw)));
-    }
-    if let Some(stable) = stable_text(&answer.objectives) {
-        text.push_str(&format!("\n{stable}"));
-    }
-    for degraded in &answer.degraded {
-        text.push_str(&format!(
-            "\ndegraded: ranked without {}: {}",
+    let mut footer = vec![first];
+    footer.extend(answer.draw.as_ref().map(draw_text));
+    footer.extend(stable_text(&answer.objectives));
+    footer.extend(answer.degraded.iter().map(|degraded| {
+        format!(
+            "degraded: ranked without {}: {}",
             degraded.objective, degraded.reason
-        ));
-    }
+        )
+    }));
     if answer.local_kill {
-        text.push_str("\na local kill put the safe weights in force on this combiner alone");
+        let killed = "a local kill put the safe weights in force on this combiner alone";
+        footer.push(killed.to_owned());
     }
     if answer.weights_stale {
-        text.push_str("\nthe combiner cannot reach its weights store; these are the last weights that it knows");
+        let stale =
+            "the combiner cannot reach its weights store; these are the last weights that it knows";
+        footer.push(stale.to_owned());
     }
-    text
+    lines(footer)
 }
 
 /// How far each weight may move before the page changes.

@@ -11,7 +11,7 @@ use crate::{
     client::{Combiner, explain_status},
     condition::parse_attribute,
     draw_text::draw_text,
-    output::{Output, table},
+    output::{Output, escape, table},
 };
 
 /// Show which segment, arm and weights a request would get, and why.
@@ -59,9 +59,10 @@ fn answer_text(answer: &ExplainWeightsResponse) -> String {
         (segment, arm) => format!("of segment {segment} and arm {arm}"),
     };
     let mut text = format!(
-        "{}, {from} · profile {} · revision {}",
+        "{}, {} · profile {} · revision {}",
         weights_line(&answer.weights),
-        answer.profile,
+        escape(&from),
+        escape(&answer.profile),
         answer.revision
     );
     if let Some(draw) = &answer.draw {
@@ -87,7 +88,7 @@ fn answer_text(answer: &ExplainWeightsResponse) -> String {
         ));
     }
     if !answer.exploration.is_empty() {
-        text.push_str(&format!("\nexploration: {}", answer.exploration));
+        text.push_str(&format!("\nexploration: {}", escape(&answer.exploration)));
     }
     text
 }

@@ -36,7 +36,8 @@ fn answer_text(answer: &GetWeightsResponse) -> String {
     }
     text.push_str(&format!(
         "\n{} has applied revision {}",
-        answer.replica, answer.applied_revision
+        escape(&answer.replica),
+        answer.applied_revision
     ));
     if answer.stale {
         let since = answer.stale_since.as_ref().map(local_time);

@@ -127,7 +127,7 @@ fn revision_text(entry: &WeightsEntry, found: &GetRevisionResponse) -> String {
     for (before, after) in found.before.iter().zip(&entry.profiles) {
         text.push_str(&format!(
             "\n{}: {}",
-            after.profile,
+            escape(&after.profile),
             weight_changes(&before.weights, &after.weights)
         ));
     }
@@ -136,8 +136,8 @@ fn revision_text(entry: &WeightsEntry, found: &GetRevisionResponse) -> String {
     }
     text.push_str(&format!(
         "\nhash {}\nafter {}\nkey {}",
-        entry.hash,
-        entry.previous_hash,
+        escape(&entry.hash),
+        escape(&entry.previous_hash),
         escape(&entry.idempotency_key)
     ));
     text

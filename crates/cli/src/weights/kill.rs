@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     client::{Combiner, explain_status},
-    output::Output,
+    output::{Output, escape},
 };
 
 /// Apply the configured safe weights at once; this stops every ramp that is running there.
@@ -58,7 +58,7 @@ impl Kill {
             if !answer.without_safe_set.is_empty() {
                 text.push_str(&format!(
                     "\nnot changed, because they have no safe weights: {}",
-                    answer.without_safe_set.join(", ")
+                    escape(&answer.without_safe_set.join(", "))
                 ));
             }
             text

@@ -41,7 +41,7 @@ pub(super) fn preview_text(preview: &Preview) -> String {
         format!(
             "{} · profile {} · revision {}\n{}",
             weight_changes(&preview.before, &preview.after),
-            preview.profile,
+            escape(&preview.profile),
             preview.revision,
             replayed_text(&preview.replayed.unwrap_or_default(), preview.k)
         ),

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     client::{Combiner, DEFAULT_ADDRESS, explain_status},
     number::{parse_non_negative, parse_share},
-    output::Output,
+    output::{Output, escape},
     shell::shell_command,
 };
 
@@ -115,15 +115,16 @@ fn answer_text(answer: &SolveWeightsResponse, words: &str, command: &str) -> Str
     let gained = objectives
         .first()
         .map_or("engagement", |own| own.objective.as_str());
+    let (gained, objective) = (escape(gained), escape(&solved.objective));
     format!(
         "{} = {} ({}): {words}\nWith any weight between {} and {} the pages of the recent requests have the same candidates; over all of them {gained} is {:.6} and {} is {:.6}.\n\n{}\n\n{command}",
         at.map(symbol).unwrap_or_default(),
         number_text(solved.weight),
-        solved.objective,
+        objective,
         number_text(range.low),
         number_text(range.high),
         answer.engagement,
-        solved.objective,
+        objective,
         answer.bait,
         preview_text(&preview)
     )

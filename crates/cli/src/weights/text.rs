@@ -47,7 +47,7 @@ pub(super) fn profiles_table(profiles: &[ProfileWeights]) -> String {
 
 /// Each weight with its objective, and what it was before where it changed.
 pub(super) fn weight_changes(before: &[ObjectiveWeight], after: &[ObjectiveWeight]) -> String {
-    after
+    let changes: Vec<String> = after
         .iter()
         .enumerate()
         .map(|(position, new)| {
@@ -64,13 +64,13 @@ pub(super) fn weight_changes(before: &[ObjectiveWeight], after: &[ObjectiveWeigh
                 _ => format!("{label} {}", number_text(new.weight)),
             }
         })
-        .collect::<Vec<_>>()
-        .join(", ")
+        .collect();
+    escape(&changes.join(", ")).into_owned()
 }
 
 /// Weights with symbols and names, on one line.
 pub(super) fn weights_line(weights: &[ObjectiveWeight]) -> String {
-    weights
+    let weights: Vec<String> = weights
         .iter()
         .enumerate()
         .map(|(position, weight)| {
@@ -81,8 +81,8 @@ pub(super) fn weights_line(weights: &[ObjectiveWeight]) -> String {
                 number_text(weight.weight)
             )
         })
-        .collect::<Vec<_>>()
-        .join(", ")
+        .collect();
+    escape(&weights.join(", ")).into_owned()
 }
 
 fn ramp_line(ramp: &Ramp) -> String {
@@ -168,7 +168,7 @@ pub(super) fn local_kill_text(kill: &LocalKill) -> String {
 /// What an entry says of each profile.
 pub(super) fn profiles_line(entry: &WeightsEntry) -> String {
     let profiles = entry.profiles.iter();
-    profiles
+    let profiles: Vec<String> = profiles
         .map(|profile| {
             format!(
                 "{}: {}{}",
@@ -177,8 +177,8 @@ pub(super) fn profiles_line(entry: &WeightsEntry) -> String {
                 audience_summary(profile)
             )
         })
-        .collect::<Vec<_>>()
-        .join("; ")
+        .collect();
+    escape(&profiles.join("; ")).into_owned()
 }
 
 pub(super) fn entry_time(entry: &WeightsEntry) -> String {
@@ -213,7 +213,7 @@ pub(super) fn written_entry(entry: &WeightsEntry) -> String {
     {
         text.push_str(&format!("\n{}", ramp_line(ramp)));
     }
-    text.push_str(&format!("\nhash {}", entry.hash));
+    text.push_str(&format!("\nhash {}", escape(&entry.hash)));
     text
 }
 
@@ -223,6 +223,6 @@ pub(super) fn profile_notes(profile: &ProfileWeights) -> Vec<String> {
     let ramp = profile.ramp.as_ref().map(ramp_line);
     let notes = unconfirmed.chain(ramp).chain(audience_lines(profile));
     notes
-        .map(|note| format!("{}: {note}", profile.profile))
+        .map(|note| escape(&format!("{}: {note}", profile.profile)).into_owned())
         .collect()
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::session::connect;
 use crate::{
     client::{Combiner, explain_status},
-    output::Output,
+    output::{Output, escape},
 };
 
 /// Check that every entry of the log is as it was written and follows the one before it; name the
@@ -102,7 +102,8 @@ impl LogCheck {
     fn text(&self) -> String {
         let mut text = format!(
             "{} entries are as they were written\nlast hash {}",
-            self.entries, self.last_hash
+            self.entries,
+            escape(&self.last_hash)
         );
         if self.expected_hash_revision > 0 {
             text.push_str(&format!(

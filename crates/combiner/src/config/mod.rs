@@ -63,6 +63,7 @@
 //! # that objective is down.
 //! safe = { engagement = 1.0, engagement_bait = -5.0, hide = -5.0 }
 //! on_model_failure = "fail"          # or "without"
+//! on_model_overload = "fail"         # or "without": what overload of a model is answered with
 //! on_model_change = "warn"           # or "hold": stay on the versions that the weights were tuned for
 //! limit = 0                          # how many are returned when the request does not say; 0 is all
 //! [profile.default.bounds]           # of every change that is not forced; each key may be left out

@@ -126,6 +126,8 @@ pub(super) struct Profile {
     #[serde(default)]
     pub(super) on_model_failure: Policy,
     #[serde(default)]
+    pub(super) on_model_overload: Policy,
+    #[serde(default)]
     pub(super) on_model_change: OnModelChange,
     #[serde(default)]
     pub(super) limit: usize,

@@ -1,5 +1,5 @@
 //! What a change of weights would do to the recent requests, and which weight meets a goal on them.
-//! Both run on the thread of the recent requests and call no model.
+//! Both run on threads of the lowest priority and call no model.
 //!
 //! [`crate::weights::InForce::choose`] gives the weights of a request now and under the change, as
 //! for Rank, and [`counterweight_ranking::preview`] ranks it under both. A preview writes nothing.
@@ -12,13 +12,14 @@ use counterweight_ranking::{
     preview::{Move, Preview, Replay, Summary},
 };
 
+use counterweight_serving::{Call, Refusal, WorkError};
+
 pub(crate) use self::replay::Replayed;
 use self::replay::{Replayable, columns};
 pub(crate) use self::solve::{Answered, Asked, solve};
 use crate::{
     engine::Engine,
     error::RequestError,
-    recent_requests::Recent,
     weights::{Context, ProfileChange, WhatIf},
 };
 
@@ -48,29 +49,35 @@ pub(crate) struct Moved {
 /// Previews a change of a profile; k = 0 takes the k of most requests.
 pub(crate) async fn preview(
     engine: &Engine,
+    call: &Call,
     context: Context,
     change: ProfileChange,
     k: usize,
 ) -> Result<Previewed, RequestError> {
     let recent = engine.recent_requests()?;
-    let place = recent.reserve_place()?;
-    // Not on the worker: a thread of lowest priority must not take a lock that others wait for.
+    let _place = recent.reserve_preview()?;
+    // Not on the threads of lowest priority: they must not take a lock that others wait for.
     let profile = engine.config.profile(&change.at.profile)?;
     let before = engine.weights.logged(profile);
     let what_if = engine.weights.what_if(context, &change, before)?;
-    let config = engine.config.clone();
-    let work = move |recent: &[Recent]| {
-        let replayable = Replayable::new(&config, what_if.profile, recent)?;
-        replayable.preview(what_if, k)
-    };
-    recent.run(&place, work).await?
+    let replayable = Replayable::select(engine, what_if.profile).await?;
+    let work = move |stop: &dyn Fn() -> bool| replayable.preview(what_if, k, stop);
+    engine.previews.run(call, work).await?
 }
 
 impl Replayable {
     /// Ranks all again under both.
-    fn preview(&self, what_if: WhatIf, k: usize) -> Result<Previewed, RequestError> {
+    ///
+    /// It costs O(n log n) for each request of n candidates, and the configuration bounds the sum of
+    /// these. Between two requests it looks whether it should stop.
+    fn preview(
+        &self,
+        what_if: WhatIf,
+        k: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Previewed, RequestError> {
         let k = self.places(k);
-        let summary = self.summary(&what_if, k).map_err(|error| broken(&error))?;
+        let summary = self.summary(&what_if, k, stop).map_err(failed)?;
         let moves = summary.moves.iter().map(|moved| self.moved(moved));
         Ok(Previewed {
             moves: moves.collect(),
@@ -81,9 +88,17 @@ impl Replayable {
         })
     }
 
-    fn summary(&self, what_if: &WhatIf, k: usize) -> Result<Summary, RankingError> {
+    fn summary(
+        &self,
+        what_if: &WhatIf,
+        k: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Summary, RankingError> {
         let mut preview = Preview::new(k, what_if.after.weights.as_slice().len())?;
         for (record, unit) in self.records.iter().zip(self.units()) {
+            if stop() {
+                return Err(RankingError::Stopped);
+            }
             preview.push(&Replay {
                 unit,
                 probabilities: &columns(record),
@@ -107,9 +122,12 @@ impl Replayable {
     }
 }
 
-/// A kept request was checked when it was ranked, so this cannot happen.
-fn broken(error: &RankingError) -> RequestError {
-    RequestError::Internal {
-        what: format!("recent requests: {error}"),
+fn failed(error: RankingError) -> RequestError {
+    match error {
+        RankingError::Stopped => WorkError::Refused(Refusal::DeadlineExceeded).into(),
+        // A kept request was checked when it was ranked.
+        error => RequestError::Internal {
+            what: format!("recent requests: {error}"),
+        },
     }
 }

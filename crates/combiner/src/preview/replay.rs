@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 
 use crate::{
     config::Config,
+    engine::Engine,
     error::RequestError,
     recent_requests::{Recent, Record},
 };
@@ -43,11 +44,14 @@ impl Replayable {
     ///
     /// # Errors
     /// [`RequestError::NoRecentRequests`].
-    pub(super) fn new(
-        config: &Config,
-        profile: usize,
-        recent: &[Recent],
-    ) -> Result<Self, RequestError> {
+    pub(super) async fn select(engine: &Engine, profile: usize) -> Result<Self, RequestError> {
+        let config = engine.config.clone();
+        let select = move |recent: &[Recent]| Self::new(&config, profile, recent);
+        engine.recent_requests()?.select(select).await?
+    }
+
+    /// Those of the profile at that position.
+    fn new(config: &Config, profile: usize, recent: &[Recent]) -> Result<Self, RequestError> {
         let configured = &config.profiles[profile];
         let (share, kept) = recent[profile].read();
         let mut records: Vec<Arc<Record>> = kept.cloned().collect();

@@ -1,21 +1,24 @@
 //! The weight of one objective that meets a goal on the recent requests, and the preview of exactly
 //! that weight.
 
+use std::sync::Arc;
+
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{
     MAX_WEIGHT, RankingError,
     solve::{Goal, Solved, Solver},
 };
 
+use counterweight_serving::Call;
+
 use super::{
-    Previewed,
+    Previewed, failed,
     replay::{Replayable, columns},
 };
 use crate::{
     config::{Config, Profile},
     engine::Engine,
     error::RequestError,
-    recent_requests::Recent,
     weights::{
         AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAt, ProfileChange,
     },
@@ -23,6 +26,10 @@ use crate::{
 
 /// The position of the objective whose exposure is to be high.
 const GAIN: usize = 0;
+
+/// The most work of one solution, in operations: about a minute of one core at the very worst.
+/// Usually few of the candidates ever reach the page, and it takes a small part of that.
+const MOST_WORK: usize = 100_000_000_000;
 
 /// What to solve for.
 #[derive(Debug)]
@@ -34,6 +41,16 @@ pub(crate) struct Asked {
     pub(crate) objective: String,
     /// Places of the page; 0 takes the k of most requests.
     pub(crate) k: usize,
+}
+
+/// What is computed, on the recent requests.
+struct Question {
+    in_force: Arc<InForce>,
+    swept: usize,
+    k: usize,
+    goal: Goal,
+    /// The least and the most weight.
+    within: (f64, f64),
 }
 
 /// The weight, and what it would do.
@@ -50,42 +67,50 @@ pub(crate) struct Answered {
 /// [`RequestError::Unsolved`] says what can be reached.
 pub(crate) async fn solve(
     engine: &Engine,
+    call: &Call,
     context: Context,
     asked: Asked,
 ) -> Result<Answered, RequestError> {
     let swept = sought(&engine.config, &asked)?;
-    let recent = engine.recent_requests()?;
-    let place = recent.reserve_place()?;
+    let _place = engine.recent_requests()?.reserve_preview()?;
     let configured = &engine.config.profiles[asked.profile];
     // One snapshot from here to the answer, whatever is set meanwhile.
     let in_force = engine.weights.logged(asked.profile);
-    let (config, solved_under) = (engine.config.clone(), in_force.clone());
+    let replayable = Replayable::select(engine, asked.profile).await?;
+    let k = replayable.places(asked.k);
+    replayable.check_work(k)?;
     let bound = configured.bounds[swept];
-    let work = move |recent: &[Recent]| {
-        Replayable::new(&config, asked.profile, recent).map(|replayable| {
-            let k = replayable.places(asked.k);
-            let within = (bound.min.max(-MAX_WEIGHT), bound.max.min(MAX_WEIGHT));
-            let solved = replayable.solve(&solved_under, swept, k, asked.goal, within);
-            (replayable, k, solved)
-        })
+    let question = Question {
+        in_force: in_force.clone(),
+        swept,
+        k,
+        goal: asked.goal,
+        within: (bound.min.max(-MAX_WEIGHT), bound.max.min(MAX_WEIGHT)),
     };
-    let (replayable, k, solved) = recent.run(&place, work).await??;
+    let work = move |stop: &dyn Fn() -> bool| {
+        let solved = replayable.solve(&question, stop);
+        (replayable, solved)
+    };
+    let (replayable, solved) = engine.previews.run(call, work).await?;
     let name = |at: usize| engine.config.objective_names(asked.profile).nth(at);
     let objective = name(swept).unwrap_or_default().to_owned();
-    let solved = solved.map_err(|error| RequestError::Unsolved {
-        profile: configured.name.clone(),
-        objective: objective.clone(),
-        gain: name(GAIN).unwrap_or_default().to_owned(),
-        error,
+    let solved = solved.map_err(|error| match error {
+        RankingError::Stopped => failed(error),
+        error => RequestError::Unsolved {
+            profile: configured.name.clone(),
+            objective: objective.clone(),
+            gain: name(GAIN).unwrap_or_default().to_owned(),
+            error,
+        },
     })?;
     let change = change(configured, &objective, &solved, &in_force);
     let what_if = engine.weights.what_if(context, &change, in_force)?;
     // On the very requests that it was solved on.
-    let work = move |_: &[Recent]| replayable.preview(what_if, k);
+    let work = move |stop: &dyn Fn() -> bool| replayable.preview(what_if, k, stop);
     Ok(Answered {
         objective,
         solved,
-        previewed: recent.run(&place, work).await??,
+        previewed: engine.previews.run(call, work).await??,
     })
 }
 
@@ -121,14 +146,32 @@ fn sought(config: &Config, asked: &Asked) -> Result<usize, RequestError> {
 }
 
 impl Replayable {
-    fn solve(
-        &self,
-        in_force: &InForce,
-        swept: usize,
-        k: usize,
-        goal: Goal,
-        within: (f64, f64),
-    ) -> Result<Solved, RankingError> {
+    /// Refuses a question that is too much work. A request that has more candidates than the page
+    /// has places costs up to places² × candidates operations; any other costs next to nothing.
+    fn check_work(&self, k: usize) -> Result<(), RequestError> {
+        let sizes = self.records.iter().map(|record| record.ids.len());
+        let candidates: usize = sizes.filter(|&candidates| candidates > k).sum();
+        let work = k.saturating_mul(k).saturating_mul(candidates);
+        if work <= MOST_WORK {
+            return Ok(());
+        }
+        Err(RequestError::Field {
+            field: "k",
+            problem: format!(
+                "is too much work: {k} places of {candidates} candidates in the recent requests. \
+                 Ask for fewer places, so that places² × candidates is at most {MOST_WORK}"
+            ),
+        })
+    }
+
+    fn solve(&self, question: &Question, stop: &dyn Fn() -> bool) -> Result<Solved, RankingError> {
+        let Question {
+            ref in_force,
+            swept,
+            k,
+            goal,
+            within,
+        } = *question;
         let own = in_force.weights.as_slice().to_vec();
         let mut other = own.clone();
         other[swept] = f64::from(own[swept] == 0.0);
@@ -139,7 +182,10 @@ impl Replayable {
             // The weight is free when the profile's own one decides it: then no segment, arm or
             // draw has put another in its place.
             let free = choose(&other)[swept] != weights[swept];
-            solver.push(&columns(record), &weights, free)?;
+            if stop() {
+                return Err(RankingError::Stopped);
+            }
+            solver.push_until(&columns(record), &weights, free, stop)?;
         }
         solver.solve(goal, within)
     }

@@ -27,15 +27,18 @@ use crate::{
     weights::now_ms,
 };
 
-/// Callers whose work is queued or running; one more is answered RESOURCE_EXHAUSTED at once.
-const PLACES: usize = 16;
+/// Previews in progress, and readers of the log; one more is answered RESOURCE_EXHAUSTED at once.
+const PREVIEWS: usize = 16;
+const READERS: usize = 16;
 
 /// A handle to the recent requests.
 #[derive(Debug)]
 pub(crate) struct RecentRequests {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
-    places: Arc<Semaphore>,
+    previews: Arc<Semaphore>,
+    /// Apart from the previews: a reader keeps its place for as long as it reads.
+    readers: Arc<Semaphore>,
     thread: Thread,
     /// None once this is closed.
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -74,7 +77,8 @@ impl RecentRequests {
         Ok(Some(Self {
             shared,
             jobs,
-            places: Arc::new(Semaphore::new(PLACES)),
+            previews: Arc::new(Semaphore::new(PREVIEWS)),
+            readers: Arc::new(Semaphore::new(READERS)),
             thread: worker.thread().clone(),
             worker: Mutex::new(Some(worker)),
         }))
@@ -116,25 +120,30 @@ impl RecentRequests {
         }
     }
 
-    /// Reserves a place among those who ask.
+    /// Reserves a place for a preview.
     ///
     /// # Errors
     /// [`RequestError::RecentRequestsBusy`].
-    pub(crate) fn reserve_place(&self) -> Result<Place, RequestError> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place
-            .map(Place)
-            .map_err(|_| RequestError::RecentRequestsBusy { limit: PLACES })
+    pub(crate) fn reserve_preview(&self) -> Result<Place, RequestError> {
+        reserve(&self.previews, PREVIEWS)
     }
 
-    /// Runs work on the recent requests, by profile in the order of the configuration, after the
-    /// work of those who asked before. It is not begun when the caller has gone away by then.
+    /// Reserves a place for a reader of the log.
+    ///
+    /// # Errors
+    /// [`RequestError::RecentRequestsBusy`].
+    pub(crate) fn reserve_reader(&self) -> Result<Place, RequestError> {
+        reserve(&self.readers, READERS)
+    }
+
+    /// Selects from the recent requests, by profile in the order of the configuration. It is not
+    /// begun when the caller has gone away by then. One thread does this for all callers, so
+    /// whatever takes long is done elsewhere with what is selected here.
     ///
     /// # Errors
     /// [`RequestError::Draining`] when the server stops before the work is done.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) async fn select<T: Send + 'static>(
         &self,
-        _: &Place,
         work: impl FnOnce(&[Recent]) -> T + Send + 'static,
     ) -> Result<T, RequestError> {
         let (sender, answer) = oneshot::channel();
@@ -171,4 +180,11 @@ impl RecentRequests {
     fn worker(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn reserve(places: &Arc<Semaphore>, limit: usize) -> Result<Place, RequestError> {
+    let place = Arc::clone(places).try_acquire_owned();
+    place
+        .map(Place)
+        .map_err(|_| RequestError::RecentRequestsBusy { limit })
 }

@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use counterweight_serving::lower_thread_priority;
+
 use super::{
     inbox::Waiting,
     record::{Recent, Record},
@@ -22,9 +24,6 @@ use crate::error::CombinerError;
 
 /// Requests stay in an inbox, or beyond their window, no longer than this.
 const TICK: Duration = Duration::from_secs(1);
-/// The lowest priority of Linux: the thread runs when nothing else wants to.
-#[cfg(target_os = "linux")]
-const LOWEST: i32 = 19;
 
 /// Starts the worker. It ends when it is told to or when its handle is gone. Whoever sends it a
 /// job unparks it.
@@ -50,15 +49,6 @@ pub(super) fn start(
         .map_err(|error| CombinerError::Internal {
             what: format!("the thread of the recent requests cannot start: {error}"),
         })
-}
-
-/// On Linux the priority is this thread's. Elsewhere it would be that of the whole process, so it
-/// is left alone.
-fn lower_thread_priority() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
-        tracing::warn!(%error, "the priority of previews cannot be lowered");
-    }
 }
 
 /// The samples and where they are fed from, by profile.

@@ -1,11 +1,16 @@
 //! Calls to one model: at the endpoint whose turn it is, and at the others when that one cannot be
 //! reached.
 
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use counterweight_serving::Call;
 use tokio::time::timeout_at;
 use tonic::{Code, Response, Status};
+use tracing::Instrument as _;
 
 use super::{
     answer::SourceError,
@@ -18,11 +23,16 @@ use crate::{
     error::{CombinerError, Failure, RequestError},
 };
 
+/// How much longer than the deadline a call waits for the server's answer to it.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// What calls to one model need.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) objective: String,
     pub(super) config: ModelSource,
+    /// The largest message to and from the model.
+    pub(super) max_message_bytes: usize,
     endpoints: Arc<Endpoints>,
 }
 
@@ -55,6 +65,7 @@ impl Client {
         Ok(Self {
             objective: objective.to_owned(),
             config: source.clone(),
+            max_message_bytes,
             endpoints: Arc::new(endpoints),
         })
     }
@@ -86,14 +97,19 @@ impl Client {
     }
 
     /// Makes one call, and says which endpoint answered.
+    ///
+    /// `attempt` prepares the call to one endpoint. A call that was sent runs to its own end in a
+    /// task, whether or not the caller goes away: many callers share a connection, and a server
+    /// closes a connection on which too many calls are reset.
     pub(super) async fn call<T, F, A>(
         &self,
         deadline: Deadline,
         attempt: F,
     ) -> Result<(T, Arc<Endpoint>), SourceError>
     where
-        F: Fn(Arc<Endpoint>) -> A,
-        A: Future<Output = Result<Result<Response<T>, Status>, RequestError>>,
+        T: Send + 'static,
+        F: Fn(Arc<Endpoint>) -> Result<A, RequestError>,
+        A: Future<Output = Result<Response<T>, Status>> + Send + 'static,
     {
         let started = Instant::now();
         let timed_out = || SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()));
@@ -102,27 +118,32 @@ impl Client {
         let order = in_turn
             .map_err(|_| timed_out())?
             .map_err(|reason| SourceError::Failed(Failure::Unavailable(reason)))?;
-        let silent = Outcome::Silent {
-            own_timeout: deadline.own_timeout,
-        };
         let mut last = None;
         let mut not_found = true;
         for endpoint in order {
             let began = Instant::now();
             let report = |outcome| self.endpoints.report(&endpoint, outcome, began);
-            let Ok(outcome) = timeout_at(until, attempt(Arc::clone(&endpoint))).await else {
-                report(silent);
-                return Err(timed_out());
+            // The server has the deadline too. Its own answer at the deadline ends the call without
+            // a reset, so the task waits a little longer for it.
+            let call = timeout_at(until + GRACE, attempt(Arc::clone(&endpoint))?);
+            let call = tokio::spawn(call.in_current_span());
+            let outcome = match timeout_at(until, call).await {
+                Ok(Ok(Ok(outcome))) => outcome,
+                Ok(Err(panic)) => {
+                    let what = panic.to_string();
+                    return Err(RequestError::Internal { what }.into());
+                }
+                Ok(Ok(Err(_))) | Err(_) => {
+                    report(Outcome::Silent {
+                        own_timeout: deadline.own_timeout,
+                    });
+                    return Err(timed_out());
+                }
             };
-            match outcome? {
+            match outcome {
                 Ok(answer) => {
                     report(Outcome::Answered);
                     return Ok((answer.into_inner(), endpoint));
-                }
-                // The timer of the channel has the same deadline as ours, and may be first.
-                Err(status) if refusal::timed_out_here(&status) => {
-                    report(silent);
-                    return Err(timed_out());
                 }
                 Err(status) if refusal::another_may_answer(&status) => {
                     let found = status.code() != Code::NotFound;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -15,21 +15,20 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use counterweight_proto::{
     Unary, inference::grpc_inference_service_client::GrpcInferenceServiceClient,
 };
+use http::Uri;
 use tokio::{net::lookup_host, sync::Mutex, time::timeout};
-use tonic::transport::{self, Channel, Uri};
 
-use super::health::{Health, Outcome};
+use super::{
+    connection::{Connection, Peer},
+    health::{Health, Outcome},
+};
 use crate::error::CombinerError;
 
-/// Wide enough for thousands of candidates in one flight; the default of 64 KiB is filled by
-/// 500 × 32 floats.
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
-/// One frame for a whole usual answer.
-const MAX_FRAME: u32 = 1 << 20;
-/// A dead peer that closes nothing is noticed after interval and timeout.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client of a model server.
+pub(super) type InferenceClient = GrpcInferenceServiceClient<Unary<Connection>>;
+
+/// Connections to one server, used in turn: one that the server closes does not hold up the others.
+const CONNECTIONS: usize = 4;
 /// Host names are looked up this often, and this soon after a call that failed.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
 const LOOKUP_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -40,7 +39,9 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Endpoint {
     /// As it is named in messages.
     pub(super) address: String,
-    client: GrpcInferenceServiceClient<Unary<Channel>>,
+    clients: Vec<InferenceClient>,
+    /// Whose turn it is.
+    next: AtomicUsize,
     health: Health,
     /// The version that it last answered with when none was asked for.
     version: ArcSwapOption<String>,
@@ -67,6 +68,8 @@ struct Target {
     uri: String,
     /// The name to look up and the port; none when the endpoint is an address or a socket.
     name: Option<(String, u16)>,
+    /// The address or the socket.
+    peer: Option<Peer>,
 }
 
 #[derive(Debug)]
@@ -88,10 +91,14 @@ impl Endpoints {
             max_message_bytes,
         };
         let targets: Vec<Target> = uris.iter().map(|uri| Target::new(uri)).collect();
-        let fixed = targets.iter().filter(|target| target.name.is_none());
-        let all = fixed
-            .map(|target| Endpoint::new(target, None, &settings).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut all = Vec::with_capacity(targets.len());
+        for target in targets.iter().filter(|target| target.name.is_none()) {
+            let peer = target.peer.clone().ok_or_else(|| CombinerError::Internal {
+                what: format!("{} is not the address of a model server", target.uri),
+            })?;
+            let address = target.uri.clone();
+            all.push(Arc::new(Endpoint::new(target, peer, address, &settings)));
+        }
         Ok(Self {
             targets,
             settings,
@@ -162,6 +169,11 @@ impl Endpoints {
         }
     }
 
+    /// True when some endpoint answers at present.
+    pub(super) fn any_live(&self) -> bool {
+        self.all.load().iter().any(|endpoint| endpoint.is_live())
+    }
+
     /// True when no endpoint answers at present.
     pub(super) fn all_suspect(&self) -> bool {
         let all = self.all.load();
@@ -222,16 +234,14 @@ impl Endpoints {
             self.lookup_due
                 .fetch_min(self.millis() + millis(LOOKUP_AFTER_FAILURE), Relaxed);
         }
-        if let Err(error) = self.set_addresses(&found) {
-            failures.push(error.to_string());
-        }
+        self.set_addresses(&found);
         (!failures.is_empty()).then(|| failures.join("; "))
     }
 
     /// Replaces the addresses of each target that has some here, in the order of the
     /// configuration. What is known of an address that stays is kept, and so are all of a name
     /// that could not be looked up.
-    fn set_addresses(&self, found: &[Option<Vec<SocketAddr>>]) -> Result<(), CombinerError> {
+    fn set_addresses(&self, found: &[Option<Vec<SocketAddr>>]) {
         let before = self.all.load_full();
         let mut all: Vec<Arc<Endpoint>> = Vec::with_capacity(before.len());
         for (target, found) in self.targets.iter().zip(found) {
@@ -246,7 +256,10 @@ impl Endpoints {
                 let known = before.iter().find(|endpoint| endpoint.address == name);
                 all.push(match known {
                     Some(known) => Arc::clone(known),
-                    None => Arc::new(Endpoint::new(target, Some(*address), &self.settings)?),
+                    None => {
+                        let peer = Peer::Tcp(*address);
+                        Arc::new(Endpoint::new(target, peer, name, &self.settings))
+                    }
                 });
             }
         }
@@ -259,7 +272,6 @@ impl Endpoints {
             tracing::info!(addresses = ?names(&all), "the addresses of a model's servers");
             self.all.store(Arc::new(all));
         }
-        Ok(())
     }
 
     fn millis(&self) -> u64 {
@@ -269,17 +281,18 @@ impl Endpoints {
 
 impl Target {
     fn new(uri: &str) -> Self {
-        let parsed = uri.parse::<Uri>().ok();
+        let peer = Peer::of_uri(uri);
+        let parsed = uri.parse::<Uri>().ok().filter(|_| peer.is_none());
         let name = parsed.as_ref().and_then(|parsed| {
             let host = parsed
                 .host()
                 .filter(|_| parsed.scheme_str() == Some("http"))?;
-            let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-            (!literal).then(|| (host.to_owned(), parsed.port_u16().unwrap_or(80)))
+            Some((host.to_owned(), parsed.port_u16().unwrap_or(80)))
         });
         Self {
             uri: uri.to_owned(),
             name,
+            peer,
         }
     }
 
@@ -290,40 +303,20 @@ impl Target {
 }
 
 impl Endpoint {
-    fn new(
-        target: &Target,
-        address: Option<SocketAddr>,
-        settings: &Settings,
-    ) -> Result<Self, CombinerError> {
-        let broken = |error: &dyn std::fmt::Display| CombinerError::Internal {
-            what: format!("{}: {error}", target.uri),
+    fn new(target: &Target, peer: Peer, address: String, settings: &Settings) -> Self {
+        let client = || {
+            let connection = Connection::new(peer.clone(), &target.uri, settings.connect_timeout);
+            GrpcInferenceServiceClient::new(Unary(connection))
+                .max_decoding_message_size(settings.max_message_bytes)
+                .max_encoding_message_size(settings.max_message_bytes)
         };
-        let connected = match address {
-            Some(address) => format!("http://{address}"),
-            None => target.uri.clone(),
-        };
-        let mut endpoint = transport::Endpoint::from_shared(connected)
-            .map_err(|error| broken(&error))?
-            .tcp_nodelay(true)
-            .connect_timeout(settings.connect_timeout)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(MAX_FRAME)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-        if address.is_some() {
-            // The server, or a proxy before it, is addressed by its name.
-            endpoint = endpoint.origin(target.uri.parse().map_err(|error| broken(&error))?);
-        }
-        let client = GrpcInferenceServiceClient::new(Unary(endpoint.connect_lazy()))
-            .max_decoding_message_size(settings.max_message_bytes)
-            .max_encoding_message_size(settings.max_message_bytes);
-        Ok(Self {
-            address: address.map_or_else(|| target.uri.clone(), |address| target.named(address)),
-            client,
+        Self {
+            address,
+            clients: (0..CONNECTIONS).map(|_| client()).collect(),
+            next: AtomicUsize::new(0),
             health: Health::new(Instant::now()),
             version: ArcSwapOption::empty(),
-        })
+        }
     }
 
     fn belongs_to(&self, target: &Target) -> bool {
@@ -331,9 +324,15 @@ impl Endpoint {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
     }
 
-    /// A client on the endpoint's one channel.
-    pub(super) fn client(&self) -> GrpcInferenceServiceClient<Unary<Channel>> {
-        self.client.clone()
+    /// A client on the connection whose turn it is.
+    pub(super) fn client(&self) -> InferenceClient {
+        let turn = self.next.fetch_add(1, Relaxed);
+        self.clients[turn % self.clients.len()].clone()
+    }
+
+    /// True when it has answered, and nothing since then says that it does not.
+    fn is_live(&self) -> bool {
+        self.health.has_answered() && !self.health.suspect()
     }
 
     /// Takes note of how long an inference call took.
@@ -411,7 +410,7 @@ mod tests {
         let (one, two, three) = ("10.0.0.1:8001", "[::2]:8001", "10.0.0.3:8001");
         let named = |one: &str| format!("http://models:8001 ({one})");
         let found = [Some(vec![address(one), address(two), address(one)]), None];
-        endpoints.set_addresses(&found).unwrap();
+        endpoints.set_addresses(&found);
         let fixed = "http://10.0.0.9:1".to_owned();
         assert_eq!(
             firsts(&endpoints, 3).await,
@@ -421,13 +420,13 @@ mod tests {
         let kept = Arc::clone(&endpoints.all.load()[1]);
         endpoints.report(&kept, Outcome::Unreachable, Instant::now());
         let found = [Some(vec![address(three), address(two)]), None];
-        endpoints.set_addresses(&found).unwrap();
+        endpoints.set_addresses(&found);
         let all = endpoints.all.load_full();
         let names: Vec<&str> = all.iter().map(|one| one.address.as_str()).collect();
         assert_eq!(names, [named(three), named(two), fixed]);
         assert!(Arc::ptr_eq(&all[1], &kept) && kept.health.suspect());
 
-        endpoints.set_addresses(&[None, None]).unwrap();
+        endpoints.set_addresses(&[None, None]);
         assert_eq!(
             endpoints.all.load().len(),
             3,
@@ -442,9 +441,7 @@ mod tests {
         assert!(!named.claim_lookup(), "one lookup at a time");
         let due = named.lookup_due.load(Relaxed);
         assert!(due >= millis(LOOKUP_AFTER_FAILURE), "{due}");
-        named
-            .set_addresses(&[Some(vec![address("10.0.0.1:1")])])
-            .unwrap();
+        named.set_addresses(&[Some(vec![address("10.0.0.1:1")])]);
         named.lookup_due.store(0, Relaxed);
         assert!(named.claim_lookup());
         let due = named.lookup_due.load(Relaxed);

@@ -61,6 +61,11 @@ impl Health {
         self.retry_at.load(Relaxed) != 0
     }
 
+    /// Whether the endpoint has ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered_at.load(Relaxed) != 0
+    }
+
     /// Whether a call whose turn it is should be made here: always, or for a suspect once per
     /// second.
     pub(super) fn try_in_turn(&self, now: Instant) -> bool {

@@ -244,7 +244,7 @@ impl Metadata {
                 version: version.to_owned(),
             });
             request.set_timeout(deadline.at.saturating_duration_since(Instant::now()));
-            async move { Ok(endpoint.client().model_metadata(request).await) }
+            Ok(async move { endpoint.client().model_metadata(request).await })
         });
         let (metadata, endpoint) = asking.await.map_err(|error| match error {
             SourceError::Failed(failure) => failure,

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod connection;
 mod endpoints;
 mod health;
 mod infer;

@@ -93,6 +93,11 @@ impl Model {
         Some(self.all_inputs().iter().any(|inputs| inputs.accepts(name)))
     }
 
+    /// True when the model has said what it accepts, and some server of it answers at present.
+    pub(super) fn is_live(&self) -> bool {
+        self.has_metadata() && self.client.endpoints().any_live()
+    }
+
     /// True when no server of the model answers at present.
     pub(crate) fn is_down(&self) -> bool {
         self.client.endpoints().all_suspect()
@@ -202,15 +207,19 @@ impl Model {
         call: &Call,
         deadline: Deadline,
     ) -> Result<(ModelInferResponse, Arc<Endpoint>), SourceError> {
-        let Client {
-            objective, config, ..
-        } = &*self.client;
+        let target = infer::Target {
+            objective: &self.client.objective,
+            config: &self.client.config,
+            version,
+            max_message_bytes: self.client.max_message_bytes,
+        };
         let attempt = |endpoint: Arc<Endpoint>| {
-            let inputs = inputs(&endpoint);
-            let message = infer::request(objective, config, version, &inputs, batch);
-            async move {
+            let message = infer::request(&target, &inputs(&endpoint), batch)?;
+            // It counts as work of this call for as long as the model works on it.
+            let call = call.clone();
+            Ok(async move {
                 let began = Instant::now();
-                let mut request = Request::new(message?);
+                let mut request = Request::new(message);
                 request.set_timeout(deadline.at.saturating_duration_since(began));
                 let outgoing = OutgoingCall::begin(MODEL_INFER, &call.trace);
                 outgoing.inject(request.metadata_mut());
@@ -219,8 +228,8 @@ impl Model {
                 if response.is_ok() {
                     endpoint.note_time(began.elapsed());
                 }
-                Ok(response)
-            }
+                response
+            })
         };
         self.client.call(deadline, attempt).await
     }

@@ -96,6 +96,14 @@ impl Objective {
         Some((version, calibrator))
     }
 
+    /// True when the objective can be asked: its model answers at present, or it has none.
+    pub(crate) fn is_live(&self) -> bool {
+        match &self.source {
+            Source::Model(model) => model.is_live(),
+            Source::Column(_) => true,
+        }
+    }
+
     /// True when the objective has a model and no server of it answers at present.
     pub(crate) fn is_down(&self) -> bool {
         match &self.source {

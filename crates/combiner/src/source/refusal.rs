@@ -1,12 +1,23 @@
 //! What a status of a model server means: whose fault it is, and whether another server may do
 //! better.
 
-use std::{error::Error, iter::successors, time::Instant};
+use std::{
+    error::Error,
+    iter::successors,
+    time::{Duration, Instant},
+};
 
+use counterweight_serving::{DOMAIN, OVERLOADED};
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::answer::SourceError;
 use crate::error::{Failure, RequestError};
+
+/// When a caller may come again whose model does not say when.
+const RETRY: Duration = Duration::from_millis(100);
+/// The reasons with which our own servers refuse a call that they would accept with less to do.
+const OVERLOAD: [&str; 2] = [OVERLOADED, "OVER_MEMORY_BUDGET"];
 
 /// A refused call as an error of the objective; the call was begun at `started`.
 pub(super) fn read(objective: &str, status: &Status, started: Instant) -> SourceError {
@@ -20,9 +31,22 @@ pub(super) fn read(objective: &str, status: &Status, started: Instant) -> Source
         Code::DeadlineExceeded | Code::Cancelled => {
             SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()))
         }
-        Code::ResourceExhausted => SourceError::Failed(Failure::Overloaded(reason)),
+        Code::ResourceExhausted if is_overload(status) => {
+            let hint = status.get_details_retry_info();
+            SourceError::Failed(Failure::Overloaded {
+                reason,
+                retry_after: hint.and_then(|hint| hint.retry_delay).unwrap_or(RETRY),
+            })
+        }
         _ => SourceError::Failed(Failure::Failed(reason)),
     }
+}
+
+/// Whether a server that is out of some resource has too much to do. Ours say so by the reason; a
+/// request that is too large for a server says nothing about its load.
+fn is_overload(status: &Status) -> bool {
+    let info = status.get_details_error_info();
+    info.is_none_or(|info| info.domain != DOMAIN || OVERLOAD.contains(&info.reason.as_str()))
 }
 
 /// Whether another server may answer: scoring changes nothing, so a call that may not have arrived
@@ -30,11 +54,6 @@ pub(super) fn read(objective: &str, status: &Status, started: Instant) -> Source
 pub(super) fn another_may_answer(status: &Status) -> bool {
     let never_arrived = status.source().is_some();
     matches!(status.code(), Code::Unavailable | Code::NotFound) || never_arrived
-}
-
-/// Whether the timer of the channel ended the call, without a word from the server.
-pub(super) fn timed_out_here(status: &Status) -> bool {
-    causes(status).any(|cause| cause.is::<tonic::TimeoutExpired>())
 }
 
 /// What a status says, with the causes that tonic keeps apart.

@@ -29,9 +29,9 @@ pub(super) async fn read(
         name => Some(engine.config.profile(name)?),
     };
     let recent = engine.recent_requests()?;
-    let place = recent.reserve_place()?;
-    let work = move |recent: &[Recent]| oldest_first(recent, only);
-    let records = recent.run(&place, work).await?;
+    let place = recent.reserve_reader()?;
+    let select = move |recent: &[Recent]| oldest_first(recent, only);
+    let records = recent.select(select).await?;
     let config = Arc::clone(&engine.config);
     let messages = records.into_iter().map(move |(share, record)| {
         // Dropped, and so given back, when the stream ends or the caller goes away.

@@ -8,7 +8,7 @@ use counterweight_proto::counterweight::v1::{
     ranking_service_server::RankingService,
 };
 use counterweight_ranking::{contribution, stability::Range};
-use counterweight_serving::Call;
+use counterweight_serving::{Call, clip};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use uuid::{NoContext, Timestamp, Uuid};
@@ -30,6 +30,9 @@ use crate::{
 
 /// The most of the caller's time that is kept for combining and answering.
 const RESERVE: Duration = Duration::from_millis(20);
+
+/// The longest reason in an answer, in bytes.
+const LONGEST_REASON: usize = 1500;
 
 /// Ranking over gRPC.
 #[derive(Debug, Clone)]
@@ -91,7 +94,7 @@ impl Ranker {
         let query = decode(request, profile, kept.is_some());
         let ranking = rank(engine, query, call).await;
         let outcome = match ranking {
-            Ok(ranking) if stability => Stability::compute(ranking)
+            Ok(ranking) if stability => Stability::compute(&engine.work, call, ranking)
                 .await
                 .map(|(ranking, stability)| (ranking, Some(stability))),
             ranking => ranking.map(|ranking| (ranking, None)),
@@ -122,6 +125,7 @@ fn decode(request: RankRequest, profile: usize, kept: bool) -> Query {
         raw: request.raw_input_contents,
         limit: usize::try_from(request.limit).unwrap_or(usize::MAX),
         unit_id: request.unit_id,
+        stability: request.stability,
         // A kept request may be ranked again under segments that do not exist yet.
         all_attributes: kept,
     }
@@ -175,7 +179,8 @@ fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>)
             .iter()
             .map(|degraded| Degradation {
                 objective: name(degraded.objective),
-                reason: degraded.failure.to_string(),
+                // A model may say anything, and at any length.
+                reason: clip(&degraded.failure.to_string(), LONGEST_REASON),
             })
             .collect(),
         segment: text(ranking.chosen.segment.as_deref()),

@@ -1,7 +1,9 @@
 //! One exhaustive match from error to gRPC status, so that every code tells the caller what to do.
 
+use std::time::Duration;
+
 use counterweight_ranking::{BoundError, RampError, RankingError};
-use counterweight_serving::status;
+use counterweight_serving::{OVERLOADED, Refusal, WorkError, status, with_retry};
 use counterweight_weights::{PlanError, StoreError};
 use tonic::{
     Code::{
@@ -22,7 +24,11 @@ type Class = (Code, &'static str);
 impl From<RequestError> for Status {
     fn from(error: RequestError) -> Self {
         let (code, reason) = classify(&error);
-        status(code, &error.to_string(), reason, facts(&error))
+        let status = status(code, &error.to_string(), reason, facts(&error));
+        match retry_after(&error) {
+            Some(time) => with_retry(&status, time),
+            None => status,
+        }
     }
 }
 
@@ -48,7 +54,12 @@ fn classify(error: &RequestError) -> Class {
         E::NotAProbability { .. } => (InvalidArgument, "NOT_A_PROBABILITY"),
         E::WrongFeature { .. } => (InvalidArgument, "WRONG_FEATURE"),
         E::Refused { .. } => (InvalidArgument, "FEATURES_REFUSED"),
+        E::ObjectiveFailed {
+            failure: Failure::Overloaded { .. },
+            ..
+        } => (ResourceExhausted, OVERLOADED),
         E::ObjectiveFailed { failure, .. } => (code_of_failure(failure), failure.kind()),
+        E::Work(error) => classify_work(error),
         E::NothingLeft { retry: true, .. } => (Unavailable, "NO_OBJECTIVE_LEFT"),
         E::NothingLeft { retry: false, .. } => (FailedPrecondition, "NO_OBJECTIVE_LEFT"),
         E::PinnedVersionGone { .. } | E::PinnedCalibratorGone { .. } => {
@@ -72,7 +83,28 @@ fn code_of_failure(failure: &Failure) -> Code {
         // The same request would be answered as wrongly again.
         Failure::WrongAnswer(_) => FailedPrecondition,
         Failure::TimedOut(_) => DeadlineExceeded,
-        Failure::Overloaded(_) => ResourceExhausted,
+        Failure::Overloaded { .. } => ResourceExhausted,
+    }
+}
+
+fn classify_work(error: &WorkError) -> Class {
+    match error {
+        WorkError::Refused(refusal) => (refusal.code(), refusal.reason()),
+        WorkError::Panicked(_) => (Internal, "INTERNAL"),
+    }
+}
+
+/// When a request that was refused because of load may come again.
+fn retry_after(error: &RequestError) -> Option<Duration> {
+    match error {
+        RequestError::ObjectiveFailed {
+            failure: Failure::Overloaded { retry_after, .. },
+            ..
+        }
+        | RequestError::Work(WorkError::Refused(Refusal::Overloaded { retry_after })) => {
+            Some(*retry_after)
+        }
+        _ => None,
     }
 }
 
@@ -174,7 +206,11 @@ fn facts(error: &RequestError) -> Facts {
         } => facts_of_unsolved(profile, objective, error),
         E::WatcherTooSlow { revision } => vec![fact("revision", revision)],
         E::RecentRequestsBusy { limit } => vec![fact("limit", limit)],
-        E::DeadlinePassed | E::Draining | E::RecentRequestsOff | E::Internal { .. } => vec![],
+        E::DeadlinePassed
+        | E::Draining
+        | E::RecentRequestsOff
+        | E::Work(_)
+        | E::Internal { .. } => vec![],
     }
 }
 

@@ -67,12 +67,6 @@ async fn a_failed_model_fails_the_request_or_is_done_without_and_never_counts_as
             "told to fail",
         ),
         (
-            Mode::Status(Code::ResourceExhausted),
-            Code::ResourceExhausted,
-            "MODEL_OVERLOADED",
-            "told to fail",
-        ),
-        (
             Mode::Status(Code::DeadlineExceeded),
             Code::DeadlineExceeded,
             "MODEL_TIMED_OUT",
@@ -122,7 +116,7 @@ async fn a_failed_model_fails_the_request_or_is_done_without_and_never_counts_as
     );
     let metrics = combiner.metrics_text().await;
     assert!(
-        metrics.contains("counterweight_rank_degraded_total{profile=\"careful\"} 8"),
+        metrics.contains("counterweight_rank_degraded_total{profile=\"careful\"} 7"),
         "{metrics}"
     );
     assert!(metrics.contains("counterweight_objective_failures_total{kind=\"MODEL_WRONG_ANSWER\",objective=\"engagement_bait\"} 6"), "{metrics}");

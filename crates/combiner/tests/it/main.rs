@@ -5,6 +5,7 @@ mod common;
 mod audience;
 mod binding;
 mod bounded;
+mod bounds;
 mod crash;
 mod decoders;
 mod displaced;

@@ -3,6 +3,34 @@
 
 use serde_json::{Map, Value, error::Category};
 
+/// How deep the values of a line may be nested. Readers of JSON call themselves for each level, and
+/// the stack ends before the memory does.
+const DEEPEST: usize = 64;
+
+/// Refuses a line whose values are nested too deep, without calling a reader of JSON.
+pub(super) fn check_depth(line: &[u8]) -> Result<(), String> {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for &byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return Err(format!(
+                        "the values on this line are nested more than {DEEPEST} deep; \
+                         write numbers, texts and lists of these"
+                    ));
+                }
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The object on the line, or what to do.
 pub(super) fn object(line: &str) -> Result<Map<String, Value>, String> {
     // An array may go over all lines of the file; then its first line is no JSON by itself.
@@ -11,6 +39,7 @@ pub(super) fn object(line: &str) -> Result<Map<String, Value>, String> {
              write it as NDJSON, for example with `jq -c '.[]' array.json > rows.ndjson`"
             .to_owned());
     }
+    check_depth(line.as_bytes())?;
     match serde_json::from_str(line) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("this is not a JSON object; write one object on each line".to_owned()),
@@ -71,5 +100,17 @@ mod tests {
             assert!(problem.contains(part), "{line}: {problem}");
         }
         assert!(object("{\"NaN\": \"Infinity\"}").is_ok());
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_before_it_is_parsed() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(object(&nested(DEEPEST - 1)).is_ok());
+        for depth in [DEEPEST, 300, 60_000, 10_000_000] {
+            assert!(problem(&nested(depth)).contains("nested more than 64 deep"));
+        }
+        // Brackets in a text are text, also after a quote that is escaped.
+        let text = format!("{{\"a\":\"\\\"{}\"}}", "[{".repeat(1_000));
+        assert!(object(&text).is_ok());
     }
 }

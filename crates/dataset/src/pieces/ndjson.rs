@@ -96,6 +96,9 @@ impl NdjsonPieces {
                 .filter(|line| std::str::from_utf8(line).is_err())
                 .count(),
         };
+        for (line, row) in lines(text.as_bytes()).zip(self.next_row..) {
+            json_line::check_depth(line).map_err(|problem| self.wrong_row(row, &problem))?;
+        }
         for line in lines(text.as_bytes()).take(KEY_LINES.saturating_sub(self.next_row as usize)) {
             if let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(line) {
                 self.keys.extend(object.into_iter().map(|(key, _)| key));

@@ -14,6 +14,7 @@ use polars::prelude::{
 
 use super::{
     decimal::{self, Decimal},
+    parquet_sizes::{self, Memory},
     piece::{Needed, Piece, find_needed, polars_error, unreadable},
 };
 use crate::{DatasetError, Excerpt};
@@ -29,6 +30,8 @@ pub(super) struct ParquetPieces {
     decimals: Vec<Decimal>,
     /// First row and length of each slice, the next one last.
     slices: Vec<(usize, usize)>,
+    /// What the texts take: many rows may share one text of a dictionary.
+    memory: Memory,
 }
 
 type Metadata = polars::io::parquet::metadata::FileMetadataRef;
@@ -85,6 +88,10 @@ impl ParquetPieces {
         if columns.is_empty() {
             columns.extend(names.into_iter().next()); // so that the rows are counted
         }
+        let refuse = |problem: String| unreadable(path, &problem);
+        let length = file.metadata().map_err(|error| unreadable(path, &error))?;
+        let memory = Memory::for_file(length.len()).map_err(refuse)?;
+        parquet_sizes::check(&file, &metadata, &columns, memory.clone()).map_err(refuse)?;
         let mut slices = slices(metadata.row_groups.iter().map(|group| group.num_rows()));
         slices.reverse();
         Ok(Self {
@@ -94,10 +101,11 @@ impl ParquetPieces {
             columns,
             decimals,
             slices,
+            memory,
         })
     }
 
-    fn piece(&self, first: usize, length: usize) -> Result<Piece, DatasetError> {
+    fn piece(&mut self, first: usize, length: usize) -> Result<Piece, DatasetError> {
         let handle = self
             .file
             .try_clone()
@@ -113,6 +121,10 @@ impl ParquetPieces {
         let frame = self
             .decimals_as_text(frame)
             .map_err(polars_error(&self.path))?;
+        let texts = text_bytes(&frame).map_err(polars_error(&self.path))?;
+        self.memory
+            .add(texts)
+            .map_err(|problem| unreadable(&self.path, &problem))?;
         let (frame, lossy) = decode(frame).map_err(polars_error(&self.path))?;
         Ok(Piece::new(&self.path, frame, first as u64 + 1, lossy))
     }
@@ -133,7 +145,8 @@ impl Iterator for ParquetPieces {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (first, length) = self.slices.pop()?;
-        Some(guard(&self.path, || self.piece(first, length)))
+        let path = self.path.clone();
+        Some(guard(&path, || self.piece(first, length)))
     }
 }
 
@@ -175,6 +188,26 @@ fn readable(dtype: &ArrowDataType) -> bool {
     }
 }
 
+/// The bytes of all texts, each counted once per row.
+fn text_bytes(frame: &DataFrame) -> PolarsResult<u64> {
+    let mut bytes = 0;
+    for column in frame.columns() {
+        let lengths: u64 = match column.dtype() {
+            DataType::String => {
+                let texts = column.str()?.iter().flatten();
+                texts.map(|text| text.len() as u64).sum()
+            }
+            DataType::Binary => {
+                let texts = column.binary()?.iter().flatten();
+                texts.map(|text| text.len() as u64).sum()
+            }
+            _ => 0,
+        };
+        bytes += lengths;
+    }
+    Ok(bytes)
+}
+
 /// Strings in place of bytes, and the number of rows in which some were no UTF-8.
 fn decode(mut frame: DataFrame) -> PolarsResult<(DataFrame, u64)> {
     let mut broken = vec![false; frame.height()];
@@ -200,4 +233,51 @@ fn decode(mut frame: DataFrame) -> PolarsResult<(DataFrame, u64)> {
         frame,
         broken.into_iter().filter(|&broken| broken).count() as u64,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::df;
+
+    use super::*;
+    use crate::{ParquetRows, pieces::Shape};
+
+    /// A small file whose rows are large: one long text for all of them, and one number.
+    fn repetitive() -> (tempfile::NamedTempFile, Vec<Needed>) {
+        let text = "x".repeat(10_000);
+        let rows = 2_000;
+        let frame = df!("text" => vec![text; rows], "number" => vec![7_i64; rows]).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = ParquetRows::begin(file.reopen().unwrap(), frame.schema()).unwrap();
+        writer.write(&frame).unwrap();
+        assert!(writer.finish().unwrap() < 100_000);
+        let needed = ["text", "number"].map(|column| Needed {
+            column: column.to_owned(),
+            needed_as: "input".to_owned(),
+            optional: false,
+            shape: Shape::Scalar,
+        });
+        (file, needed.into())
+    }
+
+    #[test]
+    fn a_file_that_would_become_too_large_is_refused() {
+        let (file, needed) = repetitive();
+        let mut pieces = ParquetPieces::open(file.path(), &needed).unwrap();
+        let check = |limit| {
+            let memory = Memory::of(limit);
+            parquet_sizes::check(&pieces.file, &pieces.metadata, &pieces.columns, memory)
+        };
+        // Its pages are small, and say how many values they stand for.
+        assert_eq!(check(1 << 20), Ok(()));
+        let error = check(1 << 10).unwrap_err();
+        assert!(error.contains("more than 1024 bytes"), "{error}");
+        // The texts are counted as often as they stand in a row.
+        pieces.memory = Memory::of(19_000_000);
+        let error = pieces.next().unwrap().unwrap_err().to_string();
+        assert!(error.contains("more than 19000000 bytes"), "{error}");
+        let mut pieces = ParquetPieces::open(file.path(), &needed).unwrap();
+        pieces.memory = Memory::of(21_000_000);
+        assert_eq!(pieces.next().unwrap().unwrap().len(), 2_000);
+    }
 }

@@ -145,6 +145,16 @@ proptest! {
     }
 
     #[test]
+    fn a_parquet_file_with_wrong_bytes(
+        wrong in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = parquet();
+        let length = bytes.len();
+        wrong.iter().for_each(|(at, byte)| bytes[at.index(length)] = *byte);
+        read("a.parquet", &bytes)?;
+    }
+
+    #[test]
     fn noise_between_the_marks_of_parquet(noise in prop::collection::vec(any::<u8>(), 0..200)) {
         let length = u32::try_from(noise.len()).unwrap().to_le_bytes();
         let bytes = [b"PAR1", noise.as_slice(), &length, b"PAR1"].concat();

@@ -5,13 +5,14 @@
 use crate::support;
 
 use bytes::Bytes;
-use counterweight_model::Batch;
+use counterweight_model::{Batch, Kind};
 use counterweight_proto::inference::{
     InferParameter, ModelInferRequest, ModelMetadataRequest, ModelReadyRequest, ServerLiveRequest,
     ServerMetadataRequest, ServerReadyRequest, infer_parameter::ParameterChoice,
     model_infer_request::InferRequestedOutputTensor,
 };
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, encode_i64, encode_strings};
+use counterweight_test_support::eventually;
 use tonic::{Code, Status};
 
 use support::{
@@ -568,7 +569,7 @@ async fn an_unknown_model_or_version_is_not_found_and_says_what_is_there() {
     .await;
     assert_eq!(
         (status.code(), info(&status).1.as_str()),
-        (Code::NotFound, "engagment")
+        (Code::NotFound, "model_name")
     );
     assert!(status.message().contains("engagement"), "{status:?}");
     let status = refused(
@@ -676,4 +677,82 @@ async fn one_candidate_and_ten_thousand_agree_row_by_row() {
         );
         assert_eq!(one, [all[row]]);
     }
+}
+
+/// A request of many long texts: minutes of work.
+fn long_request() -> ModelInferRequest {
+    let rows = 2_000;
+    let mut request = request();
+    let names: Vec<String> = request
+        .inputs
+        .iter()
+        .map(|input| input.name.clone())
+        .collect();
+    for name in names {
+        remove(&mut request, &name);
+    }
+    let mut words = String::new();
+    for word in 0..2_500 {
+        words.push_str(&format!("w{word:x} "));
+    }
+    for input in support::schema().inputs() {
+        let shape = |width: usize| match width {
+            1 => vec![rows],
+            width => vec![rows, width],
+        };
+        let (datatype, width, raw) = match input.kind {
+            Kind::Numeric | Kind::Boolean => (Datatype::Fp64, 1, encode_f64(&vec![0.0; rows])),
+            Kind::Vector { dim } => (Datatype::Fp32, dim, encode_f32(&vec![0.0; rows * dim])),
+            Kind::Text => (
+                Datatype::Bytes,
+                1,
+                encode_strings(vec![words.as_str(); rows]),
+            ),
+            Kind::Categorical | Kind::List => (Datatype::Bytes, 1, encode_strings(vec![""; rows])),
+        };
+        put(&mut request, &input.name, datatype, &shape(width), raw);
+    }
+    request
+}
+
+#[tokio::test]
+async fn scoring_ends_with_the_deadline_and_counts_until_it_has_ended() {
+    let (server, _) = Running::with_model(model(0.3)).await;
+    let mut client = server.client().await;
+    let mut late = tonic::Request::new(long_request());
+    late.metadata_mut()
+        .insert("grpc-timeout", "300m".parse().unwrap());
+    let status = client.model_infer(late).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    let idle = "counterweight_model_requests_in_flight 0";
+    let is_idle = async || server.http("/metrics").await.contains(idle);
+    eventually("the scoring has stopped", is_idle).await;
+}
+
+#[tokio::test]
+async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
+    let repository = tempfile::tempdir().unwrap();
+    support::save(repository.path(), MODEL, support::numeric_model(8, 0.1));
+    let server = Running::start(repository, |config| config.max_message_bytes = 100_000).await;
+    let mut request = ModelInferRequest {
+        model_name: MODEL.to_owned(),
+        outputs: vec![asked("contributions")],
+        ..Default::default()
+    };
+    let rows = 5_000;
+    for input in support::numeric_model(8, 0.1).schema().inputs() {
+        let values = Bytes::from(vec![0_u8; rows]);
+        put(&mut request, &input.name, Datatype::Bool, &[rows], values);
+    }
+    let status = server
+        .client()
+        .await
+        .model_infer(request)
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert_eq!(
+        info(&status),
+        ("ANSWER_TOO_LARGE".to_owned(), "outputs".to_owned())
+    );
 }

@@ -459,7 +459,7 @@ async fn what_the_extension_does_not_take_is_refused() {
         .unwrap_err();
     assert_eq!(
         (status.code(), info(&status).1.as_str()),
-        (Code::InvalidArgument, "config")
+        (Code::InvalidArgument, "parameters")
     );
     let request = RepositoryIndexRequest {
         repository_name: "other".to_owned(),

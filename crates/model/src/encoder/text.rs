@@ -81,8 +81,15 @@ impl Text {
     }
 
     /// Values before standardising, by column; NaN for missing texts. The first column is NaN for
-    /// missing texts and 0 for others.
-    pub(super) fn raw(&self, texts: &[Cow<'_, str>], out: &mut Vec<f64>, scratch: &mut GramBuffer) {
+    /// missing texts and 0 for others. Texts after the one at which `stop` returns true count as
+    /// missing.
+    pub(super) fn raw(
+        &self,
+        texts: &[Cow<'_, str>],
+        out: &mut Vec<f64>,
+        scratch: &mut GramBuffer,
+        stop: &dyn Fn() -> bool,
+    ) {
         let rows = texts.len();
         out.clear();
         out.resize(rows * self.raw_width(), f64::NAN);
@@ -98,6 +105,10 @@ impl Text {
             .enumerate()
             .filter(|(_, text)| !text.is_empty())
         {
+            // A text costs up to milliseconds, beside which asking is nothing.
+            if stop() {
+                return;
+            }
             scratch.read(text, &kinds);
             out[row] = 0.0;
             let mut columns = out.iter_mut().skip(row).step_by(rows).skip(1);

@@ -1,6 +1,8 @@
 //! What a schema and a batch refuse, and that they name the input at fault.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+use crate::common;
+
 use std::borrow::Cow;
 
 use counterweight_model::{
@@ -257,4 +259,34 @@ fn a_batch_serves_other_features_over_the_same_inputs_but_no_other_inputs() {
         feature_values(&other, &other.features()[0], &batch),
         Err(ModelError::OtherSchema)
     ));
+}
+
+#[test]
+fn scoring_stops_when_it_is_told_to_and_changes_nothing_otherwise() {
+    let model = common::arbitrary_model();
+    let columns = common::columns(3, 50, false);
+    let batch = Batch::new(model.schema(), 50, columns).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let count = || {
+        asked.set(asked.get() + 1);
+        false
+    };
+    assert_eq!(
+        model.score_until(&batch, &count).unwrap(),
+        model.score(&batch).unwrap()
+    );
+    // Once for each feature, and for each of the texts.
+    let features = model.schema().features().len();
+    assert!(asked.get() > features + 40, "{}", asked.get());
+    for last in [0, 1, features] {
+        asked.set(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            asked.get() > last
+        };
+        let stopped = model.score_until(&batch, &stop);
+        assert!(matches!(stopped, Err(ModelError::Stopped)), "{stopped:?}");
+        let stopped = model.contributions_until(&batch, &|| true);
+        assert!(matches!(stopped, Err(ModelError::Stopped)), "{stopped:?}");
+    }
 }

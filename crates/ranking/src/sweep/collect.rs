@@ -64,26 +64,38 @@ impl Sweep {
     /// # Errors
     /// [`RankingError`] names the request by its number, the candidate and the objective; the request is not added.
     pub fn push(&mut self, request: &Request<'_>) -> Result<(), RankingError> {
+        self.push_until(request, &|| false)
+    }
+
+    fn push_until(
+        &mut self,
+        request: &Request<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), RankingError> {
         let n = self.check(self.requests, request)?;
         if self.blocks.last().is_none_or(|block| block.steps() >= FULL) {
             self.blocks.push(Block::new(self.columns.moving()));
         }
         if let Some(block) = self.blocks.last_mut() {
-            self.meter
-                .measure(&self.plan, &self.columns, request, n, block);
+            let (plan, columns) = (&self.plan, &self.columns);
+            if !self.meter.measure(plan, columns, request, n, block, stop) {
+                return Err(RankingError::Stopped);
+            }
         }
         self.requests += 1;
         Ok(())
     }
 
-    /// Adds one request with fixed weights of its own, one per objective, of which the swept one is not read.
+    /// Adds one request with fixed weights of its own, one per objective, of which the swept one is
+    /// not read, unless `stop` says so meanwhile.
     pub(crate) fn push_under(
         &mut self,
         weights: &[f64],
         request: &Request<'_>,
+        stop: &dyn Fn() -> bool,
     ) -> Result<(), RankingError> {
         self.plan.weights.copy_from_slice(weights);
-        self.push(request)
+        self.push_until(request, stop)
     }
 
     /// Adds one request that is ranked by these weights for every x.
@@ -130,7 +142,8 @@ impl Sweep {
                 let mut block = Block::new(self.columns.moving());
                 for (at, request) in requests.iter().enumerate() {
                     let n = self.check(self.requests + chunk * CHUNK + at, request)?;
-                    meter.measure(&self.plan, &self.columns, request, n, &mut block);
+                    let (plan, columns) = (&self.plan, &self.columns);
+                    meter.measure(plan, columns, request, n, &mut block, &|| false);
                 }
                 Ok(block)
             })

@@ -10,6 +10,10 @@ use crate::{combine::contribution, order::page_at, steps::Block};
 /// 1 in fixed point. A sum of one request stays within ±1, so that an i64 holds it with bits to spare.
 pub(super) const ONE: f64 = (1_u64 << 60) as f64;
 
+/// Places that are looked at, about a tenth of a millisecond's work, before a walk asks whether it
+/// should stop.
+const STOP_INTERVAL: usize = 1 << 17;
+
 /// Buffers that are used from request to request.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
@@ -30,7 +34,8 @@ pub(super) struct Meter {
 const ABSENT: u32 = u32::MAX;
 
 impl Meter {
-    /// Adds the steps of one checked request of `n` candidates.
+    /// Adds the steps of one checked request of `n` candidates. Returns false when it was told to
+    /// stop: then the block is of no use any more.
     pub(super) fn measure(
         &mut self,
         plan: &Plan,
@@ -38,7 +43,8 @@ impl Meter {
         request: &Request<'_>,
         n: usize,
         block: &mut Block<i64>,
-    ) {
+        stop: &dyn Fn() -> bool,
+    ) -> bool {
         let places = plan.k.min(n);
         self.fill_lines(plan, request, n);
         self.fill_gains(columns, request, n, places);
@@ -56,9 +62,10 @@ impl Meter {
             .extend(after.iter().zip(&start).map(|(after, start)| after - start));
         block.step(0.0, &self.row[..columns.moving()]);
 
-        self.walk_on(columns, &page, block);
+        let done = self.walk_on(columns, &page, block, stop);
         block.end(request.unit, &start);
         self.page = page;
+        done
     }
 
     /// Adds one checked request that is ranked by these weights wherever the swept one stands.
@@ -86,15 +93,30 @@ impl Meter {
         self.page = page;
     }
 
-    fn walk_on(&mut self, columns: &Columns, page: &[u32], block: &mut Block<i64>) {
+    fn walk_on(
+        &mut self,
+        columns: &Columns,
+        page: &[u32],
+        block: &mut Block<i64>,
+        stop: &dyn Fn() -> bool,
+    ) -> bool {
         let Some(last) = page.len().checked_sub(1) else {
-            return;
+            return true;
         };
+        let mut work = 0;
         let mut row = std::mem::take(&mut self.row);
         row.clear();
         row.resize(columns.moving(), 0);
         let mut changes = Changes::new(page, &self.reference);
         while let Some(step) = self.walk.next_before(f64::INFINITY) {
+            // A step looks at every place of the page.
+            work += page.len();
+            if work >= STOP_INTERVAL {
+                if stop() {
+                    return false;
+                }
+                work = 0;
+            }
             let entry = step.place == last;
             if entry || columns.order_matters() {
                 self.change_sums(columns, &step, entry, &mut row);
@@ -106,6 +128,7 @@ impl Meter {
             }
         }
         self.row = row;
+        true
     }
 
     /// How a step changes the page sums. Each place's share is rounded by itself, so that whatever comes back cancels to the bit.

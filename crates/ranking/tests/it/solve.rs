@@ -494,3 +494,50 @@ fn what_cannot_be_solved_is_refused_by_name() {
             .contains("the highest is 0.5, at weight 0")
     );
 }
+
+/// Probabilities whose order differs from one objective to the other (SplitMix64).
+fn scattered(n: usize, seed: u64) -> Vec<f64> {
+    let number = |i: usize| counterweight_ranking::splitmix64(seed + i as u64);
+    (0..n).map(|i| number(i) as f64 / u64::MAX as f64).collect()
+}
+
+#[test]
+fn a_page_of_all_candidates_is_the_same_under_every_weight() {
+    let n = 5_000;
+    let (gain, cost) = (scattered(n, 1), scattered(n, 1 << 40));
+    let mut solver = Solver::new(n, 2, 1, 0).expect("two objectives");
+    let began = std::time::Instant::now();
+    solver
+        .push(&[&gain, &cost], &[1.0, -0.5], true)
+        .expect("a good request");
+    // Walking over the page takes minutes.
+    assert!(began.elapsed() < std::time::Duration::from_secs(5));
+    let solved = solver
+        .solve(Goal::Rate(1.0), (-10.0, 0.0))
+        .expect("any weight");
+    assert_eq!(solved.range, (f64::NEG_INFINITY, 0.0));
+    let mean = |column: &[f64]| column.iter().sum::<f64>() / n as f64;
+    assert!((solved.gain - mean(&gain)).abs() < 1e-12);
+    assert!((solved.cost - mean(&cost)).abs() < 1e-12);
+    assert_eq!(
+        solver.push(&[&gain, &cost], &[0.0, -0.5], true),
+        Err(RankingError::GainWeight {
+            request: 1,
+            weight: 0.0
+        }),
+    );
+}
+
+#[test]
+fn a_walk_asks_now_and_then_whether_it_should_stop() {
+    let n = 3_000;
+    let (gain, cost) = (scattered(n, 1), scattered(n, 1 << 40));
+    let mut solver = Solver::new(n - 1, 2, 1, 0).expect("two objectives");
+    let asked = std::cell::Cell::new(0);
+    let stop = || {
+        asked.set(asked.get() + 1);
+        asked.get() == 3
+    };
+    let stopped = solver.push_until(&[&gain, &cost], &[1.0, -0.5], true, &stop);
+    assert_eq!((stopped, asked.get()), (Err(RankingError::Stopped), 3));
+}

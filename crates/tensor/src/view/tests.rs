@@ -172,5 +172,12 @@ fn text_is_decoded_lossily_and_numbers_become_categories() {
 fn a_context_tensor_repeats() {
     let bytes = encode_strings(["ab"]);
     let view = TensorView::new("t", "BYTES", &[1], Data::Raw(&bytes)).unwrap();
-    assert_eq!(view.repeated(2), encode_strings(["ab", "ab"]));
+    assert_eq!(view.repeated(2, 12).unwrap(), encode_strings(["ab", "ab"]));
+    for rows in [3, usize::MAX] {
+        let error = view.repeated(rows, 12).unwrap_err().to_string();
+        assert!(
+            error.contains("\"t\"") && error.contains("12 bytes"),
+            "{error}"
+        );
+    }
 }

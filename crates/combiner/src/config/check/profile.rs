@@ -50,6 +50,7 @@ pub(in crate::config) fn profile(
         bounds,
         objectives: positions,
         on_model_failure: raw.on_model_failure,
+        on_model_overload: raw.on_model_overload,
         on_model_change: raw.on_model_change,
         limit: raw.limit,
     })

@@ -121,8 +121,8 @@ async fn asked<T: Send + 'static>(
     recent: &RecentRequests,
     work: impl FnOnce(&[Recent]) -> T + Send + 'static,
 ) -> Result<T, RequestError> {
-    let place = recent.reserve_place()?;
-    recent.run(&place, work).await
+    let _place = recent.reserve_preview()?;
+    recent.select(work).await
 }
 
 async fn kept(recent: &RecentRequests, profile: usize) -> (f64, Vec<Arc<Record>>) {

@@ -8,11 +8,11 @@ mod watch;
 
 pub(crate) use self::watch::NewestMessage;
 
-use std::{pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use counterweight_proto::counterweight::v1 as pb;
 use counterweight_proto::counterweight::v1::weights_service_server::WeightsService;
-use counterweight_serving::Lifecycle;
+use counterweight_serving::{Call, Lifecycle};
 use prost::Message as _;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -24,6 +24,9 @@ use crate::{
     served::check_restorable,
     weights::{Cause, Command, Context, Entry, ProfileAt, RequestContext, Restored, now_ms},
 };
+
+/// The longest that a preview or a solution may take.
+const LONGEST_PREVIEW: Duration = Duration::from_secs(60);
 
 /// The live weights over gRPC.
 #[derive(Debug, Clone)]
@@ -221,24 +224,28 @@ impl WeightsService for WeightsApi {
 
     async fn preview_weights(
         &self,
-        request: Request<pb::PreviewWeightsRequest>,
+        mut request: Request<pb::PreviewWeightsRequest>,
     ) -> Answer<pb::PreviewWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
+        let call = preview_call(&mut request);
         let (change, k) = preview::decode_preview(request.into_inner())?;
         let context = self.engine.context(false).await;
-        let previewed = crate::preview::preview(&self.engine, context, change, k).await?;
+        let previewing = crate::preview::preview(&self.engine, &call, context, change, k);
+        let previewed = self.until_closing(previewing).await?;
         let preview = Some(preview::encode_preview(&self.engine.config, previewed));
         Ok(Response::new(pb::PreviewWeightsResponse { preview }))
     }
 
     async fn solve_weights(
         &self,
-        request: Request<pb::SolveWeightsRequest>,
+        mut request: Request<pb::SolveWeightsRequest>,
     ) -> Answer<pb::SolveWeightsResponse> {
         authorise(Permission::ReadWeights, request.metadata())?;
+        let call = preview_call(&mut request);
         let asked = preview::decode_solve(&self.engine.config, request.into_inner())?;
         let context = self.engine.context(false).await;
-        let answered = crate::preview::solve(&self.engine, context, asked).await?;
+        let solving = crate::preview::solve(&self.engine, &call, context, asked);
+        let answered = self.until_closing(solving).await?;
         Ok(Response::new(preview::encode_solved(
             &self.engine.config,
             answered,
@@ -265,7 +272,25 @@ impl WeightsService for WeightsApi {
     }
 }
 
+/// The call of a preview, which has a deadline even when its caller sets none.
+fn preview_call<T>(request: &mut Request<T>) -> Call {
+    let mut call = Call::take_from(request);
+    call.deadline = Some(call.until(LONGEST_PREVIEW));
+    call
+}
+
 impl WeightsApi {
+    /// What the work returns, unless the server closes before. Work that is dropped stops.
+    async fn until_closing<T>(
+        &self,
+        work: impl Future<Output = Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
+        tokio::select! {
+            outcome = work => outcome,
+            () = self.lifecycle.closing() => Err(RequestError::Draining),
+        }
+    }
+
     async fn change(
         &self,
         cause: Cause,

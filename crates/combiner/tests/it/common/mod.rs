@@ -65,6 +65,8 @@ pub enum Mode {
     OutOfRange,
     /// A status.
     Status(tonic::Code),
+    /// A status with these words.
+    Says(tonic::Code, &'static str),
     /// UNAVAILABLE every second time.
     Flapping,
     /// `predict_proba` FP64 [n, 2] of one packed tensor: the last column of the input is the probability.
@@ -83,6 +85,9 @@ pub struct State {
     pub seen: Mutex<Vec<(ModelInferRequest, MetadataMap)>>,
     pub calls: AtomicUsize,
     pub metadata_calls: AtomicUsize,
+    /// Inference calls that were answered, and those that were broken off before.
+    pub answered: AtomicUsize,
+    pub broken_off: AtomicUsize,
 }
 
 impl State {
@@ -151,6 +156,8 @@ impl Model {
             seen: Mutex::new(Vec::new()),
             calls: AtomicUsize::new(0),
             metadata_calls: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
+            broken_off: AtomicUsize::new(0),
         });
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -197,6 +204,19 @@ impl Drop for Model {
 
 #[derive(Debug)]
 struct Fake(Arc<State>);
+
+/// Notes how a call ends: when it is broken off, its handler is dropped.
+struct Ending<'a>(&'a State, bool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let counted = match self.1 {
+            true => &self.0.answered,
+            false => &self.0.broken_off,
+        };
+        counted.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 fn parameter(choice: ParameterChoice) -> InferParameter {
     InferParameter {
@@ -246,6 +266,7 @@ impl GrpcInferenceService for Fake {
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
+        let mut ending = Ending(&self.0, false);
         let mode = *self.0.mode.lock().unwrap();
         let (metadata, _, message) = request.into_parts();
         self.0
@@ -253,8 +274,12 @@ impl GrpcInferenceService for Fake {
             .lock()
             .unwrap()
             .push((message.clone(), metadata));
+        if let Mode::Slow(time) = mode {
+            tokio::time::sleep(time).await;
+        }
+        ending.1 = true;
         match mode {
-            Mode::Slow(time) => tokio::time::sleep(time).await,
+            Mode::Says(code, text) => return Err(Status::new(code, text)),
             Mode::Status(code) => return Err(Status::new(code, "told to fail")),
             Mode::Flapping if call.is_multiple_of(2) => {
                 return Err(Status::unavailable("flapping"));
