@@ -1,5 +1,5 @@
-//! What the tests of several crates share: foreign programs and data that may be absent, and
-//! servers on free ports.
+//! What the tests of several crates share: foreign programs and data that may be absent, servers on
+//! free ports, and waiting for something to happen.
 //!
 //! A test without its program or data is skipped, and says so: it writes to the process's standard
 //! error, which the test runner does not capture. Where `COUNTERWEIGHT_REQUIRE_ALL` is 1, as in CI,
@@ -12,7 +12,13 @@
 )]
 
 #[cfg(feature = "server")]
+mod fake_model;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "wait")]
+mod wait;
 
 use std::{
     env,
@@ -22,7 +28,13 @@ use std::{
 };
 
 #[cfg(feature = "server")]
-pub use server::{Running, Shutdown, eventually, http_get};
+pub use fake_model::{FakeModel, inference_service};
+#[cfg(feature = "nats")]
+pub use nats::{NatsServer, Proxy, Wire, nats_server_binary};
+#[cfg(feature = "server")]
+pub use server::{Running, Shutdown, http_get};
+#[cfg(feature = "wait")]
+pub use wait::{LONG, eventually, eventually_some, soon, wait_until};
 
 /// Reports that the calling test is skipped.
 ///
