@@ -1,4 +1,4 @@
-//! Ranking, as one function that reads as the algorithm.
+//! Ranks a request: one function that reads as the algorithm.
 
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ pub(crate) async fn rank(
     });
     let answers = ask_all(engine, profile, &batch, call, &chosen.weights, &in_force).await;
     if !has_metadata {
-        // A model said only now what it accepts.
+        // A model described its inputs only now.
         check_features(objectives, &batch, call).await?;
     }
     let (combined, degraded) = apply_policy(engine, profile, &chosen.weights, answers)?;
@@ -114,8 +114,8 @@ type Asked = (usize, Result<Answer, SourceError>);
 
 /// Asks every objective of a profile at once.
 ///
-/// An objective whose weight is 0 and whose model is down is not waited for: it would cost every
-/// request the model's timeout and change no score.
+/// When the model of an objective with weight 0 is down, its answer is not awaited: that would cost
+/// every request the model's timeout and change no score.
 async fn ask_all(
     engine: &Engine,
     profile: &Profile,
@@ -144,7 +144,7 @@ async fn ask_all(
         missing -= usize::from(awaited[place]);
     }
     let skipped = || {
-        let reason = "it did not answer before, and with weight 0 it is not waited for";
+        let reason = "it did not answer before, and an objective with weight 0 is not waited for";
         Err(SourceError::Failed(Failure::Unavailable(reason.to_owned())))
     };
     let objectives = profile.objectives.iter().copied();
@@ -152,7 +152,7 @@ async fn ask_all(
     objectives.zip(answers).collect()
 }
 
-/// Asks one objective, and counts what comes of it in the metrics.
+/// Asks one objective, and counts the outcome in the metrics.
 async fn ask(
     engine: &Engine,
     at: usize,
@@ -256,6 +256,6 @@ fn nothing_left(engine: &Engine, mut degraded: Vec<Degraded>) -> RequestError {
     RequestError::NothingLeft {
         objectives: degraded.iter().map(name).collect::<Vec<_>>().join(", "),
         reasons: reasons.join("; "),
-        retry: degraded.iter().any(|failed| failed.failure.may_pass()),
+        retry: degraded.iter().any(|failed| failed.failure.is_temporary()),
     }
 }

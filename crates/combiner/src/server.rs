@@ -1,4 +1,4 @@
-//! Puts the combiner together from its engine, its services and what every server shares.
+//! Assembles the combiner from its engine, its services and the shared server.
 
 use std::{
     future::{Future, pending},
@@ -29,7 +29,7 @@ use crate::{
 /// Pauses between attempts to reach a model that was never reached.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often the combiner looks which versions the models serve.
+/// How often the combiner reads which versions the models serve.
 const MODEL_WATCH: Duration = Duration::from_secs(1);
 /// Names of the services in `grpc.health.v1`.
 const RANKING: &str = "counterweight.v1.RankingService";

@@ -11,7 +11,7 @@ mod shape;
 mod unary;
 
 pub use code::code_name;
-pub use error_chain::error_chain;
+pub use error_chain::{error_chain, status_chain};
 pub use json::to_json;
 pub use shape::{Contracts, Malformed, Method, ScanError, ShapeError};
 pub use unary::{Unary, UnaryError};

@@ -27,7 +27,7 @@ pub(crate) const NO_HASH: &str = "0000000000000000000000000000000000000000000000
 pub struct Change {
     /// What it does.
     pub action: Action,
-    /// Whether it was to pass the bounds.
+    /// Whether it was made with force, which skips the bounds.
     pub forced: bool,
     /// The whole state of every profile that it replaces.
     pub profiles: Vec<ProfileState>,
@@ -80,9 +80,9 @@ pub struct Skipped {
 /// Who made an entry, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cause {
-    /// Who.
+    /// The author, as the caller wrote it.
     pub author: String,
-    /// Why.
+    /// The reason, as the caller wrote it.
     pub reason: String,
     /// Names the write: a writer who does not know whether it arrived looks for this key. Empty in
     /// entries of format 1 only.
@@ -108,7 +108,7 @@ pub struct Entry {
     pub hash: String,
 }
 
-/// An entry with the bytes to store. It fits after one certain entry and nowhere else.
+/// An entry with the bytes to store. It names the entry before it, so it fits in one place only.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
     pub(crate) entry: Entry,
@@ -116,7 +116,7 @@ pub(crate) struct Sealed {
     pub(crate) payload: String,
 }
 
-/// What is stored of an entry.
+/// The stored form of an entry.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
@@ -180,23 +180,23 @@ impl Sealed {
         let payload = serde_json::to_string(&stored)?;
         let hash = digest(payload.as_bytes());
         Ok(Self {
-            entry: Entry::of_payload(stored, time, hash),
+            entry: Entry::from_payload(stored, time, hash),
             payload,
         })
     }
 }
 
 impl Entry {
-    /// Reads a stored payload whose hash is said to be `hash`, and checks that it is.
+    /// Reads a stored payload and checks that its hash is `hash`.
     pub(crate) fn open(payload: &[u8], hash: &[u8]) -> Result<Self, Unreadable> {
         let found = digest(payload);
         if found.as_bytes() != hash {
             return Err(Unreadable::Corrupt(
-                "the hash is not that of the content".to_owned(),
+                "the hash does not match the content".to_owned(),
             ));
         }
         let unreadable = |error: serde_json::Error| {
-            Unreadable::Corrupt(format!("the payload is not readable: {error}"))
+            Unreadable::Corrupt(format!("the payload cannot be read: {error}"))
         };
         let Format { format } = serde_json::from_slice(payload).map_err(unreadable)?;
         if format > FORMAT {
@@ -206,11 +206,11 @@ impl Entry {
         let time = stored
             .time
             .parse()
-            .map_err(|_| Unreadable::Corrupt("the time is not readable".to_owned()))?;
-        Ok(Self::of_payload(stored, time, found))
+            .map_err(|_| Unreadable::Corrupt("the time cannot be read".to_owned()))?;
+        Ok(Self::from_payload(stored, time, found))
     }
 
-    fn of_payload(stored: Payload, time: Timestamp, hash: String) -> Self {
+    fn from_payload(stored: Payload, time: Timestamp, hash: String) -> Self {
         Self {
             revision: stored.revision,
             change: Change {
@@ -265,7 +265,7 @@ impl Entry {
     pub(crate) fn follows(&self, revision: u64, previous: &str) -> Result<(), String> {
         if self.revision != revision {
             return Err(format!(
-                "it has revision {} where {revision} belongs",
+                "it has revision {} instead of {revision}",
                 self.revision
             ));
         }

@@ -67,7 +67,7 @@ impl LiveWeights {
     /// The entry of that revision.
     ///
     /// # Errors
-    /// There is none; the store cannot be read.
+    /// The log has no such revision; the store cannot be read.
     pub async fn revision(&self, revision: u64) -> Result<Entry, Error> {
         let last = self.last();
         if (1..=last).contains(&revision)
@@ -146,7 +146,7 @@ impl LiveWeights {
         Ok(before)
     }
 
-    /// Some entries just below the revision `before`, in order.
+    /// At most `count` entries directly below the revision `before`, in order.
     async fn read_below(&self, before: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
         let mut count = count.clamp(1, READ_AHEAD) as u64;
         loop {

@@ -56,7 +56,7 @@ pub use self::{
     local_kill::LocalKill,
     plan::{
         AudienceChange, Command, Context, ExperimentChange, KnownAttributes, ModelIdentity,
-        ProfileAt, ProfileChange, RampPlan, Restored,
+        ProfileAtRevision, ProfileChange, RampPlan, Restored,
     },
     profile::{Action, ProfileState, Ramp},
     replicas::Replica,

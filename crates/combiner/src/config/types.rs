@@ -23,7 +23,7 @@ pub struct Objective {
     pub name: String,
     /// Where its probabilities come from.
     pub source: Source,
-    /// Applied to the source's probabilities; [`Calibrator::None`] leaves them.
+    /// The calibrator of the source's probabilities; [`Calibrator::None`] leaves them unchanged.
     pub calibrator: Calibrator,
     /// Its usual probability, above 0: ramps scale its weight by it to measure angles. Default 1.
     pub base_rate: f64,
@@ -73,7 +73,7 @@ pub struct Packed {
     pub features: Vec<String>,
 }
 
-/// A named surface with its weights.
+/// A named surface of the product with its weights.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// Name.
@@ -82,9 +82,10 @@ pub struct Profile {
     pub objectives: Vec<usize>,
     /// Their default weights, in the same order: used until the weights log sets others.
     pub weights: Weights,
-    /// What the kill switch puts in force, in the same order; none refuses it.
+    /// The weights that the kill switch puts in force, in the same order; without them it is
+    /// refused.
     pub safe: Option<Weights>,
-    /// How far each weight may lie and move, in the same order.
+    /// The bounds and the largest step of each weight, in the same order.
     pub bounds: Vec<Bound>,
     /// What happens when a model is replaced. Default [`OnModelChange::Warn`].
     pub on_model_change: OnModelChange,

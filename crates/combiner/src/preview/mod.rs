@@ -23,7 +23,7 @@ use crate::{
     weights::{Context, ProfileChange, WhatIf},
 };
 
-/// What a change would do.
+/// The effect of a change.
 #[derive(Debug)]
 pub(crate) struct Previewed {
     pub(crate) what_if: WhatIf,
@@ -46,7 +46,7 @@ pub(crate) struct Moved {
     pub(crate) probabilities: Vec<f64>,
 }
 
-/// Previews a change of a profile; k = 0 takes the k of most requests.
+/// Previews a change of a profile; k = 0 takes the page size of most requests.
 pub(crate) async fn preview(
     engine: &Engine,
     call: &Call,

@@ -1,5 +1,5 @@
-//! The weight of one objective that meets a goal on the recent requests, and the preview of exactly
-//! that weight.
+//! Solves for the weight of one objective that meets a goal on the recent requests, and previews
+//! exactly that weight.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use crate::{
     engine::Engine,
     error::RequestError,
     weights::{
-        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAt, ProfileChange,
+        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAtRevision, ProfileChange,
     },
 };
 
-/// The position of the objective whose exposure is to be high.
+/// The position of the objective whose exposure is the gain.
 const GAIN: usize = 0;
 
 /// The most work of one solution, in operations: about a minute of one core at the very worst.
@@ -124,11 +124,11 @@ fn sought(config: &Config, asked: &Asked) -> Result<usize, RequestError> {
     let profile = &config.profiles[asked.profile].name;
     match asked.objective.as_str() {
         "" if names.len() < 2 => Err(refused(format!(
-            "profile {profile:?} has one objective; a weight is sought against that of the first"
+            "profile {profile:?} has one objective; solving needs a second one, whose weight is changed against the first"
         ))),
         "" => Ok(1),
         name if names.first() == Some(&name) => Err(refused(format!(
-            "{name:?} is the first of profile {profile:?}, whose exposure is the engagement; name another one"
+            "{name:?} is the first objective of profile {profile:?}, whose exposure is the gain; name another one"
         ))),
         name => names
             .iter()
@@ -179,8 +179,8 @@ impl Replayable {
         for record in &self.records {
             let choose = |own: &[f64]| in_force.choose_over(own, record.context()).weights;
             let weights = choose(&own);
-            // The weight is free when the profile's own one decides it: then no segment, arm or
-            // draw has put another in its place.
+            // The weight is free where the profile's own weight applies: no segment, arm or draw
+            // replaces it.
             let free = choose(&other)[swept] != weights[swept];
             if stop() {
                 return Err(RankingError::Stopped);
@@ -199,7 +199,7 @@ fn change(
     in_force: &InForce,
 ) -> ProfileChange {
     ProfileChange {
-        at: ProfileAt {
+        at: ProfileAtRevision {
             profile: profile.name.clone(),
             expected_revision: Some(in_force.revision),
         },
@@ -207,7 +207,7 @@ fn change(
             objective: objective.to_owned(),
             weight: solved.weight,
         }],
-        binding: Vec::new(),
+        bindings: Vec::new(),
         confirm_models: false,
         audience: AudienceChange::default(),
     }

@@ -1,5 +1,5 @@
 //! The one thread that owns the recent requests of all profiles: it empties the inboxes and runs
-//! what callers ask about them.
+//! the callers' work on the samples.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,11 +22,11 @@ use super::{
 };
 use crate::error::CombinerError;
 
-/// Requests stay in an inbox, or beyond their window, no longer than this.
+/// The longest time that requests stay in an inbox, or in the sample beyond their window.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Starts the worker. It ends when it is told to or when its handle is gone. Whoever sends it a
-/// job unparks it.
+/// Starts the worker. It ends when it receives the stop message or when its handle is gone. A
+/// sender of a job must unpark it.
 pub(super) fn start(
     shared: Arc<Shared>,
     queues: Vec<Receiver<Waiting>>,
@@ -62,13 +62,15 @@ impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             let job = jobs.try_recv();
-            // After the job was received, so that it sees all that was kept before it was sent.
+            // Empty the inboxes after the job was received, so that it sees every request that was
+            // kept before the job was sent.
             self.absorb();
             match job {
                 Ok(Job::Stop) | Err(TryRecvError::Disconnected) => return,
                 Ok(Job::Work(work)) => {
                     if catch_unwind(AssertUnwindSafe(|| work(&self.recent))).is_err() {
-                        // The caller notices that no answer comes. Work cannot change the samples.
+                        // The caller gets an error, since no answer comes. Work only reads the
+                        // samples, so they stay valid.
                         tracing::error!("work on the recent requests panicked");
                     }
                 }

@@ -1,5 +1,4 @@
-//! Builds the request that a model gets: the bytes that came, or what a foreign server needs in
-//! their place.
+//! Builds the request to a model: the received bytes, or the form that a foreign server needs.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use counterweight_proto::inference::{
@@ -184,7 +183,7 @@ fn why(side: Option<Side>) -> &'static str {
     match side {
         Some(_) => "it is a feature of the candidate",
         None => {
-            "its model does not say that it accepts context features; expand_context in the configuration repeats them"
+            "its model does not declare context features; set `expand_context` in the configuration to repeat it per candidate"
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a status of a model server means: whose fault it is, and whether another server may do
-//! better.
+//! Interprets the status of a model server: whose fault it is, and whether another server may
+//! succeed.
 
 use std::{
     error::Error,
@@ -21,13 +21,13 @@ const OVERLOAD: [&str; 2] = [OVERLOADED, "OVER_MEMORY_BUDGET"];
 
 /// A refused call as an error of the objective; the call was begun at `started`.
 pub(super) fn read(objective: &str, status: &Status, started: Instant) -> SourceError {
-    let reason = text(status);
+    let reason = status_chain(status);
     match status.code() {
         Code::InvalidArgument => SourceError::from(RequestError::Refused {
             objective: objective.to_owned(),
             reason,
         }),
-        // tonic's servers say CANCELLED when the time that the call gave them is over.
+        // tonic's servers answer CANCELLED when the deadline of the call has passed.
         Code::DeadlineExceeded | Code::Cancelled => {
             SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()))
         }

@@ -22,7 +22,7 @@ pub(crate) fn change(weight: f64) -> Change {
                 objective: "engagement".into(),
                 weight,
             }],
-            binding: vec![],
+            bindings: vec![],
             ramp: None,
             segments: vec![],
             experiments: vec![],

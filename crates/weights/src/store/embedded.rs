@@ -3,7 +3,7 @@
 //!
 //! A line without its newline at the end of the file is an unfinished write that was never
 //! acknowledged: it is moved aside on opening. Anything else that is not as written is an error
-//! that names the entry, and nothing is changed. Whatever blocks on the disk runs on threads that
+//! that names the entry, and nothing is changed. Work that blocks on the disk runs on threads that
 //! may block.
 
 use std::{
@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use counterweight_files::{parent_folder, sync_folder, write_file};
 use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
@@ -75,7 +76,7 @@ impl EmbeddedLog {
         Ok((Arc::new(log), state))
     }
 
-    /// The same for the copy of a log that is safe elsewhere: what a power cut takes of it is
+    /// The same for the copy of a log that is safe elsewhere: entries lost in a power cut are
     /// copied again.
     #[cfg(feature = "nats")]
     pub(super) async fn open_copy(
@@ -168,8 +169,8 @@ impl EmbeddedLog {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         index.push(line.len() as u64);
         drop(index);
-        // Whoever waited for this write may be gone by now. It is durable all the same, so everyone
-        // who follows the log hears of it and applies it.
+        // The writer may have stopped waiting. The entry is durable all the same, so it is announced
+        // to everyone who follows the log.
         self.durable.send_replace(revision);
         Ok(Appended::Committed)
     }
@@ -208,7 +209,7 @@ impl EmbeddedLog {
         self.index().last
     }
 
-    /// Receives the last revision whenever it has changed.
+    /// Receives the last revision at every change.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.durable.subscribe()
     }
@@ -260,8 +261,8 @@ impl EmbeddedLog {
         Ok(entries)
     }
 
-    /// Writes a snapshot in the background when one is due; `state` is what the log says at its
-    /// end.
+    /// Writes a snapshot in the background when one is due; `state` is the state at the end of the
+    /// log.
     pub(super) fn save_snapshot(self: &Arc<Self>, state: &LogState) {
         if let Some(bytes) = self.snapshot_if_due(state) {
             let log = Arc::clone(self);
@@ -291,7 +292,7 @@ impl EmbeddedLog {
             tracing::warn!(
                 log = %self.path.display(),
                 %error,
-                "no snapshot of the weights log can be written; opening it reads all of it"
+                "cannot write a snapshot of the weights log; the next opening reads the whole log"
             );
         }
     }
@@ -339,15 +340,13 @@ fn set_aside(path: &Path, file: &File, found: &Scan) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".unfinished-{}", found.end.revision + 1));
     let aside = PathBuf::from(name);
-    fs::write(&aside, &found.tail)?;
-    File::open(&aside)?.sync_all()?;
-    snapshot::sync_folder(&aside)?;
+    write_file(&aside, &found.tail)?;
     file.set_len(found.end.offset)?;
     file.sync_all()?;
     tracing::warn!(
         moved_to = %aside.display(),
         bytes = found.tail.len(),
-        "the last entry of the weights store was never finished, and so never acknowledged; it was moved aside"
+        "the last entry of the weights store was not finished, and so never acknowledged; it was moved aside"
     );
     Ok(())
 }

@@ -59,7 +59,7 @@ fn message(entry: &Entry) -> Message {
     })
 }
 
-/// Starts a watch from a revision on; 0 begins with what comes next.
+/// Starts a watch from a revision on; 0 begins with the next entry.
 pub(super) fn watch(
     engine: &Arc<Engine>,
     lifecycle: &Lifecycle,

@@ -48,10 +48,10 @@ use crate::{
     },
 };
 
-/// How long the start waits for NATS, before it goes on with the copy or gives up.
+/// How long the start waits for NATS before it continues with the copy or gives up.
 const START: Duration = Duration::from_secs(5);
-/// How often the end of the log is asked for without a signal. It bounds how late a lost signal or
-/// a lost server is noticed.
+/// How often the end of the log is read without a signal. It bounds how late a lost signal or a
+/// lost server is noticed.
 const TICK: Duration = Duration::from_millis(250);
 /// How long a writer waits for others of this combiner.
 const TURN: Duration = Duration::from_secs(1);
@@ -85,11 +85,11 @@ pub(super) struct End {
 }
 
 impl Nats {
-    /// Connects, and catches up with the stream or, where it is out of reach, begins with the copy.
+    /// Connects and catches up with the stream; when it is out of reach, starts with the copy.
     ///
     /// # Errors
-    /// There is no copy, and no stream within five seconds: a combiner that never saw the log does
-    /// not know the weights.
+    /// No copy exists and the stream is out of reach for five seconds: a combiner that never saw the
+    /// log does not know the weights.
     pub(crate) async fn open(
         path: PathBuf,
         address: Address<'_>,
@@ -142,12 +142,12 @@ impl Nats {
         }
     }
 
-    /// Ends the tasks; after that nothing but the callers holds the copy.
+    /// Ends the tasks; after that only the callers use the copy.
     pub(crate) async fn close(&self) {
         self.closing.cancel();
         let tasks = self.tasks.lock().map(|mut tasks| take(&mut *tasks));
         for task in tasks.unwrap_or_default() {
-            // One that was cancelled or has died has ended too.
+            // A task that was cancelled or panicked has ended, too.
             let _ = task.await;
         }
     }
@@ -156,8 +156,8 @@ impl Nats {
     pub(crate) async fn append(&self, sealed: &Sealed) -> Result<Appended, StoreError> {
         let mut end = self.turn().await?;
         let entry = &sealed.entry;
-        // The stream may have been replaced since it was last read. What is written must continue
-        // what this combiner knows.
+        // The stream may have been replaced since it was last read. A new entry must continue the log
+        // that this combiner knows.
         self.catch_up(&mut end).await?;
         if entry.revision != end.revision + 1 {
             return Ok(Appended::Conflict);
@@ -188,7 +188,7 @@ impl Nats {
             });
         }
         match read {
-            Ok(()) if certain => Err(self.link.broken(format!("it rejects an entry: {reason}"))),
+            Ok(()) if certain => Err(self.link.broken(format!("it rejects the entry: {reason}"))),
             Err(error) if certain => Err(error),
             _ => Err(StoreError::Ambiguous {
                 store: self.link.store.clone(),
@@ -228,12 +228,12 @@ impl Nats {
         self.known.last_revision()
     }
 
-    /// Which combiners there are.
+    /// The known combiners.
     pub(crate) fn replicas(&self) -> &Replicas {
         &self.replicas
     }
 
-    /// Copies what the stream has and the copy has not.
+    /// Copies the entries of the stream that the copy lacks.
     ///
     /// # Errors
     /// The stream is out of reach, or is not the one that was copied.
@@ -263,7 +263,7 @@ impl Nats {
         };
         if last < end.revision {
             return Err(self.link.broken(format!(
-                "it ends at revision {last}, and this combiner has revision {}",
+                "it ends at revision {last}, but this combiner has revision {}",
                 end.revision
             )));
         }
@@ -323,7 +323,7 @@ impl Drop for Nats {
     }
 }
 
-/// Keeps the copy up to date for as long as there is a store.
+/// Keeps the copy up to date until the store is closed.
 async fn follow(store: Weak<Nats>, closing: CancellationToken) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
