@@ -39,7 +39,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// The file cannot be read. Broken content is not an error but part of the answer.
-pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
+pub fn verify_log(path: &Path, noted_hash: &str) -> Result<Verified, StoreError> {
     let file = File::open(path).map_err(|error| StoreError::Io {
         path: path.to_owned(),
         action: "cannot be opened",
@@ -114,8 +114,8 @@ impl Verified {
         match &self.broken {
             Some((_, problem)) => Some(problem.clone()),
             None if self.displaced.is_some() => self.displaced.clone(),
-            None if !head.is_empty() && self.found.is_none() => Some(format!(
-                "no entry has the hash {head}: since that hash was noted, the log was cut off, rewritten or replaced"
+            None if !noted_hash.is_empty() && self.found.is_none() => Some(format!(
+                "no entry has the hash {noted_hash}: since that hash was noted, the log was cut off, rewritten or replaced"
             )),
             None => None,
         }

@@ -87,7 +87,7 @@ fn every_part_of_a_profile_and_every_action_is_kept() {
     ] {
         let mut change = change(1.5);
         (change.action, change.forced) = (action, true);
-        change.profiles[0].binding = vec![ModelBinding {
+        change.profiles[0].bindings = vec![ModelBinding {
             objective: "engagement".into(),
             model_version: "0f3a".into(),
             calibrator: "platt-1".into(),
@@ -169,7 +169,7 @@ fn a_payload_of_the_first_format_still_opens() {
     let change = &entry.change;
     assert_eq!((change.action, change.forced), (Action::Set, false));
     assert_eq!(change.profiles[0].weights[0].weight, -0.5);
-    assert!(change.profiles[0].binding.is_empty() && change.profiles[0].ramp.is_none());
+    assert!(change.profiles[0].bindings.is_empty() && change.profiles[0].ramp.is_none());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_payload_of_the_second_format_still_opens() {
     let entry = Entry::open(payload.as_bytes(), digest(payload.as_bytes()).as_bytes()).unwrap();
     let profile = &entry.change.profiles[0];
     assert_eq!(entry.change.action, Action::Rollback { of: 3 });
-    assert_eq!(profile.binding[0].model_version, "v1");
+    assert_eq!(profile.bindings[0].model_version, "v1");
     assert!(profile.ramp.is_some() && profile.segments.is_empty());
     assert!(profile.experiments.is_empty() && profile.exploration.is_none());
 }

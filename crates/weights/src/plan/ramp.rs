@@ -160,7 +160,7 @@ pub(super) fn step(
     };
     let here = current.weights.as_slice();
     let state = current.state();
-    let weights_at = |step: u32| named(profile, &path.at(step, ramp.steps));
+    let weights_at = |step: u32| named(profile, &path.weights_at(step, ramp.steps));
     let orders = |step: &u32| {
         let reached = state.after_step(weights_at(*step), *step, ramp.steps);
         orders_every_request(profile, &reached)

@@ -7,7 +7,7 @@
 //! may block.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::{
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use counterweight_files::{parent_folder, sync_folder, write_file};
+use counterweight_files::{sync_folder, write_file};
 use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
@@ -101,7 +101,7 @@ impl EmbeddedLog {
             }
         };
         let file = open_locked(&path)?;
-        snapshot::sync_folder(&path).map_err(at("its folder cannot be synced"))?;
+        sync_folder(parent_folder(&path)).map_err(at("its folder cannot be synced"))?;
 
         let snapshot = snapshot::read(&path, &file, key_horizon);
         let (mut index, mut state, snapshot_bytes) = match snapshot {
