@@ -110,6 +110,7 @@ impl NatsServer {
         }
     }
 
+    /// Removes all that it stored; it must be stopped.
     pub fn wipe(&mut self) {
         assert!(self.child.is_none(), "it runs");
         fs::remove_dir_all(self.folder.path().join("data")).unwrap();

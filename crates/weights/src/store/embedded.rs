@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use counterweight_files::{sync_folder, write_file};
+use counterweight_files::{parent_folder, sync_folder, write_file};
 use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
