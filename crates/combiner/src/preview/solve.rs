@@ -17,7 +17,8 @@ use crate::{
     error::RequestError,
     recent_requests::Recent,
     weights::{
-        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAtRevision, ProfileChange,
+        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAtRevision,
+        ProfileChange,
     },
 };
 

@@ -218,7 +218,10 @@ impl Endpoints {
             failures.push(format!("{name} cannot be looked up: {reason}"));
         }
         if !failures.is_empty() {
-            tracing::warn!(reason = failures.join("; "), "cannot look up the name of a model server");
+            tracing::warn!(
+                reason = failures.join("; "),
+                "cannot look up the name of a model server"
+            );
             self.lookup_due
                 .fetch_min(self.millis() + millis(LOOKUP_AFTER_FAILURE), Relaxed);
         }
@@ -319,7 +322,10 @@ impl Endpoint {
             .max_decoding_message_size(settings.max_message_bytes)
             .max_encoding_message_size(settings.max_message_bytes);
         Ok(Self {
-            address: address.map_or_else(|| target.uri.clone(), |address| target.address_name(address)),
+            address: address.map_or_else(
+                || target.uri.clone(),
+                |address| target.address_name(address),
+            ),
             client,
             health: Health::new(Instant::now()),
             version: ArcSwapOption::empty(),

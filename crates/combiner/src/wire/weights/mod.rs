@@ -19,7 +19,9 @@ use crate::{
     engine::Engine,
     error::RequestError,
     served::check_restorable,
-    weights::{Cause, Command, Context, Entry, ProfileAtRevision, RequestContext, Restored, now_ms},
+    weights::{
+        Cause, Command, Context, Entry, ProfileAtRevision, RequestContext, Restored, now_ms,
+    },
 };
 
 /// The live weights over gRPC.
