@@ -85,7 +85,10 @@ async fn main() -> anyhow::Result<()> {
         ));
         previews.push(previewer.stop().await?);
     }
-    let (preview, solve) = (Figure::from_runs(preview_times), Figure::from_runs(solve_times));
+    let (preview, solve) = (
+        Figure::from_runs(preview_times),
+        Figure::from_runs(solve_times),
+    );
     print(&table(
         &options,
         &preview,

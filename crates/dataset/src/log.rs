@@ -84,9 +84,7 @@ impl LogPiece {
     pub fn batch<'a>(&'a self, schema: &Schema, rows: &[usize]) -> Result<Batch<'a>, ModelError> {
         let column = |input: &Input| {
             let at = self.inputs.iter().position(|own| own.name == input.name)?;
-            self.columns[at]
-                .as_ref()
-                .map(|column| column.gather(rows))
+            self.columns[at].as_ref().map(|column| column.gather(rows))
         };
         let columns = schema.inputs().iter().map(column).collect();
         Batch::new(schema, rows.len(), columns)

@@ -41,7 +41,6 @@ pub use ope::{
 pub use question::{CheckedQuestion, Curve, Question};
 pub use recommend::{Outcome, Recommendation, Recommended, check_goal};
 pub use report_inputs::{
-    Calibration, CalibrationSums, Example, ExampleRequests, ExampleRow,
-    ReportInputs,
+    Calibration, CalibrationSums, Example, ExampleRequests, ExampleRow, ReportInputs,
 };
 pub use swept::{Also, Swept};

@@ -44,9 +44,7 @@ impl Column<'_> {
     #[must_use]
     pub fn gather(&self, rows: &[usize]) -> Column<'_> {
         match self {
-            Self::Numeric(values) => {
-                Column::Numeric(rows.iter().map(|&row| values[row]).collect())
-            }
+            Self::Numeric(values) => Column::Numeric(rows.iter().map(|&row| values[row]).collect()),
             Self::Text(values) => {
                 let text = |&row: &usize| Cow::Borrowed(values[row].as_ref());
                 Column::Text(rows.iter().map(text).collect())

@@ -27,7 +27,7 @@ impl LiveWeights {
     /// done.
     ///
     /// # Errors
-/// The change is refused; the store does not accept it within a bounded time.
+    /// The change is refused; the store does not accept it within a bounded time.
     pub async fn change(
         self: &Arc<Self>,
         cause: Cause,
@@ -90,7 +90,7 @@ impl LiveWeights {
         }
     }
 
-/// Tries until the entry is committed or refused. `doubt` is set while an earlier attempt may
+    /// Tries until the entry is committed or refused. `doubt` is set while an earlier attempt may
     /// have written the entry without an acknowledgement.
     async fn attempts(
         &self,
@@ -156,7 +156,7 @@ impl LiveWeights {
         }
     }
 
-/// The entry that a change with this key and digest has already written.
+    /// The entry that a change with this key and digest has already written.
     ///
     /// # Errors
     /// [`PlanError::KeyReused`] for another change under the key; a store that cannot be read.

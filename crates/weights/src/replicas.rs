@@ -89,7 +89,10 @@ fn problem(replica: &Replica, strange: bool) -> String {
         problems.push("has another history".to_owned());
     }
     if replica.reported_ago > SILENT {
-        problems.push(format!("was last heard {} s ago", replica.reported_ago.as_secs()));
+        problems.push(format!(
+            "was last heard {} s ago",
+            replica.reported_ago.as_secs()
+        ));
     }
     match replica.revisions_behind {
         0 => {}

@@ -89,7 +89,8 @@ impl LiveWeights {
             let last = self.last();
             if entries.is_empty() {
                 if verified.entries < last {
-                    let problem = format!("it is missing, although revision {last} was read before");
+                    let problem =
+                        format!("it is missing, although revision {last} was read before");
                     verified.broken = Some((next, problem));
                 }
                 verified.end();

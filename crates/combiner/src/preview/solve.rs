@@ -20,7 +20,8 @@ use crate::{
     engine::Engine,
     error::RequestError,
     weights::{
-        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAtRevision, ProfileChange,
+        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAtRevision,
+        ProfileChange,
     },
 };
 

@@ -230,7 +230,10 @@ impl Endpoints {
             failures.push(format!("{name} cannot be looked up: {reason}"));
         }
         if !failures.is_empty() {
-            tracing::warn!(reason = failures.join("; "), "cannot look up the name of a model server");
+            tracing::warn!(
+                reason = failures.join("; "),
+                "cannot look up the name of a model server"
+            );
             self.lookup_due
                 .fetch_min(self.millis() + millis(LOOKUP_AFTER_FAILURE), Relaxed);
         }

@@ -116,7 +116,10 @@ impl Model {
         deadline: Instant,
     ) -> Result<(), Failure> {
         let deadline = Deadline::from_caller(deadline);
-        self.metadata.inputs_of_version(version, deadline).await.map(drop)
+        self.metadata
+            .inputs_of_version(version, deadline)
+            .await
+            .map(drop)
     }
 
     /// The model's probabilities; `pinned` asks for one version instead of the served one.
@@ -167,7 +170,8 @@ impl Model {
             let inputs = self.metadata.inputs_of_endpoint(&endpoint);
             answer.model_version.clone_from(&inputs.version);
         } else if version.is_none() {
-            self.metadata.record_version(&answer.model_version, &endpoint);
+            self.metadata
+                .record_version(&answer.model_version, &endpoint);
         }
         Ok(answer)
     }

@@ -2,11 +2,11 @@
 //! succeed.
 
 use std::{
-    error::Error,
-    iter::successors,
+    error::Error as _,
     time::{Duration, Instant},
 };
 
+use counterweight_proto::status_chain;
 use counterweight_serving::{DOMAIN, OVERLOADED};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -54,25 +54,4 @@ fn is_overload(status: &Status) -> bool {
 pub(super) fn another_may_answer(status: &Status) -> bool {
     let never_arrived = status.source().is_some();
     matches!(status.code(), Code::Unavailable | Code::NotFound) || never_arrived
-}
-
-/// What a status says, with the causes that tonic keeps apart.
-pub(super) fn text(status: &Status) -> String {
-    let mut text = status.message().to_owned();
-    for cause in causes(status) {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-    }
-    if text.is_empty() {
-        format!("{:?}", status.code())
-    } else {
-        text
-    }
-}
-
-fn causes(status: &Status) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    successors(status.source(), |&cause| cause.source())
 }

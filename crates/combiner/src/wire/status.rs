@@ -195,7 +195,10 @@ fn facts(error: &RequestError) -> Facts {
         ],
         E::PinnedCalibratorGone {
             objective, pinned, ..
-        } => vec![fact("objective", objective), fact("bound_calibrator", pinned)],
+        } => vec![
+            fact("objective", objective),
+            fact("bound_calibrator", pinned),
+        ],
         E::Field { field, .. } => vec![fact("field", field)],
         E::NoRecentRequests { profile, .. } => vec![fact("profile", profile)],
         E::Unsolved {

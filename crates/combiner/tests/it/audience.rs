@@ -352,7 +352,11 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
     let reported = get(&mut setup.combiner.weights().await, "default").await;
     let table = &reported.experiments[0];
     assert_eq!(
-        (reported.revision, reported.segments.len(), table.salt.is_empty()),
+        (
+            reported.revision,
+            reported.segments.len(),
+            table.salt.is_empty()
+        ),
         (revision, 1, false)
     );
     assert_eq!(

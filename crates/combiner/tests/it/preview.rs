@@ -103,9 +103,15 @@ fn assert_as(preview: &Preview, compared: &Compared) {
             assert!(estimate.low <= estimate.value && estimate.value <= estimate.high);
             estimate.value
         };
-        assert!(near(value(&reported.before), before), "{reported:?} {before}");
+        assert!(
+            near(value(&reported.before), before),
+            "{reported:?} {before}"
+        );
         assert!(near(value(&reported.after), after), "{reported:?} {after}");
-        assert!(near(value(&reported.change), after - before), "{reported:?}");
+        assert!(
+            near(value(&reported.change), after - before),
+            "{reported:?}"
+        );
     }
     assert_eq!(preview.changed_set, compared.changed_set);
     assert_eq!(preview.changed_order, compared.changed_order);
@@ -189,7 +195,10 @@ async fn a_change_of_segments_alone_moves_only_whom_they_take() {
     )]);
     let reported = preview(&mut weights, only.clone(), 0).await.unwrap();
     assert_eq!(reported.k, 5, "the k of most");
-    assert_eq!(reported.before, reported.after, "the profile's own weights stay");
+    assert_eq!(
+        reported.before, reported.after,
+        "the profile's own weights stay"
+    );
     weights.set_weights(set(vec![only])).await.unwrap();
     let all: Vec<_> = asked
         .iter()

@@ -358,7 +358,8 @@ async fn one_combiner_may_be_cut_off() {
     };
     let other = async |at: usize| {
         let reported = get(&fire.combiners[at]).await;
-        reported.replicas
+        reported
+            .replicas
             .into_iter()
             .find(|replica| replica.name == "c")
     };
@@ -414,7 +415,8 @@ async fn every_combiner_tells_what_each_has_applied() {
     let b = start("b", &server.url(), Arc::clone(&folder)).await;
     assert_eq!(set(&a, -3.0, "k").await.unwrap(), 1);
     let names = |reported: &GetWeightsResponse| -> Vec<String> {
-        reported.replicas
+        reported
+            .replicas
             .iter()
             .map(|replica| replica.name.clone())
             .collect()
@@ -446,7 +448,8 @@ async fn every_combiner_tells_what_each_has_applied() {
     let c = start("c", &server.url(), Arc::clone(&folder)).await;
     eventually("b is silent", async || {
         let reported = get(&c).await;
-        reported.replicas
+        reported
+            .replicas
             .iter()
             .any(|r| r.name == "b" && r.problem.contains("last heard"))
     })

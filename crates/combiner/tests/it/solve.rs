@@ -159,7 +159,9 @@ async fn requests_with_another_weight_in_its_place_count_as_they_are() {
         .unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(
-        status.message().contains("segments, arms or exploration replace it"),
+        status
+            .message()
+            .contains("segments, arms or exploration replace it"),
         "{status}"
     );
     // The third objective's weight is not drawn.

@@ -155,7 +155,12 @@ impl AudienceValidator<'_> {
                 .map(|&(_, share)| u64::from(share))
                 .sum();
             if buckets > u64::from(BUCKETS) {
-                return self.refused(rule, format!("its arms have {buckets} buckets; give all arms together at most {BUCKETS}"));
+                return self.refused(
+                    rule,
+                    format!(
+                        "its arms have {buckets} buckets; give all arms together at most {BUCKETS}"
+                    ),
+                );
             }
             if let Some(salt) = experiment.salt.as_ref().filter(|salt| salt.len() > SALT) {
                 return self.refused(

@@ -78,7 +78,11 @@ impl Planner {
     }
 
     /// Stops the ramp of a profile where it is.
-    pub(crate) fn stop_ramp(&self, log: &LogState, at: &ProfileAtRevision) -> Result<Change, PlanError> {
+    pub(crate) fn stop_ramp(
+        &self,
+        log: &LogState,
+        at: &ProfileAtRevision,
+    ) -> Result<Change, PlanError> {
         ramp::stop(self, log, at)
     }
 

@@ -116,7 +116,11 @@ pub(super) fn start(
 }
 
 /// As [`Planner::stop_ramp`].
-pub(super) fn stop(planner: &Planner, log: &LogState, at: &ProfileAtRevision) -> Result<Change, PlanError> {
+pub(super) fn stop(
+    planner: &Planner,
+    log: &LogState,
+    at: &ProfileAtRevision,
+) -> Result<Change, PlanError> {
     let current = planner.current(log, at, &[])?;
     if current.ramp.is_none() {
         return Err(PlanError::NoRamp {

@@ -7,8 +7,8 @@ use counterweight_ranking::{Bound, Weights};
 use counterweight_weights::{
     Arm, AudienceChange, Cause, Change, Command, Condition, Config, Context, Error,
     ExperimentChange, Exploration, KnownAttributes, LiveWeights, MIN_KEY_HORIZON, ModelIdentity,
-    Objective, ObjectiveWeight, OnModelChange, Profile, ProfileAtRevision, ProfileChange, ProfileState,
-    Segment, StoreConfig, StoreError, Test, Value,
+    Objective, ObjectiveWeight, OnModelChange, Profile, ProfileAtRevision, ProfileChange,
+    ProfileState, Segment, StoreConfig, StoreError, Test, Value,
 };
 use prometheus::Registry;
 use tempfile::TempDir;

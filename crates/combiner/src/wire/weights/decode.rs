@@ -110,7 +110,9 @@ pub(super) fn start_ramp(
     Ok((cause, plan))
 }
 
-pub(super) fn stop_ramp(request: pb::StopRampRequest) -> Result<(Cause, ProfileAtRevision), RequestError> {
+pub(super) fn stop_ramp(
+    request: pb::StopRampRequest,
+) -> Result<(Cause, ProfileAtRevision), RequestError> {
     let mut content = request.clone();
     if let Some(profile) = &mut content.profile {
         profile.expected_revision = None;

@@ -22,7 +22,9 @@ use crate::{
     engine::Engine,
     error::RequestError,
     served::check_restorable,
-    weights::{Cause, Command, Context, Entry, ProfileAtRevision, RequestContext, Restored, now_ms},
+    weights::{
+        Cause, Command, Context, Entry, ProfileAtRevision, RequestContext, Restored, now_ms,
+    },
 };
 
 /// The longest that a preview or a solution may take.
