@@ -51,7 +51,8 @@ pub async fn serve(
         repository,
         metrics,
         lifecycle: server.lifecycle().clone(),
-        work: WorkPool::new(config.limits.max_concurrent_requests).map_err(ModelServerError::Threads)?,
+        work: WorkPool::new(config.limits.max_concurrent_requests)
+            .map_err(ModelServerError::Threads)?,
         max_message_bytes: config.limits.max_message_bytes,
     };
     let service = GrpcInferenceServiceServer::new(service)

@@ -14,18 +14,18 @@
 
 #[cfg(feature = "hostile")]
 pub mod attacks;
+#[cfg(feature = "server")]
+mod fake_model;
 #[cfg(feature = "hostile")]
 pub mod fuzz;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "hostile")]
 mod ordinary;
 #[cfg(feature = "hostile")]
 mod process;
 #[cfg(feature = "hostile")]
 pub mod requests;
-#[cfg(feature = "server")]
-mod fake_model;
-#[cfg(feature = "nats")]
-mod nats;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "hostile")]

@@ -733,7 +733,10 @@ async fn scoring_ends_with_the_deadline_and_counts_until_it_has_ended() {
 async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
     let repository = tempfile::tempdir().unwrap();
     support::save(repository.path(), MODEL, support::numeric_model(8, 0.1));
-    let server = Running::start(repository, |config| config.limits.max_message_bytes = 100_000).await;
+    let server = Running::start(repository, |config| {
+        config.limits.max_message_bytes = 100_000
+    })
+    .await;
     let mut request = ModelInferRequest {
         model_name: MODEL.to_owned(),
         outputs: vec![asked("contributions")],
