@@ -68,7 +68,7 @@ impl Health {
 
     /// Whether a call whose turn it is should be made here: always, or for a suspect once per
     /// second.
-    pub(super) fn try_in_turn(&self, now: Instant) -> bool {
+    pub(super) fn takes_turn(&self, now: Instant) -> bool {
         let retry_at = self.retry_at.load(Relaxed);
         if retry_at == 0 {
             return true;

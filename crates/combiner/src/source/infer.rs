@@ -321,7 +321,7 @@ mod tests {
             features: vec!["narrow".into(), "wide".into()],
         };
         let config = config();
-        let anything = Inputs::of_metadata(ModelMetadataResponse::default(), &[]);
+        let anything = Inputs::from_metadata(ModelMetadataResponse::default(), &[]);
         let fits = 4 * 1000 * 1001;
         let check = |most, fit: bool| {
             let target = target(&config, most);

@@ -144,7 +144,7 @@ fn decode_unreadable(revision: u64, hash: &[u8], digits: &[u8]) -> Result<Entry,
     match entry.hash.as_bytes() == hash {
         true => Ok(entry),
         false => Err(Unreadable::Corrupt(
-            "the hash is not that of the content".to_owned(),
+            "the hash does not match the content".to_owned(),
         )),
     }
 }
