@@ -72,7 +72,7 @@ attacks! {
     /// Empty sub-messages: two bytes on the wire, hundreds in memory.
     EmptyMessages "empty-messages" Combiner [ResourceExhausted, InvalidArgument];
     /// The same to a model server.
-    EmptyTensors "empty-tensors" Model [ResourceExhausted, InvalidArgument];
+    EmptyTensors "empty-tensors" Model [ResourceExhausted, InvalidArgument, NotFound];
     /// A packed tensor of 160 GB from 4 MB.
     Packed "packed" Combiner [ResourceExhausted, InvalidArgument];
     /// A context feature of 1 MB for each of 100,000 candidates.
