@@ -233,7 +233,6 @@ impl Plan {
             seen.closed += 1;
             return;
         };
-        seen.opened += 1;
         match self {
             Self::InTurn(calls) => whole::in_turn(connection, calls, control, seen).await,
             Self::Calls(call, per_second) => {
