@@ -1,4 +1,4 @@
-//! Requests to the servers of [`crate::target`].
+//! Requests to the servers of a [`Target`](crate::Target).
 
 use bytes::Bytes;
 use counterweight_proto::{
