@@ -165,7 +165,8 @@ fn stability_of_500(bencher: Bencher<'_, '_>, k: usize) {
     });
 }
 
-/// Recent requests as they are replayed: 10,000 of 100 candidates, two objectives, one after the other.
+/// Recent requests as they are replayed: 10,000 of 100 candidates, two objectives, one after the
+/// other.
 fn recent() -> Vec<f64> {
     random(RECENT * PER_REQUEST * 2)
 }

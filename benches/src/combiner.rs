@@ -1,5 +1,5 @@
-//! A combiner in this process with its embedded store, on a loopback socket, whose objectives are probability columns: nothing but
-//! the combiner is measured.
+//! A combiner in this process with its embedded store, on a loopback socket, whose objectives are
+//! probability columns: nothing but the combiner is measured.
 
 use std::{
     path::Path,
@@ -46,7 +46,7 @@ impl Combiner {
         Ok(Self { address, server })
     }
 
-    /// A connection of its own.
+    /// Opens a separate connection.
     ///
     /// # Errors
     /// It is not reached.
@@ -55,7 +55,8 @@ impl Combiner {
         Ok(endpoint.connect().await?)
     }
 
-    /// The times of so many rankings of the same candidates for a profile, one after another, after a tenth as many that are not timed.
+    /// The times of so many rankings of the same candidates for a profile, one after another, after
+    /// a tenth as many that are not timed.
     ///
     /// # Errors
     /// A request fails, or a later one is answered under an earlier revision.
@@ -93,7 +94,8 @@ impl Drop for Combiner {
     }
 }
 
-/// A request of `candidates` candidates whose probabilities are as good as independent and uniform, other ones for every number.
+/// A request of `candidates` candidates whose probabilities are as good as independent and uniform,
+/// other ones for every number.
 pub fn rank_request(candidates: usize, number: u64) -> RankRequest {
     let column = |objective: u64| {
         let values: Vec<f32> = (0..candidates as u64)

@@ -13,7 +13,7 @@ pub struct Figure {
 
 impl Figure {
     /// Of one value per run.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub fn from_runs(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
@@ -43,10 +43,11 @@ impl Figure {
 
 /// The median of one value per run.
 pub fn median(values: &[f64]) -> f64 {
-    Figure::of(values.iter().copied()).median
+    Figure::from_runs(values.iter().copied()).median
 }
 
-/// The 50th and the 99th percentile of times, in milliseconds, by the nearest rank. NaN without times.
+/// The 50th and the 99th percentile of times, in milliseconds, by the nearest rank. NaN without
+/// times.
 pub fn p50_and_p99(mut times: Vec<Duration>) -> [f64; 2] {
     times.sort_unstable();
     [0.5, 0.99].map(|share| {
@@ -62,9 +63,9 @@ mod tests {
 
     #[test]
     fn figures_are_medians_and_extremes() {
-        let figure = Figure::of([3.0, 1.0, 2.0]);
+        let figure = Figure::from_runs([3.0, 1.0, 2.0]);
         assert_eq!(figure.cell(1), "2.0 (1.0–3.0)");
-        let figure = Figure::of([4.0, 1.0]);
+        let figure = Figure::from_runs([4.0, 1.0]);
         assert_eq!(figure.median, 2.5);
     }
 

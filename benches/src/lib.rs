@@ -1,5 +1,5 @@
-//! What the benches share: figures over runs, processes, a combiner of their own, and linear models made from random numbers, since serving costs the
-//! same whatever was learned.
+//! What the benches share: figures over runs, processes, their own combiner, and linear models
+//! made from random numbers, since serving costs the same whatever was learned.
 
 mod combiner;
 mod figure;

@@ -1,4 +1,5 @@
-//! Models with random coefficients, and the same models as plain numbers for servers that know nothing of our artefacts.
+//! Models with random coefficients, and the same models as plain numbers for servers that know
+//! nothing of our artefacts.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// A logistic model in the units of the raw features: P = 1 / (1 + exp(−(intercept + Σ coefficient · x))).
+/// A logistic model in the units of the raw features: P = 1 / (1 + exp(−(intercept + Σ coefficient
+/// · x))).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Linear {
     /// One per feature, in the order x00, x01, ...
@@ -25,11 +27,12 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Reads the plain numbers off a model of numeric features, by scoring the origin and the unit vectors.
+    /// Reads the plain numbers off a model of numeric features, by scoring the origin and the unit
+    /// vectors.
     ///
     /// # Errors
     /// When the model is not linear in its inputs.
-    pub fn of(model: &Model) -> Result<Self> {
+    pub fn from_model(model: &Model) -> Result<Self> {
         let features = model.schema().inputs().len();
         let mut rows = vec![vec![0.0; features]];
         for feature in 0..features {
@@ -57,8 +60,9 @@ impl Linear {
     }
 }
 
-/// A model of `features` numeric inputs x00, x01, ... with random coefficients and no calibrator. Its encoders
-/// standardise with mean 0 and standard deviation 1, so that the coefficients are those of the raw features.
+/// A model of `features` numeric inputs x00, x01, ... with random coefficients and no calibrator.
+/// Its encoders standardise with mean 0 and standard deviation 1, so that the coefficients are
+/// those of the raw features.
 ///
 /// # Errors
 /// Those of the model crate.
@@ -80,8 +84,8 @@ pub fn numeric_model(objective: &str, features: usize, seed: u64) -> Result<Mode
     random_model(objective, encoders, seed)
 }
 
-/// A model of one text input `title` whose encoder knows the n-grams that occur in at least two of the `titles`, each with a
-/// number drawn at random.
+/// A model of one text input `title` whose encoder knows the n-grams that occur in at least two of
+/// the `titles`, each with a number drawn at random.
 ///
 /// # Errors
 /// Those of the model crate.
@@ -180,7 +184,7 @@ mod tests {
     #[test]
     fn the_plain_numbers_are_those_of_the_model() {
         let model = numeric_model("engagement", 32, 1).unwrap();
-        let linear = Linear::of(&model).unwrap();
+        let linear = Linear::from_model(&model).unwrap();
         assert_eq!(linear.coefficients.len(), 32);
         for (plain, fitted) in linear.coefficients.iter().zip(model.coefficients()) {
             assert!((plain - fitted).abs() < 1e-12);

@@ -4,18 +4,25 @@ use std::{future::Future, io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
 
-/// Runs a bench on one thread, since it shares the machine with the servers that it measures. Success where it says that every
-/// aim is met.
+/// The exit code of a bench that ran to its end and missed an aim. A bench that failed has 1.
+const MISSED: u8 = 2;
+
+/// Runs a bench on one thread, since it shares the machine with the servers that it measures.
 pub fn run(bench: impl Future<Output = anyhow::Result<bool>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let done = runtime
-        .context("no runtime")
+    let met = runtime
+        .context("cannot start the runtime")
         .and_then(|runtime| runtime.block_on(bench));
-    match done {
+    exit_code(met)
+}
+
+/// The exit code of a bench that says whether every aim is met.
+pub fn exit_code(met: anyhow::Result<bool>) -> ExitCode {
+    match met {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(false) => ExitCode::from(MISSED),
         Err(error) => {
             note(&format!("error: {error:#}"));
             ExitCode::FAILURE

@@ -3,10 +3,11 @@
 //! Start a system with `counterweight up`, then, in the project's folder:
 //!
 //! ```sh
-//! cargo run -p counterweight-tests --bin rank_and_move_beta -- data/sample/candidates.ndjson http://127.0.0.1:7000
+//! cargo run -p counterweight-tests --bin rank_and_move_beta -- \
+//!     data/sample/candidates.ndjson http://127.0.0.1:7000
 //! ```
 //!
-//! To copy it into a project of your own, depend on `bytes`, `counterweight-proto`,
+//! To copy it into your own project, depend on `bytes`, `counterweight-proto`,
 //! `counterweight-tensor`, `serde_json`, `tokio` and `tonic`.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]

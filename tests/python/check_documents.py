@@ -5,10 +5,13 @@ Each fenced block of `sh` is run by bash in a folder that looks like a clone of 
 output are not compared: they hold ids and times. A comment on the line before a block changes that:
 
     <!-- run: no, WHY -->        it is not run; WHY says where it is run instead, or why it cannot be
+    <!-- run: short, COMMAND --> COMMAND is run in its place: the same program, for a moment
     <!-- run: with data -->      it needs the real data; $DATA names the folder
     <!-- run: fails -->          the command is meant to be refused
 
-Usage: check_documents.py --program target/release/counterweight [--data FOLDER] [DOCUMENT ...]
+Short commands may name programs of benches/ (`serving`, `front`, …), which --benches finds.
+
+Usage: check_documents.py --program target/release/counterweight [--benches FOLDER] [--data FOLDER] [DOCUMENT ...]
 """
 
 import argparse
@@ -23,7 +26,11 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MARK = re.compile(r"<!-- run: (no, (?P<why>.+)|(?P<data>with data)|(?P<fails>fails)) -->")
+MARK = re.compile(
+    r"<!-- run: (no, (?P<why>.+)|short, (?P<short>.+)|(?P<data>with data)|(?P<fails>fails)) -->"
+)
+# Programs of the project that documents name, beside `counterweight` itself.
+BENCHES = ("front", "preview", "replicas", "serving", "train", "weights")
 # Longer than the slowest command takes; only something that hangs meets it.
 PATIENCE = 1200
 
@@ -33,7 +40,7 @@ class Block:
 
     def __init__(self, document, line, commands, mark):
         self.place = f"{document.relative_to(ROOT)}:{line}"
-        self.commands = commands
+        self.commands = (mark and mark["short"]) or commands
         self.why = mark and mark["why"]
         self.data = bool(mark and mark["data"])
         self.fails = bool(mark and mark["fails"])
@@ -126,6 +133,7 @@ def check(blocks, folder, environment, counts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--program", required=True, type=pathlib.Path)
+    parser.add_argument("--benches", type=pathlib.Path, help="folder with the programs of benches/")
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("documents", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
@@ -142,6 +150,8 @@ def main():
         programs = folder / "bin"
         programs.mkdir()
         (programs / "counterweight").symlink_to(options.program.resolve())
+        for name in BENCHES if options.benches else ():
+            (programs / name).symlink_to((options.benches / name).resolve())
         environment = dict(os.environ)
         environment["PATH"] = f"{programs}:{pathlib.Path(sys.executable).parent}:{environment['PATH']}"
         if options.data:

@@ -1,6 +1,8 @@
-//! Seeing a change before it is made: how long a preview and a solution over all kept requests take, and what they do to Rank.
+//! Seeing a change before it is made: how long a preview and a solution over all kept requests
+//! take, and what they do to Rank.
 //!
-//! The recent requests are ranked over the socket by Rank itself. Rankings are timed alone and with one preview after another beside them, in turns.
+//! The recent requests are ranked over the socket by Rank itself. Rankings are timed alone and with
+//! one preview after another beside them, in turns.
 
 use std::{
     sync::{
@@ -83,7 +85,7 @@ async fn main() -> anyhow::Result<()> {
         ));
         previews.push(previewer.stop().await?);
     }
-    let (preview, solve) = (Figure::of(preview_times), Figure::of(solve_times));
+    let (preview, solve) = (Figure::from_runs(preview_times), Figure::from_runs(solve_times));
     print(&table(
         &options,
         &preview,
@@ -189,11 +191,11 @@ fn table(
     previews: &[f64],
 ) -> String {
     let row = |name: &str, runs: &[[f64; 2]]| {
-        let cell = |at: usize| Figure::of(runs.iter().map(|run| run[at])).cell(3);
+        let cell = |at: usize| Figure::from_runs(runs.iter().map(|run| run[at])).cell(3);
         format!("| {name} | {} | {} |", cell(0), cell(1))
     };
     let rank = "Rank 500 candidates, probability columns";
-    let rate = Figure::of(previews.iter().copied()).cell(1);
+    let rate = Figure::from_runs(previews.iter().copied()).cell(1);
     format!(
         "Medians of {} runs (lowest–highest); {} requests of {} candidates kept, k = {}\n\n\
          | | ms | aim |\n|---|---|---|\n| PreviewWeights | {} | {PREVIEW_AIM} |\n| SolveWeights, its preview included | {} | {SOLVE_AIM} |\n\n\

@@ -1,7 +1,9 @@
-//! What a change of weights costs: until it is acknowledged, and from then until a watcher has it. Over the embedded store with
-//! one combiner; and over NATS with three, where it is written at the first and watched at the last.
+//! What a change of weights costs: until it is acknowledged, and from then until a watcher has it.
+//! Over the embedded store with one combiner; and over NATS with three, where it is written at the
+//! first and watched at the last.
 //!
-//! Every server is a process of the release binary on a free port; `docs/performance.md` has the command.
+//! Every server is a process of the release binary on a free port; `docs/performance.md` has the
+//! command.
 
 use std::{
     fs,
@@ -26,7 +28,8 @@ use counterweight_proto::counterweight::v1::{
 use tempfile::TempDir;
 use tonic::{Streaming, transport::Channel};
 
-/// What a change may take from its acknowledgement until a watcher has it, at the 99th percentile, in milliseconds.
+/// What a change may take from its acknowledgement until a watcher has it, at the 99th percentile,
+/// in milliseconds.
 const AIM_MS: f64 = 10.0;
 const COMBINERS: usize = 3;
 
@@ -73,7 +76,7 @@ async fn bench(args: &Args) -> Result<bool> {
             let (acknowledged, visible) = line.run(args.changes).await?;
             runs.push([p50_and_p99(acknowledged), p50_and_p99(visible)].concat());
         }
-        let figures = [0, 1, 2, 3].map(|at| Figure::of(runs.iter().map(|run| run[at])));
+        let figures = [0, 1, 2, 3].map(|at| Figure::from_runs(runs.iter().map(|run| run[at])));
         let cells = figures.map(|figure| figure.cell(3));
         print(&format!("| {name} | {} |", cells.join(" | ")));
         met &= figures[3].median <= AIM_MS;
@@ -194,7 +197,8 @@ impl Line {
         })
     }
 
-    /// Times until the acknowledgement, and from there until the watcher has the change; none where it had it before.
+    /// Times until the acknowledgement, and from there until the watcher has the change; none where
+    /// it had it before.
     async fn run(&mut self, changes: u32) -> Result<(Vec<Duration>, Vec<Duration>)> {
         let (mut acknowledged, mut visible) = (Vec::new(), Vec::new());
         for number in 0..changes {

@@ -127,14 +127,14 @@ impl Publisher {
 
 fn table(options: &Options, calm: &[[f64; 2]], busy: &[[f64; 2]], rates: &[f64]) -> String {
     let row = |name: &str, runs: &[[f64; 2]]| {
-        let cell = |at: usize| Figure::of(runs.iter().map(|run| run[at])).cell(3);
+        let cell = |at: usize| Figure::from_runs(runs.iter().map(|run| run[at])).cell(3);
         format!("| {name} | {} | {} |", cell(0), cell(1))
     };
     let rank = format!(
         "Rank {} candidates, probability columns",
         options.candidates
     );
-    let reached = Figure::of(rates.iter().copied()).cell(1);
+    let reached = Figure::from_runs(rates.iter().copied()).cell(1);
     format!(
         "Medians of {} runs (lowest–highest)\n\n| | p50, ms | p99, ms |\n|---|---|---|\n{}\n{}",
         options.runs,

@@ -2,7 +2,7 @@
 //! what they name instead of a legend.
 //!
 //! A chart is drawn once and coloured by style sheets: within a page it follows the reader's theme
-//! ([`page_style`]), in a file of its own it has the colours of one [`Theme`].
+//! ([`page_style`]), in its own file it has the colours of one [`Theme`].
 
 mod chart;
 mod drawing;

@@ -1,5 +1,5 @@
-//! Colours: engagement is blue and engagement bait orange everywhere, in hues that people who do not
-//! see all colours tell apart (Okabe and Ito). Every colour of a text is readable on the paper.
+//! Colours: engagement is blue and engagement bait orange everywhere, in hues that people who do
+//! not see all colours tell apart (Okabe and Ito). Every colour of a text is readable on the paper.
 
 /// The colours of one theme.
 #[derive(Debug, Clone, Copy)]

@@ -43,7 +43,7 @@ impl Chart {
         .render()
     }
 
-    /// The chart as a file of its own, with its title.
+    /// The chart as its own file, with its title.
     ///
     /// # Errors
     /// As [`Chart::inline`].

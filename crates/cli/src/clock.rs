@@ -1,13 +1,11 @@
 //! Times for people: local time to the second, with its offset from UTC. JSON keeps UTC.
 
-use std::fmt::Display;
-
-use chrono::{DateTime, Local, TimeZone};
+use jiff::tz::TimeZone;
 use prost_types::Timestamp;
 
 /// A time of a message in the zone of this machine.
 pub(crate) fn local_time(time: &Timestamp) -> String {
-    time_in(time, &Local)
+    time_in(time, TimeZone::system())
 }
 
 /// An optional time; empty where there is none.
@@ -15,30 +13,33 @@ pub(crate) fn local_time_or_empty(time: Option<&Timestamp>) -> String {
     time.map(local_time).unwrap_or_default()
 }
 
-fn time_in<Tz: TimeZone<Offset: Display>>(time: &Timestamp, zone: &Tz) -> String {
-    let nanos = u32::try_from(time.nanos).unwrap_or_default();
-    match DateTime::from_timestamp(time.seconds, nanos) {
-        Some(utc) => {
-            let local = utc.with_timezone(zone);
-            local.format("%Y-%m-%d %H:%M:%S %:z").to_string()
+fn time_in(time: &Timestamp, zone: TimeZone) -> String {
+    match jiff::Timestamp::new(time.seconds, time.nanos) {
+        Ok(instant) => {
+            let local = instant.to_zoned_datetime(zone);
+            local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
         }
         // Beyond the calendar: as it came.
-        None => time.to_string(),
+        Err(_) => time.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{FixedOffset, Utc};
+    use jiff::tz::Offset;
 
     use super::*;
 
     #[test]
     fn a_time_is_shown_in_local_seconds_with_the_offset() {
         let time = "2026-01-02T23:04:05.678901234Z".parse().unwrap();
-        let kolkata = FixedOffset::east_opt(5 * 3600 + 1800).unwrap();
-        assert_eq!(time_in(&time, &kolkata), "2026-01-03 04:34:05 +05:30");
-        assert_eq!(time_in(&time, &Utc), "2026-01-02 23:04:05 +00:00");
+        let kolkata = Offset::from_seconds(5 * 3600 + 1800).unwrap();
+        for (zone, shown) in [
+            (kolkata.to_time_zone(), "2026-01-03 04:34:05 +05:30"),
+            (TimeZone::UTC, "2026-01-02 23:04:05 +00:00"),
+        ] {
+            assert_eq!(time_in(&time, zone), shown);
+        }
     }
 
     #[test]
@@ -47,6 +48,6 @@ mod tests {
             seconds: i64::MAX,
             nanos: -1,
         };
-        assert!(!time_in(&time, &Utc).is_empty());
+        assert!(!time_in(&time, TimeZone::UTC).is_empty());
     }
 }

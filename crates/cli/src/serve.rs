@@ -19,7 +19,8 @@ pub(crate) struct Logging {
     /// `warn,counterweight_combiner=debug`.
     #[arg(long, env = "COUNTERWEIGHT_LOG_JSON")]
     pub(crate) log_json: bool,
-    /// Export spans to this OpenTelemetry collector (OTLP over gRPC), such as http://localhost:4317.
+    /// Export spans to this OpenTelemetry collector (OTLP over gRPC), such as
+    /// http://localhost:4317.
     #[cfg(feature = "otlp")]
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,

@@ -211,6 +211,11 @@ impl Predict {
     }
 }
 
+/// The share of the rows that are positive.
+pub(crate) fn positive_share(positives: u64, rows: u64) -> String {
+    format!("{:.1} %", 100.0 * positives as f64 / rows.max(1) as f64)
+}
+
 /// The metrics of each part, a line each.
 pub(crate) fn parts_table(parts: &[PartReport]) -> String {
     let header = [
@@ -223,10 +228,7 @@ pub(crate) fn parts_table(parts: &[PartReport]) -> String {
             [
                 part.part.clone(),
                 part.rows.to_string(),
-                format!(
-                    "{:.1} %",
-                    100.0 * part.positives as f64 / part.rows.max(1) as f64
-                ),
+                positive_share(part.positives, part.rows),
                 number(part.auc, 4),
                 number(part.pr_auc, 4),
                 number(part.log_loss, 4),

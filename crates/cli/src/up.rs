@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use counterweight_combiner::Config;
 use counterweight_dataset::Dataset;
+use counterweight_files::write_file;
 use counterweight_model::Artefact;
 use counterweight_model_server::ServerConfig;
 use counterweight_serving::{Listener, Listeners, bind_tcp, shutdown_signal};
@@ -203,7 +204,8 @@ impl System {
             .collect::<Result<Vec<_>, _>>()?;
         let text = combiner_config(&combiner, &self.objectives, &addresses)?;
         let path = self.state.join("combiner.toml");
-        fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+        write_file(&path, text.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let config = Config::read(&path)?;
 
         let (stop, stopped) = watch::channel(false);

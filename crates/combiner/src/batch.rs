@@ -104,7 +104,7 @@ fn value(view: &TensorView<'_>) -> Option<Value> {
     (!value.is_missing()).then_some(value)
 }
 
-/// The double that a person would write for a 32-bit float: 0.1 and not 0.10000000149011612.
+/// The double with the shortest decimal form of a 32-bit float: 0.1 and not 0.10000000149011612.
 fn decimal(single: f32) -> f64 {
     if single.fract() == 0.0 {
         return single.into();

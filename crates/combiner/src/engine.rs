@@ -1,4 +1,4 @@
-//! Everything that requests share.
+//! The state that all requests share.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the weights store and starts what keeps the recent requests. No model is called yet.
+    /// Opens the weights store and starts the worker of the recent requests. No model is called
+    /// yet.
     pub(crate) async fn open(config: Arc<Config>) -> Result<Self, CombinerError> {
         let objectives = Objectives::new(&config)?;
         let metrics = Metrics::new(&config)?;
@@ -47,7 +48,8 @@ impl Engine {
         self.recent.as_ref().ok_or(RequestError::RecentRequestsOff)
     }
 
-    /// What changes that are bound to what is served now are planned by.
+    /// The context for planning a change: the served models and the attributes that segments may
+    /// use.
     pub(crate) async fn context(&self, forced: bool) -> Context {
         let served = served(&self.objectives).await;
         let objectives = self.config.objectives.iter().zip(served);

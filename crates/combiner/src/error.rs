@@ -1,4 +1,4 @@
-//! What can go wrong in the combiner, by boundary: its configuration, its start and its stop, and a request.
+//! The errors of the combiner, by boundary: its configuration, its start and stop, and a request.
 
 use counterweight_config::ConfigError;
 use counterweight_ranking::RankingError;
@@ -19,7 +19,7 @@ pub enum CombinerError {
     Serve {
         /// Which server.
         what: &'static str,
-        /// What it said.
+        /// Its error.
         reason: String,
     },
     /// A part of the server cannot be made.
@@ -33,10 +33,10 @@ pub enum CombinerError {
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
-    /// The file cannot be read or is not the TOML that is expected.
+    /// The file cannot be read, or is not valid TOML of the expected form.
     #[error(transparent)]
     File(#[from] ConfigError),
-    /// A value makes no sense.
+    /// A value is not valid.
     #[error("{origin}: {key}: {problem}")]
     Value {
         /// The file.
@@ -98,9 +98,9 @@ pub(crate) enum RequestError {
         /// The row, from 0.
         row: usize,
     },
-    /// No objective takes the feature.
+    /// No objective accepts the feature.
     #[error(
-        "feature {feature:?} is taken by no objective{suggestion}; leave it out or correct its name"
+        "feature {feature:?} is not accepted by any objective{suggestion}; leave it out or correct its name"
     )]
     UnknownFeature {
         /// The feature.
@@ -128,7 +128,7 @@ pub(crate) enum RequestError {
         /// The feature.
         feature: String,
     },
-    /// A probability column holds something else.
+    /// A value of a probability column is not a probability.
     #[error(
         "objective {objective:?}: column {feature:?}, row {row}, is {value}; send a probability between 0 and 1"
     )]
@@ -142,7 +142,7 @@ pub(crate) enum RequestError {
         /// What was sent.
         value: f64,
     },
-    /// A feature that has to be numbers is not, or is too wide.
+    /// A feature that must be numeric is not, or it has too many columns.
     #[error("objective {objective:?}: feature {feature:?} {problem}")]
     WrongFeature {
         /// The objective.
@@ -168,7 +168,7 @@ pub(crate) enum RequestError {
         /// How.
         failure: Failure,
     },
-    /// Every objective that carries a weight has failed.
+    /// Every objective with a weight that is not 0 has failed.
     #[error("no objective with a weight is left to rank by: {reasons}")]
     NothingLeft {
         /// The failed objectives, comma separated.
@@ -178,9 +178,9 @@ pub(crate) enum RequestError {
         /// True when the same request may succeed later.
         retry: bool,
     },
-    /// The profile holds a version of the model that is no longer served.
+    /// The profile is pinned to a version of the model that is no longer served.
     #[error(
-        "objective {objective:?}: the weights hold version {version:?} of model {model:?}, which is served no more ({reason}); \
+        "objective {objective:?}: the weights are pinned to version {version:?} of model {model:?}, which is no longer served ({reason}); \
          serve it again, or confirm the weights for the version that is served"
     )]
     PinnedVersionGone {
@@ -188,21 +188,21 @@ pub(crate) enum RequestError {
         objective: String,
         /// The model's name on its server.
         model: String,
-        /// The version that is held.
+        /// The pinned version.
         version: String,
         /// What the servers said.
         reason: String,
     },
-    /// The profile holds a calibrator that is no longer applied.
+    /// The profile is pinned to a calibrator that is no longer applied.
     #[error(
-        "objective {objective:?}: the weights hold calibrator {held:?}, and {applied:?} is applied; \
+        "objective {objective:?}: the weights are pinned to calibrator {pinned:?}, but {applied:?} is applied; \
          bring it back, or confirm the weights for what is served"
     )]
     PinnedCalibratorGone {
         /// The objective.
         objective: String,
-        /// The calibrators that are held.
-        held: String,
+        /// The pinned calibrators.
+        pinned: String,
         /// The calibrators that are applied.
         applied: String,
     },
@@ -220,7 +220,7 @@ pub(crate) enum RequestError {
     /// The change, or the question, is refused.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A field that has to be filled, or has to be shorter.
+    /// A field is empty, too long or not valid.
     #[error("{field}: {problem}")]
     Field {
         /// The field.
@@ -245,7 +245,7 @@ pub(crate) enum RequestError {
         /// How many were left out and why, as a clause.
         left_out: String,
     },
-    /// No weight does what is asked.
+    /// No weight reaches the goal.
     #[error("profile {profile:?}: {}", unsolved(objective, gain, error))]
     Unsolved {
         /// The profile.
@@ -257,9 +257,9 @@ pub(crate) enum RequestError {
         /// Why not.
         error: RankingError,
     },
-    /// Too much is asked about the recent requests at once.
+    /// Too many callers use the recent requests at once.
     #[error(
-        "{limit} callers are being told about the recent requests, the most this server takes; try again in a moment"
+        "{limit} callers already use the recent requests, the most that this server allows; try again in a moment"
     )]
     RecentRequestsBusy {
         /// The limit.
@@ -282,7 +282,7 @@ impl From<weights::Error> for RequestError {
     }
 }
 
-/// Why no weight does what is asked, and what to do.
+/// Why no weight reaches the goal, and what to do.
 fn unsolved(objective: &str, gain: &str, error: &RankingError) -> String {
     match error {
         RankingError::BudgetOutOfReach {
@@ -305,18 +305,18 @@ fn unsolved(objective: &str, gain: &str, error: &RankingError) -> String {
             "no weight of {objective:?} of at most 0 lies well within its bounds, {low} to {high}; widen them"
         ),
         RankingError::NothingFree { .. } => format!(
-            "no recent request is ranked by the profile's own weight of {objective:?}: segments, arms or exploration put another one in its place; \
+            "no recent request is ranked by the profile's own weight of {objective:?}: segments, arms or exploration replace it; \
              change it there"
         ),
         RankingError::GainWeight { weight, .. } => format!(
-            "the weight of {gain:?} is {weight} for some recent requests, so that nothing is lost by less of {objective:?}; \
+            "the weight of {gain:?} is {weight} for some recent requests, so less {objective:?} would cost them nothing; \
              set it above 0, in segments and arms too"
         ),
         other => other.to_string(),
     }
 }
 
-/// How an objective's model failed; what the caller did wrong is no failure.
+/// How an objective's model failed. A mistake of the caller is not a failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// It cannot be reached.
@@ -334,15 +334,15 @@ pub enum Failure {
     /// It is overloaded.
     #[error("the model is overloaded: {0}")]
     Overloaded(String),
-    /// It answered with something that is no probability per candidate.
+    /// Its answer is not one probability per candidate.
     #[error("the model's answer is wrong: {0}")]
     WrongAnswer(String),
 }
 
 impl Failure {
-    /// True when the same request may succeed later: whoever answers wrongly will do so again.
+    /// True when the same request may succeed later. A model that answers wrongly will do so again.
     #[must_use]
-    pub const fn may_pass(&self) -> bool {
+    pub const fn is_temporary(&self) -> bool {
         !matches!(self, Self::WrongAnswer(_))
     }
 

@@ -1,4 +1,4 @@
-//! What a request may bring beside its candidates: features that some objective accepts, and
+//! Checks what a request sends beside its candidates: features that some objective accepts, and
 //! configured attributes.
 
 use counterweight_config::did_you_mean;
@@ -12,7 +12,8 @@ use crate::{
     source::{Objectives, Source},
 };
 
-/// Refuses a feature that no objective accepts, as far as the models have said what they accept.
+/// Refuses a feature that no objective accepts, as far as the models have described their inputs. A
+/// model may have been replaced by one that accepts more, so each is asked again before a refusal.
 ///
 /// A model may have been replaced by one that accepts more, so each is asked again before a
 /// refusal.

@@ -4,7 +4,7 @@
 //! A request goes `wire::ranking` → `rank` → `source` → models and back. A change of weights goes
 //! `wire::weights` → [`counterweight_weights`]. The two meet in one snapshot per request.
 //!
-//! [`serve`] runs on bound listeners until a future resolves; [`Config`] says what is served.
+//! [`serve`] runs on bound listeners until a future resolves; [`Config`] describes the service.
 
 mod server;
 

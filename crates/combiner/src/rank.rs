@@ -1,4 +1,4 @@
-//! Ranking, as one function that reads as the algorithm.
+//! Ranks a request: one function that reads as the algorithm.
 
 use std::time::Instant;
 
@@ -46,7 +46,7 @@ pub(crate) async fn rank(
     });
     let answers = ask_all(engine, profile, &batch, call, &chosen.weights, &in_force).await;
     if !has_metadata {
-        // A model said only now what it accepts.
+        // A model described its inputs only now.
         check_features(objectives, &batch, call).await?;
     }
     let (combined, degraded) = apply_policy(engine, profile, &chosen.weights, answers)?;
@@ -78,13 +78,13 @@ pub(crate) async fn rank(
     })
 }
 
-/// What came of one objective: its position in the configuration, and its answer.
+/// The outcome of one objective: its position in the configuration, and its answer.
 type Asked = (usize, Result<Answer, SourceError>);
 
 /// Asks every objective of a profile at once.
 ///
-/// An objective whose weight is 0 and whose model is down is not waited for: it would cost every
-/// request the model's timeout and change no score.
+/// When the model of an objective with weight 0 is down, its answer is not awaited: that would cost
+/// every request the model's timeout and change no score.
 async fn ask_all(
     engine: &Engine,
     profile: &Profile,
@@ -113,7 +113,7 @@ async fn ask_all(
         missing -= usize::from(awaited[place]);
     }
     let skipped = || {
-        let reason = "it did not answer before, and with weight 0 it is not waited for";
+        let reason = "it did not answer before, and an objective with weight 0 is not waited for";
         Err(SourceError::Failed(Failure::Unavailable(reason.to_owned())))
     };
     let objectives = profile.objectives.iter().copied();
@@ -121,7 +121,7 @@ async fn ask_all(
     objectives.zip(answers).collect()
 }
 
-/// Asks one objective, and counts what comes of it in the metrics.
+/// Asks one objective, and counts the outcome in the metrics.
 async fn ask(
     engine: &Engine,
     at: usize,
@@ -212,6 +212,6 @@ fn nothing_left(engine: &Engine, degraded: &[Degraded]) -> RequestError {
     RequestError::NothingLeft {
         objectives: degraded.iter().map(name).collect::<Vec<_>>().join(", "),
         reasons: reasons.join("; "),
-        retry: degraded.iter().any(|failed| failed.failure.may_pass()),
+        retry: degraded.iter().any(|failed| failed.failure.is_temporary()),
     }
 }

@@ -1,4 +1,4 @@
-//! What is ranked and what comes of it: the types that Rank, previews and the log share.
+//! A ranking task and its result: the types that Rank, previews and the log share.
 
 use bytes::Bytes;
 use counterweight_proto::inference::model_infer_request::InferInputTensor;
@@ -22,11 +22,11 @@ pub(crate) struct Query {
     pub(crate) limit: usize,
     /// The unit of experiments; empty when the caller sent none.
     pub(crate) unit_id: String,
-    /// Read the attributes even when no segment asks for one.
+    /// Whether to read the attributes even when no segment uses one.
     pub(crate) all_attributes: bool,
 }
 
-/// All candidates with all that explains their order.
+/// All candidates with everything that explains their order.
 #[derive(Debug)]
 pub(crate) struct Ranking {
     pub(crate) request_id: String,
@@ -35,17 +35,18 @@ pub(crate) struct Ranking {
     pub(crate) revision: u64,
     /// The unit of experiments; empty when the caller sent none.
     pub(crate) unit_id: String,
-    /// What is known of the request beside its candidates; empty when nobody asks for it.
+    /// The attributes of the request; empty when nothing uses them.
     pub(crate) attributes: Vec<Attribute>,
-    /// Which weights applied.
+    /// The weights that applied.
     pub(crate) chosen: Chosen,
     /// Whether the weights store is out of reach.
     pub(crate) weights_stale: bool,
-    /// What was combined, in objective order.
+    /// The objectives that were combined, in order.
     pub(crate) objectives: Vec<Combined>,
     /// The objectives that were left out.
     pub(crate) degraded: Vec<Degraded>,
-    /// Objectives that were answered by something else than their weights were tuned for.
+    /// Objectives that were answered by another model or calibrator than their weights were tuned
+    /// for.
     pub(crate) unconfirmed: Vec<Unconfirmed>,
     /// Every candidate of the request, in its order.
     pub(crate) ids: Vec<String>,

@@ -1,4 +1,4 @@
-//! What the objectives are served by, and whether that is what the weights were tuned for.
+//! Compares the models that serve the objectives with those that the weights were tuned for.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use crate::{
     weights::{InForce, KnownAttributes, ModelBinding, ModelIdentity, ProfileState},
 };
 
-/// How long a model may take to say which version it serves.
+/// How long a model may take to report its version.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What each objective is served by, in the order of the configuration. The models are asked,
-/// unless they were a moment ago. None when it is not known.
+/// The model that serves each objective, in the order of the configuration; none when it is
+/// unknown. The models are asked again unless they answered a moment ago.
 pub(crate) async fn served(objectives: &Objectives) -> Vec<Option<ModelIdentity>> {
     let deadline = Instant::now() + PATIENCE;
     join_all(objectives.models().map(|model| model.refresh(deadline))).await;
@@ -32,7 +32,7 @@ pub(crate) async fn served(objectives: &Objectives) -> Vec<Option<ModelIdentity>
         .collect()
 }
 
-/// The attributes that segments may ask for, as far as the models have said what they accept.
+/// The attributes that segments may use, as far as the models have described their inputs.
 pub(crate) fn known_attributes(objectives: &Objectives) -> KnownAttributes {
     let mut known = KnownAttributes {
         context: objectives.attributes.clone(),
@@ -56,7 +56,7 @@ pub(crate) fn known_attributes(objectives: &Objectives) -> KnownAttributes {
     known
 }
 
-/// The objectives of a profile whose weights are bound to something else than what is served.
+/// The objectives of a profile whose weights are bound to another model than the served one.
 pub(crate) fn unconfirmed(
     profile: &Profile,
     in_force: &InForce,
@@ -64,7 +64,7 @@ pub(crate) fn unconfirmed(
 ) -> Vec<Unconfirmed> {
     let objectives = profile.objectives.iter();
     objectives
-        .zip(&in_force.binding)
+        .zip(&in_force.bindings)
         .filter_map(|(&objective, bound)| {
             let (bound, served) = (bound.as_ref()?, served.get(objective)?.as_ref()?);
             differs(bound, &served.model_version, &served.calibrator).then(|| Unconfirmed {
@@ -75,8 +75,8 @@ pub(crate) fn unconfirmed(
         .collect()
 }
 
-/// The model version that a profile asks for because it holds the one its weights were tuned for,
-/// for the objective at that place of the profile.
+/// The pinned model version of the objective at that place of the profile: the one that its weights
+/// were tuned for. None unless the profile has `hold`.
 pub(crate) fn pinned_version<'a>(
     profile: &Profile,
     at: usize,
@@ -85,12 +85,12 @@ pub(crate) fn pinned_version<'a>(
     if profile.on_model_change != OnModelChange::Hold {
         return None;
     }
-    let bound = in_force.binding.get(at)?.as_ref()?;
+    let bound = in_force.bindings.get(at)?.as_ref()?;
     Some(bound.model_version.as_str()).filter(|version| !version.is_empty())
 }
 
-/// Compares what answered with what the weights are bound to. A profile that holds refuses a
-/// difference, any other reports it.
+/// Compares the models that answered with those that the weights are bound to. A profile with
+/// `hold` refuses a difference, any other reports it.
 pub(crate) fn check_binding(
     profile: &Profile,
     in_force: &InForce,
@@ -100,7 +100,7 @@ pub(crate) fn check_binding(
     for one in combined {
         let mut objectives = profile.objectives.iter();
         let at = objectives.position(|&objective| objective == one.objective);
-        let Some(bound) = at.and_then(|at| in_force.binding.get(at)?.as_ref()) else {
+        let Some(bound) = at.and_then(|at| in_force.bindings.get(at)?.as_ref()) else {
             continue;
         };
         if !differs(bound, &one.answer.model_version, &one.answer.calibrator) {
@@ -110,7 +110,7 @@ pub(crate) fn check_binding(
         if profile.on_model_change == OnModelChange::Hold && one.weight != 0.0 {
             return Err(RequestError::PinnedCalibratorGone {
                 objective: bound.objective.clone(),
-                held: bound.calibrator.clone(),
+                pinned: bound.calibrator.clone(),
                 applied: one.answer.calibrator.clone(),
             });
         }
@@ -125,7 +125,7 @@ pub(crate) fn check_binding(
     Ok(unconfirmed)
 }
 
-/// Refuses to restore a state of a profile that holds when a version that it is bound to is not
+/// Refuses to restore a state of a profile with `hold` when a version that it is bound to is not
 /// served.
 pub(crate) async fn check_restorable(
     config: &Config,
@@ -138,7 +138,7 @@ pub(crate) async fn check_restorable(
         return Ok(());
     }
     let deadline = Instant::now() + PATIENCE;
-    for bound in &state.binding {
+    for bound in &state.bindings {
         let objective = profile
             .objectives
             .iter()

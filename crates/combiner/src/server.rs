@@ -1,4 +1,4 @@
-//! Puts the combiner together from its engine, its services and what every server shares.
+//! Assembles the combiner from its engine, its services and the shared server.
 
 use std::{
     future::{Future, pending},
@@ -30,7 +30,7 @@ use crate::{
 /// Pauses between attempts to reach a model that was never reached.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often the combiner looks which versions the models serve.
+/// How often the combiner reads which versions the models serve.
 const MODEL_WATCH: Duration = Duration::from_secs(1);
 /// Names of the services in `grpc.health.v1`.
 const RANKING: &str = "counterweight.v1.RankingService";
@@ -129,7 +129,7 @@ fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>) {
     tasks.restart("watch models", move || watch_models(Arc::clone(&engine)));
 }
 
-/// Asks a model for its inputs until it has answered once; then ranking no longer waits for it.
+/// Asks a model for its inputs until it answers; after that, ranking no longer waits for it.
 async fn reach(model: Arc<Model>, reached: Arc<Condition>) {
     let mut pause = FIRST_PAUSE;
     let mut warned = false;
@@ -146,8 +146,8 @@ async fn reach(model: Arc<Model>, reached: Arc<Condition>) {
     pending::<()>().await;
 }
 
-/// Notices models that were replaced although nobody ranks: shows in the metrics where weights are
-/// not confirmed for what is served, and keeps the inputs of pinned versions at hand.
+/// Notices replaced models even when nobody ranks: reports unconfirmed weights in the metrics, and
+/// keeps the inputs of pinned versions known.
 async fn watch_models(engine: Arc<Engine>) {
     loop {
         let served = served::served(&engine.objectives).await;

@@ -1,24 +1,24 @@
-//! How far each weight may move before an answer's page changes, and before each of its candidates
-//! leaves it.
+//! Computes how far each weight may move before the page of an answer changes, and before each of
+//! its candidates leaves it.
 
 use counterweight_ranking::stability::{Range, ranges, staying};
 
 use crate::{error::RequestError, ranking::Ranking};
 
-/// The most candidates times places of the page. The cost grows with both, and is a fraction of a
-/// second here.
+/// The most candidates times places of the page. The cost grows with both; up to here it is a
+/// fraction of a second.
 const MOST: usize = 1_000_000;
 const EVERYWHERE: Range = Range {
     low: f64::NEG_INFINITY,
     high: f64::INFINITY,
 };
 
-/// Ranges of the weights of one answer, each while the other weights do not move; rounded inward.
+/// Ranges of the weights of one answer, each with the other weights fixed; rounded inward.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stability {
-    /// For each objective, where the page stays as it is.
+    /// For each objective, the range in which the page does not change.
     pub(crate) page: Vec<Range>,
-    /// For each objective, where each candidate of the page stays on it, best first.
+    /// For each objective, the range in which each candidate of the page stays on it, best first.
     pub(crate) candidates: Vec<Vec<Range>>,
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
         if objective.name.is_empty() || !names.insert(objective.name.as_str()) {
             return Err(fault((
                 objective.element(),
-                "each objective needs a name of its own".into(),
+                "each objective needs its own name".into(),
             )));
         }
         check_objective(objective).map_err(fault)?;

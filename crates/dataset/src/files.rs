@@ -86,9 +86,12 @@ fn expand(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
         }
     }
     if paths.is_empty() {
+        let place = match folder.as_os_str().is_empty() {
+            true => "the current folder".to_owned(),
+            false => folder.display().to_string(),
+        };
         return Err(format!(
-            "no file found in {}; give the data's folder if it is elsewhere",
-            folder.display()
+            "no file found in {place}; give the data's folder if it is elsewhere"
         ));
     }
     Ok(paths)

@@ -2,6 +2,7 @@
 //! memory.
 
 use counterweight_model::Column;
+use counterweight_statistics::unit_interval;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     pieces::{self, Needed, Piece, PieceIterator, retain},
     plan::Plan,
     schema::empty_column,
-    split::unit_interval,
     whole_number,
 };
 
@@ -263,7 +263,7 @@ fn drawn_out(plan: &Plan, piece: &Piece, targets: &[Target], parts: &[Option<Par
     (0..piece.len()).map(drawn).collect()
 }
 
-/// The hash of each row's group. A row without a group is a group of its own.
+/// The hash of each row's group. A row without a group is its own group.
 fn groups(ids: &Ids, piece: &Piece) -> Vec<u64> {
     let values = find_values(ids, Role::Group);
     let group = |(row, number): (usize, &u64)| {

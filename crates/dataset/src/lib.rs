@@ -19,7 +19,7 @@
 //! [columns]
 //! candidate = "video_id"
 //! # Rows of one group share a fold, and a part if the split is `by = "group"`.
-//! # A row without a group is a group of its own.
+//! # A row without a group is its own group.
 //! group = "channel_id"
 //!
 //! # Rows must pass every filter; a missing value passes none.

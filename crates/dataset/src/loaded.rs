@@ -59,7 +59,7 @@ pub struct Loaded {
     pub rows: Rows,
     /// The part of each row.
     pub parts: Vec<Part>,
-    /// The group of each row as a hash; without a group column each row is a group of its own.
+    /// The group of each row as a hash; without a group column each row is its own group.
     pub groups: Vec<u64>,
     /// Where the rows went.
     pub counts: Counts,

@@ -10,7 +10,6 @@ use crate::{
     label::Target,
     pieces::{self, Needed, Piece, Shape},
     plan::Plan,
-    rows,
     spec::{ObjectiveSpec, OutcomeSpec},
     split::Splitter,
 };
@@ -74,7 +73,8 @@ impl LogPiece {
         Some(&found.values)
     }
 
-    /// Some rows, by their place in the piece, with the inputs of one of the schemas that were asked for.
+    /// Some rows, by their place in the piece, with the inputs of one of the schemas that were
+    /// asked for.
     ///
     /// # Errors
     /// What [`Batch::new`] refuses.
@@ -86,7 +86,7 @@ impl LogPiece {
             let at = self.inputs.iter().position(|own| own.name == input.name)?;
             self.columns[at]
                 .as_ref()
-                .map(|column| rows::gather(column, rows))
+                .map(|column| column.gather(rows))
         };
         let columns = schema.inputs().iter().map(column).collect();
         Batch::new(schema, rows.len(), columns)

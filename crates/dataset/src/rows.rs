@@ -1,7 +1,5 @@
 //! Rows in memory: the typed input columns and the role columns, and batches of any of the rows.
 
-use std::borrow::Cow;
-
 use counterweight_model::{Batch, Column, ModelError, Schema};
 use serde::Serialize;
 
@@ -20,7 +18,7 @@ pub enum Role {
     Time,
     /// Where in the ranking; a whole float such as `8.0` becomes `8`.
     Position,
-    /// Rows of one group share a part and a fold; a row without a value is a group of its own.
+    /// Rows of one group share a part and a fold; a row without a value is its own group.
     Group,
 }
 
@@ -93,7 +91,7 @@ impl Rows {
         let columns = self
             .columns
             .iter()
-            .map(|column| column.as_ref().map(|column| gather(column, rows)));
+            .map(|column| column.as_ref().map(|column| column.gather(rows)));
         Batch::new(&self.schema, rows.len(), columns.collect())
     }
 
@@ -104,25 +102,5 @@ impl Rows {
     pub fn all(&self) -> Result<Batch<'_>, ModelError> {
         let rows: Vec<usize> = (0..self.len()).collect();
         self.batch(&rows)
-    }
-}
-
-pub(crate) fn gather<'a>(column: &'a Column<'static>, rows: &[usize]) -> Column<'a> {
-    match column {
-        Column::Numeric(values) => Column::Numeric(rows.iter().map(|&row| values[row]).collect()),
-        Column::Text(values) => Column::Text(
-            rows.iter()
-                .map(|&row| Cow::Borrowed(values[row].as_ref()))
-                .collect(),
-        ),
-        Column::List(values) => Column::List(rows.iter().map(|&row| values[row].clone()).collect()),
-        Column::Vector { dim, values } => Column::Vector {
-            dim: *dim,
-            values: rows
-                .iter()
-                .flat_map(|&row| &values[row * dim..(row + 1) * dim])
-                .copied()
-                .collect(),
-        },
     }
 }

@@ -1,5 +1,6 @@
 //! Decides the part of each row by itself, so that the part is known before the row is kept.
 
+use counterweight_statistics::unit_interval;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
@@ -61,11 +62,6 @@ fn part_for_share(share: f64, ends: [f64; 4]) -> Option<Part> {
         .map(|(part, _)| part)
 }
 
-/// A hash as a number in [0, 1).
-pub(crate) fn unit_interval(hash: u64) -> f64 {
-    (hash >> 11) as f64 / (1u64 << 53) as f64
-}
-
 impl Splitter {
     /// The part of each row; none where the row belongs to no part. `identity` gives each row's
     /// hash under a seed.
@@ -89,7 +85,7 @@ impl Splitter {
                     Some(groups) if !groups[row].is_empty() => {
                         xxh3_64_with_seed(groups[row].as_bytes(), spec.seed)
                     }
-                    // A row without a group is a group of its own.
+                    // A row without a group is its own group.
                     _ => identity(row, spec.seed),
                 };
                 Ok((0..piece.len())

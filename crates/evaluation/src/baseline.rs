@@ -1,9 +1,11 @@
-//! Orders that need no weights: a random one, and each objective alone. Ties are averaged over all their orders, so that no
-//! order of the log's rows can favour a score that cannot tell candidates apart.
+//! Orders that need no weights: a random one, and each objective alone. Ties are averaged over all
+//! their orders, so that no order of the log's rows can favour a score that cannot tell candidates
+//! apart.
 
 use std::collections::BTreeMap;
 
 use counterweight_impressions::Request;
+use counterweight_statistics::clustered_error;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -19,11 +21,13 @@ pub enum Order {
     Highest(usize),
     /// The lowest probability of an objective first.
     Lowest(usize),
-    /// What came of it, the highest first: nothing can do better. Only where all outcomes are known.
+    /// What came of it, the highest first: nothing can do better. Only where all outcomes are
+    /// known.
     Oracle,
 }
 
-/// The mean outcome of the page of one objective under one order, with what it gains on a random order.
+/// The mean outcome of the page of one objective under one order, with what it gains on a random
+/// order.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Mean {
     /// Mean over requests of the page's mean outcome.
@@ -96,7 +100,8 @@ impl Baselines {
         }
     }
 
-    /// The mean outcome of an objective under an order; nothing where no request has all its outcomes.
+    /// The mean outcome of an objective under an order; nothing where no request has all its
+    /// outcomes.
     pub fn mean(&self, objective: usize, order: Order) -> Option<Mean> {
         let users = self.users.get(objective)?;
         let at = self.orders().iter().position(|own| *own == order)?;
@@ -116,8 +121,7 @@ impl Baselines {
                 .values()
                 .map(|(count, sums)| influence(*count as f64, sums).powi(2))
                 .sum();
-            let users = users.len() as f64;
-            (squares * users / (users - 1.0)).sqrt()
+            clustered_error(squares, users.len() as f64)
         };
         Some(Mean {
             value,
@@ -158,7 +162,8 @@ fn pages(
     Some(orders.iter().map(page).collect())
 }
 
-/// Σ d·y / Σ d over the page of min(k, n) places, highest score first, its expectation over all orders of tied candidates.
+/// Σ d·y / Σ d over the page of min(k, n) places, highest score first, its expectation over all
+/// orders of tied candidates.
 fn tie_averaged(scores: &[f64], outcomes: &[f64], k: usize, question: &CheckedQuestion) -> f64 {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));

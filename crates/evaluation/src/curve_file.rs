@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use counterweight_dataset::ParquetRows;
+use counterweight_files::AtomicFile;
 use counterweight_ranking::{solve::MIN_WIDTH, sweep::Curves};
 use polars::prelude::{Column, CsvWriter, DataFrame, PolarsResult, SerWriter};
-use tempfile::NamedTempFile;
 
 use crate::error::EvaluationError;
 
-/// Writes the curves to a CSV or Parquet file, by its ending: `lambda_low`, `lambda_high` (∞ in the last row), `lambda` (a point to
-/// choose; missing where the interval is too narrow to rest a weight on) and one column per curve. The first row is λ = 0 itself. The file
-/// is written beside its place and renamed when it is complete.
+/// Writes the curves to a CSV or Parquet file, by its ending: `lambda_low`, `lambda_high` (∞ in the
+/// last row), `lambda` (a point to choose; missing where the interval is too narrow to rest a
+/// weight on) and one column per curve. The first row is λ = 0 itself. The file is written beside
+/// its place and renamed when it is complete.
 ///
 /// # Errors
 /// [`EvaluationError::Write`], also for another ending.
@@ -38,7 +39,8 @@ pub fn write_curves(path: &Path, curves: &Curves, names: &[String]) -> Result<()
 /// Checks that curves can be written to a file, before they are made.
 ///
 /// # Errors
-/// [`EvaluationError::Write`] for an ending other than .csv and .parquet, and for a folder that is not there.
+/// [`EvaluationError::Write`] for an ending other than .csv and .parquet, and for a folder that is
+/// not there.
 pub fn check_curve_file(path: &Path) -> Result<(), EvaluationError> {
     form(path)?;
     let folder = folder(path);
@@ -81,25 +83,21 @@ pub(crate) fn write_table(path: &Path, columns: Vec<Column>) -> Result<(), Evalu
         problem,
     };
     let form = form(path)?;
-    let unfinished =
-        NamedTempFile::new_in(folder(path)).map_err(|error| wrong(error.to_string()))?;
+    let unfinished = AtomicFile::create(path).map_err(|error| wrong(error.to_string()))?;
     let write = || -> PolarsResult<()> {
         let height = columns.first().map_or(0, Column::len);
         let mut frame = DataFrame::new(height, columns)?;
         match form {
-            Form::Csv => CsvWriter::new(unfinished.as_file()).finish(&mut frame),
+            Form::Csv => CsvWriter::new(unfinished.file()).finish(&mut frame),
             Form::Parquet => {
-                let mut rows = ParquetRows::begin(unfinished.as_file(), frame.schema())?;
+                let mut rows = ParquetRows::begin(unfinished.file(), frame.schema())?;
                 rows.write(&frame)?;
                 rows.finish().map(drop)
             }
         }
     };
     write().map_err(|error| wrong(error.to_string()))?;
-    let synced = unfinished.as_file().sync_all();
-    synced.map_err(|error| wrong(error.to_string()))?;
     unfinished
-        .persist(path)
-        .map_err(|error| wrong(error.error.to_string()))?;
-    Ok(())
+        .commit()
+        .map_err(|error| wrong(error.to_string()))
 }

@@ -1,8 +1,9 @@
 //! The rule by which a weight is recommended, on curves and their replicates alone.
 //!
-//! Feasible is what meets the limit even at the unfavourable end of its simultaneous band. Of the feasible points the best is found;
-//! of those within one paired standard error of the best the cautious one is taken: the lowest cost (of a limit on the gain, the highest
-//! gain). An argmax over 10⁵ intervals would pick noise.
+//! Feasible is what meets the limit even at the unfavourable end of its simultaneous band. Of the
+//! feasible points the best is found; of those within one paired standard error of the best the
+//! cautious one is taken: the lowest cost (of a limit on the gain, the highest gain). An argmax
+//! over 10⁵ intervals would pick noise.
 
 use counterweight_ranking::solve::Goal;
 use counterweight_statistics::{Band, deviation};
@@ -20,7 +21,8 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
-    /// With a band of which the largest deviation, in standard errors, of a share `level` of the replicates stays within.
+    /// With a band of which the largest deviation, in standard errors, of a share `level` of the
+    /// replicates stays within.
     pub(crate) fn new(estimate: Vec<f64>, replicates: Vec<Vec<f64>>, level: f64) -> Self {
         let band = Band::new(&estimate, &replicates, level);
         Self {
@@ -50,8 +52,8 @@ pub(crate) struct Decision {
     pub(crate) last: usize,
 }
 
-/// Applies the rule; the error says in words why there is no recommendation. A point differs from the best where it falls short by more
-/// than `errors` paired standard errors.
+/// Applies the rule; the error says in words why there is no recommendation. A point differs from
+/// the best where it falls short by more than `errors` paired standard errors.
 pub(crate) fn decide(evidence: &Evidence, goal: Goal, errors: f64) -> Result<Decision, String> {
     let Evidence { at, gain, cost } = evidence;
     let usable = |i: usize| gain.estimate[i].is_finite() && cost.estimate[i].is_finite();
@@ -65,7 +67,8 @@ pub(crate) fn decide(evidence: &Evidence, goal: Goal, errors: f64) -> Result<Dec
                 }
         })
         .collect();
-    // What the best has most of; the utility in one replicate, or on the log itself where there is none.
+    // What the best has most of; the utility in one replicate, or on the log itself where there is
+    // none.
     let utility = |i: usize, replicate: Option<usize>| {
         let of = |drawn: &Drawn| match replicate {
             None => drawn.estimate[i],
@@ -147,7 +150,8 @@ fn nothing() -> String {
 mod tests {
     use super::*;
 
-    /// Curves at λ = 0, 1, 2, 3 with replicates that shift them as a whole (gain) and shake each point (cost).
+    /// Curves at λ = 0, 1, 2, 3 with replicates that shift them as a whole (gain) and shake each
+    /// point (cost).
     fn evidence(gain: [f64; 4], cost: [f64; 4], half_width: f64) -> Evidence {
         let drawn = |values: [f64; 4], shifts: [f64; 2]| Drawn {
             estimate: values.to_vec(),
@@ -180,7 +184,8 @@ mod tests {
     #[test]
     fn of_points_that_do_not_differ_the_cheapest_is_chosen() {
         let mut evidence = evidence([0.5, 0.499, 0.498, 0.3], [0.3, 0.2, 0.1, 0.05], 0.0);
-        // A replicate in which the second and third point beat the first: differences of 0.02 are noise.
+        // A replicate in which the second and third point beat the first: differences of 0.02 are
+        // noise.
         evidence.gain.replicates = vec![vec![0.5, 0.52, 0.52, 0.3], vec![0.52, 0.49, 0.49, 0.3]];
         let decision = decide(&evidence, Goal::Budget(1.0), 1.96).unwrap();
         assert_eq!(

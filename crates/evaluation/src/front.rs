@@ -1,4 +1,5 @@
-//! The front of a log: what each weight gains and costs, with bands, and the points that are worth choosing.
+//! The front of a log: what each weight gains and costs, with bands, and the points that are worth
+//! choosing.
 
 mod pareto;
 
@@ -26,7 +27,8 @@ const GRID: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// The outcomes, where all of them are known; of an objective without any, its model's probabilities.
+    /// The outcomes, where all of them are known; of an objective without any, its model's
+    /// probabilities.
     Realised,
     /// Off-policy estimates from the outcomes of a log whose λ was randomised.
     OffPolicy,
@@ -84,8 +86,8 @@ pub struct BaselineRow {
 pub struct FrontReport {
     /// The part that is shown.
     pub part: Parts,
-    /// The part on which the points of the front were chosen. Where it is the part that is shown, realised values of
-    /// chosen points flatter: the luck of that part chose them.
+    /// The part on which the points of the front were chosen. Where it is the part that is shown,
+    /// realised values of chosen points flatter: the luck of that part chose them.
     pub chosen_on: Parts,
     /// What gain and cost of the front are counted in.
     pub basis: Basis,
@@ -112,8 +114,8 @@ pub struct FrontReport {
 }
 
 impl FrontReport {
-    /// The parts that the front of `part` is made of: beside that part the tune part, where there is one and the log may
-    /// have all outcomes of what is gained, so that points are chosen there.
+    /// The parts that the front of `part` is made of: beside that part the tune part, where there
+    /// is one and the log may have all outcomes of what is gained, so that points are chosen there.
     ///
     /// # Errors
     /// As [`CheckedQuestion::new`]; [`EvaluationError::Log`] where the split leaves `part` empty.
@@ -129,7 +131,8 @@ impl FrontReport {
     /// The front of `part`.
     ///
     /// # Errors
-    /// [`EvaluationError::Log`] where a part that is needed has no request, [`EvaluationError::Option`] for invalid draws.
+    /// [`EvaluationError::Log`] where a part that is needed has no request,
+    /// [`EvaluationError::Option`] for invalid draws.
     pub fn new(
         log: &Log,
         swept: &Swept,
@@ -187,8 +190,8 @@ impl FrontReport {
 }
 
 impl Swept {
-    /// Outcomes where all that there are are known, else the models' probabilities. A cost that the log has no outcome of at all
-    /// is counted by its model beside a gain that came of it.
+    /// Outcomes where all that there are are known, else the models' probabilities. A cost that the
+    /// log has no outcome of at all is counted by its model beside a gain that came of it.
     pub fn basis(&self) -> Basis {
         let known = |m| self.known(m);
         let candidates = self.summary.candidates;

@@ -1,6 +1,8 @@
-//! The offline benchmark: from a log to exact fronts, a recommendation, and what another weight would have brought.
+//! The offline benchmark: from a log to exact fronts, a recommendation, and what another weight
+//! would have brought.
 //!
-//! A [`Log`] hands on its requests; here they are judged. Nothing here trains, serves or stores anything.
+//! A [`Log`] hands on its requests; here they are judged. Nothing here trains, serves or stores
+//! anything.
 
 mod baseline;
 mod compare;
@@ -38,5 +40,8 @@ pub use ope::{
 };
 pub use question::{CheckedQuestion, Curve, Question};
 pub use recommend::{Outcome, Recommendation, Recommended, check_goal};
-pub use report_inputs::{Bin, Calibrated, Calibrating, Candidates, Example, ExampleRow, Gathered};
+pub use report_inputs::{
+    Calibration, CalibrationSums, Example, ExampleRequests, ExampleRow,
+    ReportInputs,
+};
 pub use swept::{Also, Swept};

@@ -1,8 +1,9 @@
-//! What another policy would have brought, from a log that explored: estimates with their diagnostics, refused where the weights
-//! cannot carry them.
+//! What another policy would have brought, from a log that explored: estimates with their
+//! diagnostics, refused where the weights cannot carry them.
 //!
-//! The logged propensities are exact: of a λ that was drawn, from the breakpoints of the probabilities that were ranked by; else from the log.
-//! The policy that is judged may rank by other models than the log was served by.
+//! The logged propensities are exact: of a λ that was drawn, from the breakpoints of the
+//! probabilities that were ranked by; else from the log. The policy that is judged may rank by
+//! other models than the log was served by.
 
 mod curves;
 mod diagnostics;

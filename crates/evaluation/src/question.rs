@@ -77,8 +77,8 @@ impl CheckedQuestion {
     /// Checks a question against a log.
     ///
     /// # Errors
-    /// [`EvaluationError::Log`] for fewer than two objectives with probabilities or an unknown name, and
-    /// [`EvaluationError::Option`] for weights that are no use.
+    /// [`EvaluationError::Log`] for fewer than two objectives with probabilities or an unknown
+    /// name, and [`EvaluationError::Option`] for weights that are no use.
     pub fn new(log: &Log, question: &Question) -> Result<Self, EvaluationError> {
         let with_source = log.objectives().iter().enumerate();
         let (places, objectives): (Vec<usize>, Vec<String>) = with_source

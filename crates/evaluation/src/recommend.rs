@@ -1,5 +1,5 @@
-//! A recommendation: chosen on the tune part by a stated rule, shown on the test part, bound to the models it was made for; or the
-//! reason why there is none.
+//! A recommendation: chosen on the tune part by a stated rule, shown on the test part, bound to the
+//! models it was made for; or the reason why there is none.
 
 use counterweight_impressions::{Log, Objective, Part, Parts};
 use counterweight_ranking::{
@@ -9,6 +9,7 @@ use counterweight_ranking::{
 };
 use counterweight_statistics::{deviation, normal_quantile};
 use serde::Serialize;
+use shlex::try_quote;
 
 use crate::{
     decide::{Decision, Drawn, Evidence, decide},
@@ -20,7 +21,8 @@ use crate::{
     swept::Swept,
 };
 
-/// Fewer users (or requests, where there are none) than this in a part are no evidence: a bootstrap over them is no interval.
+/// Fewer users (or requests, where there are none) than this in a part are no evidence: a bootstrap
+/// over them is no interval.
 const FEWEST_USERS: u64 = 30;
 /// Points of the grid on which a weight is chosen.
 const GRID: usize = 400;
@@ -43,7 +45,8 @@ pub struct Recommended {
     pub lambda: f64,
     /// The weights of all objectives at it.
     pub weights: Vec<f64>,
-    /// The lowest and the highest λ that are feasible and do not differ from the best at the level of the draws.
+    /// The lowest and the highest λ that are feasible and do not differ from the best at the level
+    /// of the draws.
     pub range: (f64, f64),
     /// What the tune part shows of it; there the interval is the band on which the choice was made.
     pub tune: Outcome,
@@ -84,8 +87,8 @@ impl Recommendation {
     /// Recommends the weight that a goal asks for.
     ///
     /// # Errors
-    /// [`EvaluationError::Option`] for an invalid goal or invalid draws. Too little evidence is not an error: see
-    /// [`Recommendation::reason`].
+    /// [`EvaluationError::Option`] for an invalid goal or invalid draws. Too little evidence is not
+    /// an error: see [`Recommendation::reason`].
     pub fn new(
         log: &Log,
         swept: &Swept,
@@ -123,10 +126,12 @@ impl Recommendation {
 
     /// The command that applies it: α is 1 and the others as they were fixed.
     pub fn command(&self) -> Option<String> {
+        // Only a zero byte cannot be quoted, and no name of an objective holds one.
+        let quote = |text: &str| try_quote(text).unwrap_or_default().into_owned();
         let weights = &self.recommended.as_ref()?.weights;
         let assignments = self.bound_to.iter().zip(weights);
         let assignments: Vec<String> = assignments
-            .map(|(objective, weight)| format!("{}={weight}", quoted(&objective.name)))
+            .map(|(objective, weight)| format!("{}={weight}", quote(&objective.name)))
             .collect();
         let goal = match self.goal {
             Goal::Budget(most) => format!("{} of at most {most}", self.cost),
@@ -136,18 +141,8 @@ impl Recommendation {
         Some(format!(
             "counterweight weights set {} -m {}",
             assignments.join(" "),
-            quoted(&format!("bench recommend: {goal}"))
+            quote(&format!("bench recommend: {goal}"))
         ))
-    }
-}
-
-/// As a shell reads it.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -365,16 +360,5 @@ fn interval(drawn: &Drawn, level: f64, of: &dyn Fn(&[f64]) -> f64) -> Interval {
         value,
         low: value - half,
         high: value + half,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_quoted_for_the_shell() {
-        assert_eq!(quoted("engagement_bait"), "engagement_bait");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

@@ -1,27 +1,27 @@
-//! What a report needs of single requests, gathered while a log is read: how well its probabilities are calibrated, and requests to
-//! show one of.
+//! What a report needs of single requests, gathered while a log is read: how well its probabilities
+//! are calibrated, and requests to show one of.
 
 mod calibration;
 mod example;
 
-pub use calibration::{Bin, Calibrated, Calibrating};
-pub use example::{Candidates, Example, ExampleRow};
+pub use calibration::{Calibration, CalibrationSums};
+pub use example::{Example, ExampleRequests, ExampleRow};
 
 use counterweight_impressions::Request;
 
 /// What is gathered for a report while the log is read.
 #[derive(Debug, Clone, Default)]
-pub struct Gathered {
+pub struct ReportInputs {
     /// Of the probabilities.
-    pub calibrating: Calibrating,
+    pub calibration: CalibrationSums,
     /// Requests to show one of.
-    pub examples: Candidates,
+    pub examples: ExampleRequests,
 }
 
-impl Gathered {
+impl ReportInputs {
     /// Adds a batch of requests.
     pub fn add(&mut self, batch: &[Request]) {
-        self.calibrating.add(batch);
+        self.calibration.add(batch);
         self.examples.add(batch);
     }
 }

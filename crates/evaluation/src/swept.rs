@@ -1,4 +1,5 @@
-//! One reading of a log: the exact sweep of each part, and beside it what orders that need no weights do.
+//! One reading of a log: the exact sweep of each part, and beside it what orders that need no
+//! weights do.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -33,11 +34,13 @@ struct PartSwept {
 pub type Also<'a> = &'a mut dyn FnMut(&CheckedQuestion, &[Request]) -> Result<(), EvaluationError>;
 
 impl Swept {
-    /// Reads some parts of the log once. Memory grows with the breakpoints, not with the rows; the threads are those of the
-    /// current rayon pool, and no result depends on their number. `also` sees each batch of requests as it is read.
+    /// Reads some parts of the log once. Memory grows with the breakpoints, not with the rows; the
+    /// threads are those of the current rayon pool, and no result depends on their number. `also`
+    /// sees each batch of requests as it is read.
     ///
     /// # Errors
-    /// As [`Log::read`] and [`CheckedQuestion::new`]; before any row is read for a part that the split leaves empty.
+    /// As [`Log::read`] and [`CheckedQuestion::new`]; before any row is read for a part that the
+    /// split leaves empty.
     pub fn read(
         log: &mut Log,
         question: &Question,

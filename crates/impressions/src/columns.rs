@@ -1,4 +1,5 @@
-//! The columns of an impression log, as `data/SCHEMA.md` describes them: what is written and what is read has one name.
+//! The columns of an impression log, as `data/SCHEMA.md` describes them: what is written and what
+//! is read has one name.
 
 /// The request.
 pub const REQUEST: &str = "request_id";
@@ -69,8 +70,8 @@ pub fn label(objective: &str) -> String {
     format!("label_{objective}")
 }
 
-/// The probability that the label of a simulated log was drawn from; at the position at which candidates are served
-/// first, which goes before the other.
+/// The probability that the label of a simulated log was drawn from; at the position at which
+/// candidates are served first, which goes before the other.
 pub fn truth(objective: &str) -> [String; 2] {
     [
         format!("truth_{objective}_at_1"),

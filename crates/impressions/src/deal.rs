@@ -1,5 +1,6 @@
-//! Requests out of rows that belong to none: the rows of each part, in an order drawn by the seed, are cut into requests
-//! of a stated number of candidates; what remains is left out. The candidates stay in memory until the log's end.
+//! Requests out of rows that belong to none: the rows of each part, in an order drawn by the seed,
+//! are cut into requests of a stated number of candidates; what remains is left out. The candidates
+//! stay in memory until the log's end.
 
 use counterweight_dataset::{DealtRequests, Part};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -10,7 +11,8 @@ use crate::gathering::Gathering;
 #[derive(Debug, Default)]
 pub(crate) struct Deal {
     rule: Option<DealtRequests>,
-    /// By part, in the order of [`Part::ALL`], rows without a part last; each with the hash that orders it.
+    /// By part, in the order of [`Part::ALL`], rows without a part last; each with the hash that
+    /// orders it.
     rows: [Vec<(u64, Gathering)>; 5],
 }
 

@@ -1,13 +1,14 @@
-//! Writing an impression log: requests as they were ranked, in the columns of `data/SCHEMA.md`, so that the benchmark and everyone else can read them.
+//! Writing an impression log: requests as they were ranked, in the columns of `data/SCHEMA.md`, so
+//! that the benchmark and everyone else can read them.
 
 mod frame;
 
 use std::{collections::HashSet, fs::File, path::Path, path::PathBuf};
 
 use counterweight_dataset::ParquetRows;
+use counterweight_files::AtomicFile;
 use polars::prelude::PolarsError;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{error::LogError, ranked::RankedRequest};
@@ -30,11 +31,12 @@ pub struct WrittenLog {
     pub bytes: u64,
 }
 
-/// A Parquet file that takes its name when it is complete; dropped before, it leaves nothing behind.
+/// A Parquet file that takes its name when it is complete; dropped before, it leaves nothing
+/// behind.
 pub struct LogWriter {
     path: PathBuf,
     objectives: Vec<String>,
-    unfinished: NamedTempFile,
+    unfinished: AtomicFile,
     writer: ParquetRows<File>,
     /// Hashes of the ids that were taken.
     seen: HashSet<u64>,
@@ -59,12 +61,9 @@ impl LogWriter {
         if objectives.is_empty() {
             return refuse("a log has at least one objective");
         }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let unfinished = NamedTempFile::new_in(folder).map_err(|error| wrong(path, &error))?;
-        let file = unfinished.reopen().map_err(|error| wrong(path, &error))?;
+        let unfinished = AtomicFile::create(path).map_err(|error| wrong(path, &error))?;
+        let file = unfinished.file().try_clone();
+        let file = file.map_err(|error| wrong(path, &error))?;
         let empty = frame::rows(&[], objectives).map_err(|error| wrong(path, &error))?;
         let writer =
             ParquetRows::begin(file, empty.schema()).map_err(|error| wrong(path, &error))?;
@@ -119,10 +118,8 @@ impl LogWriter {
         }
         let finished = self.writer.finish();
         self.written.bytes = finished.map_err(|error| wrong(&self.path, &error))?;
-        let synced = self.unfinished.as_file().sync_all();
-        synced.map_err(|error| wrong(&self.path, &error))?;
-        let named = self.unfinished.persist(&self.path);
-        named.map_err(|error| wrong(&self.path, &error.error))?;
+        let named = self.unfinished.commit();
+        named.map_err(|error| wrong(&self.path, &error))?;
         Ok(self.written)
     }
 

@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{error::LogError, log::Log};
 
-/// A request beyond this is refused: it would be in memory whole, and no page is chosen from as many.
+/// A request beyond this is refused: it would be in memory whole, and no page is chosen from as
+/// many.
 pub const MOST_CANDIDATES: usize = 1_000_000;
 
 /// Rows of one request, in the order of the log.

@@ -1,4 +1,5 @@
-//! Opening a log: which objectives it has, where their probabilities come from, and which of its columns are read.
+//! Opening a log: which objectives it has, where their probabilities come from, and which of its
+//! columns are read.
 
 use std::path::PathBuf;
 
@@ -14,7 +15,8 @@ use crate::{
     request::{Part, Parts},
 };
 
-/// What becomes of the labels of candidates that were not shown: nobody could act on them, so that a 0 there says nothing.
+/// What becomes of the labels of candidates that were not shown: nobody could act on them, so that
+/// a 0 there says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnshownLabels {
     /// The log is refused: they are gaps that something filled.
@@ -28,7 +30,8 @@ pub enum UnshownLabels {
 pub struct LogOptions {
     /// Places of the page; `None` takes the log's own `k`.
     pub k: Option<usize>,
-    /// The share of users whose requests tune, in (0, 1), where the description's split does not say it.
+    /// The share of users whose requests tune, in (0, 1), where the description's split does not
+    /// say it.
     pub tune: f64,
     /// Seed of that division, and of the ids of candidates that have none.
     pub seed: u64,
@@ -119,12 +122,13 @@ fn position(wanted: &mut Vec<String>, has: &[String], name: &str) -> Option<usiz
 }
 
 impl Log {
-    /// Opens the log that a description describes. An objective has its probabilities from its model among `artefacts`, else
-    /// from the column `p_<objective>`. Objectives stand in the order of the description, then of the models, then of the columns.
+    /// Opens the log that a description describes. An objective has its probabilities from its
+    /// model among `artefacts`, else from the column `p_<objective>`. Objectives stand in the order
+    /// of the description, then of the models, then of the columns.
     ///
     /// # Errors
-    /// [`LogError::Option`], [`LogError::Dataset`], and [`LogError::Log`] for two models of one objective or a
-    /// label that needs a model's threshold.
+    /// [`LogError::Option`], [`LogError::Dataset`], and [`LogError::Log`] for two models of one
+    /// objective or a label that needs a model's threshold.
     pub fn open(
         dataset: Dataset,
         artefacts: Vec<Artefact>,
@@ -146,7 +150,8 @@ impl Log {
         Ok(log)
     }
 
-    /// Opens files that follow `data/SCHEMA.md`: the names of the columns say which objectives, roles and labels it has.
+    /// Opens files that follow `data/SCHEMA.md`: the names of the columns say which objectives,
+    /// roles and labels it has.
     ///
     /// # Errors
     /// As [`Log::open`].

@@ -1,5 +1,6 @@
-//! Reading a log request by request: rows are scored piece by piece, gathered into requests, checked, and handed on in
-//! batches, so that memory holds one piece and one batch of requests, never the log.
+//! Reading a log request by request: rows are scored piece by piece, gathered into requests,
+//! checked, and handed on in batches, so that memory holds one piece and one batch of requests,
+//! never the log.
 
 use std::{
     borrow::Cow,
@@ -23,12 +24,13 @@ use crate::{
 
 /// Candidates of the requests that are handed on together.
 const BATCH_ROWS: usize = 65_536;
-/// Rows that are looked at after a request that is wrong, for the cause: rows of one request that stand apart.
+/// Rows that are looked at after a request that is wrong, for the cause: rows of one request that
+/// stand apart.
 const LOOK_ON: usize = 1 << 20;
 
 impl Log {
-    /// Reads the log and hands the requests of some parts on in batches, in the order of the log; rows of no such part
-    /// are counted and not scored. `progress` gets the rows done.
+    /// Reads the log and hands the requests of some parts on in batches, in the order of the log;
+    /// rows of no such part are counted and not scored. `progress` gets the rows done.
     ///
     /// # Errors
     /// What is wrong with the files, a row or a request, and whatever `visit` returns.
@@ -155,8 +157,8 @@ impl Reading<'_> {
         )))
     }
 
-    /// Looks for the cause of what is wrong with a request: where rows of one request stand apart, each piece of it looks
-    /// wrong by itself, and to say that would mislead.
+    /// Looks for the cause of what is wrong with a request: where rows of one request stand apart,
+    /// each piece of it looks wrong by itself, and to say that would mislead.
     fn look_on(&mut self, piece: &LogPiece, from: usize) -> Result<(), LogError> {
         let mut last = self.current.take().map(|current| current.id);
         for row in from..piece.len() {
@@ -178,7 +180,8 @@ impl Reading<'_> {
         }
     }
 
-    /// The rows that are to be scored: those of a part that is read, as far as it is known before requests are gathered.
+    /// The rows that are to be scored: those of a part that is read, as far as it is known before
+    /// requests are gathered.
     fn wanted(&self, piece: &LogPiece) -> Vec<usize> {
         if self.log.artefacts.is_empty() {
             return Vec::new(); // no model scores anything

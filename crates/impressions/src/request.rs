@@ -1,4 +1,5 @@
-//! One request of a log as the benchmark sees it: checked, its candidates in ascending order of their ids.
+//! One request of a log as the benchmark sees it: checked, its candidates in ascending order of
+//! their ids.
 
 use counterweight_ranking::Density;
 
@@ -55,9 +56,11 @@ pub struct Request {
     pub unit: u64,
     /// Places of its page, at least 1; a request with fewer candidates has as many.
     pub k: usize,
-    /// Ids of the n candidates, ascending by bytes, each once. Where the log has none: a hash of the row's number.
+    /// Ids of the n candidates, ascending by bytes, each once. Where the log has none: a hash of
+    /// the row's number.
     pub ids: Vec<String>,
-    /// One column of n probabilities per objective, each in [0, 1]; empty for an objective that has no source.
+    /// One column of n probabilities per objective, each in [0, 1]; empty for an objective that has
+    /// no source.
     pub probabilities: Vec<Vec<f64>>,
     /// One column of n outcomes per objective, each in [0, 1] or NaN where it is not known.
     pub realised: Vec<Vec<f64>>,
@@ -77,15 +80,18 @@ pub struct Logged {
 /// How a logged policy explored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Exploration {
-    /// λ was drawn for this request; the propensities follow from the breakpoints of the logged probabilities.
+    /// λ was drawn for this request; the propensities follow from the breakpoints of the logged
+    /// probabilities.
     Lambda {
         /// Its density over its range.
         density: Density,
-        /// For each candidate the logged score but for the swept objective, in units of the first weight.
+        /// For each candidate the logged score but for the swept objective, in units of the first
+        /// weight.
         fixed: Vec<f64>,
         /// For each candidate the logged probability of the swept objective.
         swept: Vec<f64>,
     },
-    /// The log has the probability that the policy showed each candidate of `shown` at its position.
+    /// The log has the probability that the policy showed each candidate of `shown` at its
+    /// position.
     Propensities(Vec<f64>),
 }

@@ -7,8 +7,8 @@ use crate::{
     log::{Log, Source},
 };
 
-/// One column of probabilities per objective, one entry per row of the piece. A model scores only the rows that are
-/// wanted; for the others the entry is NaN.
+/// One column of probabilities per objective, one entry per row of the piece. A model scores only
+/// the rows that are wanted; for the others the entry is NaN.
 pub(crate) fn score(
     log: &Log,
     piece: &LogPiece,

@@ -31,7 +31,8 @@ pub struct Summary {
     pub known: Vec<u64>,
     /// Labels of candidates that were not shown, which were dropped.
     pub unshown_labels: u64,
-    /// Logged probabilities a little outside [0, 1], as the rounding of 32-bit floats leaves them, which were clamped.
+    /// Logged probabilities a little outside [0, 1], as the rounding of 32-bit floats leaves them,
+    /// which were clamped.
     pub clamped: u64,
     /// Requests whose λ was randomised or whose propensities were logged.
     pub explored: u64,

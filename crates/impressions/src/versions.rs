@@ -45,7 +45,8 @@ impl Versions {
         Ok(())
     }
 
-    /// Models at hand that are not those that served the log: stated, since the log is scored again.
+    /// Models at hand that are not those that served the log: stated, since the log is scored
+    /// again.
     pub(crate) fn notes(&self, log: &Log) -> Vec<String> {
         let mut notes = Vec::new();
         for (objective, [logged, _]) in log.objectives.iter().zip(&self.0) {

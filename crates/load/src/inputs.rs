@@ -20,7 +20,8 @@ pub(crate) struct Inputs {
     pub(crate) raw: Vec<Bytes>,
 }
 
-/// Fills every tensor with values drawn from `rng`. Numbers lie in [0, 1), so that they also serve as probabilities.
+/// Fills every tensor with values drawn from `rng`. Numbers lie in [0, 1), so that they also serve
+/// as probabilities.
 pub(crate) fn fill(
     specs: &[TensorSpec],
     rows: usize,
@@ -209,7 +210,8 @@ mod tests {
         }
     }
 
-    /// Every datatype in both carriages passes the checks that our servers make, with the shapes that were described.
+    /// Every datatype in both carriages passes the checks that our servers make, with the shapes
+    /// that were described.
     #[test]
     fn inputs_have_the_described_shapes_in_raw_and_typed_contents() {
         let mut specs: Vec<TensorSpec> = [

@@ -1,5 +1,5 @@
-//! A load generator for `Rank` and for `ModelInfer` of any server that speaks the Open Inference Protocol, so that ours and
-//! others are measured by the same means.
+//! A load generator for `Rank` and for `ModelInfer` of any server that speaks the Open Inference
+//! Protocol, so that ours and others are measured by the same means.
 //!
 //! ```no_run
 //! use counterweight_load::{Contents, Mode, Options, RankWorkload, Workload, run};

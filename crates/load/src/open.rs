@@ -1,5 +1,5 @@
-//! The open loop: requests arrive on a fixed schedule, and each latency counts from the scheduled time, so that a stall of the
-//! server (or of the generator) is seen by all that arrived during it.
+//! The open loop: requests arrive on a fixed schedule, and each latency counts from the scheduled
+//! time, so that a stall of the server (or of the generator) is seen by all that arrived during it.
 
 use std::{
     sync::{
@@ -14,11 +14,12 @@ use tokio::{runtime::Handle, sync::mpsc, time::Instant};
 
 use crate::{LoadError, phase::Phase, tally::Outcome};
 
-/// Beyond this many requests in flight the sending waits, while the schedule does not: what waits is sent late and its latency
-/// says so.
+/// Beyond this many requests in flight the sending waits, while the schedule does not: what waits
+/// is sent late and its latency says so.
 const MAX_IN_FLIGHT: usize = 10_000;
 
-/// Linux wakes a sleeping thread about 50 µs late; the pacer wakes that much earlier and yields until the time has come.
+/// Linux wakes a sleeping thread about 50 µs late; the pacer wakes that much earlier and yields
+/// until the time has come.
 const EARLY: Duration = Duration::from_micros(60);
 
 /// When requests are due.
@@ -38,7 +39,8 @@ impl Schedule {
         }
     }
 
-    /// Computed from the start each time, so that nothing that happens moves it and no rounding adds up.
+    /// Computed from the start each time, so that nothing that happens moves it and no rounding
+    /// adds up.
     fn due(&self, index: u64) -> Instant {
         self.start + Duration::from_secs_f64(index as f64 / self.rate)
     }
@@ -53,11 +55,13 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Sends `rate` requests a second until the phase is over, then waits for the last answers, at most the timeout.
+/// Sends `rate` requests a second until the phase is over, then waits for the last answers, at most
+/// the timeout.
 pub(crate) async fn run(phase: Phase, rate: f64) -> Result<(), LoadError> {
     let schedule = Schedule::new(Instant::now(), rate, phase.length);
     let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
-    // Nothing is ever sent: the receiver ends when the pacer and every request have dropped their sender.
+    // Nothing is ever sent: the receiver ends when the pacer and every request have dropped their
+    // sender.
     let (alive, mut all_done) = mpsc::channel::<()>(1);
     let sender = Sender {
         runtime: Handle::current(),

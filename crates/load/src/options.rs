@@ -1,4 +1,5 @@
-//! What to load, how hard and for how long: plain structs that a command line or a benchmark fills in.
+//! What to load, how hard and for how long: plain structs that a command line or a benchmark fills
+//! in.
 
 use std::time::Duration;
 
@@ -19,15 +20,16 @@ pub struct Options {
     pub warm_up_seconds: f64,
     /// TCP connections, used in turn; at least 1.
     pub channels: usize,
-    /// A request that takes longer counts as DEADLINE_EXCEEDED; sent to the server as `grpc-timeout`. In an open loop it runs
-    /// from the intended send time.
+    /// A request that takes longer counts as DEADLINE_EXCEEDED; sent to the server as
+    /// `grpc-timeout`. In an open loop it runs from the intended send time.
     pub timeout: Duration,
     /// Seed of the random values; the same seed builds the same requests.
     pub seed: u64,
 }
 
 impl Options {
-    /// Ten seconds at one request in flight after one second of warm-up, on one connection, with a timeout of ten seconds.
+    /// Ten seconds at one request in flight after one second of warm-up, on one connection, with a
+    /// timeout of ten seconds.
     pub fn new(address: impl Into<String>, workload: Workload) -> Self {
         Self {
             address: address.into(),
@@ -46,14 +48,16 @@ impl Options {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// So many requests are always in flight, each latency measured from its sending. Finds the highest throughput; its latencies
-    /// leave out what arrivals would have waited while the server was slow (coordinated omission).
+    /// So many requests are always in flight, each latency measured from its sending. Finds the
+    /// highest throughput; its latencies leave out what arrivals would have waited while the server
+    /// was slow (coordinated omission).
     Closed {
         /// Requests in flight; at least 1.
         concurrency: usize,
     },
-    /// Requests arrive at constant intervals whether or not earlier ones were answered, each latency measured from the
-    /// *intended* send time, so that a stall is seen by every request that arrived during it.
+    /// Requests arrive at constant intervals whether or not earlier ones were answered, each
+    /// latency measured from the *intended* send time, so that a stall is seen by every request
+    /// that arrived during it.
     Open {
         /// Arrivals per second; above 0.
         rate: f64,
@@ -65,7 +69,8 @@ pub enum Mode {
 pub enum Workload {
     /// `counterweight.v1.RankingService.Rank`.
     Rank(RankWorkload),
-    /// `inference.GRPCInferenceService.ModelInfer` of any server that speaks the Open Inference Protocol.
+    /// `inference.GRPCInferenceService.ModelInfer` of any server that speaks the Open Inference
+    /// Protocol.
     Infer(InferWorkload),
 }
 
@@ -121,7 +126,8 @@ pub struct TensorSpec {
     pub datatype: String,
     /// Shape, row major; a first side of −1 stands for the rows of the request.
     pub shape: Vec<i64>,
-    /// numeric, boolean, categorical, text, list or vector, where the server says: it decides what a BYTES element holds.
+    /// numeric, boolean, categorical, text, list or vector, where the server says: it decides what
+    /// a BYTES element holds.
     pub kind: String,
     /// `context` sends one row that holds for all; anything else sends one row each.
     pub side: String,

@@ -26,10 +26,11 @@ pub struct Report {
     pub errors: BTreeMap<String, u64>,
     /// Requests answered OK per second.
     pub throughput: f64,
-    /// Latencies of requests answered OK, up to the last byte of the answer; absent when there was none.
+    /// Latencies of requests answered OK, up to the last byte of the answer; absent when there was
+    /// none.
     pub latency: Option<Latency>,
-    /// Open loop only: how late the generator itself sent. It is part of `latency`; where it is not small beside it, the
-    /// generator or its machine is the bottleneck.
+    /// Open loop only: how late the generator itself sent. It is part of `latency`; where it is not
+    /// small beside it, the generator or its machine is the bottleneck.
     pub send_lag: Option<Latency>,
     /// Bytes of one encoded request, the mean over the requests in use.
     pub request_bytes: u64,
@@ -77,8 +78,8 @@ impl Report {
                 .map(|(code, count)| ((*code).to_owned(), *count))
                 .collect(),
             throughput: answered as f64 / elapsed.as_secs_f64(),
-            latency: Latency::of(&tally.latencies),
-            send_lag: Latency::of(&tally.lags),
+            latency: Latency::from_histogram(&tally.latencies),
+            send_lag: Latency::from_histogram(&tally.lags),
             request_bytes,
             answer_bytes: tally.answer_bytes.checked_div(answered).unwrap_or(0),
         }
@@ -91,7 +92,7 @@ impl Report {
 }
 
 impl Latency {
-    fn of(histogram: &Histogram<u64>) -> Option<Self> {
+    fn from_histogram(histogram: &Histogram<u64>) -> Option<Self> {
         let ms = |ns: u64| ns as f64 / 1e6;
         (!histogram.is_empty()).then(|| Self {
             mean_ms: histogram.mean() / 1e6,

@@ -1,4 +1,5 @@
-//! Builds and encodes the requests of a run, and proves with one of them that the server understands them.
+//! Builds and encodes the requests of a run, and proves with one of them that the server
+//! understands them.
 
 use std::time::Duration;
 
@@ -50,7 +51,8 @@ impl Prepared {
     }
 }
 
-/// Connects, asks what to send where the options do not say, encodes the requests and tries the first one.
+/// Connects, asks what to send where the options do not say, encodes the requests and tries the
+/// first one.
 pub(crate) async fn prepare(options: &Options) -> Result<Prepared, LoadError> {
     let channels = connect(&options.address, options.channels).await?;
     let specs = specs(options, &channels[0]).await?;
@@ -190,7 +192,8 @@ fn encode(
     Ok(message.into())
 }
 
-/// A run whose every request fails measures nothing, so the first request has to succeed and to be answered in full.
+/// A run whose every request fails measures nothing, so the first request has to succeed and to be
+/// answered in full.
 async fn try_first(
     options: &Options,
     caller: &mut Caller,

@@ -28,12 +28,12 @@ pub struct Progress {
 
 /// Loads a server as the options say; `progress` is called about ten times a second.
 ///
-/// Runs on the tokio runtime of the caller. The latency of a multi-threaded runtime includes its wake-ups across threads; a
-/// current-thread runtime of its own is the leaner generator.
+/// Runs on the tokio runtime of the caller. The latency of a multi-threaded runtime includes its
+/// wake-ups across threads; a separate current-thread runtime generates load with less overhead.
 ///
 /// # Errors
-/// When an option has no meaning, the server cannot be reached, does not describe its inputs or refuses the first request.
-/// Failures during the run are counted in the report.
+/// When an option has no meaning, the server cannot be reached, does not describe its inputs or
+/// refuses the first request. Failures during the run are counted in the report.
 pub async fn run(
     options: &Options,
     mut progress: impl FnMut(Progress),

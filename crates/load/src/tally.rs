@@ -1,5 +1,5 @@
-//! Counting while the run is on: one histogram of latencies per shard, merged at the end, so that tasks do not wait for
-//! each other.
+//! Counting while the run is on: one histogram of latencies per shard, merged at the end, so that
+//! tasks do not wait for each other.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,8 @@ pub(crate) struct Tally {
 
 /// What became of one request.
 pub(crate) struct Outcome {
-    /// From its sending (closed loop) or its intended sending (open loop) to the last byte of the answer.
+    /// From its sending (closed loop) or its intended sending (open loop) to the last byte of the
+    /// answer.
     pub(crate) latency: Duration,
     /// From the intended to the real sending; `None` in a closed loop.
     pub(crate) lag: Option<Duration>,

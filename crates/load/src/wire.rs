@@ -23,7 +23,7 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 const MAX_FRAME: u32 = 1 << 20;
 const LARGEST_ANSWER: usize = 256 << 20;
 
-/// Opens `channels` connections, each of its own.
+/// Opens `channels` separate connections.
 pub(crate) async fn connect(address: &str, channels: usize) -> Result<Vec<Channel>, LoadError> {
     let uri = if address.contains("://") {
         address.to_owned()

@@ -37,6 +37,34 @@ impl Column<'_> {
         }
     }
 
+    /// The values of these rows, in this order; texts are borrowed.
+    ///
+    /// # Panics
+    /// When a row is not below [`rows`](Self::rows).
+    #[must_use]
+    pub fn gather(&self, rows: &[usize]) -> Column<'_> {
+        match self {
+            Self::Numeric(values) => {
+                Column::Numeric(rows.iter().map(|&row| values[row]).collect())
+            }
+            Self::Text(values) => {
+                let text = |&row: &usize| Cow::Borrowed(values[row].as_ref());
+                Column::Text(rows.iter().map(text).collect())
+            }
+            Self::List(values) => {
+                Column::List(rows.iter().map(|&row| values[row].clone()).collect())
+            }
+            Self::Vector { dim, values } => Column::Vector {
+                dim: *dim,
+                values: rows
+                    .iter()
+                    .flat_map(|&row| &values[row * dim..(row + 1) * dim])
+                    .copied()
+                    .collect(),
+            },
+        }
+    }
+
     fn kind_name(&self) -> &'static str {
         match self {
             Self::Numeric(_) => "numeric",
@@ -71,7 +99,9 @@ impl<'a> Batch<'a> {
     /// A column of an input with a served value may always be absent.
     ///
     /// ```
-    /// use counterweight_model::{Batch, Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema};
+    /// use counterweight_model::{
+    ///     Batch, Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema,
+    /// };
     ///
     /// let schema = Schema::new(
     ///     vec![
@@ -285,29 +315,9 @@ fn cut(text: &mut Cow<'_, str>, max_bytes: usize) {
 
 fn take<'b>(column: &'b Column<'_>, of: usize, rows: &[usize]) -> Column<'b> {
     if column.rows() == 1 && of != 1 {
-        return borrow(column, &[0]);
+        return column.gather(&[0]);
     }
-    borrow(column, rows)
-}
-
-fn borrow<'b>(column: &'b Column<'_>, rows: &[usize]) -> Column<'b> {
-    match column {
-        Column::Numeric(values) => Column::Numeric(rows.iter().map(|&row| values[row]).collect()),
-        Column::Text(values) => Column::Text(
-            rows.iter()
-                .map(|&row| Cow::Borrowed(values[row].as_ref()))
-                .collect(),
-        ),
-        Column::List(values) => Column::List(rows.iter().map(|&row| values[row].clone()).collect()),
-        Column::Vector { dim, values } => {
-            let values = rows
-                .iter()
-                .flat_map(|&row| &values[row * dim..(row + 1) * dim])
-                .copied()
-                .collect();
-            Column::Vector { dim: *dim, values }
-        }
-    }
+    column.gather(rows)
 }
 
 fn count_missing(column: &Column<'_>) -> Missing {

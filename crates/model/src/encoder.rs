@@ -28,7 +28,7 @@ use crate::feature::Kind;
 use crate::sink::Sink;
 use text::GramBuffer;
 
-/// A fitted encoder. It gives missing and unknown values numbers of their own, and none of its
+/// A fitted encoder. It gives missing and unknown values their own numbers, and none of its
 /// columns was constant in training.
 ///
 /// The fields are unchecked; [`Encoders::new`](crate::Encoders::new) checks them.

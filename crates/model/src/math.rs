@@ -29,3 +29,17 @@ pub fn logit(p: f64) -> f64 {
 pub fn finite_logit(p: f64) -> f64 {
     logit(p.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_finite_logit_is_finite_everywhere_and_right_in_the_middle() {
+        for p in [0.0, 1.0, f64::MIN_POSITIVE, 1.0 - f64::EPSILON] {
+            assert!(finite_logit(p).is_finite(), "{p}");
+        }
+        assert_eq!(finite_logit(0.5), 0.0);
+        assert!((finite_logit(0.9) - 9.0_f64.ln()).abs() < 1e-12);
+    }
+}

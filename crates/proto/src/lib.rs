@@ -9,7 +9,7 @@ mod json;
 mod unary;
 
 pub use code::code_name;
-pub use error_chain::error_chain;
+pub use error_chain::{error_chain, status_chain};
 pub use json::to_json;
 pub use unary::{Unary, UnaryError};
 

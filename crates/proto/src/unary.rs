@@ -1,7 +1,7 @@
 //! A unary call whose one message is sent in one piece.
 //!
 //! tonic encodes a message only after the call's headers are on their way, and ends the stream by
-//! an empty frame of its own: three writes, and the peer is woken for each. Here the body is
+//! its own empty frame: three writes, and the peer is woken for each. Here the body is
 //! complete before the call begins, so that the message and the end of the stream leave in one
 //! write.
 

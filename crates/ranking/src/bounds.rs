@@ -101,7 +101,8 @@ pub fn check_range(bounds: &[Bound], weights: &Weights) -> Result<(), BoundError
     Ok(())
 }
 
-/// Checks that no weight moves further at once than it may; `bounds`, `from` and `to` have one element per objective.
+/// Checks that no weight moves further at once than it may; `bounds`, `from` and `to` have one
+/// element per objective.
 ///
 /// # Errors
 /// The first weight that does.

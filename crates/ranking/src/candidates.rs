@@ -2,8 +2,8 @@
 
 use crate::error::RankingError;
 
-/// Checks one column of probabilities per objective, all of one length, each in [0, 1]; `request` is its number for the message. Gives the
-/// number of candidates.
+/// Checks one column of probabilities per objective, all of one length, each in [0, 1]; `request`
+/// is its number for the message. Gives the number of candidates.
 pub(crate) fn check(
     request: usize,
     probabilities: &[&[f64]],
@@ -39,7 +39,8 @@ pub(crate) fn check(
     }
 }
 
-/// Checks that there are `columns` columns of `n` entries; `names` are those of the whole and of one column.
+/// Checks that there are `columns` columns of `n` entries; `names` are those of the whole and of
+/// one column.
 pub(crate) fn shape(
     request: usize,
     found: &[&[f64]],

@@ -7,11 +7,12 @@ pub fn contribution(weight: f64, probability: f64) -> f64 {
     weight * probability + 0.0
 }
 
-/// The score of each of n candidates: the sum of its contributions, added in objective order from 0, so that whoever has
-/// weights and probabilities recomputes every score to the bit.
+/// The score of each of n candidates: the sum of its contributions, added in objective order from
+/// 0, so that whoever has weights and probabilities recomputes every score to the bit.
 ///
-/// `weights` has one weight per objective and `probabilities` one column of length n per objective, in the same order.
-/// Objectives beyond the shorter of the two are left out, and so are candidates beyond the shortest column.
+/// `weights` has one weight per objective and `probabilities` one column of length n per objective,
+/// in the same order. Objectives beyond the shorter of the two are left out, and so are candidates
+/// beyond the shortest column.
 ///
 /// ```
 /// use counterweight_ranking::{combine, top_k};
@@ -37,8 +38,9 @@ pub fn combine<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P]) -> Vec<f64
     scores
 }
 
-/// Positions of the k best candidates, best first: score descending by `total_cmp`, ties by id ascending. `k` = 0 or
-/// beyond n gives all n. With unique ids the order is total, so the same input always gives the same output.
+/// Positions of the k best candidates, best first: score descending by `total_cmp`, ties by id
+/// ascending. `k` = 0 or beyond n gives all n. With unique ids the order is total, so the same
+/// input always gives the same output.
 ///
 /// `scores` and `ids` have the same length n.
 pub fn top_k<S: AsRef<str>>(scores: &[f64], ids: &[S], k: usize) -> Vec<usize> {

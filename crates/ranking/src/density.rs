@@ -2,7 +2,8 @@
 
 use crate::error::RankingError;
 
-/// The density of a weight that was drawn at random, known because it was drawn on purpose (`lambda_density` of the impression log).
+/// The density of a weight that was drawn at random, known because it was drawn on purpose
+/// (`lambda_density` of the impression log).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Density {
     /// Constant on [low, high].
@@ -53,7 +54,8 @@ impl Density {
         }
     }
 
-    /// Where `below` is u: what a uniform number u in [0, 1] draws. The lower end for u at most 0 (or no number), the upper end for u at least 1.
+    /// Where `below` is u: what a uniform number u in [0, 1] draws. The lower end for u at most 0
+    /// (or no number), the upper end for u at least 1.
     pub fn quantile(self, u: f64) -> f64 {
         let (low, high) = self.range();
         if u >= 1.0 {
@@ -70,8 +72,8 @@ impl Density {
     /// Whether it is a density.
     ///
     /// # Errors
-    /// [`RankingError::OutOfRange`] for an end that is not finite or below 0 (for a log-uniform range: 0), and for ends that are not in
-    /// ascending order.
+    /// [`RankingError::OutOfRange`] for an end that is not finite or below 0 (for a log-uniform
+    /// range: 0), and for ends that are not in ascending order.
     pub fn check(self) -> Result<(), RankingError> {
         let (low, high) = self.range();
         let refuse = |what, value, range| Err(RankingError::OutOfRange { what, value, range });

@@ -1,6 +1,7 @@
 //! Why this crate refuses what it is given. Weights have [`crate::WeightsError`].
 
-/// What is wrong, where, and what to do. Requests, candidates and objectives are counted from 0, in the order in which they came.
+/// What is wrong, where, and what to do. Requests, candidates and objectives are counted from 0, in
+/// the order in which they came.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RankingError {
     /// A page of no places.

@@ -1,5 +1,7 @@
-//! Many objectives: weights, the weighted sum, the top k, exact curves over a weight, what a change would do, and the metrics that judge it.
-//! Pure: no I/O, no clock; previews and solving stay on the caller's thread, the offline parts use the threads of a rayon pool, and no result depends on how many there are.
+//! Many objectives: weights, the weighted sum, the top k, exact curves over a weight, what a change
+//! would do, and the metrics that judge it. Pure: no I/O, no clock; previews and solving stay on
+//! the caller's thread, the offline parts use the threads of a rayon pool, and no result depends on
+//! how many there are.
 
 mod bounds;
 mod candidates;

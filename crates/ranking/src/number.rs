@@ -1,7 +1,7 @@
 //! Weights as people read them.
 
-/// The number with the fewest decimals in the middle half of an interval; `middle` where none has few, where the interval has an infinite end,
-/// and where `middle` is 0.
+/// The number with the fewest decimals in the middle half of an interval; `middle` where none has
+/// few, where the interval has an infinite end, and where `middle` is 0.
 pub fn shortest((low, high): (f64, f64), middle: f64) -> f64 {
     let quarter = 0.25 * (high - low);
     if !quarter.is_finite() || middle == 0.0 {

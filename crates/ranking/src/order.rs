@@ -10,7 +10,8 @@ pub(crate) fn ascending(x: f64) -> u64 {
     }
 }
 
-/// The `k` best candidates by `fixed − x·swept`, best first, ties by position: what is served at exactly this x.
+/// The `k` best candidates by `fixed − x·swept`, best first, ties by position: what is served at
+/// exactly this x.
 pub(crate) fn page_at(fixed: &[f64], swept: &[f64], x: f64, k: usize, page: &mut Vec<u32>) {
     let key = |&i: &u32| (!ascending(fixed[i as usize] - x * swept[i as usize]), i);
     page.clear();

@@ -1,17 +1,18 @@
 //! A walk from one weight set to another in even steps.
 //!
-//! Order depends on the direction of the weights only, and a scale of the weights on the units of the objectives. So the
-//! walk goes along the segment w₀ → w₁ (bounds are convex, so it stays within them) in equal angles, measured after each
-//! weight is scaled by its objective's base rate. With scaled norms n₀ and n₁ and the angle Ω between the scaled vectors,
-//! step s of S stands at the share
+//! Order depends on the direction of the weights only, and a scale of the weights on the units of
+//! the objectives. So the walk goes along the segment w₀ → w₁ (bounds are convex, so it stays
+//! within them) in equal angles, measured after each weight is scaled by its objective's base rate.
+//! With scaled norms n₀ and n₁ and the angle Ω between the scaled vectors, step s of S stands at
+//! the share
 //!
 //! ```text
 //! t(σ) = n₀·sin(σΩ) / (n₁·sin((1 − σ)Ω) + n₀·sin(σΩ)),   σ = s/S;   t = σ where Ω = 0
 //! ```
 //!
-//! of the segment: by the law of sines, the point there is at the angle σΩ from w₀. The denominator is a sine wave that is
-//! concave on [0, Ω], and t′ is inversely proportional to its square; so t′ falls and then rises, and the largest of the
-//! steps is the first or the last.
+//! of the segment: by the law of sines, the point there is at the angle σΩ from w₀. The denominator
+//! is a sine wave that is concave on [0, Ω], and t′ is inversely proportional to its square; so t′
+//! falls and then rises, and the largest of the steps is the first or the last.
 
 use std::f64::consts::PI;
 
@@ -94,7 +95,8 @@ impl Ramp {
     /// The way between two weight sets, with the base rate of each objective (finite, above 0).
     ///
     /// # Errors
-    /// [`RampError::Lengths`], [`RampError::BaseRate`], [`RampError::NoDirection`], [`RampError::Opposite`].
+    /// [`RampError::Lengths`], [`RampError::BaseRate`], [`RampError::NoDirection`],
+    /// [`RampError::Opposite`].
     pub fn new(from: &Weights, to: &Weights, base_rates: &[f64]) -> Result<Self, RampError> {
         let (from, to) = (from.as_slice(), to.as_slice());
         if from.len() != to.len() || from.len() != base_rates.len() {
@@ -123,19 +125,20 @@ impl Ramp {
         })
     }
 
-    /// The weights at a step, which turns the direction by the same angle as every other step. Step 0 is the start, and step `steps` and all after it are the target, to the bit.
+    /// The weights at a step, which turns the direction by the same angle as every other step. Step
+    /// 0 is the start, and step `steps` and all after it are the target, to the bit.
     ///
     /// ```
     /// use counterweight_ranking::{Ramp, Weights};
     ///
     /// let (from, to) = (Weights::new(vec![1.0, 0.0])?, Weights::new(vec![0.0, -1.0])?);
     /// let ramp = Ramp::new(&from, &to, &[1.0, 1.0])?;
-    /// let middle = ramp.at(1, 2);
+    /// let middle = ramp.weights_at(1, 2);
     /// assert!((middle[0] - 0.5).abs() < 1e-15 && (middle[1] + 0.5).abs() < 1e-15);
-    /// assert_eq!(ramp.at(2, 2), [0.0, -1.0]);
+    /// assert_eq!(ramp.weights_at(2, 2), [0.0, -1.0]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn at(&self, step: u32, steps: u32) -> Vec<f64> {
+    pub fn weights_at(&self, step: u32, steps: u32) -> Vec<f64> {
         if step >= steps {
             return self.to.clone();
         }
@@ -163,7 +166,8 @@ impl Ramp {
         Err(RampError::TooFew { steps, sufficient })
     }
 
-    /// The smallest number of steps of which none passes a largest step; `bounds` has one per objective.
+    /// The smallest number of steps of which none passes a largest step; `bounds` has one per
+    /// objective.
     ///
     /// # Errors
     /// [`RampError::TooFar`].
@@ -220,8 +224,8 @@ fn direction(weights: &[f64], base_rates: &[f64]) -> Result<(Vec<f64>, f64), Ram
     }
 }
 
-/// The angle between two vectors of length one, exact for small and for large angles (Kahan, "How futile are mindless
-/// assessments of roundoff", §12).
+/// The angle between two vectors of length one, exact for small and for large angles (Kahan, "How
+/// futile are mindless assessments of roundoff", §12).
 fn angle(a: &[f64], b: &[f64]) -> f64 {
     let length = |combine: fn(f64, f64) -> f64| {
         a.iter()
@@ -272,12 +276,12 @@ mod tests {
                 Err(RampError::Opposite) => return Ok(()),
                 other => other.unwrap(),
             };
-            prop_assert_eq!(ramp.at(0, steps), from.clone());
-            prop_assert_eq!(ramp.at(steps, steps), to.clone());
+            prop_assert_eq!(ramp.weights_at(0, steps), from.clone());
+            prop_assert_eq!(ramp.weights_at(steps, steps), to.clone());
             let bounds: Vec<Bound> = from.iter().zip(&to).map(|(a, b)| Bound { min: a.min(*b), max: a.max(*b), ..Bound::default() }).collect();
             let whole = scaled_angle(&from, &to, &rates);
             for step in 0..steps {
-                let (here, next) = (ramp.at(step, steps), ramp.at(step + 1, steps));
+                let (here, next) = (ramp.weights_at(step, steps), ramp.weights_at(step + 1, steps));
                 prop_assert_eq!(check_range(&bounds, &weights(&next)), Ok(()));
                 let turned = scaled_angle(&here, &next, &rates);
                 // Close to the origin, where a wide turn passes, a rounded weight turns more.
@@ -290,7 +294,7 @@ mod tests {
         fn the_sufficient_steps_suffice_and_one_fewer_do_not((from, to, rates, _) in case(), max_step in 0.05..5.0_f64) {
             let Ok(ramp) = Ramp::new(&weights(&from), &weights(&to), &rates) else { return Ok(()) };
             let bounds = vec![Bound { max_step, ..Bound::default() }; from.len()];
-            let keeps = |steps: u32| (0..steps).all(|step| check_step(&bounds, &ramp.at(step, steps), &ramp.at(step + 1, steps)).is_ok());
+            let keeps = |steps: u32| (0..steps).all(|step| check_step(&bounds, &ramp.weights_at(step, steps), &ramp.weights_at(step + 1, steps)).is_ok());
             match ramp.sufficient_steps(&bounds) {
                 Ok(enough) => {
                     prop_assert!(keeps(enough), "{} steps", enough);
@@ -311,17 +315,17 @@ mod tests {
     #[test]
     fn the_same_direction_is_walked_in_even_shares() {
         let ramp = Ramp::new(&weights(&[1.0, -0.5]), &weights(&[3.0, -1.5]), &[0.3, 0.1]).unwrap();
-        assert_eq!(ramp.at(1, 4), [1.5, -0.75]);
-        assert_eq!(ramp.at(2, 4), [2.0, -1.0]);
+        assert_eq!(ramp.weights_at(1, 4), [1.5, -0.75]);
+        assert_eq!(ramp.weights_at(2, 4), [2.0, -1.0]);
     }
 
     #[test]
     fn a_quarter_turn_of_equal_lengths_is_at_equal_shares_of_both_half_way() {
         let ramp = Ramp::new(&weights(&[1.0, 0.0]), &weights(&[0.0, -1.0]), &[1.0, 1.0]).unwrap();
-        let middle = ramp.at(1, 2);
+        let middle = ramp.weights_at(1, 2);
         assert!((middle[0] - 0.5).abs() < 1e-15 && (middle[1] + 0.5).abs() < 1e-15);
         // 30° of 90°: tan 30° = (1 − w) / w turned round.
-        let third = ramp.at(1, 3);
+        let third = ramp.weights_at(1, 3);
         assert!((third[1] / third[0] + (PI / 6.0).tan()).abs() < 1e-15);
     }
 

@@ -1,17 +1,21 @@
 //! Inverse control: the weight that reaches a goal, from the exact curves over that weight.
 //!
-//! One objective's weight, the swept one, is −x for x ≥ 0; the other weights are fixed, for each request at its own values. Requests to which the sought
-//! weight does not apply count with the page that they have. Gain and cost are then step functions of x, and every step is looked at: the answer is the best
-//! one, not an approximation. It is never a breakpoint, but a short number well within an interval that is wide enough to rest on.
+//! One objective's weight, the swept one, is −x for x ≥ 0; the other weights are fixed, for each
+//! request at its own values. Requests to which the sought weight does not apply count with the
+//! page that they have. Gain and cost are then step functions of x, and every step is looked at:
+//! the answer is the best one, not an approximation. It is never a breakpoint, but a short number
+//! well within an interval that is wide enough to rest on.
 //!
 //! ```
 //! use counterweight_ranking::solve::{Goal, Solver};
 //!
 //! let (engagement, bait) = ([0.5, 0.375], [0.75, 0.25]);
-//! let mut solver = Solver::new(1, 2, 1, 0)?; // k = 1, two objectives, sought is the weight of 1, gain comes from 0
+//! // A page of one place and two objectives: seek the weight of the second, the first is the gain.
+//! let mut solver = Solver::new(1, 2, 1, 0)?;
 //! solver.push(&[&engagement, &bait], &[1.0, 0.0], true)?;
 //! let solved = solver.solve(Goal::Budget(0.3), (-10.0, 10.0))?;
-//! assert_eq!((solved.weight, solved.gain, solved.cost), (-0.5, 0.375, 0.25)); // anything below −0.25 does it
+//! // Every weight below −0.25 reaches the budget.
+//! assert_eq!((solved.weight, solved.gain, solved.cost), (-0.5, 0.375, 0.25));
 //! assert!(solver.solve(Goal::Budget(0.2), (-10.0, 10.0)).is_err());
 //! # Ok::<(), counterweight_ranking::RankingError>(())
 //! ```
@@ -24,8 +28,9 @@ use crate::{
     sweep::{Discount, Metric, Plan, Request, Sign, Sweep},
 };
 
-/// A goal. Gain and cost are the exposures of two objectives: means over all requests of the mean probability on the page. A limit
-/// counts as kept within 1e-12, which is more than the sums are rounded by.
+/// A goal. Gain and cost are the exposures of two objectives: means over all requests of the mean
+/// probability on the page. A limit counts as kept within 1e-12, which is more than the sums are
+/// rounded by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -37,15 +42,17 @@ pub enum Goal {
     Rate(f64),
 }
 
-/// The answer. Ranked anew under the weight, the requests have this gain and cost, but for candidates that tie all over the range, as lines do that are the
-/// same: there the rounding of their served sums may order them otherwise, and their gain may differ. With two objectives, or where the sought
-/// weight is the last one, such sums are rounded alike.
+/// The answer. Ranked anew under the weight, the requests have this gain and cost, but for
+/// candidates that tie all over the range, as lines do that are the same: there the rounding of
+/// their served sums may order them otherwise, and their gain may differ. With two objectives, or
+/// where the sought weight is the last one, such sums are rounded alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Solved {
     /// The weight of the swept objective, 0 or below.
     pub weight: f64,
-    /// The open range of weights in which the pages keep their candidates, as far as gain or cost can tell, so that both stay to the bit. For
-    /// weight 0, where ties break by id, its upper end is 0 and part of it; its lower end is 0 too where ties decide a page there.
+    /// The open range of weights in which the pages keep their candidates, as far as gain or cost
+    /// can tell, so that both stay to the bit. For weight 0, where ties break by id, its upper end
+    /// is 0 and part of it; its lower end is 0 too where ties decide a page there.
     pub range: (f64, f64),
     /// Exposure of the gain objective under the weight.
     pub gain: f64,
@@ -53,13 +60,15 @@ pub struct Solved {
     pub cost: f64,
 }
 
-/// An interval narrower than this share of its middle is nothing to rest a weight on: rounding decides what is ranked there.
+/// An interval narrower than this share of its middle is nothing to rest a weight on: rounding
+/// decides what is ranked there.
 pub const MIN_WIDTH: f64 = 1e-9;
 
 /// By how much a limit may be missed.
 const ROUNDING: f64 = 1e-12;
 
-/// Takes requests one after the other. Works on the caller's thread alone; memory grows with the changes of pages, not with the candidates.
+/// Takes requests one after the other. Works on the caller's thread alone; memory grows with the
+/// changes of pages, not with the candidates.
 #[derive(Debug)]
 pub struct Solver {
     sweep: Sweep,
@@ -69,11 +78,12 @@ pub struct Solver {
 }
 
 impl Solver {
-    /// A solver for pages of `k` places that seeks the weight of objective `swept`, whose exposure is the cost; the gain is the exposure of
-    /// objective `gain`.
+    /// A solver for pages of `k` places that seeks the weight of objective `swept`, whose exposure
+    /// is the cost; the gain is the exposure of objective `gain`.
     ///
     /// # Errors
-    /// [`RankingError::NoPlaces`], [`RankingError::UnknownObjective`], and [`RankingError::GainIsCost`] where both are one objective.
+    /// [`RankingError::NoPlaces`], [`RankingError::UnknownObjective`], and
+    /// [`RankingError::GainIsCost`] where both are one objective.
     pub fn new(
         k: usize,
         objectives: usize,
@@ -117,12 +127,14 @@ impl Solver {
         self.sweep.requests()
     }
 
-    /// Adds one request: per objective, the probability of each candidate, in [0, 1], in ascending order of the candidates' ids, and the weights that
-    /// the request gets. Where `free`, the sought weight takes the place of its own.
+    /// Adds one request: per objective, the probability of each candidate, in [0, 1], in ascending
+    /// order of the candidates' ids, and the weights that the request gets. Where `free`, the
+    /// sought weight takes the place of its own.
     ///
     /// # Errors
-    /// [`RankingError`] names the request by its number; it is not added. [`RankingError::GainWeight`] where a free request's weight of the gain is
-    /// not above 0: then more cost would not buy gain.
+    /// [`RankingError`] names the request by its number; it is not added.
+    /// [`RankingError::GainWeight`] where a free request's weight of the gain is not above 0: then
+    /// more cost would not buy gain.
     pub fn push(
         &mut self,
         probabilities: &[&[f64]],
@@ -165,12 +177,15 @@ impl Solver {
         Ok(())
     }
 
-    /// The weight, from 0 downwards and `within` (least, most), that reaches the goal: of all intervals that keep the limit the one with the best of the
-    /// other, and of equal ones the one nearest to 0. Where `within` cuts an interval, the part inside it counts.
+    /// The weight, from 0 downwards and `within` (least, most), that reaches the goal: of all
+    /// intervals that keep the limit the one with the best of the other, and of equal ones the one
+    /// nearest to 0. Where `within` cuts an interval, the part inside it counts.
     ///
     /// # Errors
-    /// [`RankingError::BudgetOutOfReach`] and [`RankingError::GainOutOfReach`] say what can be reached; [`RankingError::NoWeight`] when no weight of at
-    /// most 0 lies within; [`RankingError::NothingFree`], [`RankingError::NoRequests`], and [`RankingError::OutOfRange`] for a goal that is none.
+    /// [`RankingError::BudgetOutOfReach`] and [`RankingError::GainOutOfReach`] say what can be
+    /// reached; [`RankingError::NoWeight`] when no weight of at most 0 lies within;
+    /// [`RankingError::NothingFree`], [`RankingError::NoRequests`], and
+    /// [`RankingError::OutOfRange`] for a goal that is none.
     pub fn solve(&self, goal: Goal, within: (f64, f64)) -> Result<Solved, RankingError> {
         goal.check()?;
         if self.requests() == 0 {
@@ -286,7 +301,8 @@ impl Search {
         keep(&mut self.nearest, self.goal.nearness(values));
     }
 
-    /// The part of a step on which a weight can rest: within the bounds, and away from both ends by half of the least width.
+    /// The part of a step on which a weight can rest: within the bounds, and away from both ends by
+    /// half of the least width.
     fn part(&self, low: f64, high: f64) -> Option<(f64, f64)> {
         let (least, most) = self.bounds;
         let margin = 0.5

@@ -1,12 +1,15 @@
-//! Sums that change in steps along one axis: collected request by request, in any order and on any thread, then merged exactly.
+//! Sums that change in steps along one axis: collected request by request, in any order and on any
+//! thread, then merged exactly.
 //!
-//! Everything is added as integers in fixed point, so that no order of additions, and no number of threads, changes a bit.
+//! Everything is added as integers in fixed point, so that no order of additions, and no number of
+//! threads, changes a bit.
 
 use rayon::prelude::*;
 
 use crate::order::ascending;
 
-/// The steps of some requests. Each request starts with a row of sums; its steps change the first `moving` of them.
+/// The steps of some requests. Each request starts with a row of sums; its steps change the first
+/// `moving` of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Block<D> {
     moving: usize,
@@ -92,7 +95,8 @@ impl<D: Copy + Default + PartialEq> Block<D> {
     }
 }
 
-/// A step function: `values[c][0]` holds at `breakpoints[0]` itself, `values[c][i]` between `breakpoints[i - 1]` and the next one.
+/// A step function: `values[c][0]` holds at `breakpoints[0]` itself, `values[c][i]` between
+/// `breakpoints[i - 1]` and the next one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Merged {
     pub(crate) breakpoints: Vec<f64>,
@@ -110,8 +114,8 @@ struct Key {
 /// The block of the mark that stands at the start of the axis and changes nothing.
 const START: u32 = u32::MAX;
 
-/// Adds up the steps of all requests from `start` on. `row` is the number of sums, `outputs` the number of values that `finish`
-/// makes of them for each step of the result.
+/// Adds up the steps of all requests from `start` on. `row` is the number of sums, `outputs` the
+/// number of values that `finish` makes of them for each step of the result.
 pub(crate) fn merge<D, F>(
     blocks: &[Block<D>],
     start: f64,
@@ -124,10 +128,12 @@ where
     F: Fn(&[i128], &mut [f64]) + Sync,
 {
     let mut keys = keys(blocks, start);
-    // Unstable is enough: steps at one place are added up before anything is read, and integers add in any order.
+    // Unstable is enough: steps at one place are added up before anything is read, and integers add
+    // in any order.
     keys.par_sort_unstable_by_key(|key| key.x);
     let chunks = chunks(&keys);
-    // What each chunk adds, and how many breakpoints it has: so every chunk knows with which sums, and where, it begins.
+    // What each chunk adds, and how many breakpoints it has: so every chunk knows with which sums,
+    // and where, it begins.
     let totals: Vec<(Vec<i128>, usize)> = chunks
         .par_iter()
         .map(|keys| total(blocks, keys, row))
@@ -140,7 +146,8 @@ where
         column[0] = first;
     }
 
-    // The result is cut into one piece per chunk, so that threads write to places of their own without a lock.
+    // The result is cut into one piece per chunk, so that threads write to their own places
+    // without a lock.
     let mut rest = merged.rest();
     let mut tasks = Vec::with_capacity(chunks.len());
     for (keys, (delta, size)) in chunks.into_iter().zip(totals) {
@@ -162,7 +169,8 @@ where
     merged
 }
 
-/// The same one step after the other, on this thread: `visit` gets the ends of each, of which the first is the point `start`, and its sums.
+/// The same one step after the other, on this thread: `visit` gets the ends of each, of which the
+/// first is the point `start`, and its sums.
 pub(crate) fn scan<D>(
     blocks: &[Block<D>],
     start: f64,

@@ -15,4 +15,4 @@ mod words;
 pub use counterweight_chart::Theme;
 pub use error::ReportError;
 pub use render::front_picture;
-pub use report::{Asking, Report};
+pub use report::{Report, ReportParts};

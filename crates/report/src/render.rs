@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use counterweight_chart::{Chart, Theme};
 use counterweight_evaluation::{CheckedQuestion, FrontReport};
+use counterweight_files::write_file;
 
 use crate::{error::ReportError, report::Report, sections, view::FrontView};
 
@@ -39,7 +40,7 @@ impl Report {
         for plot in sections::document(self)?.plots() {
             let name = format!("{}.svg", plot.name);
             let path = folder.join(&name);
-            fs::write(&path, plot.chart.file(Theme::Light)?)
+            write_file(&path, plot.chart.file(Theme::Light)?.as_bytes())
                 .map_err(|problem| failed(&path, problem))?;
             names.push(name);
         }

@@ -1,8 +1,8 @@
 //! The values of a report.
 
 use counterweight_evaluation::{
-    Calibrated, CheckedQuestion, Comparison, Example, FrontReport, Gathered, Log, Objective,
-    OpeReport, Recommendation, Recommended, Summary, Swept,
+    Calibration, CheckedQuestion, Comparison, Example, FrontReport, Log, Objective, OpeReport,
+    Recommendation, Recommended, ReportInputs, Summary, Swept,
 };
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::view::{FrontView, RecommendedPoint};
 
 /// What a log was asked, beside its front.
 #[derive(Debug, Default)]
-pub struct Asking {
+pub struct ReportParts {
     /// What was recommended, or why nothing was.
     pub recommendation: Option<Recommendation>,
     /// Off-policy estimates, where the log explored.
@@ -45,7 +45,7 @@ pub struct Report {
     /// Off-policy estimates.
     pub off_policy: Option<OpeReport>,
     /// How far the probabilities can be believed.
-    pub calibration: Vec<Calibrated>,
+    pub calibration: Vec<Calibration>,
     /// One request before and after.
     pub example: Option<Example>,
     /// Two models against one.
@@ -62,19 +62,19 @@ impl Report {
         log: &Log,
         swept: &Swept,
         front: FrontReport,
-        gathered: &Gathered,
-        asking: Asking,
+        inputs: &ReportInputs,
+        parts: ReportParts,
     ) -> Self {
         let reference = swept.question.reference;
         let mut report = Self {
             question: Some(swept.question.clone()),
             reference,
             front: Some(front),
-            ..Self::estimated(log, swept.summary.clone(), asking)
+            ..Self::estimated(log, swept.summary.clone(), parts)
         };
-        report.calibration = gathered.calibrating.finish(log);
+        report.calibration = inputs.calibration.finish(log);
         report.example = report.other(reference).and_then(|lambda| {
-            gathered
+            inputs
                 .examples
                 .choose(&swept.question, swept.summary.k, [reference, lambda])
         });
@@ -82,7 +82,7 @@ impl Report {
     }
 
     /// The report of a log that only has estimates: of one objective, say.
-    pub fn estimated(log: &Log, read: Summary, asking: Asking) -> Self {
+    pub fn estimated(log: &Log, read: Summary, parts: ReportParts) -> Self {
         Self {
             log: log.name().to_owned(),
             objectives: log.objectives().to_vec(),
@@ -90,17 +90,17 @@ impl Report {
             question: None,
             reference: 0.0,
             front: None,
-            command: asking
+            command: parts
                 .recommendation
                 .as_ref()
                 .and_then(Recommendation::command),
-            recommendation: asking.recommendation,
-            off_policy: asking.off_policy,
+            recommendation: parts.recommendation,
+            off_policy: parts.off_policy,
             calibration: Vec::new(),
             example: None,
-            comparison: asking.comparison,
-            made_by: asking.made_by,
-            version: asking.version,
+            comparison: parts.comparison,
+            made_by: parts.made_by,
+            version: parts.version,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Exports spans to an OpenTelemetry collector over OTLP, and joins them to the traces of callers.
 //!
-//! `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and the other variables of
-//! the OpenTelemetry specification are honoured.
+//! `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and the other variables
+//! of the OpenTelemetry specification are honoured.
 
 use opentelemetry::{
     Context,

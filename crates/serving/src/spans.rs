@@ -15,19 +15,7 @@ use crate::trace::{SPAN_TARGET, TraceContext};
 
 /// Starts the span of an RPC that is served, below the caller's span. `path` is `/service/method`.
 pub(crate) fn serve(path: &str, caller: Option<TraceContext>) -> (Span, TraceContext) {
-    let name = path.trim_start_matches('/');
-    let (service, method) = name.split_once('/').unwrap_or((name, ""));
-    let span = tracing::debug_span!(
-        target: SPAN_TARGET,
-        "rpc",
-        otel.name = name,
-        otel.kind = "server",
-        otel.status_code = Empty,
-        rpc.system = "grpc",
-        rpc.service = service,
-        rpc.method = method,
-        rpc.grpc.status_code = Empty,
-    );
+    let span = rpc_span("server", path.trim_start_matches('/'));
     let trace = join_trace(&span, caller.as_ref()).unwrap_or_else(|| match caller {
         Some(caller) => caller.child(),
         None => TraceContext::root(),
@@ -57,18 +45,7 @@ impl OutgoingCall {
     /// Starts the span of a call of `method`, which is `service/method`, in the trace of an RPC.
     #[must_use]
     pub fn begin(method: &'static str, rpc: &TraceContext) -> Self {
-        let (service, name) = method.split_once('/').unwrap_or((method, ""));
-        let span = tracing::debug_span!(
-            target: SPAN_TARGET,
-            "call",
-            otel.name = method,
-            otel.kind = "client",
-            otel.status_code = Empty,
-            rpc.system = "grpc",
-            rpc.service = service,
-            rpc.method = name,
-            rpc.grpc.status_code = Empty,
-        );
+        let span = rpc_span("client", method);
         let trace = join_trace(&span, Some(rpc)).unwrap_or_else(|| rpc.child());
         Self { span, trace }
     }
@@ -90,7 +67,23 @@ impl OutgoingCall {
     }
 }
 
-/// Without an exporter a span has no ids of its own: the caller's trace is continued as it is.
+/// The span of an RPC named `service/method`, as its `server` or its `client` sees it.
+fn rpc_span(kind: &str, name: &str) -> Span {
+    let (service, method) = name.split_once('/').unwrap_or((name, ""));
+    tracing::debug_span!(
+        target: SPAN_TARGET,
+        "rpc",
+        otel.name = name,
+        otel.kind = kind,
+        otel.status_code = Empty,
+        rpc.system = "grpc",
+        rpc.service = service,
+        rpc.method = method,
+        rpc.grpc.status_code = Empty,
+    )
+}
+
+/// Without an exporter a span has no ids: the caller's trace is continued as it is.
 #[cfg(not(feature = "otlp"))]
 fn join_trace(_: &Span, _: Option<&TraceContext>) -> Option<TraceContext> {
     None

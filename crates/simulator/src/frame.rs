@@ -1,5 +1,6 @@
 //! Turns requests into the rows of the impression log and of the truth file, one candidate a row.
 
+use counterweight_impressions::columns;
 use polars::prelude::*;
 
 use crate::config::Config;
@@ -100,22 +101,22 @@ impl<'a> Rows<'a> {
 /// The rows of the impression log (`data/SCHEMA.md`).
 pub(crate) fn impressions(requests: &[Request], config: &Config) -> PolarsResult<DataFrame> {
     let rows = Rows(requests);
-    let mut columns = log_columns(&rows, config);
-    columns.extend(context_columns(&rows));
-    columns.extend(candidate_columns(&rows));
-    DataFrame::new(rows.len(), columns)
+    let mut all = log_columns(&rows, config);
+    all.extend(context_columns(&rows));
+    all.extend(candidate_columns(&rows));
+    DataFrame::new(rows.len(), all)
 }
 
 /// The ids and features of the candidates of a request that is not ranked yet.
 pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
     let rows = Rows(std::slice::from_ref(request));
-    let mut columns = vec![
-        rows.text("request_id", |r, _| Some(&r.id)),
-        rows.text("candidate_id", |_, c| Some(&c.post.id)),
+    let mut all = vec![
+        rows.text(columns::REQUEST, |r, _| Some(&r.id)),
+        rows.text(columns::CANDIDATE, |_, c| Some(&c.post.id)),
     ];
-    columns.extend(context_columns(&rows));
-    columns.extend(candidate_columns(&rows));
-    DataFrame::new(rows.len(), columns)
+    all.extend(context_columns(&rows));
+    all.extend(candidate_columns(&rows));
+    DataFrame::new(rows.len(), all)
 }
 
 #[expect(
@@ -125,33 +126,35 @@ pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
 fn log_columns<'a>(rows: &Rows<'a>, config: &Config) -> Vec<Column> {
     let k = config.k as i32;
     let (low, high) = (config.lambda_low, config.lambda_high);
-    let mut columns = vec![
-        rows.text("request_id", |r, _| Some(&r.id)),
-        rows.text("user_id", |r, _| Some(&r.user.id)),
-        rows.text("candidate_id", |_, c| Some(&c.post.id)),
-        rows.long("time", |r| r.time_ms),
-        rows.text("profile", |_, _| Some("home")),
-        rows.long("revision", |_| 1),
-        rows.integer("k", |_, _| Some(k)),
-        rows.integer("position", |_, c| c.shown.map(|shown| shown.position)),
-        rows.float("lambda", |r, _| Some(r.lambda)),
-        rows.float("lambda_low", |_, _| Some(low)),
-        rows.float("lambda_high", |_, _| Some(high)),
-        rows.text("lambda_density", |_, _| Some("uniform")),
-        rows.long("lambda_seed", |r| r.lambda_seed),
+    let mut all = vec![
+        rows.text(columns::REQUEST, |r, _| Some(&r.id)),
+        rows.text(columns::USER, |r, _| Some(&r.user.id)),
+        rows.text(columns::CANDIDATE, |_, c| Some(&c.post.id)),
+        rows.long(columns::TIME, |r| r.time_ms),
+        rows.text(columns::PROFILE, |_, _| Some("home")),
+        rows.long(columns::REVISION, |_| 1),
+        rows.integer(columns::PLACES, |_, _| Some(k)),
+        rows.integer(columns::POSITION, |_, c| {
+            c.shown.map(|shown| shown.position)
+        }),
+        rows.float(columns::LAMBDA, |r, _| Some(r.lambda)),
+        rows.float(columns::LAMBDA_LOW, |_, _| Some(low)),
+        rows.float(columns::LAMBDA_HIGH, |_, _| Some(high)),
+        rows.text(columns::LAMBDA_DENSITY, |_, _| Some("uniform")),
+        rows.long(columns::LAMBDA_SEED, |r| r.lambda_seed),
     ];
     for (m, objective) in OBJECTIVES.into_iter().enumerate() {
-        columns.push(rows.float(&format!("p_{objective}"), |_, c| Some(c.logged[m])));
-        columns.push(rows.float(&format!("w_{objective}"), |r, _| Some([1.0, -r.lambda][m])));
-        columns.push(rows.text(&format!("model_{objective}"), |_, _| {
-            Some(MODEL_VERSIONS[m])
+        all.push(rows.float(&columns::probability(objective), |_, c| Some(c.logged[m])));
+        all.push(rows.float(&columns::weight(objective), |r, _| {
+            Some([1.0, -r.lambda][m])
         }));
-        columns.push(rows.text(&format!("calibrator_{objective}"), |_, _| None));
-        columns.push(rows.boolean(&format!("label_{objective}"), |_, c| {
+        all.push(rows.text(&columns::model(objective), |_, _| Some(MODEL_VERSIONS[m])));
+        all.push(rows.text(&columns::calibrator(objective), |_, _| None));
+        all.push(rows.boolean(&columns::label(objective), |_, c| {
             c.shown.map(|shown| shown.labels[m])
         }));
     }
-    columns
+    all
 }
 
 fn context_columns(rows: &Rows<'_>) -> Vec<Column> {
@@ -195,16 +198,16 @@ fn candidate_columns(rows: &Rows<'_>) -> Vec<Column> {
 /// The rows of the truth file, in the same order as those of the log.
 pub(crate) fn truth(requests: &[Request]) -> PolarsResult<DataFrame> {
     let rows = Rows(requests);
-    let columns = vec![
-        rows.text("request_id", |r, _| Some(&r.id)),
-        rows.text("candidate_id", |_, c| Some(&c.post.id)),
-        rows.float("truth_engagement", |_, c| {
-            c.shown.map(|shown| shown.engagement)
-        }),
-        rows.float("truth_engagement_at_1", |_, c| Some(c.truth[0])),
-        rows.float("truth_engagement_bait", |_, c| Some(c.truth[1])),
+    let [engagement_at_1, engagement] = columns::truth(OBJECTIVES[0]);
+    let [_, bait] = columns::truth(OBJECTIVES[1]);
+    let all = vec![
+        rows.text(columns::REQUEST, |r, _| Some(&r.id)),
+        rows.text(columns::CANDIDATE, |_, c| Some(&c.post.id)),
+        rows.float(&engagement, |_, c| c.shown.map(|shown| shown.engagement)),
+        rows.float(&engagement_at_1, |_, c| Some(c.truth[0])),
+        rows.float(&bait, |_, c| Some(c.truth[1])),
         rows.text("bait_category", |_, c| Some(c.post.category.name())),
         rows.float("bait_strength", |_, c| Some(c.post.strength)),
     ];
-    DataFrame::new(rows.len(), columns)
+    DataFrame::new(rows.len(), all)
 }

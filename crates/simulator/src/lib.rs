@@ -6,7 +6,7 @@
 //! `candidates.ndjson` (the candidates of one more request) and `dataset.toml` (the description of
 //! the dataset).
 //!
-//! Every user, author, post and request has a random stream of its own, keyed by the seed and its
+//! Every user, author, post and request has its own random stream, keyed by the seed and its
 //! number. So the first N requests are the same in every longer run, and the same seed gives the
 //! same bytes.
 

@@ -3,6 +3,7 @@
 //! The draws are computed from the output of ChaCha with integer arithmetic and a portable
 //! mathematical library, so that the same seed gives the same bytes on every machine.
 
+use counterweight_statistics::unit_interval;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -37,7 +38,7 @@ impl Stream {
 
     /// Uniform on [0, 1), in steps of 2⁻⁵³.
     pub(crate) fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+        unit_interval(self.bits())
     }
 
     /// Uniform on 0..n; n must be positive.

@@ -149,7 +149,7 @@ impl Output {
             source,
         };
         let unfinished = AtomicFile::create(&path).map_err(write_error)?;
-        // The writer keeps its file, so it gets a handle of its own to the same one.
+        // The writer keeps its file, so it gets its own handle to the same one.
         let file = unfinished.file().try_clone().map_err(write_error)?;
         let writer =
             ParquetRows::begin(file, empty.schema()).map_err(|source| SimulatorError::Encode {

@@ -14,10 +14,10 @@ pub struct Band {
 }
 
 impl Band {
-    /// The band that holds the curve at all points at once with probability `level` (0.95, say), as far as
-    /// the replicates tell: estimate ± critical · standard error. Each replicate has a value at each point,
-    /// NaN where the curve is not defined in it. Where the standard error is 0, the band has no width
-    /// there; NaN where fewer than two replicates are defined.
+    /// The band that holds the curve at all points at once with probability `level` (0.95, say), as
+    /// far as the replicates tell: estimate ± critical · standard error. Each replicate has a value
+    /// at each point, NaN where the curve is not defined in it. Where the standard error is 0, the
+    /// band has no width there; NaN where fewer than two replicates are defined.
     pub fn new<R: AsRef<[f64]>>(estimate: &[f64], replicates: &[R], level: f64) -> Self {
         let errors = Self::standard_errors(estimate.len(), replicates);
         let mut largest: Vec<f64> = replicates
@@ -49,8 +49,8 @@ impl Band {
         }
     }
 
-    /// The standard deviation at each of `points` points over the replicates that are defined there; NaN
-    /// where fewer than two are.
+    /// The standard deviation at each of `points` points over the replicates that are defined
+    /// there; NaN where fewer than two are.
     pub fn standard_errors<R: AsRef<[f64]>>(points: usize, replicates: &[R]) -> Vec<f64> {
         let error = |point| {
             let at = |values: &R| -> f64 { values.as_ref()[point] };

@@ -22,7 +22,8 @@ pub fn unit_interval(hash: u64) -> f64 {
     (hash >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The same in the middle of its step, so that it is above 0: for a quantile whose end has no chance.
+/// The same in the middle of its step, so that it is above 0: for a quantile whose end has no
+/// chance.
 pub fn open_unit_interval(hash: u64) -> f64 {
     ((hash >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }

@@ -19,9 +19,9 @@ pub fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
     }
 }
 
-/// The standard error of a mean from the squared sums of each cluster's influences: clusters of one user
-/// are alike, so they count as one draw, with the usual correction for few of them (Liang and Zeger,
-/// Biometrika 73, 1986). NaN for fewer than two clusters.
+/// The standard error of a mean from the squared sums of each cluster's influences: clusters of one
+/// user are alike, so they count as one draw, with the usual correction for few of them (Liang and
+/// Zeger, Biometrika 73, 1986). NaN for fewer than two clusters.
 pub fn clustered_error(squares: f64, clusters: f64) -> f64 {
     if clusters < 2.0 {
         f64::NAN
@@ -38,7 +38,8 @@ pub fn clustered_error(squares: f64, clusters: f64) -> f64 {
 /// assert!((normal_quantile(0.95) - 1.959_963_984_540_054).abs() < 1e-12);
 /// ```
 pub fn normal_quantile(level: f64) -> f64 {
-    // By halving, on the error function: 200 steps leave two neighbouring doubles, and no library for it.
+    // By halving, on the error function: 200 steps leave two neighbouring doubles, and no library
+    // for it.
     let (mut low, mut high) = (0.0, 40.0);
     for _ in 0..200 {
         let middle = 0.5 * (low + high);

@@ -141,14 +141,7 @@ impl<'a> TensorView<'a> {
             })?;
             found += 1;
         }
-        if found == elements {
-            return Ok(());
-        }
-        Err(self.length_error(
-            shape,
-            format!("{elements} elements"),
-            format!("{found} elements"),
-        ))
+        self.check_count(shape, elements, found)
     }
 
     fn check_typed(
@@ -180,6 +173,10 @@ impl<'a> TensorView<'a> {
                 });
             }
         }
+        self.check_count(shape, elements, found)
+    }
+
+    fn check_count(&self, shape: &[i64], elements: usize, found: usize) -> Result<(), TensorError> {
         if found == elements {
             return Ok(());
         }

@@ -1,6 +1,6 @@
-//! What the tests of several crates share: foreign programs and data that may be absent, and
-//! servers on free ports. With the feature `hostile` also attacks, fuzzed messages, and the servers
-//! that both are sent to.
+//! What the tests of several crates share: foreign programs and data that may be absent, servers on
+//! free ports, and waiting for something to happen. With the feature `hostile` also attacks, fuzzed
+//! messages, and the servers that both are sent to.
 //!
 //! A test without its program or data is skipped, and says so: it writes to the process's standard
 //! error, which the test runner does not capture. Where `COUNTERWEIGHT_REQUIRE_ALL` is 1, as in CI,
@@ -23,9 +23,15 @@ mod process;
 #[cfg(feature = "hostile")]
 pub mod requests;
 #[cfg(feature = "server")]
+mod fake_model;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "hostile")]
 mod target;
+#[cfg(feature = "wait")]
+mod wait;
 
 use std::{
     env,
@@ -42,7 +48,13 @@ pub use process::{Memory, Process};
 pub use target::{Target, TargetLimits, TargetOptions};
 
 #[cfg(feature = "server")]
-pub use server::{Running, Shutdown, eventually, http_get};
+pub use fake_model::{FakeModel, inference_service};
+#[cfg(feature = "nats")]
+pub use nats::{NatsServer, Proxy, Wire, nats_server_binary};
+#[cfg(feature = "server")]
+pub use server::{Running, Shutdown, http_get};
+#[cfg(feature = "wait")]
+pub use wait::{LONG, eventually, eventually_some, soon, wait_until};
 
 /// Reports that the calling test is skipped.
 ///

@@ -1,6 +1,6 @@
 //! A server in this process on free ports, and the ways in which tests ask it.
 
-use std::{fmt::Debug, future::Future, pin::Pin, time::Duration};
+use std::{fmt::Debug, future::Future, pin::Pin};
 
 use counterweight_serving::{Listener, Listeners, bind_tcp};
 use tokio::{
@@ -51,7 +51,7 @@ impl<E: Debug + Send + 'static> Running<E> {
         }
     }
 
-    /// A connection of its own.
+    /// Opens a separate connection.
     pub async fn channel(&self) -> Channel {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
         endpoint.connect().await.unwrap()
@@ -93,25 +93,4 @@ pub async fn http_get(address: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
-}
-
-/// Asks again until `check` holds.
-///
-/// # Panics
-/// It does not hold within thirty seconds.
-#[track_caller]
-pub fn eventually<F: Future<Output = bool>>(
-    what: &str,
-    mut check: impl FnMut() -> F,
-) -> impl Future<Output = ()> {
-    let caller = std::panic::Location::caller();
-    async move {
-        for _ in 0..1500 {
-            if check().await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{what}: not within thirty seconds ({caller})");
-    }
 }

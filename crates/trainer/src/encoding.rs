@@ -47,7 +47,7 @@ pub fn fit_encoders(
     fit_encoders_to_shares(schema, batch, &targets, folds)
 }
 
-/// As [`fit_encoders`], for rows with several copies that have labels of their own, as in a model
+/// As [`fit_encoders`], for rows with several copies that have their own labels, as in a model
 /// of a weighted sum of two losses: `targets` has the share of positive copies of each row, in [0,
 /// 1]. A row still counts once, so that a rare category stays rare, however often its rows are
 /// copied.

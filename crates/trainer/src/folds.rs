@@ -2,6 +2,7 @@
 //! achieves on unseen groups.
 
 use counterweight_dataset::Dataset;
+use counterweight_evaluation::metrics::part_report;
 use counterweight_model::PartReport;
 use serde::Serialize;
 
@@ -123,7 +124,7 @@ pub fn fold_table(
         .map_err(in_fold)?;
         let probabilities = measure::probabilities(&learned.model, &loaded, &held_out)?;
         let held_labels: Vec<bool> = held_out.iter().map(|&row| labels.values[row]).collect();
-        let metrics = measure::report("held out", &probabilities, &held_labels);
+        let metrics = part_report("held out", &probabilities, &held_labels);
         folds.push(FoldMetrics {
             fold,
             rows: metrics.rows,
@@ -148,7 +149,7 @@ pub fn fold_table(
     Ok(FoldTable {
         objective: objective.to_owned(),
         folds,
-        pooled: measure::report("held out", &probabilities, &labels),
+        pooled: part_report("held out", &probabilities, &labels),
         rows,
     })
 }

@@ -1,8 +1,8 @@
 //! Metrics of a model on the parts of a dataset, computed from raw values by the code that serves.
 
 use counterweight_dataset::{Loaded, Part};
-use counterweight_evaluation::metrics::BinaryMetrics;
-use counterweight_model::{CalibrationBin, Model, PartReport};
+use counterweight_evaluation::metrics::part_report;
+use counterweight_model::{Model, PartReport};
 
 use crate::error::TrainerError;
 use crate::targets::Targets;
@@ -26,7 +26,7 @@ pub(crate) fn parts(
             let probabilities = probabilities(model, loaded, &rows)?;
             let copies = targets.copies(&rows);
             let probabilities = copies.spread(&probabilities);
-            reports.push(report(part.name(), &probabilities, &copies.labels));
+            reports.push(part_report(part.name(), &probabilities, &copies.labels));
         }
     }
     Ok(reports)
@@ -47,29 +47,4 @@ pub(crate) fn probabilities(
         );
     }
     Ok(probabilities)
-}
-
-/// The metrics of one set of rows.
-pub(crate) fn report(part: &str, probabilities: &[f64], labels: &[bool]) -> PartReport {
-    let metrics = BinaryMetrics::new(probabilities, labels);
-    let bins = metrics.calibration.iter().filter(|bin| bin.rows > 0);
-    PartReport {
-        part: part.to_owned(),
-        rows: metrics.rows as u64,
-        positives: metrics.positives as u64,
-        auc: metrics.auc,
-        pr_auc: metrics.pr_auc,
-        log_loss: metrics.log_loss,
-        brier: metrics.brier,
-        ece: metrics.ece,
-        calibration: bins
-            .map(|bin| CalibrationBin {
-                lower: bin.low,
-                upper: bin.high,
-                rows: bin.rows as u64,
-                mean_probability: bin.mean_probability,
-                positive_rate: bin.positive_rate,
-            })
-            .collect(),
-    }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use counterweight_dataset::{Dataset, Loaded, Part, SplitBy};
+use counterweight_evaluation::metrics::part_report;
 use counterweight_model::{
     Artefact, Convergence, DataReport, PartReport, Regularisation, Report as ModelReport,
 };
@@ -83,7 +84,7 @@ pub(crate) fn train_on(
 
     begin(report, Stage::Measure);
     let mut parts = measure::parts(&learned.model, loaded, labels.targets)?;
-    parts.push(measure::report(
+    parts.push(part_report(
         "cross-fitted",
         &learned.held_out,
         &labels.targets.copies(&training).labels,

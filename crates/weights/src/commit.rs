@@ -1,6 +1,6 @@
-//! Writing: a change is planned against the log's state, sealed to its place and offered to the
-//! store, and again when the log has moved on meanwhile. An entry whose fate is not known is looked
-//! for before anything is tried again.
+//! Commits a change: plans it against the log's state, seals it to its place and offers it to the
+//! store, and starts again when another entry took that place. After a write whose outcome is
+//! unknown, the log is searched for the entry before anything is written again.
 
 use std::{
     sync::Arc,
@@ -18,16 +18,16 @@ use crate::{
     store::Appended,
 };
 
-/// Between attempts after a write whose outcome is not known, and after a lost race.
+/// Pause between attempts after a write with an unknown outcome, and after a lost race.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl LiveWeights {
     /// Plans a change of the log and commits it, or answers a repeat of `cause` with its first
-    /// entry. It goes on in a task of its own, so that a caller who goes away leaves nothing half
+    /// entry. The commit runs in its own task, so that a caller who goes away leaves nothing half
     /// done.
     ///
     /// # Errors
-    /// The change is refused; the store does not take it within a bounded time.
+/// The change is refused; the store does not accept it within a bounded time.
     pub async fn change(
         self: &Arc<Self>,
         cause: Cause,
@@ -43,18 +43,18 @@ impl LiveWeights {
         };
         let outcome = tokio::spawn(write).await;
         let entry = outcome.map_err(|error| internal(error.to_string()))??;
-        entry.ok_or_else(|| internal("a change changed nothing".to_owned()))
+        entry.ok_or_else(|| internal("a change planned no entry".to_owned()))
     }
 
     /// Stores and applies what `plan` makes of the log's state, or answers a repeat of `cause` with
     /// its first entry; none when there is nothing to change.
     ///
-    /// `plan` is called again when the log has moved on meanwhile: it alone decides whether that is
-    /// a conflict.
+    /// `plan` is called again when the log has grown meanwhile: it alone decides whether that is a
+    /// conflict.
     ///
     /// # Errors
-    /// What `plan` refuses; [`PlanError::KeyReused`]; a store that is out of reach, within a
-    /// bounded time. After [`StoreError::Ambiguous`] the entry may become durable yet; it is
+    /// The errors of `plan`; [`PlanError::KeyReused`]; a store that is out of reach, within a
+    /// bounded time. After [`StoreError::Ambiguous`] the entry may still become durable; it is
     /// applied then.
     pub(crate) async fn commit(
         &self,
@@ -67,35 +67,41 @@ impl LiveWeights {
             Err(_) => {
                 let unavailable = || StoreError::Unavailable {
                     store: self.config.store.to_string(),
-                    reason: format!("it took no entry within {:?}", self.patience),
+                    reason: format!("it accepted no entry within {:?}", self.patience),
                 };
                 Err(doubt.unwrap_or_else(unavailable).into())
             }
         }
     }
 
-    /// `doubt` is set while an entry may have been written without anyone knowing.
+/// Tries until the entry is committed or refused. `doubt` is set while an earlier attempt may
+    /// have written the entry without an acknowledgement.
     async fn attempts(
         &self,
         cause: &Cause,
         plan: impl Fn(&LogState) -> Result<Option<Change>, PlanError>,
         doubt: &mut Option<StoreError>,
     ) -> Result<Option<Arc<Entry>>, Error> {
+        // Writers of this combiner take turns: racing each other, all but one would have to plan
+        // again. Writers elsewhere are met by the store's compare-and-set.
         let _turn = self.writing.lock().await;
         loop {
-            // The entry in doubt may be in the log by now. Planning before the log was read to its
+            // The entry in doubt may be in the log by now. Planning before the log is read to its
             // end could write the same change twice.
             if doubt.is_some() && self.catch_up().await.is_err() {
                 sleep(PAUSE).await;
                 continue;
             }
+            // Looked up in every round, not only at the start: the attempt in doubt, or a repeat of
+            // the call at another combiner, may have written the key meanwhile.
             if let Some(first) = self.repeated(cause).await? {
                 return Ok(Some(Arc::new(first)));
             }
             let Some(sealed) = self.seal(cause, &plan)? else {
                 return Ok(None);
             };
-            // Set before the write, since this future may be dropped while the store is at it.
+            // Set before the write: the time limit may drop this future while the store writes, and
+            // the caller must then learn that the outcome is unknown.
             let known = doubt.take();
             *doubt = Some(self.ambiguous(cause));
             match self.store.append(&sealed).await {
@@ -105,10 +111,11 @@ impl LiveWeights {
                     return Ok(Some(entry));
                 }
                 Ok(Appended::Conflict) => {
+                    // This attempt wrote nothing, so only an earlier doubt remains.
                     *doubt = known;
                     match self.catch_up().await {
-                        // An earlier attempt is found now, or cannot arrive any more: the log has
-                        // gone past its place.
+                        // The log has grown past the place of the earlier attempt: the next round
+                        // finds that entry by its key, or it can never arrive.
                         Ok(true) => *doubt = None,
                         Ok(false) => sleep(PAUSE).await,
                         Err(error) if doubt.is_none() => return Err(error.into()),
@@ -133,7 +140,7 @@ impl LiveWeights {
         }
     }
 
-    /// The entry that a change with this key and digest has written, if it has.
+/// The entry that a change with this key and digest has already written.
     ///
     /// # Errors
     /// [`PlanError::KeyReused`] for another change under the key; a store that cannot be read.
@@ -141,6 +148,8 @@ impl LiveWeights {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_secs().cast_signed());
+        // Looked up in everything read from the log, not only in what is applied: an entry that
+        // this configuration cannot apply still has its key.
         let used = self
             .known()
             .log
@@ -164,6 +173,8 @@ impl LiveWeights {
         cause: &Cause,
         plan: impl Fn(&LogState) -> Result<Option<Change>, PlanError>,
     ) -> Result<Option<Sealed>, Error> {
+        // One lock for the plan and the place: both must see the same end of the log, or the store
+        // could accept a change that was planned against an older state.
         let known = self.known();
         let Some(change) = plan(&known.log)? else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What the weights need to know of a combiner's configuration, checked by whoever reads the file.
+//! The part of a combiner's configuration that the weights need. The reader of the file checks it.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ const STREAM_MAX_BYTES: usize = 64;
 /// The least time for which idempotency keys are recognised, and the default: a week.
 pub const MIN_KEY_HORIZON: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What the weights need to know of a combiner's configuration.
+/// The part of a combiner's configuration that the weights need.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The name of this replica in answers.
@@ -37,7 +37,7 @@ impl Config {
         find_profile(name, self.profiles.iter().map(|profile| &*profile.name))
     }
 
-    /// The position of the profile of that very name.
+    /// The position of the profile of exactly that name.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.profiles.iter().position(|known| known.name == name)
     }
@@ -60,7 +60,7 @@ pub fn find_profile<'a>(
     })
 }
 
-/// A named surface with its weights.
+/// A named surface of the product with its weights.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// Name.
@@ -71,7 +71,7 @@ pub struct Profile {
     pub weights: Weights,
     /// What the kill switch puts in force, in the same order; none refuses it.
     pub safe: Option<Weights>,
-    /// How far each weight may lie and move, in the same order.
+    /// The bounds and the largest step of each weight, in the same order.
     pub bounds: Vec<Bound>,
     /// What happens when a model is replaced.
     pub on_model_change: OnModelChange,

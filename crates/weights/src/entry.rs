@@ -19,7 +19,7 @@ pub(crate) const NO_HASH: &str = "0000000000000000000000000000000000000000000000
 pub struct Change {
     /// What it does.
     pub action: Action,
-    /// Whether it was to pass the bounds.
+    /// Whether it was made with force, which skips the bounds.
     pub forced: bool,
     /// The whole state of every profile that it replaces.
     pub profiles: Vec<ProfileState>,
@@ -28,9 +28,9 @@ pub struct Change {
 /// Who made an entry, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cause {
-    /// Who.
+    /// The author, as the caller wrote it.
     pub author: String,
-    /// Why.
+    /// The reason, as the caller wrote it.
     pub reason: String,
     /// Names the write: a writer who does not know whether it arrived looks for this key. Empty in
     /// entries of format 1 only.
@@ -56,7 +56,7 @@ pub struct Entry {
     pub hash: String,
 }
 
-/// An entry with the bytes to store. It fits after one certain entry and nowhere else.
+/// An entry with the bytes to store. It names the entry before it, so it fits in one place only.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
     pub(crate) entry: Entry,
@@ -64,7 +64,7 @@ pub(crate) struct Sealed {
     pub(crate) payload: String,
 }
 
-/// What is stored of an entry.
+/// The stored form of an entry.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
@@ -121,23 +121,23 @@ impl Sealed {
         let payload = serde_json::to_string(&stored)?;
         let hash = digest(payload.as_bytes());
         Ok(Self {
-            entry: Entry::of_payload(stored, time, hash),
+            entry: Entry::from_payload(stored, time, hash),
             payload,
         })
     }
 }
 
 impl Entry {
-    /// Reads a stored payload whose hash is said to be `hash`, and checks that it is.
+    /// Reads a stored payload and checks that its hash is `hash`.
     pub(crate) fn open(payload: &[u8], hash: &[u8]) -> Result<Self, Unreadable> {
         let found = digest(payload);
         if found.as_bytes() != hash {
             return Err(Unreadable::Corrupt(
-                "the hash is not that of the content".to_owned(),
+                "the hash does not match the content".to_owned(),
             ));
         }
         let unreadable = |error: serde_json::Error| {
-            Unreadable::Corrupt(format!("the payload is not readable: {error}"))
+            Unreadable::Corrupt(format!("the payload cannot be read: {error}"))
         };
         let Format { format } = serde_json::from_slice(payload).map_err(unreadable)?;
         if format > FORMAT {
@@ -147,11 +147,11 @@ impl Entry {
         let time = stored
             .time
             .parse()
-            .map_err(|_| Unreadable::Corrupt("the time is not readable".to_owned()))?;
-        Ok(Self::of_payload(stored, time, found))
+            .map_err(|_| Unreadable::Corrupt("the time cannot be read".to_owned()))?;
+        Ok(Self::from_payload(stored, time, found))
     }
 
-    fn of_payload(stored: Payload, time: Timestamp, hash: String) -> Self {
+    fn from_payload(stored: Payload, time: Timestamp, hash: String) -> Self {
         Self {
             revision: stored.revision,
             change: Change {
@@ -176,7 +176,7 @@ impl Entry {
     pub(crate) fn follows(&self, revision: u64, previous: &str) -> Result<(), String> {
         if self.revision != revision {
             return Err(format!(
-                "it has revision {} where {revision} belongs",
+                "it has revision {} instead of {revision}",
                 self.revision
             ));
         }
@@ -215,7 +215,7 @@ pub(crate) mod tests {
                     objective: "engagement".into(),
                     weight,
                 }],
-                binding: vec![],
+                bindings: vec![],
                 ramp: None,
                 segments: vec![],
                 experiments: vec![],
@@ -279,7 +279,7 @@ pub(crate) mod tests {
         ] {
             let mut change = change(1.5);
             (change.action, change.forced) = (action, true);
-            change.profiles[0].binding = vec![ModelBinding {
+            change.profiles[0].bindings = vec![ModelBinding {
                 objective: "engagement".into(),
                 model_version: "0f3a".into(),
                 calibrator: "platt-1".into(),
@@ -342,7 +342,7 @@ pub(crate) mod tests {
         let change = &entry.change;
         assert_eq!((change.action, change.forced), (Action::Set, false));
         assert_eq!(change.profiles[0].weights[0].weight, -0.5);
-        assert!(change.profiles[0].binding.is_empty() && change.profiles[0].ramp.is_none());
+        assert!(change.profiles[0].bindings.is_empty() && change.profiles[0].ramp.is_none());
     }
 
     #[test]
@@ -351,7 +351,7 @@ pub(crate) mod tests {
         let entry = Entry::open(payload.as_bytes(), digest(payload.as_bytes()).as_bytes()).unwrap();
         let profile = &entry.change.profiles[0];
         assert_eq!(entry.change.action, Action::Rollback { of: 3 });
-        assert_eq!(profile.binding[0].model_version, "v1");
+        assert_eq!(profile.bindings[0].model_version, "v1");
         assert!(profile.ramp.is_some() && profile.segments.is_empty());
         assert!(profile.experiments.is_empty() && profile.exploration.is_none());
     }

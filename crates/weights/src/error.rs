@@ -88,7 +88,7 @@ pub enum StoreError {
         /// Why it cannot be undone.
         source: io::Error,
     },
-    /// The store did not take an entry, and surely does not hold it.
+    /// The store did not accept an entry and certainly did not write it.
     #[error(
         "the weights store {store} is out of reach: {reason}; nothing was changed, and rankings go on with the last weights; try again"
     )]
@@ -100,7 +100,7 @@ pub enum StoreError {
     },
     /// The store is out of reach at the start, and was never seen before.
     #[error(
-        "the weights store {store} is out of reach: {reason}; there is no copy of it in {} yet, so the weights in force are not known; \
+        "the weights store {store} is out of reach: {reason}; no copy of it exists in {} yet, so the weights in force are not known; \
          start NATS first, or correct `store.nats`",
         path.display()
     )]
@@ -112,7 +112,7 @@ pub enum StoreError {
         /// What happened.
         reason: String,
     },
-    /// The store is in reach, but is not the one that it has to be.
+    /// The store is in reach, but it is not the expected one.
     #[error(
         "the weights store {store} cannot be used: {problem}; nothing is written, and rankings go on with the last weights; correct the stream, \
          or, to start a new history, stop the combiners, move their copies (`store.path`) aside and start them again"
@@ -123,7 +123,7 @@ pub enum StoreError {
         /// What is wrong.
         problem: String,
     },
-    /// Nobody knows whether the store took an entry.
+    /// It is unknown whether the store wrote an entry.
     #[error(
         "the weights store {store} is out of reach: {reason}; whether the change was written is not known; \
          send it again with the idempotency key {key:?}, which never writes it twice"
@@ -151,7 +151,7 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// No such profile.
-    #[error("there is no profile {profile:?}{suggestion}; the profiles are {known}")]
+    #[error("profile {profile:?} is not known{suggestion}; the profiles are {known}")]
     UnknownProfile {
         /// What was asked for.
         profile: String,
@@ -271,14 +271,14 @@ pub enum PlanError {
         /// Why not.
         error: RampError,
     },
-    /// There is no ramp to stop.
-    #[error("profile {profile:?} has no ramp under way")]
+    /// No ramp runs that could be stopped.
+    #[error("profile {profile:?} has no running ramp, so there is nothing to stop")]
     NoRamp {
         /// The profile.
         profile: String,
     },
-    /// There is no such entry.
-    #[error("there is no revision {revision}; the log has revisions 1 to {last}")]
+    /// The log has no such entry.
+    #[error("revision {revision} does not exist; the log has revisions 1 to {last}")]
     UnknownRevision {
         /// What was asked for.
         revision: u64,

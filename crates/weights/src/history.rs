@@ -58,7 +58,7 @@ impl LiveWeights {
     /// The entry of that revision.
     ///
     /// # Errors
-    /// There is none; the store cannot be read.
+    /// The log has no such revision; the store cannot be read.
     pub async fn revision(&self, revision: u64) -> Result<Entry, Error> {
         let last = self.last();
         if (1..=last).contains(&revision)
@@ -125,18 +125,18 @@ impl LiveWeights {
         Ok(before)
     }
 
-    /// Some entries just below the revision `before`, in order.
+    /// At most `count` entries directly below the revision `before`, in order.
     async fn read_below(&self, before: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
         let count = count.clamp(1, READ_AHEAD) as u64;
         let from = before.saturating_sub(count).max(1);
         let count = usize::try_from(before - from).unwrap_or(READ_AHEAD);
         let entries = self.read(from, count).await?;
         if entries.is_empty() {
-            // It is below what is known, so it was there.
+            // It is below the last known revision, so it existed.
             return Err(StoreError::Corrupt {
                 store: self.config.store.to_string(),
                 revision: from,
-                problem: "it is not there any more".to_owned(),
+                problem: "it is missing although it was read before".to_owned(),
             });
         }
         Ok(entries)
@@ -144,7 +144,7 @@ impl LiveWeights {
 }
 
 impl Entry {
-    /// What it sets a profile to.
+    /// The state that it sets the profile to.
     fn sets(&self, profile: &str) -> Option<&ProfileState> {
         let profiles = &self.change.profiles;
         profiles.iter().find(|set| set.profile == profile)

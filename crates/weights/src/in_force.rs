@@ -21,14 +21,14 @@ use crate::{
 /// The weights of one profile as they are in force.
 #[derive(Debug, Clone)]
 pub struct InForce {
-    /// The profile that they are of.
+    /// The profile.
     pub profile: Arc<Profile>,
     /// In the order of the profile's objectives.
     pub weights: Weights,
     /// The entry that set them; 0 for the configured defaults.
     pub revision: u64,
     /// What each weight was tuned for, in the same order; none when that is not recorded.
-    pub binding: Vec<Option<ModelBinding>>,
+    pub bindings: Vec<Option<ModelBinding>>,
     /// The ramp under way.
     pub ramp: Option<Ramp>,
     /// As in [`ProfileState`].
@@ -37,7 +37,7 @@ pub struct InForce {
     pub experiments: Vec<Experiment>,
     /// As in [`ProfileState`].
     pub exploration: Option<Exploration>,
-    /// These three, ready to decide.
+    /// Segments, experiments and exploration, compiled for fast decisions.
     pub(crate) rules: Rules,
 }
 
@@ -49,7 +49,7 @@ impl InForce {
     /// in segments and arms too.
     ///
     /// # Errors
-    /// With that, the weights of some request order nothing.
+    /// The resulting weights of some request would all be zero or not finite.
     pub(crate) fn new(
         profile: &Arc<Profile>,
         log: Option<&(u64, ProfileState)>,
@@ -59,7 +59,7 @@ impl InForce {
                 profile: Arc::clone(profile),
                 weights: profile.weights.clone(),
                 revision: 0,
-                binding: vec![None; profile.objectives.len()],
+                bindings: vec![None; profile.objectives.len()],
                 ramp: None,
                 segments: Vec::new(),
                 experiments: Vec::new(),
@@ -79,7 +79,7 @@ impl InForce {
             .collect();
         let bound = |objective: &&str| {
             let bound = set
-                .binding
+                .bindings
                 .iter()
                 .find(|bound| bound.objective == *objective);
             bound.cloned()
@@ -93,7 +93,7 @@ impl InForce {
             profile: Arc::clone(profile),
             weights: Weights::new(weights).map_err(|_| mismatch())?,
             revision: *revision,
-            binding: objectives.iter().map(bound).collect(),
+            bindings: objectives.iter().map(bound).collect(),
             ramp: set.ramp.clone(),
             rules: Rules::new(&known, &objectives),
             segments: known.segments,
@@ -114,13 +114,13 @@ impl InForce {
         self.rules.combinations(own).any(sets)
     }
 
-    /// The whole state as an entry would hold it.
+    /// The whole state, as an entry stores it.
     #[must_use]
     pub fn state(&self) -> ProfileState {
         ProfileState {
             profile: self.profile.name.clone(),
             weights: named(&self.profile, self.weights.as_slice()),
-            binding: self.binding.iter().flatten().cloned().collect(),
+            bindings: self.bindings.iter().flatten().cloned().collect(),
             ramp: self.ramp.clone(),
             segments: self.segments.clone(),
             experiments: self.experiments.clone(),
@@ -177,7 +177,7 @@ pub(crate) fn warn_of_differences(config: &Config, log: &LogState) {
                     profile = name,
                     objective,
                     revision,
-                    "the weights log knows no weight for this objective yet; its configured default is used"
+                    "the weights log has no weight for this objective yet; its configured default is used"
                 );
             }
         }
@@ -199,7 +199,7 @@ pub(crate) fn warn_of_differences(config: &Config, log: &LogState) {
             tracing::warn!(
                 profile = name,
                 revision,
-                "the weights log explores, and the profile no longer has a second objective"
+                "the weights log explores, but the profile no longer has a second objective"
             );
         }
     }

@@ -1,6 +1,7 @@
 //! Where each idempotency key was used, for as long as repeats are recognised.
 //!
-//! Without a horizon the keys would be kept for ever: a ramp alone makes one for each of its steps.
+//! Without a horizon the keys would grow without bound: a ramp alone makes one for each of its
+//! steps.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -38,8 +39,8 @@ impl KnownKeys {
         self.horizon = seconds(horizon);
     }
 
-    /// A key was used by the entry `revision` at that time; an empty one is none. Keys of entries
-    /// that are older than the horizon by then are forgotten.
+    /// Records that the entry `revision` used a key at that time; an empty key is ignored. Keys of
+    /// entries that are then older than the horizon are forgotten.
     pub(crate) fn record(&mut self, key: &str, revision: u64, time: i64) {
         let oldest = time.saturating_sub(self.horizon);
         while let Some(UsedKey(key, revision, used)) = self.in_order.front() {

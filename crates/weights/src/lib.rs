@@ -50,7 +50,7 @@ pub use self::{
     live::LiveWeights,
     plan::{
         AudienceChange, Command, Context, ExperimentChange, KnownAttributes, ModelIdentity,
-        ProfileAt, ProfileChange, RampPlan, Restored,
+        ProfileAtRevision, ProfileChange, RampPlan, Restored,
     },
     profile::{Action, ProfileState, Ramp},
     replicas::Replica,

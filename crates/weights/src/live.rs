@@ -27,11 +27,11 @@ use crate::{
     store::{Store, StoreHealth},
 };
 
-/// Between attempts to follow a store that fails.
+/// Pause between attempts to follow a store that fails.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
 /// Entries that are read at once.
 pub(crate) const READ_AHEAD: usize = 256;
-/// The longest that a write takes, whatever the store does.
+/// The longest time for a write, after which it fails.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All weights at one revision of the log.
@@ -46,12 +46,12 @@ struct Snapshot {
 
 /// What the log says, which may be more than is applied.
 ///
-/// An entry that sets a profile to weights that the configuration cannot take, because a combiner
-/// with another configuration wrote it, is not applied, and neither is any entry after it: all
-/// profiles stay at the last revision at which all of them could be taken, and that revision is
-/// what this combiner says it has applied. It goes on reading. As soon as the log says something of
-/// every profile that can be taken again, all of that is applied at once. Until then this combiner
-/// writes only changes that bring that about. Opening a log that cannot be taken is an error.
+/// A combiner with another configuration may write an entry that this configuration cannot apply.
+/// Then neither that entry nor any later one is applied: all profiles stay at the last revision at
+/// which all of them could be applied, and this combiner reports that revision. It goes on reading.
+/// As soon as the log has a state for every profile that can be applied again, all of it is applied
+/// at once. Until then this combiner writes only changes that lead there. Opening a log that cannot
+/// be applied is an error.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) log: LogState,
@@ -70,7 +70,7 @@ pub struct LiveWeights {
     health: Arc<StoreHealth>,
     metrics: Metrics,
     known: Mutex<Known>,
-    /// This server's writers go one after another; other servers' are met by compare-and-set.
+    /// Writers of this combiner take turns; those of other combiners are met by compare-and-set.
     pub(crate) writing: sync::Mutex<()>,
     /// The longest that a write takes.
     pub(crate) patience: Duration,
@@ -189,7 +189,7 @@ impl LiveWeights {
         self.known().log.last
     }
 
-    /// Why the entries after the last one that is applied are not; none when there are none.
+    /// Why entries after the last applied one are not applied; none when all are.
     #[must_use]
     pub fn blocked(&self) -> Option<Mismatch> {
         self.known().blocked.clone()
@@ -236,8 +236,7 @@ impl LiveWeights {
         }
     }
 
-    /// Reads whatever the log has more than is known, and applies it; says whether that was
-    /// anything.
+    /// Reads and applies the entries after the last known one; says whether there were any.
     pub(crate) async fn catch_up(&self) -> Result<bool, StoreError> {
         let mut any = false;
         loop {
@@ -252,10 +251,10 @@ impl LiveWeights {
         }
     }
 
-    /// Puts the entry after the last one in force, unless the configuration cannot take it (see
-    /// [`Known`]); one that is known already changes nothing.
+    /// Applies the entry after the last one, unless the configuration cannot take it (see
+    /// [`Known`]). An entry that is known already changes nothing.
     pub(crate) fn apply(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
-        // Held to the end: snapshots, metrics and signals come in the order of the log.
+        // Locked to the end, so that snapshots, metrics and signals follow the order of the log.
         let mut known = self.known();
         if entry.revision <= known.log.last {
             return Ok(());
@@ -291,7 +290,7 @@ impl LiveWeights {
                     revision = entry.revision,
                     applied = self.applied(),
                     why = %mismatch,
-                    "an entry of the weights log cannot be applied; the weights that were in force stay"
+                    "an entry of the weights log cannot be applied; the last applied weights stay in use"
                 );
                 known.blocked = Some(mismatch);
             }

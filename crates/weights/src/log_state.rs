@@ -24,7 +24,7 @@ pub(crate) struct LogState {
 }
 
 impl LogState {
-    /// An empty log, which knows idempotency keys for so long.
+    /// An empty log that recognises idempotency keys for this time.
     pub(crate) fn new(key_horizon: Duration) -> Self {
         Self {
             last: 0,
@@ -34,7 +34,7 @@ impl LogState {
         }
     }
 
-    /// Knows idempotency keys for so long from now on.
+    /// Recognises idempotency keys for this time from now on.
     pub(crate) fn set_key_horizon(&mut self, horizon: Duration) {
         self.keys.set_horizon(horizon);
     }

@@ -1,5 +1,5 @@
-//! What an entry of the log says of a profile. It is always the whole profile, so that the last
-//! entry of a profile is all that one needs to read.
+//! The state of a profile in an entry of the log. It is always the whole profile, so that its last
+//! entry is all that has to be read.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +18,9 @@ pub struct ProfileState {
     pub profile: String,
     /// In objective order.
     pub weights: Vec<ObjectiveWeight>,
-    /// What the weights were tuned for; an objective that is not named is bound to nothing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub binding: Vec<ModelBinding>,
+    /// What the weights were tuned for; an objective that is not listed is bound to nothing.
+    #[serde(rename = "binding", default, skip_serializing_if = "Vec::is_empty")]
+    pub bindings: Vec<ModelBinding>,
     /// The ramp under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,

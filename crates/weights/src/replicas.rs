@@ -12,14 +12,14 @@ const SILENT: Duration = Duration::from_secs(4);
 pub struct Replica {
     /// Name.
     pub name: String,
-    /// The last revision that it had applied when it was last heard.
+    /// The last revision that it had applied at its last report.
     pub applied: u64,
     /// The hash of that entry; empty at revision 0.
     pub hash: String,
-    /// How long ago that was; nothing for the combiner itself.
-    pub heard: Duration,
+    /// How long ago it last reported; zero for the combiner itself.
+    pub reported_ago: Duration,
     /// How many revisions it lacks.
-    pub behind: u64,
+    pub revisions_behind: u64,
     /// What is wrong with it; empty when nothing is.
     pub problem: String,
 }
@@ -36,8 +36,8 @@ impl LiveWeights {
             name: self.config.replica.clone(),
             applied,
             hash,
-            heard: Duration::ZERO,
-            behind: known - applied,
+            reported_ago: Duration::ZERO,
+            revisions_behind: known - applied,
             problem: String::new(),
         };
         own.problem = problem(&own, false);
@@ -71,8 +71,8 @@ impl LiveWeights {
 
 fn other(peer: PeerStatus, known: u64, strange: bool) -> Replica {
     let mut replica = Replica {
-        behind: known.saturating_sub(peer.revision),
-        heard: peer.heard.elapsed(),
+        revisions_behind: known.saturating_sub(peer.revision),
+        reported_ago: peer.heard.elapsed(),
         name: peer.name,
         applied: peer.revision,
         hash: peer.hash,
@@ -87,10 +87,10 @@ fn problem(replica: &Replica, strange: bool) -> String {
     if strange {
         problems.push("has another history".to_owned());
     }
-    if replica.heard > SILENT {
-        problems.push(format!("was last heard {} s ago", replica.heard.as_secs()));
+    if replica.reported_ago > SILENT {
+        problems.push(format!("was last heard {} s ago", replica.reported_ago.as_secs()));
     }
-    match replica.behind {
+    match replica.revisions_behind {
         0 => {}
         1 => problems.push("is 1 revision behind".to_owned()),
         behind => problems.push(format!("is {behind} revisions behind")),

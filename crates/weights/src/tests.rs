@@ -4,19 +4,20 @@
 mod blocked;
 mod late;
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{
+    audience::{Condition, Segment, Test, Value},
     config::Config,
     entry::{Cause, Change, Entry},
     error::{Error, PlanError, StoreError},
     live::LiveWeights,
     log_state::LogState,
     metrics::Metrics,
-    plan::{AudienceChange, Context, Planner, ProfileAt, ProfileChange, RampPlan},
+    plan::{AudienceChange, Context, Planner, ProfileAtRevision, ProfileChange, RampPlan},
     profile::Action,
     store::{Store, StoreHealth},
     test_config::{self, column},
@@ -59,7 +60,7 @@ impl Servers {
         self.add_with(config).await;
     }
 
-    /// Another server on the same store, with a configuration of its own.
+    /// Another server on the same store, with its own configuration.
     async fn add_with(&mut self, config: Arc<Config>) {
         let log = LogState::new(config.key_horizon);
         let live = LiveWeights::over(config, self.store.clone(), log, health(), metrics());
@@ -138,8 +139,6 @@ impl Servers {
     }
 }
 
-/// How long anything may take that has no reason to be slow.
-const LONG: Duration = Duration::from_secs(30);
 const START: u64 = 1_700_000_000_000;
 
 fn metrics() -> Metrics {
@@ -151,8 +150,8 @@ fn health() -> Arc<StoreHealth> {
     Arc::new(StoreHealth::new(gauge))
 }
 
-fn at(profile: &str, expected_revision: Option<u64>) -> ProfileAt {
-    ProfileAt {
+fn at(profile: &str, expected_revision: Option<u64>) -> ProfileAtRevision {
+    ProfileAtRevision {
         profile: profile.into(),
         expected_revision,
     }
@@ -172,7 +171,7 @@ fn set_bait(profile: &str, weight: f64) -> Vec<ProfileChange> {
     vec![ProfileChange {
         at: at(profile, None),
         weights: bait(weight),
-        binding: vec![],
+        bindings: vec![],
         confirm_models: false,
         audience: AudienceChange::default(),
     }]
@@ -202,7 +201,7 @@ fn assert_one_chain(path: &Path, entries: u64) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Each writer uses a server of its own, which may not have heard of what others did; a writer
+    /// Each writer uses its own server, which may not have heard of what others did; a writer
     /// that names the revision that it saw wins or loses, and one that names none always wins.
     #[test]
     fn any_interleaving_of_writers_gives_one_chain(
@@ -340,6 +339,36 @@ fn missed_steps_are_jumped_where_the_step_bound_permits_and_walked_where_not() {
             assert!((0.0..=1.0 + 1e-9).contains(&(before - weight)));
             before = weight;
         }
+    });
+}
+
+#[test]
+fn a_ramp_leaves_out_a_step_that_orders_nothing_for_some() {
+    runtime().block_on(async {
+        let servers = Servers::start(1).await;
+        let planner = servers.planner();
+        let segment = Segment {
+            name: "s".into(),
+            conditions: vec![Condition {
+                attribute: "age".into(),
+                test: Test::AnyOf(vec![Value::Number(1.0)]),
+            }],
+            weights: vec![ObjectiveWeight {
+                objective: "engagement".into(),
+                weight: 0.0,
+            }],
+        };
+        let mut change = set_bait("a", -1.0).remove(0);
+        change.audience.segments = Some(vec![segment]);
+        let plan = |log: &LogState| planner.set(log, std::slice::from_ref(&change)).map(Some);
+        servers.commit(0, "segment", plan).await.unwrap();
+        // The middle of five steps from −1 to 1 is where the segment would rank by nothing.
+        servers.ramp(1.0, 4, 4_000).await;
+        for now in [1_000, 2_000, 2_500, 3_000, 4_000] {
+            servers.all[0].step_ramps(START + now).await.unwrap();
+        }
+        let steps = servers.steps().await;
+        assert_eq!(steps, [(1, -0.5), (3, 0.5), (4, 1.0)]);
     });
 }
 

@@ -17,7 +17,7 @@ pub struct Verified {
     /// How many entries are as they were written, from the first on.
     pub entries: u64,
     /// The hash of the last of them; 64 zeros when there is none.
-    pub head: String,
+    pub last_hash: String,
     /// The first entry that is not as it was written, and what is wrong with it.
     pub broken: Option<(u64, String)>,
     /// The revision of the entry whose hash was looked for.
@@ -27,12 +27,12 @@ pub struct Verified {
     pub unfinished: usize,
 }
 
-/// Verifies the file of an embedded log, without writing and without a server; `head`, when not
-/// empty, is the hash of an entry to look for.
+/// Verifies the file of an embedded log, without writing and without a server; `noted_hash`, when
+/// not empty, is the hash of an entry to look for.
 ///
 /// # Errors
 /// The file cannot be read. Broken content is not an error but part of the answer.
-pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
+pub fn verify_log(path: &Path, noted_hash: &str) -> Result<Verified, StoreError> {
     let file = File::open(path).map_err(|source| StoreError::Io {
         path: path.to_owned(),
         action: "cannot be opened",
@@ -40,7 +40,7 @@ pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
     })?;
     let mut verified = Verified::new();
     match scan(path, &file, LogPosition::start(), |entry, _| {
-        verified.add(entry, head);
+        verified.add(entry, noted_hash);
     }) {
         Ok(scan) => verified.unfinished = scan.tail.len(),
         Err(error) => verified.broken_by(error)?,
@@ -49,12 +49,12 @@ pub fn verify_log(path: &Path, head: &str) -> Result<Verified, StoreError> {
 }
 
 impl LiveWeights {
-    /// Verifies the log as the store holds it now; `head`, when not empty, is the hash of an entry
-    /// to look for.
+    /// Verifies the log as the store holds it now; `noted_hash`, when not empty, is the hash of an
+    /// entry to look for.
     ///
     /// # Errors
     /// The store cannot be read. Broken content is not an error but part of the answer.
-    pub async fn verify(&self, head: &str) -> Result<Verified, StoreError> {
+    pub async fn verify(&self, noted_hash: &str) -> Result<Verified, StoreError> {
         let mut verified = Verified::new();
         loop {
             let next = verified.entries + 1;
@@ -76,30 +76,31 @@ impl LiveWeights {
             let last = self.last();
             if entries.is_empty() {
                 if verified.entries < last {
-                    let problem = format!("it is missing, and revision {last} was read before");
+                    let problem = format!("it is missing, although revision {last} was read before");
                     verified.broken = Some((next, problem));
                 }
                 return Ok(verified);
             }
             for entry in entries {
-                if let Err(problem) = entry.follows(verified.entries + 1, &verified.head) {
+                if let Err(problem) = entry.follows(verified.entries + 1, &verified.last_hash) {
                     verified.broken = Some((verified.entries + 1, problem));
                     return Ok(verified);
                 }
-                verified.add(&entry, head);
+                verified.add(&entry, noted_hash);
             }
         }
     }
 }
 
 impl Verified {
-    /// What is wrong, for a person; none when nothing is. `head` is the hash that was looked for.
+    /// What is wrong, for a person; none when nothing is. `noted_hash` is the hash that was looked
+    /// for.
     #[must_use]
-    pub fn problem(&self, head: &str) -> Option<String> {
+    pub fn problem(&self, noted_hash: &str) -> Option<String> {
         match &self.broken {
             Some((_, problem)) => Some(problem.clone()),
-            None if !head.is_empty() && self.found.is_none() => Some(format!(
-                "no entry has the hash {head}: since that hash was noted, the log was cut off, rewritten or replaced"
+            None if !noted_hash.is_empty() && self.found.is_none() => Some(format!(
+                "no entry has the hash {noted_hash}: since that hash was noted, the log was cut off, rewritten or replaced"
             )),
             None => None,
         }
@@ -108,17 +109,17 @@ impl Verified {
     fn new() -> Self {
         Self {
             entries: 0,
-            head: NO_HASH.to_owned(),
+            last_hash: NO_HASH.to_owned(),
             broken: None,
             found: None,
             unfinished: 0,
         }
     }
 
-    fn add(&mut self, entry: &Entry, head: &str) {
+    fn add(&mut self, entry: &Entry, noted_hash: &str) {
         self.entries = entry.revision;
-        self.head.clone_from(&entry.hash);
-        if entry.hash == head {
+        self.last_hash.clone_from(&entry.hash);
+        if entry.hash == noted_hash {
             self.found = Some(entry.revision);
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     plan::{Context, ProfileChange},
 };
 
-/// A profile as it is, and as a change would make it.
+/// A profile before a change and after it.
 #[derive(Debug)]
 pub struct WhatIf {
     /// Its position in the configuration.

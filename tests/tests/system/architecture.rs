@@ -156,7 +156,7 @@ fn files_and_functions_stay_short_enough_to_read() {
     for source in crate_sources() {
         let mut files = Vec::new();
         sources(&source, &mut files);
-        // Unit tests in files of their own are not read top to bottom.
+        // Unit tests in their own files are not read top to bottom.
         files.retain(|file| !file.components().any(|part| part.as_os_str() == "tests"));
         files.retain(|file| {
             !file

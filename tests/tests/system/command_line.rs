@@ -99,9 +99,9 @@ fn wrong_use_is_2_and_failure_is_1() {
         ),
     ] {
         let output = run(["weights"].iter().chain(arguments));
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
-        assert!(told.contains(wanted), "{arguments:?}: {told}");
+        let reported = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {reported}");
+        assert!(reported.contains(wanted), "{arguments:?}: {reported}");
     }
     let output = run(["weights", "get", "--address", "http://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(1));
@@ -236,9 +236,9 @@ fn what_is_typed_beats_the_environment() {
         .env("COUNTERWEIGHT_LOG", "info")
         .output()
         .unwrap();
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("/nowhere.parquet"), "{told}");
+    let reported = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{reported}");
+    assert!(reported.contains("/nowhere.parquet"), "{reported}");
     let output = crate::support::counterweight()
         .args(["bench", "front"])
         .env("COUNTERWEIGHT_LOG", "/nowhere.parquet")

@@ -1,5 +1,5 @@
-//! Exploration from end to end: a running combiner draws λ, its log is exported, and what the offline benchmark makes of it holds the truth that the
-//! simulator knows.
+//! Exploration from end to end: a running combiner draws λ, its log is exported, and what the
+//! offline benchmark makes of it holds the truth that the simulator knows.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,7 +20,7 @@ use tonic::transport::Channel;
 
 use crate::support::{Server, combiner, json, root, run, stderr};
 
-/// Logs; each explores with a seed of its own.
+/// Logs; each explores with its own seed.
 const LOGS: u64 = 12;
 /// Places of a page.
 const K: u32 = 10;
@@ -30,10 +30,12 @@ const RANGE: (f64, f64) = (0.25, 1.25);
 const TARGETS: [f64; 2] = [0.5, 1.0];
 /// Change of the engagement logit per unit of ln(position), as data/README.md states the law.
 const POSITION: f64 = -0.35;
-/// The fewest of [`LOGS`] whose 95 % interval holds the truth: with a coverage of 0.95, fewer come once in two hundred.
+/// The fewest of [`LOGS`] whose 95 % interval holds the truth: with a coverage of 0.95, fewer come
+/// once in two hundred.
 const FEWEST: usize = 9;
 
-/// A request of the shipped sample, with the probabilities that it was logged with and those that its labels were drawn from.
+/// A request of the shipped sample, with the probabilities that it was logged with and those that
+/// its labels were drawn from.
 struct Request {
     id: String,
     user: String,
@@ -194,7 +196,8 @@ fn labelled(log: &Columns, requests: &HashMap<&str, &Request>, seed: u64) -> Str
     text
 }
 
-/// The propensities of every candidate on every place sum to one, by the log alone; and λ is within its range and in the weights.
+/// The propensities of every candidate on every place sum to one, by the log alone; and λ is within
+/// its range and in the weights.
 fn check_draws(log: &Columns) {
     let requests = log.text("request_id");
     let number = |name: &str| log.numbers(name);

@@ -32,7 +32,8 @@ fn the_rust_example_ranks_and_moves_beta() {
     );
 }
 
-/// Python's stubs of the protocols, made as the examples say, and the Python that has what they need.
+/// Python's stubs of the protocols, made as the examples say, and the Python that has what they
+/// need.
 fn stubs() -> Option<(String, TempDir)> {
     let python = python("grpc_tools.protoc, pyarrow")?;
     let stubs = tempfile::tempdir().unwrap();
@@ -271,7 +272,8 @@ engagement_bait = -2.0
 "#
     );
     let (_combiner, combiner_address) = combiner(folder.path(), &config);
-    // `age` is a feature of the moment: it is sent once and repeated for a server that does not broadcast.
+    // `age` is a feature of the moment: it is sent once and repeated for a server that does not
+    // broadcast.
     let rows = [
         ("a", 0.9, [0.5, 2.0]),
         ("b", 0.7, [-1.5, 0.25]),

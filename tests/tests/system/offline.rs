@@ -1,4 +1,5 @@
-//! The offline benchmark as it is called: tables and JSON, files, exit codes, and a recommendation that a running system takes.
+//! The offline benchmark as it is called: tables and JSON, files, exit codes, and a recommendation
+//! that a running system takes.
 
 use crate::support::{Up, json, run, stderr, stdout};
 
@@ -88,7 +89,7 @@ fn wrong_use_is_2_and_failure_is_1_with_one_line() {
             1,
             "data is not a model folder and contains none",
         ),
-        (&["bench", "ope", "--log", LOG, "--at=-1"], 1, "a λ is -1"),
+        (&["bench", "ope", "--log", LOG, "--at=-1"], 2, "at least 0"),
     ] {
         let output = run(arguments);
         assert_eq!(

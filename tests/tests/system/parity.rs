@@ -1,4 +1,5 @@
-//! One text, one probability: `evaluate`, `predict`, the model server and the combiner agree to 1e-6.
+//! One text, one probability: `evaluate`, `predict`, the model server and the combiner agree to
+//! 1e-6.
 
 use std::fs;
 
@@ -6,9 +7,10 @@ use counterweight_proto::inference::{
     ModelInferRequest, grpc_inference_service_client::GrpcInferenceServiceClient,
 };
 use counterweight_tensor::{Datatype, encode_strings, tensor};
+use counterweight_test_support::wait_until;
 use serde_json::json as value;
 
-use crate::support::{Server, combiner, counterweight, json};
+use crate::support::{Server, combiner, counterweight, json, run};
 
 const DATASET: &str = r#"
 name = "texts"
@@ -185,12 +187,9 @@ pub(crate) fn ranked_when_ready(file: &str, id: &str, address: &str) -> serde_js
         "--address",
         address,
     ];
-    for _ in 0..200 {
-        let output = crate::support::run(rank);
-        if output.status.success() {
-            return serde_json::from_slice(&output.stdout).unwrap();
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("{}", crate::support::stderr(&crate::support::run(rank)));
+    wait_until("the combiner has reached its model", || {
+        let output = run(rank);
+        let ranked = output.status.success().then_some(output.stdout)?;
+        Some(serde_json::from_slice(&ranked).unwrap())
+    })
 }

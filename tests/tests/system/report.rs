@@ -78,10 +78,10 @@ fn pages_that_hold_every_labelled_candidate_are_no_comparison() {
     let arguments = ["bench", "compare", "--dataset", "data/sample/dataset.toml"];
     let output = run(arguments.iter().chain(&SMALL));
     assert_eq!(output.status.code(), Some(1));
-    let told = stderr(&output);
+    let reported = stderr(&output);
     assert!(
-        told.contains("no order matters") && told.contains("fewer places"),
-        "{told}"
+        reported.contains("no order matters") && reported.contains("fewer places"),
+        "{reported}"
     );
     let output = run(arguments.iter().chain(&["--weights", "1:0"]));
     assert_eq!(output.status.code(), Some(2));
@@ -103,7 +103,7 @@ fn a_report_is_one_page_that_needs_nothing_else() {
         "--bait-budget",
         "0.08",
         "--reference",
-        "0.5",
+        "5e\u{2212}1",
         "--replicates",
         "60",
     ];

@@ -1,4 +1,5 @@
-//! Steering on recent traffic, as it is called: preview, solve, segments, experiments, exploration, and the log of it all.
+//! Steering on recent traffic, as it is called: preview, solve, segments, experiments, exploration,
+//! and the log of it all.
 
 use std::{
     path::PathBuf,

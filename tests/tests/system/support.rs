@@ -132,7 +132,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Asks first, since some have children of their own to stop; then kills.
+    /// Asks first, since some have their own children to stop; then kills.
     fn drop(&mut self) {
         // It may be gone already.
         let _ = Command::new("kill")
@@ -150,7 +150,8 @@ impl Drop for Server {
     }
 }
 
-/// A combiner on a free port with this configuration, which is put into a folder; and its `host:port`.
+/// A combiner on a free port with this configuration, which is put into a folder; and its
+/// `host:port`.
 pub(crate) fn combiner(folder: &Path, config: &str) -> (Server, String) {
     let path = folder.join("combiner.toml");
     fs::write(&path, config).unwrap();

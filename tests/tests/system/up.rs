@@ -162,9 +162,9 @@ fn the_weights_are_steered_from_the_command_line() {
     assert_eq!(output.status.code(), Some(1));
     up.json(&["weights", "set", "beta=-4"]);
     up.json(&["weights", "kill"]);
-    let told = up.json(&["weights", "get"]);
+    let reported = up.json(&["weights", "get"]);
     assert_eq!(
-        *weight(&told["profiles"][0]["weights"], "engagement_bait"),
+        *weight(&reported["profiles"][0]["weights"], "engagement_bait"),
         -1.0
     );
 }

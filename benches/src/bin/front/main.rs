@@ -1,13 +1,15 @@
 //! The exact front against a grid of weights.
 //!
 //! ```text
-//! cargo run --release -p counterweight-benches --no-default-features --bin front -- --python venv/bin/python
+//! cargo run --release -p counterweight-benches --no-default-features --bin front -- \
+//!     --python venv/bin/python
 //! ```
 //!
-//! 10,000 requests of 100 candidates, k = 10. Ours: all curves for every λ ≥ 0, from the columns in memory to the finished curves, and the
-//! time of a budget query on them; medians of five runs. The peer, `peers/front_numpy.py`: the same two means at 1,000 weights, vectorised
-//! over all requests, once. Both work on the same numbers, and their curves must agree to 1e-9. Then growth from 10⁵ to 10⁷ candidates, with
-//! `--svg FILE` as a plot, and 10⁷ candidates in one request.
+//! 10,000 requests of 100 candidates, k = 10. Ours: all curves for every λ ≥ 0, from the columns in
+//! memory to the finished curves, and the time of a budget query on them; medians of five runs. The
+//! peer, `peers/front_numpy.py`: the same two means at 1,000 weights, vectorised over all requests,
+//! once. Both work on the same numbers, and their curves must agree to 1e-9. Then growth from 10⁵
+//! to 10⁷ candidates, with `--svg FILE` as a plot, and 10⁷ candidates in one request.
 
 mod growth;
 mod log;
@@ -16,13 +18,13 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
     time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use counterweight_benches::median;
+use counterweight_benches::{median, program};
 use counterweight_evaluation::front::Front;
 use counterweight_ranking::sweep::{Curves, Discount, Metric};
 
@@ -43,9 +45,12 @@ struct Arguments {
     /// Where to draw the growth.
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Only the 1,000,000 candidates.
+    /// Leave out how the time grows with the number of candidates.
     #[arg(long)]
     no_growth: bool,
+    /// Requests of 100 candidates each. The aims are for 10,000.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    requests: u32,
 }
 
 /// What is measured, and the aim in seconds.
@@ -55,13 +60,18 @@ struct Case {
     aim: Option<f64>,
 }
 
+fn main() -> ExitCode {
+    program::exit_code(bench(&Arguments::parse()))
+}
+
+/// False when a figure misses its aim.
 #[expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let log = Log::generate(10_000, CANDIDATES, 7);
+fn bench(arguments: &Arguments) -> Result<bool> {
+    let requests = arguments.requests;
+    let log = Log::generate(requests as usize, CANDIDATES, 7);
     let mut missed = Vec::new();
     println!(
-        "10,000 requests × {CANDIDATES} candidates, k = {K}, all λ ≥ 0; medians of {RUNS} runs, threads: {}",
+        "{requests} requests × {CANDIDATES} candidates, k = {K}, all λ ≥ 0; medians of {RUNS} runs, threads: {}",
         threads()
     );
     println!("| curves | breakpoints | seconds (all runs) | aim |\n|---|---|---|---|");
@@ -108,8 +118,10 @@ fn main() -> Result<()> {
     if !arguments.no_growth {
         growth::run(arguments.svg.as_deref())?;
     }
-    ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
-    Ok(())
+    if !missed.is_empty() {
+        println!("missed: {}", missed.join(", "));
+    }
+    Ok(missed.is_empty())
 }
 
 fn cases() -> Vec<Case> {

@@ -1,7 +1,9 @@
-//! What a request costs over loopback: Rank with two remote models, and ModelInfer beside the same model in MLServer.
+//! What a request costs over loopback: Rank with two remote models, and ModelInfer beside the same
+//! model in MLServer.
 //!
-//! It starts the release binary of this project three times (two model servers and a combiner, on free ports) with linear models
-//! of 32 numeric features whose coefficients are random, and loads them from this process. `docs/performance.md` has the commands.
+//! It starts the release binary of this project three times (two model servers and a combiner, on
+//! free ports) with linear models of 32 numeric features whose coefficients are random, and loads
+//! them from this process. `docs/performance.md` has the commands.
 
 mod measure;
 mod peer;
@@ -22,7 +24,8 @@ use counterweight_load::{
 use measure::{Case, Measured};
 use processes::{Servers, start};
 
-// As in the servers: the generator's buffers of one request after the other come from no fresh pages.
+// As in the servers: the generator's buffers of one request after the other come from no fresh
+// pages.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -47,19 +50,22 @@ struct Args {
     /// Seconds of one run, after one second of warm-up.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// gRPC address of an MLServer that serves the coefficients of --write-coefficients; it is measured in the same run.
+    /// gRPC address of an MLServer that serves the coefficients of --write-coefficients; it is
+    /// measured in the same run.
     #[arg(long, value_name = "HOST:PORT")]
     mlserver: Option<String>,
     /// The model's name in MLServer.
     #[arg(long, default_value = ENGAGEMENT, value_name = "NAME")]
     mlserver_model: String,
-    /// Writes {"coefficients": [...], "intercept": b} of the engagement model, in raw feature units, and exits.
+    /// Writes {"coefficients": [...], "intercept": b} of the engagement model, in raw feature
+    /// units, and exits.
     #[arg(long, value_name = "FILE")]
     write_coefficients: Option<PathBuf>,
     /// Writes every run as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Keeps the servers under load for so many seconds and measures nothing, to look at them with a profiler.
+    /// Keeps the servers under load for so many seconds and measures nothing, to look at them with
+    /// a profiler.
     #[arg(long, value_name = "SECONDS")]
     profile: Option<f64>,
 }
@@ -72,7 +78,7 @@ fn main() -> ExitCode {
 async fn bench(args: &Args) -> Result<bool> {
     let engagement = numeric_model(ENGAGEMENT, FEATURES, 1)?;
     let bait = numeric_model(BAIT, FEATURES, 2)?;
-    let linear = Linear::of(&engagement)?;
+    let linear = Linear::from_model(&engagement)?;
     if let Some(path) = &args.write_coefficients {
         let text = serde_json::to_string_pretty(&linear)?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,4 +1,5 @@
-//! Runs every case in turn, several times over, so that what drifts on the machine falls on all of them; medians and extremes.
+//! Runs every case in turn, several times over, so that what drifts on the machine falls on all of
+//! them; medians and extremes.
 
 use anyhow::{Context as _, Result, ensure};
 use counterweight_benches::{Figure, program::note};
@@ -32,16 +33,17 @@ impl Measured {
     }
 
     pub(crate) fn throughput(&self) -> Figure {
-        Figure::of(self.runs.iter().map(|run| run.throughput))
+        Figure::from_runs(self.runs.iter().map(|run| run.throughput))
     }
 
     fn latency(&self, of: impl Fn(&Latency) -> f64) -> Figure {
         let latencies = self.runs.iter().filter_map(|run| run.latency.as_ref());
-        Figure::of(latencies.map(of))
+        Figure::from_runs(latencies.map(of))
     }
 }
 
-/// Measures every case `runs` times, in rounds. A failed request fails the bench: figures with errors in them mean nothing.
+/// Measures every case `runs` times, in rounds. A failed request fails the bench: figures with
+/// errors in them mean nothing.
 pub(crate) async fn run(cases: &[Case], runs: u16) -> Result<Vec<Measured>> {
     let mut measured: Vec<Measured> = cases
         .iter()

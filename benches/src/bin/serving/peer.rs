@@ -15,7 +15,8 @@ use crate::{ENGAGEMENT, FEATURES, ROWS};
 
 const TOLERANCE: f64 = 1e-5;
 
-/// Asks both servers for the same random rows; the largest difference between them, and of either to the formula.
+/// Asks both servers for the same random rows; the largest difference between them, and of either
+/// to the formula.
 pub(crate) async fn compare(ours: &str, theirs: &str, model: &str, linear: &Linear) -> Result<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let rows: Vec<Vec<f64>> = (0..ROWS)

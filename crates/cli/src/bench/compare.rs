@@ -1,4 +1,5 @@
-//! `counterweight bench compare`: two models and a weighted sum against one model of the combined loss.
+//! `counterweight bench compare`: two models and a weighted sum against one model of the combined
+//! loss.
 
 use std::path::PathBuf;
 
@@ -52,10 +53,12 @@ pub(crate) struct Compare {
 /// What is compared, beside the log.
 #[derive(Args)]
 pub(crate) struct CompareArgs {
-    /// The weights of both options, as m:n with α = 1 and β = −n/m; rows are copied m + n times [default: 8:1,4:1,2:1,3:2,1:1,2:3,1:2,1:4,1:8].
+    /// The weights of both options, as m:n with α = 1 and β = −n/m; rows are copied m + n times
+    /// [default: 8:1,4:1,2:1,3:2,1:1,2:3,1:2,1:4,1:8].
     #[arg(long, value_delimiter = ',', value_name = "M:N", value_parser = ratio)]
     weights: Vec<[u32; 2]>,
-    /// The probabilities that the labels were drawn from, where the log was simulated: request_id, candidate_id and truth_<objective>.
+    /// The probabilities that the labels were drawn from, where the log was simulated: request_id,
+    /// candidate_id and truth_<objective>.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
 }

@@ -1,13 +1,13 @@
 //! `counterweight bench folds`: how well a recipe does on data that it has not seen.
 
 use std::{
-    fs::File,
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use clap::Args;
+use counterweight_files::AtomicFile;
 use counterweight_trainer::{FoldRow, FoldTable, TrainOptions, fold_table};
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use crate::{
     data::DatasetFile,
     output::{Output, number, table},
     progress::Bar,
+    train::positive_share,
 };
 
 /// Measure a recipe by cross-validation: everything is refitted for every fold.
@@ -76,10 +77,7 @@ fn human(folds: &FoldTable) -> String {
             vec![
                 fold.fold.to_string(),
                 fold.rows.to_string(),
-                format!(
-                    "{:.1} %",
-                    100.0 * fold.positives as f64 / fold.rows.max(1) as f64
-                ),
+                positive_share(fold.positives, fold.rows),
                 number(fold.auc, 4),
                 number(fold.log_loss, 4),
                 number(fold.ece, 4),
@@ -106,7 +104,7 @@ fn human(folds: &FoldTable) -> String {
 }
 
 fn write_rows(path: &Path, rows: &[FoldRow]) -> std::io::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
+    let mut out = BufWriter::new(AtomicFile::create(path)?);
     writeln!(out, "row,fold,label,probability")?;
     for row in rows {
         writeln!(
@@ -120,5 +118,5 @@ fn write_rows(path: &Path, rows: &[FoldRow]) -> std::io::Result<()> {
     }
     out.into_inner()
         .map_err(std::io::IntoInnerError::into_error)?
-        .sync_all()
+        .commit()
 }

@@ -1,12 +1,13 @@
 //! `counterweight bench front`: what each weight gains and costs, exactly, for all of them at once.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use counterweight_evaluation::{
     Basis, FrontReport, GridPoint, Log, Parts, Swept, check_curve_file, write_curves,
 };
+use counterweight_files::write_file;
 use counterweight_ranking::symbol;
 use counterweight_report::{Theme, front_picture};
 use serde_json::json;
@@ -29,7 +30,8 @@ pub(crate) struct Front {
     /// The part that is shown.
     #[arg(long, value_enum, default_value_t = PartName::Test)]
     part: PartName,
-    /// Also write the whole curves of that part, one row per interval, to this .csv or .parquet file.
+    /// Also write the whole curves of that part, one row per interval, to this .csv or .parquet
+    /// file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Also draw the front as an SVG picture.
@@ -99,7 +101,8 @@ impl Front {
         }
         if let Some(svg) = &self.svg {
             let picture = front_picture(&report, &swept.question, self.theme.into())?;
-            fs::write(svg, picture).with_context(|| format!("cannot write {}", svg.display()))?;
+            write_file(svg, picture.as_bytes())
+                .with_context(|| format!("cannot write {}", svg.display()))?;
         }
         let value = json!({
             "log": log.name(),

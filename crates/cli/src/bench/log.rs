@@ -1,4 +1,5 @@
-//! Which log a benchmark reads, by which models, and which weight it asks about: the flags that its commands share.
+//! Which log a benchmark reads, by which models, and which weight it asks about: the flags that its
+//! commands share.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +12,18 @@ use counterweight_evaluation::{
 use counterweight_model::Artefact;
 use counterweight_ranking::sweep::Discount;
 
-use crate::{data::DatasetFile, number::parse_weight, progress, usage::WrongUse};
+use crate::{
+    data::DatasetFile,
+    number::{parse_non_negative, parse_share, parse_weight},
+    progress,
+    usage::WrongUse,
+};
 
 /// Which log.
 #[derive(Args)]
 pub(crate) struct LogArgs {
-    /// Impression logs in the columns of data/SCHEMA.md: .parquet, .csv or .ndjson files, or patterns.
+    /// Impression logs in the columns of data/SCHEMA.md: .parquet, .csv or .ndjson files, or
+    /// patterns.
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
     log: Vec<PathBuf>,
     /// A dataset's description (TOML) of a log of any other form.
@@ -25,14 +32,15 @@ pub(crate) struct LogArgs {
     /// The folder that the description's files are in [default: the description's folder].
     #[arg(long, value_name = "DIR", requires = "dataset")]
     data: Option<PathBuf>,
-    /// Score the log with these models in place of its logged probabilities: model folders, or a folder of them.
+    /// Score the log with these models in place of its logged probabilities: model folders, or a
+    /// folder of them.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     models: Vec<PathBuf>,
     /// Places of the page [default: the log's own k].
     #[arg(short, long)]
     k: Option<usize>,
     /// The share of users that tune, where the description's split does not say it.
-    #[arg(long, default_value_t = LogOptions::default().tune, value_name = "SHARE")]
+    #[arg(long, default_value_t = LogOptions::default().tune, value_name = "SHARE", value_parser = parse_share)]
     tune: f64,
     /// Seed of the division of users and of the draws.
     #[arg(long, default_value_t = 1)]
@@ -47,7 +55,8 @@ pub(crate) struct LogArgs {
 /// What becomes of labels that nobody can have given.
 #[derive(Args)]
 pub(crate) struct UnshownArgs {
-    /// What to do with labels of candidates whose position is missing: they were not shown, so that a 0 there says nothing.
+    /// What to do with labels of candidates whose position is missing: they were not shown, so that
+    /// a 0 there says nothing.
     #[arg(long, value_enum, default_value_t = Unshown::Refuse)]
     unshown_labels: Unshown,
 }
@@ -76,7 +85,8 @@ pub(crate) struct QuestionArgs {
     /// The objective whose weight is varied [default: the second].
     #[arg(long, value_name = "OBJECTIVE")]
     vary: Option<String>,
-    /// Fixed weights of other objectives, as OBJECTIVE=WEIGHT [default: 1 for the first, 0 for the others].
+    /// Fixed weights of other objectives, as OBJECTIVE=WEIGHT [default: 1 for the first, 0 for the
+    /// others].
     #[arg(long, value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     hold: Vec<(String, f64)>,
     /// Sweep positive weights (β > 0) instead of negative ones.
@@ -86,7 +96,7 @@ pub(crate) struct QuestionArgs {
     #[arg(long, value_enum, default_value_t = Places::Flat)]
     discount: Places,
     /// The λ in force now: changes are counted from it.
-    #[arg(long, default_value_t = 0.0, value_name = "LAMBDA")]
+    #[arg(long, default_value_t = 0.0, value_name = "LAMBDA", value_parser = parse_non_negative)]
     reference: f64,
 }
 
@@ -97,7 +107,7 @@ pub(crate) struct DrawArgs {
     #[arg(long, default_value_t = Draws::default().replicates, value_name = "N")]
     replicates: usize,
     /// Level of the intervals.
-    #[arg(long, default_value_t = Draws::default().level)]
+    #[arg(long, default_value_t = Draws::default().level, value_parser = parse_share)]
     level: f64,
 }
 
@@ -150,7 +160,8 @@ impl LogArgs {
         })
     }
 
-    /// Sweeps the parts of an open log, with a progress bar; also estimates off-policy where `explored`.
+    /// Sweeps the parts of an open log, with a progress bar; also estimates off-policy where
+    /// `explored`.
     pub(crate) fn sweep(
         log: &mut Log,
         question: &QuestionArgs,

@@ -11,11 +11,13 @@ use serde_json::json;
 
 use super::log::{LogArgs, QuestionArgs, bound_line, read_line};
 use crate::{
+    number::{parse_non_negative, parse_share},
     output::{Output, table},
     progress,
 };
 
-/// What another policy would have brought, from a log that explored; refused where its weights cannot carry it.
+/// What another policy would have brought, from a log that explored; refused where its weights
+/// cannot carry it.
 #[derive(Args)]
 pub(crate) struct Ope {
     #[command(flatten)]
@@ -26,12 +28,13 @@ pub(crate) struct Ope {
     #[arg(long, value_enum, default_value_t = PolicyName::Lambda)]
     policy: PolicyName,
     /// The λ to judge [default: eleven over the range that was explored].
-    #[arg(long, value_name = "LAMBDA", value_delimiter = ',')]
+    #[arg(long, value_name = "LAMBDA", value_delimiter = ',', value_parser = parse_non_negative)]
     at: Vec<f64>,
     /// Level of the intervals.
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95, value_parser = parse_share)]
     level: f64,
-    /// Also write the whole curves over the range of λ that was explored to this .csv or .parquet file.
+    /// Also write the whole curves over the range of λ that was explored to this .csv or .parquet
+    /// file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Show estimates, too, that their weights refuse.

@@ -1,4 +1,5 @@
-//! `counterweight bench recommend`: a weight for a goal, chosen on one part of a log and shown on the other.
+//! `counterweight bench recommend`: a weight for a goal, chosen on one part of a log and shown on
+//! the other.
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
@@ -10,7 +11,10 @@ use counterweight_ranking::symbol;
 use serde_json::json;
 
 use super::log::{DrawArgs, LogArgs, QuestionArgs, bound_line, read_line};
-use crate::output::{Output, table};
+use crate::{
+    number::{parse_non_negative, parse_share},
+    output::{Output, table},
+};
 
 /// A weight for a goal, with what it costs and how sure that is; or why there is none.
 #[derive(Args)]
@@ -18,7 +22,8 @@ use crate::output::{Output, table};
 pub(crate) struct Recommend {
     #[command(flatten)]
     goal: GoalArgs,
-    /// What gain and cost are counted in [default: outcomes where all are known, else off-policy estimates where λ was randomised].
+    /// What gain and cost are counted in [default: outcomes where all are known, else off-policy
+    /// estimates where λ was randomised].
     #[arg(long, value_enum)]
     basis: Option<BasisName>,
     #[command(flatten)]
@@ -34,13 +39,13 @@ pub(crate) struct Recommend {
 #[group(multiple = false)]
 pub(crate) struct GoalArgs {
     /// Recommend the most engagement with a bait exposure of at most this share of the page.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     bait_budget: Option<f64>,
     /// Recommend the least bait exposure with an engagement of at least this share of the page.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     min_engagement: Option<f64>,
     /// Recommend by the engagements that one bait avoided is worth.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = parse_non_negative)]
     exchange_rate: Option<f64>,
 }
 
@@ -65,7 +70,8 @@ pub(crate) enum BasisName {
 }
 
 impl BasisName {
-    /// The basis that was given, else outcomes where all are known, else off-policy estimates where λ was randomised.
+    /// The basis that was given, else outcomes where all are known, else off-policy estimates where
+    /// λ was randomised.
     pub(crate) fn or_default(given: Option<Self>, swept: &Swept, off_policy: &OffPolicy) -> Basis {
         match given {
             Some(Self::Realised) => Basis::Realised,

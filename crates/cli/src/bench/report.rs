@@ -1,17 +1,16 @@
-//! `counterweight bench report`: everything that a log says about its weights, as one file for people or for programs.
+//! `counterweight bench report`: everything that a log says about its weights, as one file for
+//! people or for programs.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use counterweight_evaluation::{
-    Comparison, FrontReport, Gathered, Log, OffPolicy, OpeOptions, OpeReport, Parts, Policy,
-    Recommendation, Source, Summary, Swept, check_goal, estimate,
+    Comparison, FrontReport, Log, OffPolicy, OpeOptions, OpeReport, Parts, Policy, Recommendation,
+    ReportInputs, Source, Summary, Swept, check_goal, estimate,
 };
-use counterweight_report::{Asking, Report as Finished};
+use counterweight_files::write_file;
+use counterweight_report::{Report as Finished, ReportParts};
 use serde_json::json;
 
 use super::{
@@ -27,7 +26,8 @@ use crate::{
     usage::WrongUse,
 };
 
-/// One report of a log: front, recommendation, calibration, an example, off-policy estimates, and two models against one with --compare.
+/// One report of a log: front, recommendation, calibration, an example, off-policy estimates, and
+/// two models against one with --compare.
 #[derive(Args)]
 pub(crate) struct Report {
     /// The file to write; `-` is standard output.
@@ -98,7 +98,7 @@ impl Report {
         if self.out == Path::new("-") {
             return print_lines(&text);
         }
-        fs::write(&self.out, &text)
+        write_file(&self.out, text.as_bytes())
             .with_context(|| format!("cannot write {}", self.out.display()))?;
         let value = json!({ "out": self.out, "bytes": text.len(), "plots": self.plots });
         output.print(&value, |_| {
@@ -130,7 +130,8 @@ impl Report {
         Ok(())
     }
 
-    /// Two models against one, with --compare. It comes before the log is read, since it fails early where something is missing.
+    /// Two models against one, with --compare. It comes before the log is read, since it fails
+    /// early where something is missing.
     fn comparison(&self) -> anyhow::Result<Option<Comparison>> {
         if !self.compare {
             return Ok(None);
@@ -155,7 +156,7 @@ impl Report {
 
     /// The report of a log with objectives to weigh.
     fn weighed(&self, mut log: Log, comparison: Option<Comparison>) -> anyhow::Result<Finished> {
-        let (mut off_policy, mut gathered) = (OffPolicy::default(), Gathered::default());
+        let (mut off_policy, mut inputs) = (OffPolicy::default(), ReportInputs::default());
         let (name, question) = (log.name().to_owned(), self.question.question());
         let bar = progress::rows(&name);
         let swept = Swept::read(
@@ -164,7 +165,7 @@ impl Report {
             Parts::All,
             &mut |rows| bar.set_position(rows),
             &mut |question, batch| {
-                gathered.add(batch);
+                inputs.add(batch);
                 off_policy.add(question, &name, batch)
             },
         );
@@ -190,16 +191,17 @@ impl Report {
             true => Some(self.estimates(&mut log, Policy::Lambda(Vec::new()))?.0),
             false => None,
         };
-        let asking = Asking {
+        let parts = ReportParts {
             recommendation,
             off_policy: estimates,
             comparison,
-            ..asking()
+            ..common_parts()
         };
-        Ok(Finished::new(&log, &swept, front, &gathered, asking))
+        Ok(Finished::new(&log, &swept, front, &inputs, parts))
     }
 
-    /// The report of a log with one objective, whose places explored: what equally likely candidates would have brought.
+    /// The report of a log with one objective, whose places explored: what equally likely
+    /// candidates would have brought.
     fn estimated(&self, mut log: Log) -> anyhow::Result<Finished> {
         if self.goal.goal().is_some() {
             bail!(
@@ -208,11 +210,11 @@ impl Report {
             );
         }
         let (estimates, read) = self.estimates(&mut log, Policy::Uniform)?;
-        let asking = Asking {
+        let parts = ReportParts {
             off_policy: Some(estimates),
-            ..asking()
+            ..common_parts()
         };
-        Ok(Finished::estimated(&log, read, asking))
+        Ok(Finished::estimated(&log, read, parts))
     }
 
     fn estimates(&self, log: &mut Log, policy: Policy) -> anyhow::Result<(OpeReport, Summary)> {
@@ -239,10 +241,10 @@ impl Report {
     }
 }
 
-fn asking() -> Asking {
-    Asking {
+fn common_parts() -> ReportParts {
+    ReportParts {
         made_by: shell_command(&std::env::args().skip(1).collect::<Vec<_>>()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..Asking::default()
+        ..ReportParts::default()
     }
 }

@@ -1,4 +1,4 @@
-//! Measures how long a change of weights takes: SetWeights over gRPC to a combiner of its own on
+//! Measures how long a change of weights takes: SetWeights over gRPC to its own combiner on
 //! this machine, with its store on disk.
 
 use std::time::{Duration, Instant};

@@ -7,7 +7,8 @@ use counterweight_evaluation::{ComparePlan, Retraining, TrainedModels};
 use counterweight_model::Artefact;
 use counterweight_trainer::{Combined, Progress, Stage, TrainOptions, train, train_combined};
 
-/// Trains the models that a plan compares, each into a folder of its own below `out`. `progress` gets the model in training and its progress.
+/// Trains the models that a plan compares, each into its own folder below `out`. `progress`
+/// gets the model in training and its progress.
 pub(super) fn train_all(
     plan: &ComparePlan<'_>,
     options: &TrainOptions,
@@ -31,7 +32,8 @@ pub(super) fn train_all(
         deploy_seconds: 0.0,
     };
     let mut loads = Vec::new();
-    // A combined one first: where the labels are not on the same rows, this fails before any other model is trained.
+    // A combined one first: where the labels are not on the same rows, this fails before any other
+    // model is trained.
     let tasks = combined.iter().map(Task::Both);
     let tasks = tasks.chain([Task::One(gained), Task::One(avoided)]);
     for (number, task) in tasks.enumerate() {

@@ -156,7 +156,7 @@ pub(super) fn answer_json(
     let mut value = to_json(answer)?;
     if let (Some((name, text)), Some(candidates)) = (shown, value["candidates"].as_array_mut()) {
         for (candidate, ranked) in candidates.iter_mut().zip(&answer.candidates) {
-            // Under a key of its own: a column may be called `score`.
+            // Under its own key: a column may be called `score`.
             candidate["shown"] = json!({ *name: text.get(ranked.id.as_str()) });
         }
     }

@@ -63,7 +63,7 @@ pub(super) fn audience_summary(profile: &ProfileWeights) -> String {
 /// The weights of a segment or an arm, which replace the profile's.
 pub(super) fn replaced_weights(weights: &[ObjectiveWeight], profile: &ProfileWeights) -> String {
     if weights.is_empty() {
-        return "no weights of its own".to_owned();
+        return "weights unchanged".to_owned();
     }
     let texts = weights.iter().map(|weight| {
         let mut own = profile.weights.iter();

@@ -1,26 +1,23 @@
-//! `weights experiment`: units divided into arms that get weights of their own.
+//! `weights experiment`: units divided into arms that get their own weights.
 
 use clap::{Args, Subcommand};
-use counterweight_proto::{
-    counterweight::v1::{
-        Arm, Experiment as Running, ExperimentList, ProfileChange, ProfileWeights,
-    },
-    to_json,
+use counterweight_proto::counterweight::v1::{
+    Arm, Experiment as Running, ExperimentList, ProfileChange, ProfileWeights,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     arms::{BUCKETS, TypedArm, moved_buckets, parse_arm, parse_share, percent},
     audience_text::replaced_weights,
     change::{ChangeFlags, Changed},
-    session::{ProfileFilter, resolve_weights},
+    session::{ProfileFilter, lists_json, resolve_weights},
 };
 use crate::{
     output::{Output, table},
     usage::{WrongUse, position},
 };
 
-/// Divide units (usually users) into arms that get weights of their own.
+/// Divide units (usually users) into arms that get their own weights.
 #[derive(Subcommand)]
 pub(crate) enum Experiment {
     /// Start an experiment.
@@ -185,22 +182,7 @@ impl Stop {
 impl List {
     async fn run(self, output: Output) -> anyhow::Result<()> {
         let profiles = self.filter.read().await?.profiles;
-        let value: Result<Vec<Value>, serde_json::Error> = profiles
-            .iter()
-            .map(|profile| {
-                let experiments: Vec<Value> = profile
-                    .experiments
-                    .iter()
-                    .map(to_json)
-                    .collect::<Result<_, _>>()?;
-                Ok(json!({
-                    "profile": profile.profile,
-                    "revision": profile.revision,
-                    "experiments": experiments,
-                }))
-            })
-            .collect();
-        output.print(&value?, |_| {
+        output.print(&lists_json(&profiles, "experiments")?, |_| {
             let rows = profiles.iter().flat_map(|profile| {
                 profile.experiments.iter().flat_map(|experiment| {
                     experiment.arms.iter().map(|arm| {

@@ -39,14 +39,14 @@ pub(crate) enum Weights {
     Solve(solve::Solve),
     /// Show which weights a request would get, and why.
     Explain(explain::Explain),
-    /// Give some requests weights of their own.
+    /// Give some requests their own weights.
     ///
     /// A segment is a set of conditions on a request, with weights. The first segment whose
     /// conditions are all true applies. Its weights replace the profile's; objectives that it does
     /// not name keep theirs.
     #[command(subcommand)]
     Segment(segment::Segment),
-    /// Divide units (usually users) into arms that get weights of their own.
+    /// Divide units (usually users) into arms that get their own weights.
     ///
     /// A unit's arm follows from a hash of its id and the salt of the experiment, and stays the
     /// same as long as the shares do. The first experiment that has an arm for the unit applies;

@@ -159,7 +159,7 @@ mod tests {
         for (from, to) in [(0.0, -4.0), (-1.0, -2.0)] {
             let weights = |beta: f64| Weights::new(vec![1.0, beta]).unwrap();
             let path = RampPath::new(&weights(from), &weights(to), &[1.0, 1.0]).unwrap();
-            let half = format!("β = −{:.2}", -path.at(1, 2)[1]);
+            let half = format!("β = −{:.2}", -path.weights_at(1, 2)[1]);
             assert!(help.contains(&half), "{half}: {help}");
         }
     }

@@ -1,16 +1,15 @@
-//! `weights segment`: requests that get weights of their own.
+//! `weights segment`: requests that get their own weights.
 
 use clap::{Args, Subcommand};
-use counterweight_proto::{
-    counterweight::v1::{Condition, ProfileChange, ProfileWeights, Segment as Rule, SegmentList},
-    to_json,
+use counterweight_proto::counterweight::v1::{
+    Condition, ProfileChange, ProfileWeights, Segment as Rule, SegmentList,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     audience_text::{conditions_text, replaced_weights},
     change::{ChangeFlags, Changed},
-    session::{ProfileFilter, resolve_weights},
+    session::{ProfileFilter, lists_json, resolve_weights},
 };
 use crate::{
     condition::{merge_ranges, parse_condition},
@@ -19,7 +18,7 @@ use crate::{
     usage::{WrongUse, position},
 };
 
-/// Give some requests weights of their own.
+/// Give some requests their own weights.
 #[derive(Subcommand)]
 pub(crate) enum Segment {
     /// Add a segment, or replace the one of this name.
@@ -137,22 +136,7 @@ impl Remove {
 impl List {
     async fn run(self, output: Output) -> anyhow::Result<()> {
         let profiles = self.filter.read().await?.profiles;
-        let value: Result<Vec<Value>, serde_json::Error> = profiles
-            .iter()
-            .map(|profile| {
-                let segments: Vec<Value> = profile
-                    .segments
-                    .iter()
-                    .map(to_json)
-                    .collect::<Result<_, _>>()?;
-                Ok(json!({
-                    "profile": profile.profile,
-                    "revision": profile.revision,
-                    "segments": segments,
-                }))
-            })
-            .collect();
-        output.print(&value?, |_| {
+        output.print(&lists_json(&profiles, "segments")?, |_| {
             let rows = profiles.iter().flat_map(|profile| {
                 profile.segments.iter().enumerate().map(|(at, rule)| {
                     [

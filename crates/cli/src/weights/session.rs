@@ -3,12 +3,15 @@
 
 use clap::Args;
 use counterweight_config::did_you_mean;
-use counterweight_proto::counterweight::v1::{
-    Cause, GetWeightsRequest, GetWeightsResponse, ObjectiveWeight, ProfileWeights,
-    weights_service_client::WeightsServiceClient,
+use counterweight_proto::{
+    counterweight::v1::{
+        Cause, GetWeightsRequest, GetWeightsResponse, ObjectiveWeight, ProfileWeights,
+        weights_service_client::WeightsServiceClient,
+    },
+    to_json,
 };
 use counterweight_ranking::symbol;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::transport::Channel;
 
 use crate::{
@@ -78,6 +81,22 @@ impl ProfileFilter {
         let mut client = connect(&self.combiner).await?;
         read_weights(&mut client, self.profile.unwrap_or_default()).await
     }
+}
+
+/// The profiles as JSON, each with its list of this name alone.
+pub(super) fn lists_json(
+    profiles: &[ProfileWeights],
+    list: &str,
+) -> Result<Value, serde_json::Error> {
+    let of_profile = |profile| {
+        let all = to_json(profile)?;
+        Ok(json!({
+            "profile": all["profile"],
+            "revision": all["revision"],
+            (list): all[list],
+        }))
+    };
+    profiles.iter().map(of_profile).collect()
 }
 
 /// The weights of a profile, or of all for an empty name.

@@ -71,7 +71,7 @@ impl Verify {
             return Ok(LogCheck {
                 problem: verified.problem(&expected_hash).unwrap_or_default(),
                 entries: verified.entries,
-                last_hash: verified.head,
+                last_hash: verified.last_hash,
                 broken_revision: verified.broken.map_or(0, |(revision, _)| revision),
                 expected_hash_revision: verified.found.unwrap_or(0),
                 unfinished_bytes: verified.unfinished,

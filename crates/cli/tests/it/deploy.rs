@@ -1,16 +1,11 @@
 //! The worked example of `deploy/` works as it stands, but for its ports.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../../combiner/tests/it/common/nats.rs"]
-mod nats;
-
 use std::{
     fs,
     net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use counterweight_model::encoder::{Encoder, Numeric, Standard};
@@ -18,7 +13,7 @@ use counterweight_model::{
     Artefact, Calibrator, DEFAULT_MAX_TEXT_BYTES, Encoders, Feature, FeatureEncoder, Input, Kind,
     Model, ModelParts, Report, Schema,
 };
-use nats::LONG;
+use counterweight_test_support::{nats_server_binary, wait_until};
 use serde_json::Value;
 
 /// The ports that stand in the example.
@@ -93,17 +88,9 @@ fn json(output: &Output) -> Option<Value> {
     serde_json::from_slice(text).ok()
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < LONG, "never: {what}");
-        sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn three_combiners_of_the_example_share_one_log() {
-    let Some(nats_server) = nats::binary() else {
+    let Some(nats_server) = nats_server_binary() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -135,8 +122,9 @@ fn three_combiners_of_the_example_share_one_log() {
     );
     let combiners = &ports[3..6];
     let get = |port: &str| json(&counterweight(port, &["weights", "get"]));
-    until("three combiners answer", || {
-        combiners.iter().all(|port| get(port).is_some())
+    wait_until("three combiners answer", || {
+        let answer = |port: &String| get(port).is_some();
+        combiners.iter().all(answer).then_some(())
     });
 
     let set = ["weights", "set", "engagement_bait=-3", "-m", "less bait"];
@@ -147,21 +135,21 @@ fn three_combiners_of_the_example_share_one_log() {
         String::from_utf8_lossy(&set.stderr)
     );
     for port in combiners {
-        until("everyone has applied it and says so", || {
-            let told = get(port).unwrap();
-            let replicas = told["replicas"].as_array().unwrap();
-            told["profiles"][0]["weights"][1]["weight"] == -3.0
+        wait_until("everyone has applied it and says so", || {
+            let reported = get(port).unwrap();
+            let replicas = reported["replicas"].as_array().unwrap();
+            let applied = reported["profiles"][0]["weights"][1]["weight"] == -3.0
                 && replicas.len() == 3
                 && replicas
                     .iter()
-                    .all(|r| r["applied_revision"] == 1 && r["problem"] == "")
+                    .all(|r| r["applied_revision"] == 1 && r["problem"] == "");
+            applied.then_some(())
         });
     }
 
     script.stop();
-    until("everything has ended", || {
-        ports
-            .iter()
-            .all(|port| TcpListener::bind(format!("127.0.0.1:{port}")).is_ok())
+    wait_until("everything has ended", || {
+        let free = |port: &String| TcpListener::bind(format!("127.0.0.1:{port}")).is_ok();
+        ports.iter().all(free).then_some(())
     });
 }

@@ -1,19 +1,20 @@
-//! The combiner's configuration: what is read, and the checked form that the combiner uses.
+//! The combiner's configuration: the file format, and the checked form that the combiner uses.
 //!
 //! ```toml
 //! listen = "127.0.0.1:7000"          # gRPC
 //! metrics_listen = "127.0.0.1:9100"  # /metrics and /healthz; none when left out
 //! replica = "a"                      # this combiner's name in answers
-//! # Tensors of one element that segments may ask for although no model accepts them. They are sent
+//! # Tensors of one element that segments may use although no model accepts them. They are sent to
+//! no model.
 //! # to no model.
 //! attributes = ["user_tier"]
 //!
 //! [store]
-//! path = "weights.log"               # beside this file; with `nats`, this combiner's copy of the log
+//! path = "weights.log"               # beside this file; with `nats`, the local copy of the log
 //! nats = "nats://127.0.0.1:4222"     # for many combiners: the log is a stream in NATS JetStream;
 //!                                    # servers of a cluster are separated by commas
 //! stream = "counterweight"           # the stream's name
-//! idempotency_days = 7               # how long a repeated idempotency key is recognised, at least 7
+//! idempotency_days = 7               # how long idempotency keys are remembered; at least 7
 //!
 //! [recent_requests]                  # the recent requests, for previews, solving and the log
 //! candidates = 1000000               # of each profile, at most about 256 bytes each; 0 keeps none
@@ -21,8 +22,8 @@
 //!
 //! [[objective]]                      # α
 //! name = "engagement"
-//! base_rate = 0.2                    # its usual probability, by which ramps scale the weight to turn
-//!                                    # evenly; 1 when left out
+//! base_rate = 0.2                    # its usual probability: ramps scale the weight by it, to
+//!                                    # turn the direction evenly; 1 when left out
 //! [objective.model]
 //! endpoints = ["http://models:8001", "unix:/run/engagement.sock"]
 //! name = "engagement"
@@ -49,13 +50,14 @@
 //!
 //! [profile.default]
 //! weights = { engagement = 1.0, engagement_bait = -0.5, hide = -2.0 }
-//! # What the kill switch puts in force. With a weight of 0 the profile ranks on when the model of
+//! # The weights that the kill switch puts in force. With a weight of 0 the profile still ranks
+//! when the model of that objective is down.
 //! # that objective is down.
 //! safe = { engagement = 1.0, engagement_bait = -5.0, hide = -5.0 }
 //! on_model_failure = "fail"          # or "without"
-//! on_model_change = "warn"           # or "hold": stay on the versions that the weights were tuned for
-//! limit = 0                          # how many are returned when the request does not say; 0 is all
-//! [profile.default.bounds]           # of every change that is not forced; each key may be left out
+//! on_model_change = "warn"           # or "hold": rank by the versions the weights were tuned for
+//! limit = 0                          # how many candidates are returned by default; 0 is all
+//! [profile.default.bounds]           # checked on every change without force; all keys optional
 //! engagement_bait = { sign = "non_positive", min = -10.0, max = 0.0, max_step = 1.0 }
 //! ```
 
@@ -91,12 +93,11 @@ pub struct Config {
     pub replica: String,
     /// Where the weights log is kept.
     pub store: StoreConfig,
-    /// For how long a repeated idempotency key is recognised. Default and least: 7 days.
+    /// How long idempotency keys are remembered. Default and minimum: 7 days.
     pub key_horizon: Duration,
-    /// Tensors of one element that segments may ask for although no model accepts them. Names
-    /// unique.
+    /// Tensors of one element that segments may use although no model accepts them. Names unique.
     pub attributes: Vec<String>,
-    /// What bounds the server.
+    /// The limits of the server.
     pub limits: Limits,
     /// How many recent requests are kept.
     pub recent_requests: RecentRequests,
@@ -110,14 +111,16 @@ impl Config {
     /// Reads a TOML file. A relative `store.path` starts at the file's folder.
     ///
     /// # Errors
-    /// The file cannot be read, a key is not known or a value is not valid; the error names the key.
+    /// The file cannot be read, a key is not known or a value is not valid; the error names the
+    /// key.
     pub fn read(path: &Path) -> Result<Self, ConfigurationError> {
         let raw: raw::Config = counterweight_config::read_toml(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         from_raw(raw, &path.display().to_string(), folder)
     }
 
-    /// Parses a TOML text. `origin` names it in errors, and a relative `store.path` starts at `folder`.
+    /// Parses a TOML text. `origin` names it in errors, and a relative `store.path` starts at
+    /// `folder`.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -203,7 +206,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
     let key_horizon = check::key_horizon(raw.store.idempotency_days)?;
     let store = check::store(raw.store, folder)?;
     if raw.replica.is_empty() {
-        return problem("replica", "is empty; give each combiner a name of its own");
+        return problem("replica", "is empty; give each combiner its own name");
     }
     let objectives = check::objectives(raw.objective)?;
     check::attributes(&raw.attributes, &objectives)?;

@@ -1,4 +1,4 @@
-//! The configuration as it stands in the file, unchecked. Unknown keys are errors.
+//! The configuration as the file has it, unchecked. Unknown keys are errors.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -9,7 +9,7 @@ use counterweight_weights::OnModelChange;
 
 use super::types::Policy;
 
-/// The version that stands for the served default.
+/// The version name that means the served default.
 pub(super) const LATEST: &str = "latest";
 
 #[derive(Debug, Deserialize)]
@@ -130,7 +130,7 @@ pub(super) struct Bound {
     pub(super) max_step: Option<f64>,
 }
 
-/// The side of zero that a weight stays on; zero is on both.
+/// The sign that a weight must have; zero has both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Sign {

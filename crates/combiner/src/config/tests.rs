@@ -1,4 +1,4 @@
-//! The configuration as a whole: defaults, and that every refusal names its key.
+//! Tests of the whole configuration: the defaults, and that every refusal names its key.
 
 use super::*;
 

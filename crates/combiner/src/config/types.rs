@@ -6,12 +6,14 @@ use counterweight_model::Calibrator;
 use counterweight_ranking::{Bound, Weights};
 use counterweight_weights::OnModelChange;
 
-/// What bounds the server.
+/// The limits of the server.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Ranking requests in flight; one more is answered RESOURCE_EXHAUSTED at once. Default 512.
+    /// Ranking requests in flight; a further request is answered RESOURCE_EXHAUSTED at once.
+    /// Default 512.
     pub max_concurrent_requests: usize,
-    /// The largest message that is taken, in bytes, of clients and of models. Default 64 MiB.
+    /// The largest message that is accepted, in bytes, from clients and from models. Default 64
+    /// MiB.
     pub max_message_bytes: usize,
     /// How long requests in flight may take after a stop signal. Default 10 s.
     pub drain: Duration,
@@ -34,7 +36,7 @@ pub struct Objective {
     pub name: String,
     /// Where its probabilities come from.
     pub source: Source,
-    /// Applied to the source's probabilities; [`Calibrator::None`] leaves them.
+    /// The calibrator of the source's probabilities; [`Calibrator::None`] leaves them unchanged.
     pub calibrator: Calibrator,
     /// Its usual probability, above 0: ramps scale its weight by it to measure angles. Default 1.
     pub base_rate: f64,
@@ -84,7 +86,7 @@ pub struct Packed {
     pub features: Vec<String>,
 }
 
-/// A named surface with its weights.
+/// A named surface of the product with its weights.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// Name.
@@ -93,9 +95,10 @@ pub struct Profile {
     pub objectives: Vec<usize>,
     /// Their default weights, in the same order: used until the weights log sets others.
     pub weights: Weights,
-    /// What the kill switch puts in force, in the same order; none refuses it.
+    /// The weights that the kill switch puts in force, in the same order; without them it is
+    /// refused.
     pub safe: Option<Weights>,
-    /// How far each weight may lie and move, in the same order.
+    /// The bounds and the largest step of each weight, in the same order.
     pub bounds: Vec<Bound>,
     /// What happens when a model is replaced. Default [`OnModelChange::Warn`].
     pub on_model_change: OnModelChange,

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct Metrics {
     pub(crate) registry: Registry,
     rank: HistogramVec,
-    /// The successes of `rank` by profile: the hot path looks nothing up.
+    /// The successes of `rank` by profile, resolved once: the hot path looks up no label.
     ranked: Vec<Histogram>,
     model: Vec<Histogram>,
     failures: IntCounterVec,
@@ -43,7 +43,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Registers every metric in a registry of its own.
+    /// Registers every metric in its own registry.
     pub(crate) fn new(config: &Config) -> Result<Self, CombinerError> {
         Self::registered(config).map_err(|error| CombinerError::Internal {
             what: format!("metrics: {error}"),
@@ -83,7 +83,7 @@ impl Metrics {
             clamped: {
                 let counters = register.counters(
                     "counterweight_objective_clamped_total",
-                    "Probabilities that lay up to 1e-5 outside of [0, 1] and were brought into it.",
+                    "Probabilities up to 1e-5 outside of [0, 1] that were clamped.",
                     &["objective"],
                 )?;
                 let objectives = config.objectives.iter();
@@ -148,7 +148,7 @@ impl Metrics {
             .inc();
     }
 
-    /// Counts probabilities of the objective at that position that were brought into [0, 1].
+    /// Counts probabilities of the objective at that position that were clamped to [0, 1].
     pub(crate) fn clamped(&self, objective: usize, probabilities: usize) {
         self.clamped[objective].inc_by(u64::try_from(probabilities).unwrap_or(u64::MAX));
     }

@@ -45,7 +45,7 @@ impl RecentRequestsByProfile {
             )?,
             dropped: register.counters(
                 "counterweight_recent_requests_dropped_total",
-                "Requests that could not be kept: larger than everything that is kept, or arriving \
+                "Requests that could not be kept: larger than the whole sample, or arriving \
                  faster than they are stored.",
                 profile,
             )?,

@@ -1,5 +1,5 @@
-//! What a change of weights would do to the recent requests, and which weight meets a goal on them.
-//! Both run on the thread of the recent requests and call no model.
+//! Previews what a change of weights would do to the recent requests, and solves for the weight
+//! that meets a goal on them. Both run on the thread of the recent requests and call no model.
 //!
 //! [`crate::weights::InForce::choose`] gives the weights of a request now and under the change, as
 //! for Rank, and [`counterweight_ranking::preview`] ranks it under both. A preview writes nothing.
@@ -22,7 +22,7 @@ use crate::{
     weights::{Context, ProfileChange, WhatIf},
 };
 
-/// What a change would do.
+/// The effect of a change.
 #[derive(Debug)]
 pub(crate) struct Previewed {
     pub(crate) what_if: WhatIf,
@@ -45,7 +45,7 @@ pub(crate) struct Moved {
     pub(crate) probabilities: Vec<f64>,
 }
 
-/// Previews a change of a profile; k = 0 takes the k of most requests.
+/// Previews a change of a profile; k = 0 takes the page size of most requests.
 pub(crate) async fn preview(
     engine: &Engine,
     context: Context,
@@ -65,7 +65,7 @@ pub(crate) async fn preview(
 }
 
 impl Replayable {
-    /// Ranks all again under both.
+    /// Ranks all requests again under both weight sets.
     fn preview(&self, what_if: WhatIf, k: usize) -> Result<Previewed, RequestError> {
         let k = self.places(k);
         let summary = self.summary(&what_if, k).map_err(|error| broken(&error))?;
@@ -105,7 +105,7 @@ impl Replayable {
     }
 }
 
-/// A kept request was checked when it was ranked, so this cannot happen.
+/// An internal error: a kept request was checked when it was ranked, so this cannot happen.
 fn broken(error: &RankingError) -> RequestError {
     RequestError::Internal {
         what: format!("recent requests: {error}"),

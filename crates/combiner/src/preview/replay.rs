@@ -1,5 +1,5 @@
-//! Which of the recent requests are replayed: those that all objectives ranked, by the same models
-//! and calibrators as the newest of them.
+//! Selects the recent requests to replay: those that all objectives ranked, by the same models and
+//! calibrators as the newest request.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +14,7 @@ use crate::{
     recent_requests::{Recent, Record},
 };
 
-/// What was replayed.
+/// The requests that were replayed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Replayed {
     /// When the oldest and the newest were ranked, in milliseconds since 1970.
@@ -22,7 +22,7 @@ pub(crate) struct Replayed {
     pub(crate) to_ms: u64,
     /// The share of the profile's requests that are kept, each with the same chance.
     pub(crate) share: f64,
-    /// Requests left out because other models ranked them than the newest.
+    /// Requests left out because they were ranked by other models than the newest.
     pub(crate) other_models: usize,
     /// Requests left out because they were ranked without an objective.
     pub(crate) incomplete: usize,
@@ -39,7 +39,7 @@ pub(super) struct Replayable {
 }
 
 impl Replayable {
-    /// Those of the profile at that position.
+    /// The requests of the profile at that position that can be replayed.
     ///
     /// # Errors
     /// [`RequestError::NoRecentRequests`].
@@ -72,7 +72,7 @@ impl Replayable {
         })
     }
 
-    /// Size of the page: what was asked, or for 0 the k of most requests, the largest of equals.
+    /// Size of the page: the requested one, or for 0 the k of most requests, the largest of equals.
     pub(super) fn places(&self, asked: usize) -> usize {
         if asked > 0 {
             return asked;
@@ -85,7 +85,7 @@ impl Replayable {
         most.map_or(1, |(k, _)| k)
     }
 
-    /// A number per request that is its unit's own; a request without a unit has one of its own.
+    /// One number per request: equal for requests of one unit, unique for a request without a unit.
     pub(super) fn units(&self) -> impl Iterator<Item = u64> {
         let mut known: HashMap<&str, u64, RandomState> = HashMap::default();
         let mut next = 0;

@@ -1,5 +1,5 @@
-//! The weight of one objective that meets a goal on the recent requests, and the preview of exactly
-//! that weight.
+//! Solves for the weight of one objective that meets a goal on the recent requests, and previews
+//! exactly that weight.
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{
@@ -17,14 +17,14 @@ use crate::{
     error::RequestError,
     recent_requests::Recent,
     weights::{
-        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAt, ProfileChange,
+        AudienceChange, Context, InForce, ObjectiveWeight, PlanError, ProfileAtRevision, ProfileChange,
     },
 };
 
-/// The position of the objective whose exposure is to be high.
+/// The position of the objective whose exposure is the gain.
 const GAIN: usize = 0;
 
-/// What to solve for.
+/// The question.
 #[derive(Debug)]
 pub(crate) struct Asked {
     /// The profile's position in the configuration.
@@ -36,7 +36,7 @@ pub(crate) struct Asked {
     pub(crate) k: usize,
 }
 
-/// The weight, and what it would do.
+/// The weight, and its effect.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) objective: String,
@@ -79,7 +79,7 @@ pub(crate) async fn solve(
     })?;
     let change = change(configured, &objective, &solved, &in_force);
     let what_if = engine.weights.what_if(context, &change)?;
-    // On the very requests that it was solved on.
+    // Preview on the same requests that the weight was solved on.
     let work = move |_: &[Recent]| replayable.preview(what_if, k);
     Ok(Answered {
         objective,
@@ -98,11 +98,11 @@ fn sought(config: &Config, asked: &Asked) -> Result<usize, RequestError> {
     let profile = &config.profiles[asked.profile].name;
     match asked.objective.as_str() {
         "" if names.len() < 2 => Err(refused(format!(
-            "profile {profile:?} has one objective; a weight is sought against that of the first"
+            "profile {profile:?} has one objective; solving needs a second one, whose weight is changed against the first"
         ))),
         "" => Ok(1),
         name if names.first() == Some(&name) => Err(refused(format!(
-            "{name:?} is the first of profile {profile:?}, whose exposure is the engagement; name another one"
+            "{name:?} is the first objective of profile {profile:?}, whose exposure is the gain; name another one"
         ))),
         name => names
             .iter()
@@ -135,8 +135,8 @@ impl Replayable {
         for record in &self.records {
             let choose = |own: &[f64]| in_force.choose_over(own, record.context()).weights;
             let weights = choose(&own);
-            // The weight is free when the profile's own one decides it: then no segment, arm or
-            // draw has put another in its place.
+            // The weight is free where the profile's own weight applies: no segment, arm or draw
+            // replaces it.
             let free = choose(&other)[swept] != weights[swept];
             solver.push(&columns(record), &weights, free)?;
         }
@@ -152,7 +152,7 @@ fn change(
     in_force: &InForce,
 ) -> ProfileChange {
     ProfileChange {
-        at: ProfileAt {
+        at: ProfileAtRevision {
             profile: profile.name.clone(),
             expected_revision: Some(in_force.revision),
         },
@@ -160,7 +160,7 @@ fn change(
             objective: objective.to_owned(),
             weight: solved.weight,
         }],
-        binding: Vec::new(),
+        bindings: Vec::new(),
         confirm_models: false,
         audience: AudienceChange::default(),
     }

@@ -1,4 +1,4 @@
-//! The handle through which requests are kept and asked about.
+//! The handle that keeps requests and runs work on them.
 
 use std::{
     sync::{
@@ -27,7 +27,8 @@ use crate::{
     weights::now_ms,
 };
 
-/// Callers whose work is queued or running; one more is answered RESOURCE_EXHAUSTED at once.
+/// Callers whose work is queued or running; a further caller is answered RESOURCE_EXHAUSTED at
+/// once.
 const PLACES: usize = 16;
 
 /// A handle to the recent requests.
@@ -37,18 +38,18 @@ pub(crate) struct RecentRequests {
     jobs: mpsc::Sender<Job>,
     places: Arc<Semaphore>,
     thread: Thread,
-    /// None once this is closed.
+    /// None after `close`.
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A caller's place among those who ask about the recent requests, given back when dropped.
+/// A caller's place in the queue for the recent requests, released when dropped.
 #[derive(Debug)]
 pub(crate) struct Place(
-    #[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "releases the place when dropped")] OwnedSemaphorePermit,
 );
 
 impl RecentRequests {
-    /// Starts the worker; none when the configuration keeps nothing.
+    /// Starts the worker; none when the configuration keeps no requests.
     pub(crate) fn start(config: &Config, metrics: &Metrics) -> Result<Option<Self>, CombinerError> {
         let bound = config.recent_requests.candidates;
         if bound == 0 {
@@ -80,16 +81,16 @@ impl RecentRequests {
         }))
     }
 
-    /// Draws a sampling key for a request of the profile at that position; none when the request
-    /// is not kept at the present rate.
+    /// Draws a sampling key for a request of the profile at that position; none when the request is
+    /// not kept at the current rate.
     pub(crate) fn draw_key(&self, profile: usize) -> Option<SamplingKey> {
         let key = SamplingKey::new(rand::random());
         let halvings = self.shared.inboxes[profile].halvings();
         key.survives(halvings).then_some(key)
     }
 
-    /// Copies from a ranking what its answer will take away. None, and counted, when the ids are
-    /// too long to be kept.
+    /// Copies the parts of a ranking that its answer will take away. When the ids are too long to
+    /// be kept, returns none and counts the request.
     pub(crate) fn sample(&self, key: SamplingKey, ranking: &Ranking) -> Option<Sampled> {
         let at_ms = self.shared.at_ms();
         let Some(ids) = Ids::pack(&ranking.ids) else {
@@ -116,7 +117,7 @@ impl RecentRequests {
         }
     }
 
-    /// Reserves a place among those who ask.
+    /// Reserves a place in the queue for the recent requests.
     ///
     /// # Errors
     /// [`RequestError::RecentRequestsBusy`].
@@ -128,7 +129,7 @@ impl RecentRequests {
     }
 
     /// Runs work on the recent requests, by profile in the order of the configuration, after the
-    /// work of those who asked before. It is not begun when the caller has gone away by then.
+    /// work that was queued before. It does not begin when the caller is gone by then.
     ///
     /// # Errors
     /// [`RequestError::Draining`] when the server stops before the work is done.
@@ -159,7 +160,7 @@ impl RecentRequests {
         Ok(())
     }
 
-    /// Ends the worker, after the job that it is at.
+    /// Ends the worker after its current job.
     pub(crate) async fn close(&self) {
         let _ = self.send(Job::Stop);
         let worker = self.worker().take();

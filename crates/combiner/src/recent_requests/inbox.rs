@@ -1,7 +1,7 @@
-//! Where Rank leaves the requests of one profile.
+//! The queue into which Rank puts the requests of one profile.
 //!
-//! Nothing here waits for the worker, which runs at the lowest priority and so may be off the
-//! processor at any time: the inbox is a queue without a lock, and counters keep its bound.
+//! Nothing here waits for the worker, which runs at the lowest priority and so may be preempted at
+//! any time: the inbox is a lock-free queue, and counters keep its bound.
 
 use std::sync::{
     atomic::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{metrics::RecentRequestsMetrics, ranking::Ranking};
 
-/// Requests in an inbox before the worker is woken.
+/// Requests in an inbox that wake the worker.
 const WAKE: usize = 256;
 
 /// The inbox of one profile, as Rank sees it.
@@ -35,14 +35,14 @@ pub(super) struct Inbox {
     pub(super) metrics: RecentRequestsMetrics,
 }
 
-/// A request that is to be kept.
+/// A request to keep.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) sampled: Sampled,
     pub(super) ranking: Ranking,
 }
 
-/// What has to be taken from a ranking before its answer takes the ids away.
+/// The parts of a ranking that are copied before its answer takes the ids away.
 #[derive(Debug)]
 pub(crate) struct Sampled {
     pub(super) key: SamplingKey,
@@ -89,14 +89,14 @@ impl Inbox {
         &'a self,
         queue: &'a Receiver<Waiting>,
     ) -> impl Iterator<Item = Waiting> + 'a {
-        // Requests are counted after they are queued, so that each counted one is there.
+        // Requests are counted after they are queued, so every counted one can be taken.
         let count = self.count.swap(0, AcqRel);
         queue.try_iter().take(count).inspect(|waiting| {
             self.size.fetch_sub(waiting.sampled.size, Relaxed);
         })
     }
 
-    /// Updates the metrics from what is kept of the profile.
+    /// Updates the metrics of the profile from its sample.
     pub(super) fn measure(&self, recent: &Recent) {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.requests.set(gauge(recent.len()));

@@ -1,4 +1,4 @@
-//! A request as it is kept: packed, candidates by id, so that it can be ranked again without a
+//! The record of a request: packed, candidates by id, so that it can be ranked again without a
 //! model and exported as it was ranked.
 
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::{
     weights::{Attribute, Draw, RequestContext, Value},
 };
 
-/// Longer texts are not kept, in bytes. A segment that asks for one does not match when the request
-/// is ranked again.
+/// The longest attribute text that is kept, in bytes. A segment that uses a longer one does not
+/// match when the request is ranked again.
 const LONGEST_TEXT: usize = 256;
-/// The most places of a page that the log's column can hold; more are kept as this many.
+/// The most places of a page that the log's column can store; a larger page is stored as this.
 const MOST_PLACES: usize = i32::MAX as usize;
-/// Bytes of a candidate before it counts as several.
+/// Bytes per candidate; a longer one counts as several.
 const BYTES_PER_CANDIDATE: usize = 256;
 
 /// The recent requests of one profile.
@@ -41,7 +41,7 @@ pub(crate) struct Record {
     pub(crate) ids: Ids,
     /// The candidates that were shown, best first.
     pub(crate) page: Box<[u32]>,
-    /// What was combined, in objective order.
+    /// The objectives that were combined, in order.
     pub(crate) objectives: Box<[Column]>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Column {
     pub(crate) calibrator: Box<str>,
     /// One per candidate.
     pub(crate) probabilities: Box<[f64]>,
-    /// What the model answered, when the combiner applied a calibrator to it.
+    /// The model's answer before the combiner's calibrator, when it applied one.
     pub(crate) raw: Option<Box<[f64]>>,
 }
 
@@ -113,7 +113,7 @@ impl Record {
         })
     }
 
-    /// What the weights of this request depend on.
+    /// The facts that decide the weights of this request.
     pub(crate) fn context(&self) -> RequestContext<'_> {
         RequestContext {
             attributes: &self.attributes,
@@ -123,7 +123,7 @@ impl Record {
     }
 }
 
-/// How many candidates a ranking counts for: its own, or more when they are few or their ids are
+/// The size of a ranking in candidates: their number, or more when they are few or their ids are
 /// long, so that a bound in candidates bounds the memory too.
 pub(super) fn size(ranking: &Ranking, ids: &Ids) -> usize {
     let text = |attribute: &Attribute| {
@@ -148,7 +148,7 @@ pub(super) fn size(ranking: &Ranking, ids: &Ids) -> usize {
     bytes.div_ceil(BYTES_PER_CANDIDATE).max(ids.len())
 }
 
-/// Ids in one piece of text.
+/// Ids packed into one text.
 #[derive(Debug)]
 pub(crate) struct Ids {
     text: Box<str>,

@@ -31,7 +31,7 @@ impl SamplingKey {
     }
 }
 
-/// A sample of items, by the time they came. Times are milliseconds since any fixed instant.
+/// A sample of items by arrival time. Times are milliseconds since any fixed instant.
 #[derive(Debug)]
 pub(crate) struct Sample<T> {
     bound: usize,
@@ -52,7 +52,7 @@ struct Resident<T> {
     item: T,
 }
 
-/// A rate, and from when on it applied.
+/// A rate, and the time from which it applied.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     from_ms: u64,
@@ -60,7 +60,7 @@ struct Rate {
 }
 
 impl<T> Sample<T> {
-    /// An empty sample of items that are together no larger than `bound` and no older than
+    /// An empty sample whose items are together no larger than `bound` and no older than
     /// `window_ms`.
     pub(super) fn new(bound: usize, window_ms: u64) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl<T> Sample<T> {
         }
     }
 
-    /// Removes what has left the window, and raises the rate when there is room.
+    /// Removes items that have left the window, and raises the rate when there is room.
     pub(super) fn pass(&mut self, now_ms: u64) {
         let start = now_ms.saturating_sub(self.window_ms);
         while let Some(oldest) = self.residents.front()
@@ -118,8 +118,8 @@ impl<T> Sample<T> {
         }
     }
 
-    /// The share of the window's items that are returned, each with the same chance, and these
-    /// items, oldest first.
+    /// The items, oldest first, and their share of the window's items; each item has the same
+    /// chance.
     pub(crate) fn read(&self) -> (f64, impl Iterator<Item = &T>) {
         let halvings = self.rates.front().map_or(0, |rate| rate.halvings);
         let items = self.residents.iter();
@@ -142,7 +142,7 @@ impl<T> Sample<T> {
         self.residents.len()
     }
 
-    /// How large they are together.
+    /// Their total size.
     pub(super) fn size(&self) -> usize {
         self.size
     }
@@ -153,7 +153,8 @@ impl<T> Sample<T> {
         self.residents
             .retain(|resident| halvings <= MOST_HALVINGS && resident.key.survives(halvings));
         self.size = self.residents.iter().map(|resident| resident.size).sum();
-        // Periods of the same or a higher rate now hold what this rate would have kept of them.
+        // Periods with the same or a higher rate now contain what this rate would have kept of
+        // them.
         let mut from_ms = 0;
         while let Some(rate) = self.rates.back()
             && rate.halvings <= halvings

@@ -1,4 +1,4 @@
-//! What Rank and the worker of the recent requests share.
+//! The state that Rank and the worker of the recent requests share.
 
 use std::{
     sync::atomic::AtomicBool,
@@ -7,7 +7,7 @@ use std::{
 
 use super::{inbox::Inbox, record::Recent};
 
-/// The inboxes, and whether the worker knows that there is something in them.
+/// The inboxes, and whether the worker has been woken for their content.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) started: Instant,
@@ -15,14 +15,14 @@ pub(super) struct Shared {
     pub(super) bound: usize,
     /// In the order of the configured profiles.
     pub(super) inboxes: Vec<Inbox>,
-    /// True once the worker was woken for what is in the inboxes now.
+    /// True after the worker was woken for the present content of the inboxes.
     pub(super) woken: AtomicBool,
 }
 
 /// A function over the recent requests, by profile.
 pub(super) type Work = Box<dyn FnOnce(&[Recent]) + Send>;
 
-/// What the worker is sent.
+/// A message to the worker.
 pub(super) enum Job {
     Work(Work),
     Stop,

@@ -1,5 +1,5 @@
 //! The one thread that owns the recent requests of all profiles: it empties the inboxes and runs
-//! what callers ask about them.
+//! the callers' work on the samples.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,14 +20,14 @@ use super::{
 };
 use crate::error::CombinerError;
 
-/// Requests stay in an inbox, or beyond their window, no longer than this.
+/// The longest time that requests stay in an inbox, or in the sample beyond their window.
 const TICK: Duration = Duration::from_secs(1);
-/// The lowest priority of Linux: the thread runs when nothing else wants to.
+/// The lowest priority of Linux: the thread runs when nothing else needs the processor.
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
 
-/// Starts the worker. It ends when it is told to or when its handle is gone. Whoever sends it a
-/// job unparks it.
+/// Starts the worker. It ends when it receives the stop message or when its handle is gone. A
+/// sender of a job must unpark it.
 pub(super) fn start(
     shared: Arc<Shared>,
     queues: Vec<Receiver<Waiting>>,
@@ -52,16 +52,16 @@ pub(super) fn start(
         })
 }
 
-/// On Linux the priority is this thread's. Elsewhere it would be that of the whole process, so it
-/// is left alone.
+/// On Linux the priority is per thread. Elsewhere it would apply to the whole process, so it is
+/// left alone.
 fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
-        tracing::warn!(%error, "the priority of previews cannot be lowered");
+        tracing::warn!(%error, "cannot lower the thread priority of previews");
     }
 }
 
-/// The samples and where they are fed from, by profile.
+/// The samples and their inboxes, by profile.
 struct Worker {
     shared: Arc<Shared>,
     queues: Vec<Receiver<Waiting>>,
@@ -72,13 +72,15 @@ impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             let job = jobs.try_recv();
-            // After the job was received, so that it sees all that was kept before it was sent.
+            // Empty the inboxes after the job was received, so that it sees every request that was
+            // kept before the job was sent.
             self.absorb();
             match job {
                 Ok(Job::Stop) | Err(TryRecvError::Disconnected) => return,
                 Ok(Job::Work(work)) => {
                     if catch_unwind(AssertUnwindSafe(|| work(&self.recent))).is_err() {
-                        // The caller notices that no answer comes. Work cannot change the samples.
+                        // The caller gets an error, since no answer comes. Work only reads the
+                        // samples, so they stay valid.
                         tracing::error!("work on the recent requests panicked");
                     }
                 }

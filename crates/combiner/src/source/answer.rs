@@ -1,5 +1,5 @@
-//! Takes the probabilities out of a model's answer. An answer that is not one probability per
-//! candidate is refused.
+//! Reads the probabilities of a model's answer. An answer that is not one probability per candidate
+//! is refused.
 
 use counterweight_proto::inference::{InferTensorContents, ModelInferResponse};
 use counterweight_ranking::clamp_probabilities;
@@ -7,14 +7,14 @@ use counterweight_tensor::{Data, Datatype, TensorView};
 
 use crate::error::{Failure, RequestError};
 
-/// One probability per candidate, and where it comes from.
+/// One probability per candidate, and the model and calibrators that they come from.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// Finite, in [0, 1], one per candidate.
     pub(crate) probabilities: Vec<f64>,
-    /// How many of them were brought into [0, 1].
+    /// How many of them were clamped to [0, 1].
     pub(crate) clamped: usize,
-    /// What the model answered, when the combiner applied a calibrator to it.
+    /// The model's answer before the combiner's calibrator, when it applied one.
     pub(crate) raw: Option<Vec<f64>>,
     /// Empty for a column.
     pub(crate) model_version: String,
@@ -22,7 +22,7 @@ pub(crate) struct Answer {
     pub(crate) calibrator: String,
 }
 
-/// Why there is no answer.
+/// Why an objective has no answer.
 #[derive(Debug)]
 pub(crate) enum SourceError {
     /// The request is wrong: no policy helps.
@@ -46,7 +46,7 @@ impl From<RequestError> for SourceError {
 }
 
 /// The column `column` of the output `output`, one finite probability for each of `candidates`, and
-/// how many of them were brought into [0, 1].
+/// how many of them were clamped to [0, 1].
 ///
 /// # Errors
 /// What is wrong with the answer, for a person.
@@ -66,7 +66,7 @@ pub(super) fn probabilities(
                 .iter()
                 .map(|tensor| tensor.name.as_str())
                 .collect();
-            format!("it has no output {output:?}, only {found:?}")
+            format!("it has no output {output:?}; its outputs are {found:?}")
         })?;
     let tensor = &response.outputs[at];
     let none = InferTensorContents::default();

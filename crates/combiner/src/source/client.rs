@@ -1,8 +1,9 @@
-//! Calls to one model: at the endpoint whose turn it is, and at the others when that one cannot be
+//! Calls one model: first at the next endpoint in turn, then at the others when it cannot be
 //! reached.
 
 use std::{future::Future, sync::Arc, time::Instant};
 
+use counterweight_proto::status_chain;
 use counterweight_serving::Call;
 use tokio::time::timeout_at;
 use tonic::{Code, Response, Status};
@@ -18,7 +19,7 @@ use crate::{
     error::{CombinerError, Failure, RequestError},
 };
 
-/// What calls to one model need.
+/// The state for calls to one model.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) objective: String,
@@ -26,17 +27,17 @@ pub(super) struct Client {
     endpoints: Arc<Endpoints>,
 }
 
-/// Until when a call may take.
+/// The end of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     pub(super) at: Instant,
-    /// It is the model's own timeout, and not that of a caller who has less time.
+    /// Whether it comes from the model's own timeout, rather than from the caller's deadline.
     own_timeout: bool,
 }
 
 impl Deadline {
-    /// A deadline that a caller sets.
-    pub(super) fn of_caller(at: Instant) -> Self {
+    /// A deadline that the caller sets.
+    pub(super) fn from_caller(at: Instant) -> Self {
         Self {
             at,
             own_timeout: false,
@@ -98,7 +99,7 @@ impl Client {
         let started = Instant::now();
         let timed_out = || SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()));
         let until = deadline.at.into();
-        let in_turn = timeout_at(until, self.endpoints.in_turn()).await;
+        let in_turn = timeout_at(until, self.endpoints.next_endpoints()).await;
         let order = in_turn
             .map_err(|_| timed_out())?
             .map_err(|reason| SourceError::Failed(Failure::Unavailable(reason)))?;
@@ -119,7 +120,7 @@ impl Client {
                     report(Outcome::Answered);
                     return Ok((answer.into_inner(), endpoint));
                 }
-                // The timer of the channel has the same deadline as ours, and may be first.
+                // The timer of the channel has the same deadline as this one, and may fire first.
                 Err(status) if refusal::timed_out_here(&status) => {
                     report(silent);
                     return Err(timed_out());
@@ -131,7 +132,7 @@ impl Client {
                         false => Outcome::Answered,
                     });
                     not_found &= !found;
-                    last = Some(format!("{}: {}", endpoint.address, refusal::text(&status)));
+                    last = Some(format!("{}: {}", endpoint.address, status_chain(&status)));
                 }
                 Err(status) => {
                     report(Outcome::Answered);

@@ -1,5 +1,5 @@
-//! The servers of one model. A host name stands for all of its addresses, which are looked up
-//! again while the combiner runs; calls take the servers in turn, and suspects last.
+//! The servers of one model. A host name stands for all of its addresses, which are looked up again
+//! while the combiner runs. Calls use the servers in turn, and suspects last.
 
 use std::{
     collections::HashSet,
@@ -21,16 +21,16 @@ use tonic::transport::{self, Channel, Uri};
 use super::health::{Health, Outcome};
 use crate::error::CombinerError;
 
-/// Wide enough for thousands of candidates in one flight; the default of 64 KiB is filled by
-/// 500 × 32 floats.
+/// HTTP/2 window: large enough for thousands of candidates in one flight; the default of 64 KiB is
+/// filled by 500 × 32 floats.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-/// One frame for a whole usual answer.
+/// HTTP/2 frame: a usual answer fits into one.
 const MAX_FRAME: u32 = 1 << 20;
-/// A dead peer that closes nothing is noticed after interval and timeout.
+/// A dead peer that does not close its connections is noticed after interval and timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Host names are looked up this often, and this soon after a call that failed.
+/// How often host names are looked up, and how soon after a failed call.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
 const LOOKUP_AFTER_FAILURE: Duration = Duration::from_secs(1);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,11 +38,11 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// One server.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    /// As it is named in messages.
+    /// Its name in messages.
     pub(super) address: String,
     client: GrpcInferenceServiceClient<Unary<Channel>>,
     health: Health,
-    /// The version that it last answered with when none was asked for.
+    /// The version of its last answer to a call that pinned none.
     version: ArcSwapOption<String>,
 }
 
@@ -55,9 +55,9 @@ pub(super) struct Endpoints {
     all: ArcSwap<Vec<Arc<Endpoint>>>,
     next: AtomicUsize,
     born: Instant,
-    /// Milliseconds since `born` when names are due to be looked up.
+    /// When names are due to be looked up, in milliseconds since `born`.
     lookup_due: AtomicU64,
-    /// One lookup at a time; the last one's failure.
+    /// Locks the lookup, one at a time; the failure of the last one.
     lookup: Mutex<Option<String>>,
 }
 
@@ -103,15 +103,15 @@ impl Endpoints {
         })
     }
 
-    /// Every endpoint once, beginning with the one whose turn it is; suspects come last.
+    /// Every endpoint once, beginning with the next in turn; suspects come last.
     ///
     /// # Errors
     /// No name could be looked up so far; the message says why.
-    pub(super) async fn in_turn(self: &Arc<Self>) -> Result<Vec<Arc<Endpoint>>, String> {
+    pub(super) async fn next_endpoints(self: &Arc<Self>) -> Result<Vec<Arc<Endpoint>>, String> {
         let mut all = self.all.load_full();
         let due = self.claim_lookup();
         if all.is_empty() {
-            // A caller that goes away here leaves the lookup to the next one who waits.
+            // A caller that goes away here leaves the lookup to the next waiting caller.
             let mut failure = self.lookup.lock().await;
             if self.all.load().is_empty() && (due || failure.is_none()) {
                 *failure = self.look_up().await;
@@ -121,7 +121,7 @@ impl Endpoints {
                 return Err(failure.clone().unwrap_or_default());
             }
         } else if due {
-            // Nobody waits for a name whose addresses are known.
+            // No caller waits for the lookup of a name whose addresses are known.
             let endpoints = Arc::clone(self);
             tokio::spawn(async move {
                 let mut failure = endpoints.lookup.lock().await;
@@ -135,16 +135,16 @@ impl Endpoints {
         let first = self.next.fetch_add(1, Relaxed) % all.len();
         let mut order: Vec<_> = all[first..].iter().chain(&all[..first]).cloned().collect();
         if order.len() > 1 {
-            let tried = order[0].health.try_in_turn(Instant::now());
+            let tried = order[0].health.takes_turn(Instant::now());
             let from = usize::from(tried);
             order[from..].sort_by_key(|endpoint| endpoint.health.suspect());
         }
         order
     }
 
-    /// Takes note of how a call that began at `began` ended.
+    /// Records the outcome of a call that began at `began`.
     pub(super) fn report(&self, endpoint: &Endpoint, outcome: Outcome, began: Instant) {
-        let changed = endpoint.health.note(outcome, began, Instant::now());
+        let changed = endpoint.health.record(outcome, began, Instant::now());
         let address = &endpoint.address;
         match outcome {
             Outcome::Answered if changed => {
@@ -155,7 +155,7 @@ impl Endpoints {
                 if changed {
                     tracing::warn!(endpoint = address, "the model server does not answer");
                 }
-                // Perhaps the name stands for other addresses now.
+                // The name may have other addresses now.
                 let soon = self.millis() + millis(LOOKUP_AFTER_FAILURE);
                 self.lookup_due.fetch_min(soon, Relaxed);
             }
@@ -168,7 +168,7 @@ impl Endpoints {
         all.iter().all(|endpoint| endpoint.health.suspect())
     }
 
-    /// The versions that the endpoints last answered with; those of suspects only when all are.
+    /// The versions of the endpoints' last answers; those of suspects only when all are suspect.
     pub(super) fn versions(&self) -> Vec<Arc<String>> {
         let all = self.all.load();
         let none_answers = self.all_suspect();
@@ -178,7 +178,7 @@ impl Endpoints {
             .collect()
     }
 
-    /// Whether it is time to look names up, and this caller is the one to do it.
+    /// Whether a lookup of names is due and this caller has to do it.
     fn claim_lookup(&self) -> bool {
         if self.targets.iter().all(|target| target.name.is_none()) {
             return false;
@@ -196,7 +196,7 @@ impl Endpoints {
                 .is_ok()
     }
 
-    /// Looks every name up; says what failed.
+    /// Looks up every name; returns the failures.
     async fn look_up(&self) -> Option<String> {
         let mut found = Vec::with_capacity(self.targets.len());
         let mut failures = Vec::new();
@@ -212,13 +212,13 @@ impl Endpoints {
                     continue;
                 }
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer".to_owned(),
+                Err(_) => "no answer in time".to_owned(),
             };
             found.push(None);
             failures.push(format!("{name} cannot be looked up: {reason}"));
         }
         if !failures.is_empty() {
-            tracing::warn!(reason = failures.join("; "), "a model server's name");
+            tracing::warn!(reason = failures.join("; "), "cannot look up the name of a model server");
             self.lookup_due
                 .fetch_min(self.millis() + millis(LOOKUP_AFTER_FAILURE), Relaxed);
         }
@@ -228,9 +228,9 @@ impl Endpoints {
         (!failures.is_empty()).then(|| failures.join("; "))
     }
 
-    /// Replaces the addresses of each target that has some here, in the order of the
-    /// configuration. What is known of an address that stays is kept, and so are all of a name
-    /// that could not be looked up.
+    /// Replaces the addresses of each target that is listed here, in the order of the
+    /// configuration. The state of an address that stays is kept, and so are all addresses of a
+    /// name that could not be looked up.
     fn set_addresses(&self, found: &[Option<Vec<SocketAddr>>]) -> Result<(), CombinerError> {
         let before = self.all.load_full();
         let mut all: Vec<Arc<Endpoint>> = Vec::with_capacity(before.len());
@@ -242,7 +242,7 @@ impl Endpoints {
             };
             let mut seen = HashSet::new();
             for address in found.iter().filter(|address| seen.insert(**address)) {
-                let name = target.named(*address);
+                let name = target.address_name(*address);
                 let known = before.iter().find(|endpoint| endpoint.address == name);
                 all.push(match known {
                     Some(known) => Arc::clone(known),
@@ -283,8 +283,8 @@ impl Target {
         }
     }
 
-    /// What messages call an address of this target.
-    fn named(&self, address: SocketAddr) -> String {
+    /// The name of an address of this target in messages.
+    fn address_name(&self, address: SocketAddr) -> String {
         format!("{} ({address})", self.uri)
     }
 }
@@ -319,7 +319,7 @@ impl Endpoint {
             .max_decoding_message_size(settings.max_message_bytes)
             .max_encoding_message_size(settings.max_message_bytes);
         Ok(Self {
-            address: address.map_or_else(|| target.uri.clone(), |address| target.named(address)),
+            address: address.map_or_else(|| target.uri.clone(), |address| target.address_name(address)),
             client,
             health: Health::new(Instant::now()),
             version: ArcSwapOption::empty(),
@@ -336,18 +336,18 @@ impl Endpoint {
         self.client.clone()
     }
 
-    /// Takes note of how long an inference call took.
-    pub(super) fn note_time(&self, took: Duration) {
-        self.health.note_time(took);
+    /// Records the duration of an inference call.
+    pub(super) fn record_time(&self, took: Duration) {
+        self.health.record_time(took);
     }
 
-    /// The version that it last answered with.
+    /// The version of its last answer.
     pub(super) fn version(&self) -> Option<Arc<String>> {
         self.version.load_full()
     }
 
-    /// Takes note of the version that it answered with. Returns true when that is news.
-    pub(super) fn note_version(&self, version: &str) -> bool {
+    /// Records the version of an answer. Returns true when it has changed.
+    pub(super) fn record_version(&self, version: &str) -> bool {
         let known = self.version.load();
         if known
             .as_ref()
@@ -380,7 +380,7 @@ mod tests {
     async fn firsts(endpoints: &Arc<Endpoints>, count: usize) -> Vec<String> {
         let mut firsts = Vec::new();
         for _ in 0..count {
-            firsts.push(endpoints.in_turn().await.unwrap()[0].address.clone());
+            firsts.push(endpoints.next_endpoints().await.unwrap()[0].address.clone());
         }
         firsts
     }
@@ -396,7 +396,7 @@ mod tests {
         let bad = Arc::clone(&endpoints.all.load()[1]);
         endpoints.report(&bad, Outcome::Unreachable, Instant::now());
         for _ in 0..4 {
-            let order = endpoints.in_turn().await.unwrap();
+            let order = endpoints.next_endpoints().await.unwrap();
             assert_eq!((order.len(), order[2].address.as_str()), (3, all[1]));
         }
         endpoints.report(&bad, Outcome::Answered, Instant::now());
@@ -459,10 +459,10 @@ mod tests {
     #[tokio::test]
     async fn localhost_is_looked_up_and_a_name_that_does_not_exist_says_so() {
         let here = endpoints(&["http://localhost:8001"]);
-        let first = here.in_turn().await.unwrap()[0].address.clone();
+        let first = here.next_endpoints().await.unwrap()[0].address.clone();
         assert!(first.starts_with("http://localhost:8001 ("), "{first}");
         let nowhere = endpoints(&["http://nowhere.invalid:8001"]);
-        let refusal = nowhere.in_turn().await.unwrap_err();
+        let refusal = nowhere.next_endpoints().await.unwrap_err();
         assert!(
             refusal.contains("nowhere.invalid cannot be looked up"),
             "{refusal}"
@@ -473,8 +473,8 @@ mod tests {
     async fn versions_are_those_of_endpoints_that_answer() {
         let endpoints = endpoints(&["http://10.0.0.1:1", "http://10.0.0.2:1"]);
         let all = endpoints.all.load_full();
-        assert!(all[0].note_version("v1") && !all[0].note_version("v1"));
-        assert!(all[1].note_version("v2"));
+        assert!(all[0].record_version("v1") && !all[0].record_version("v1"));
+        assert!(all[1].record_version("v2"));
         assert_eq!(endpoints.versions().len(), 2);
         endpoints.report(&all[1], Outcome::Unreachable, Instant::now());
         assert_eq!(*endpoints.versions()[0], "v1");

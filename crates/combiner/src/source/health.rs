@@ -1,7 +1,7 @@
-//! Whether one endpoint answers: what a call that failed says about it, and when it is tried again.
+//! Judges whether one endpoint answers, and decides when a suspect is tried again.
 //!
-//! An endpoint is suspect after a call that it did not answer. What counts as that is decided by
-//! who ended the call:
+//! An endpoint is suspect after a call that it did not answer. What counts as that depends on who
+//! ended the call:
 //! - It could not be reached, or it was silent for the model's whole timeout: suspect.
 //! - The caller's deadline was shorter: suspect only if the endpoint has answered nothing since the
 //!   call began and had at least four times as long as it usually takes, or has never answered.
@@ -14,11 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a suspect is left alone before one call tries it again.
+/// How long a suspect is spared before one call tries it again.
 const REST: Duration = Duration::from_secs(1);
-/// How many times as long as usual an endpoint may take before its silence means something.
+/// Silence counts when it lasts this many times the usual time of the endpoint.
 const PATIENCE: u64 = 4;
-/// The share of one call in the usual time: one eighth.
+/// The weight of one call in the moving average of the usual time: one eighth.
 const SMOOTHING: i64 = 8;
 
 /// How a call to an endpoint ended.
@@ -35,7 +35,7 @@ pub(super) enum Outcome {
     },
 }
 
-/// What is known of one endpoint. All times are microseconds since `born`, 0 is never.
+/// The state of one endpoint. All times are microseconds since `born`, 0 is never.
 #[derive(Debug)]
 pub(super) struct Health {
     born: Instant,
@@ -61,9 +61,8 @@ impl Health {
         self.retry_at.load(Relaxed) != 0
     }
 
-    /// Whether a call whose turn it is should be made here: always, or for a suspect once per
-    /// second.
-    pub(super) fn try_in_turn(&self, now: Instant) -> bool {
+    /// Whether this endpoint takes its turn: always, or for a suspect once per second.
+    pub(super) fn takes_turn(&self, now: Instant) -> bool {
         let retry_at = self.retry_at.load(Relaxed);
         if retry_at == 0 {
             return true;
@@ -77,9 +76,9 @@ impl Health {
                 .is_ok()
     }
 
-    /// Takes note of how a call from `began` to `now` ended. Returns true when that changes
-    /// whether the endpoint is suspect.
-    pub(super) fn note(&self, outcome: Outcome, began: Instant, now: Instant) -> bool {
+    /// Records the outcome of a call from `began` to `now`. Returns true when that changes whether
+    /// the endpoint is suspect.
+    pub(super) fn record(&self, outcome: Outcome, began: Instant, now: Instant) -> bool {
         let (began, now) = (self.micros(began), self.micros(now));
         match outcome {
             Outcome::Answered => {
@@ -93,8 +92,8 @@ impl Health {
         }
     }
 
-    /// Takes note of how long an inference call took.
-    pub(super) fn note_time(&self, took: Duration) {
+    /// Records the duration of an inference call.
+    pub(super) fn record_time(&self, took: Duration) {
         let (before, took) = (self.usual.load(Relaxed), micros(took).max(1));
         let usual = match before {
             0 => took,
@@ -104,7 +103,7 @@ impl Health {
         self.usual.store(usual, Relaxed);
     }
 
-    /// Whether silence until a caller's deadline says something about the endpoint.
+    /// Whether silence until a caller's deadline counts against the endpoint.
     fn silence_counts(&self, began: u64, now: u64) -> bool {
         if self.answered_at.load(Relaxed) > began {
             return false;
@@ -137,11 +136,11 @@ mod tests {
     fn silence_for_the_models_own_timeout_makes_a_suspect() {
         let born = Instant::now();
         let health = Health::new(born);
-        health.note(Outcome::Answered, born, born + ms(5));
-        health.note_time(ms(5));
-        assert!(health.note(OWN, born + ms(10), born + ms(1010)));
+        health.record(Outcome::Answered, born, born + ms(5));
+        health.record_time(ms(5));
+        assert!(health.record(OWN, born + ms(10), born + ms(1010)));
         assert!(health.suspect());
-        assert!(health.note(Outcome::Answered, born + ms(1020), born + ms(1025)));
+        assert!(health.record(Outcome::Answered, born + ms(1020), born + ms(1025)));
         assert!(!health.suspect());
     }
 
@@ -149,14 +148,14 @@ mod tests {
     fn a_callers_deadline_counts_only_beyond_four_times_the_usual() {
         let born = Instant::now();
         let health = Health::new(born);
-        health.note(Outcome::Answered, born, born + ms(10));
-        health.note_time(ms(10));
-        assert!(!health.note(CALLERS, born + ms(20), born + ms(59)));
+        health.record(Outcome::Answered, born, born + ms(10));
+        health.record_time(ms(10));
+        assert!(!health.record(CALLERS, born + ms(20), born + ms(59)));
         assert!(!health.suspect(), "39 ms are no four times 10 ms");
         // Another call was answered meanwhile: the endpoint is there, whatever this one asked.
-        health.note(Outcome::Answered, born + ms(70), born + ms(90));
-        assert!(!health.note(CALLERS, born + ms(60), born + ms(960)));
-        assert!(health.note(CALLERS, born + ms(1000), born + ms(1040)));
+        health.record(Outcome::Answered, born + ms(70), born + ms(90));
+        assert!(!health.record(CALLERS, born + ms(60), born + ms(960)));
+        assert!(health.record(CALLERS, born + ms(1000), born + ms(1040)));
         assert!(health.suspect());
     }
 
@@ -164,31 +163,31 @@ mod tests {
     fn an_endpoint_that_never_answered_has_no_credit() {
         let born = Instant::now();
         let health = Health::new(born);
-        assert!(health.note(CALLERS, born, born + ms(1)));
+        assert!(health.record(CALLERS, born, born + ms(1)));
     }
 
     #[test]
     fn one_call_a_second_tries_a_suspect() {
         let born = Instant::now();
         let health = Health::new(born);
-        assert!(health.try_in_turn(born) && health.try_in_turn(born));
-        health.note(Outcome::Unreachable, born, born + ms(100));
-        assert!(!health.try_in_turn(born + ms(1099)));
-        assert!(health.try_in_turn(born + ms(1100)));
-        assert!(!health.try_in_turn(born + ms(1100)), "one is enough");
-        assert!(!health.try_in_turn(born + ms(2099)));
-        assert!(health.try_in_turn(born + ms(2100)));
+        assert!(health.takes_turn(born) && health.takes_turn(born));
+        health.record(Outcome::Unreachable, born, born + ms(100));
+        assert!(!health.takes_turn(born + ms(1099)));
+        assert!(health.takes_turn(born + ms(1100)));
+        assert!(!health.takes_turn(born + ms(1100)), "one is enough");
+        assert!(!health.takes_turn(born + ms(2099)));
+        assert!(health.takes_turn(born + ms(2100)));
     }
 
     #[test]
     fn the_usual_time_follows_the_calls() {
         let health = Health::new(Instant::now());
         for _ in 0..100 {
-            health.note_time(ms(8));
+            health.record_time(ms(8));
         }
         assert_eq!(health.usual.load(Relaxed), 8000);
         for _ in 0..100 {
-            health.note_time(ms(80));
+            health.record_time(ms(80));
         }
         assert!(health.usual.load(Relaxed).abs_diff(80_000) < 100);
     }

@@ -1,5 +1,4 @@
-//! Builds the request that a model gets: the bytes that came, or what a foreign server needs in
-//! their place.
+//! Builds the request to a model: the received bytes, or the form that a foreign server needs.
 
 use bytes::Bytes;
 use counterweight_proto::inference::{
@@ -42,7 +41,8 @@ pub(super) fn request(
 
 type Tensors = (Vec<InferInputTensor>, Vec<Bytes>);
 
-/// One tensor per feature that the model accepts. Raw bytes are shared with the request, not copied.
+/// One tensor per feature that the model accepts. Raw bytes are shared with the request, not
+/// copied.
 fn forwarded(
     objective: &str,
     expand: bool,
@@ -100,7 +100,7 @@ fn why(side: Option<Side>) -> &'static str {
     match side {
         Some(_) => "it is a feature of the candidate",
         None => {
-            "its model does not say that it accepts context features; expand_context in the configuration repeats them"
+            "its model does not declare context features; set `expand_context` in the configuration to repeat it per candidate"
         }
     }
 }
@@ -146,7 +146,7 @@ fn packed(objective: &str, packed: &Packed, batch: &Batch<'_>) -> Result<Tensors
                 objective: objective.to_owned(),
                 feature: feature.clone(),
                 problem: format!(
-                    "is {}, and is packed with numbers; send FP32, FP64, INT64 or BOOL",
+                    "is {}, but it is packed with numbers; send FP32, FP64, INT64 or BOOL",
                     view.datatype.as_str()
                 ),
             })?;

@@ -1,4 +1,4 @@
-//! What a model accepts, as its metadata or the configuration says.
+//! The inputs of a model, from its metadata or the configuration.
 
 use std::collections::HashMap;
 
@@ -17,14 +17,14 @@ pub(crate) struct Inputs {
     pub(crate) version: String,
     /// The model's own calibrator by name and version; empty for none.
     pub(crate) calibrator: String,
-    /// Whether the metadata states the version; if not, it was learned from an answer.
+    /// Whether the metadata states the version; otherwise it is learned from an answer.
     pub(super) states_version: bool,
     /// In the model's order.
     pub(crate) list: Vec<Input>,
     by_name: HashMap<String, usize, RandomState>,
     /// How many inputs must be sent.
     pub(crate) required: usize,
-    /// The model does not say what it accepts, so it is sent everything except these.
+    /// The model does not describe its inputs, so it is sent everything except these.
     excluded_inputs: Option<Vec<String>>,
 }
 
@@ -59,9 +59,9 @@ impl Side {
 }
 
 impl Inputs {
-    /// Reads a model's metadata. A model that does not say what it accepts is not sent these
+    /// Reads a model's metadata. A model that does not describe its inputs is not sent these
     /// attributes.
-    pub(super) fn of_metadata(metadata: ModelMetadataResponse, attributes: &[String]) -> Self {
+    pub(super) fn from_metadata(metadata: ModelMetadataResponse, attributes: &[String]) -> Self {
         let version = metadata.versions.into_iter().next().unwrap_or_default();
         let anything = metadata.inputs.is_empty();
         let excluded_inputs = anything.then(|| attributes.to_vec());
@@ -69,19 +69,19 @@ impl Inputs {
         Self {
             excluded_inputs,
             calibrator,
-            ..Self::of_list(
+            ..Self::from_list(
                 version,
                 metadata
                     .inputs
                     .into_iter()
-                    .map(Input::of_metadata)
+                    .map(Input::from_metadata)
                     .collect(),
             )
         }
     }
 
-    /// What goes into a packed tensor.
-    pub(super) fn of_packed(packed: &Packed, version: String) -> Self {
+    /// The inputs of a packed tensor.
+    pub(super) fn from_packed(packed: &Packed, version: String) -> Self {
         let list = packed
             .features
             .iter()
@@ -94,10 +94,10 @@ impl Inputs {
                 optional: Some(false),
             })
             .collect();
-        Self::of_list(version, list)
+        Self::from_list(version, list)
     }
 
-    fn of_list(version: String, list: Vec<Input>) -> Self {
+    fn from_list(version: String, list: Vec<Input>) -> Self {
         Self {
             states_version: !version.is_empty(),
             version,
@@ -134,14 +134,14 @@ impl Inputs {
         self.by_name.get(name).map(|&at| &self.list[at])
     }
 
-    /// Whether both accept the same, whatever their versions.
+    /// Whether both accept the same inputs, independent of their versions.
     pub(super) fn same_inputs(&self, other: &Self) -> bool {
         self.list == other.list && self.excluded_inputs == other.excluded_inputs
     }
 }
 
 impl Input {
-    fn of_metadata(tensor: TensorMetadata) -> Self {
+    fn from_metadata(tensor: TensorMetadata) -> Self {
         let text = |key: &str| match choice(tensor.parameters.get(key)) {
             Some(ParameterChoice::StringParam(text)) => text.as_str(),
             _ => "",
@@ -164,7 +164,7 @@ impl Input {
     }
 }
 
-/// The calibrator that a model says it applies; empty for none.
+/// The calibrator that a model reports; empty for none.
 pub(super) fn calibrator(parameters: &HashMap<String, InferParameter>) -> String {
     match choice(parameters.get("calibrator")) {
         Some(ParameterChoice::StringParam(calibrator)) if calibrator != "none" => {

@@ -1,8 +1,8 @@
-//! What a model says it accepts, by version.
+//! Keeps the inputs of a model, by version.
 //!
-//! In the middle of a roll-out the endpoints serve different versions. The one that was seen last
-//! of those that endpoints answer with counts as served, however the answers alternate; an older
-//! one does so again once no endpoint answers with the newer one.
+//! During a roll-out the endpoints serve different versions. The version in use that was seen last
+//! counts as served, however the answers alternate; an older version counts again when no endpoint
+//! answers with the newer one.
 
 use std::{
     sync::{
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::error::Failure;
 
-/// Metadata is not asked for again within this time, however many requests need it.
+/// Metadata is read at most once within this time, however many requests need it.
 const REST: Duration = Duration::from_millis(100);
 /// How many pinned versions are remembered: a profile pins one, and profiles may pin different
 /// ones.
@@ -35,24 +35,24 @@ const PINNED: usize = 8;
 #[derive(Debug)]
 pub(super) struct Metadata {
     client: Arc<Client>,
-    /// Configured attributes, which are for this model only if it declares them.
+    /// Configured attributes, which are sent to this model only if it declares them.
     attributes: Vec<String>,
-    /// What is served; none until the model has said so.
+    /// The inputs of the served version; none until the model has described them.
     served: ArcSwapOption<Inputs>,
-    /// Every version that endpoints answer with, in the order in which they were first seen.
+    /// The versions that endpoints answer with, in the order in which they were first seen.
     seen: std::sync::Mutex<Vec<Arc<Inputs>>>,
     /// Versions that profiles pin although another one is served.
     pinned: ArcSwap<Vec<Arc<Inputs>>>,
-    /// When metadata was last asked for, and how that went. One asks at a time.
+    /// The time and the outcome of the last read of metadata. One caller reads at a time.
     asked: Mutex<Option<(Instant, Result<(), Failure>)>>,
-    /// Whether a task is about to ask.
+    /// Whether a task is about to read.
     learning: AtomicBool,
 }
 
 impl Metadata {
     pub(super) fn new(client: Arc<Client>, attributes: Vec<String>) -> Self {
         let packed = client.config.packed.as_ref();
-        let known = packed.map(|packed| Arc::new(Inputs::of_packed(packed, String::new())));
+        let known = packed.map(|packed| Arc::new(Inputs::from_packed(packed, String::new())));
         Self {
             client,
             attributes,
@@ -64,13 +64,13 @@ impl Metadata {
         }
     }
 
-    /// What the served version accepts; none until the model has said so.
+    /// The inputs of the served version; none until the model has described them.
     pub(super) fn served(&self) -> Option<Arc<Inputs>> {
         self.served.load_full()
     }
 
-    /// What every version in use accepts: the served one first.
-    pub(super) fn all(&self) -> Vec<Arc<Inputs>> {
+    /// The inputs of every version in use, the served one first.
+    pub(super) fn in_use(&self) -> Vec<Arc<Inputs>> {
         let served = self.served();
         let pinned = self.pinned.load();
         let others = self
@@ -83,8 +83,8 @@ impl Metadata {
         served.iter().cloned().chain(others).collect()
     }
 
-    /// What the version of an endpoint accepts, as far as that is known.
-    pub(super) fn of_endpoint(&self, endpoint: &Endpoint) -> Arc<Inputs> {
+    /// The inputs of the version that an endpoint serves, as far as they are known.
+    pub(super) fn inputs_of_endpoint(&self, endpoint: &Endpoint) -> Arc<Inputs> {
         let served = self.served().unwrap_or_default();
         match endpoint.version() {
             Some(version) if *version != served.version => {
@@ -96,15 +96,14 @@ impl Metadata {
         }
     }
 
-    /// What a version accepts, whether or not it is served; [`Failure::NotServed`] when no endpoint
-    /// has it.
-    pub(super) async fn of_version(
+    /// The inputs of a version, served or not; [`Failure::NotServed`] when no endpoint has it.
+    pub(super) async fn inputs_of_version(
         &self,
         version: &str,
         deadline: Deadline,
     ) -> Result<Arc<Inputs>, Failure> {
         let known = self
-            .all()
+            .in_use()
             .into_iter()
             .find(|known| known.version == version);
         if let Some(inputs) = known {
@@ -121,12 +120,12 @@ impl Metadata {
         Ok(inputs)
     }
 
-    /// Forgets the pinned versions: one of them is served no more.
+    /// Forgets the pinned versions, because one of them is no longer served.
     pub(super) fn forget_pinned(&self) {
         self.pinned.store(Arc::default());
     }
 
-    /// Asks the model what it accepts, unless that was asked a moment ago: then that answer holds.
+    /// Reads the metadata of the model, unless it was read a moment ago: then that answer stands.
     pub(super) async fn refresh(&self, deadline: Deadline) -> Result<(), Failure> {
         let Ok(mut asked) = timeout_at(deadline.at.into(), self.asked.lock()).await else {
             return Err(Failure::TimedOut(self.client.config.timeout.as_millis()));
@@ -150,10 +149,10 @@ impl Metadata {
         outcome
     }
 
-    /// Takes note of the version that an endpoint answered with. What a version that was not seen
-    /// before accepts is asked by one task, for which no request waits.
-    pub(super) fn note_version(self: &Arc<Self>, version: &str, endpoint: &Endpoint) {
-        if !endpoint.note_version(version) {
+    /// Records the version of an endpoint's answer. For a version that was not seen before, one
+    /// task reads the inputs, and no request waits for it.
+    pub(super) fn record_version(self: &Arc<Self>, version: &str, endpoint: &Endpoint) {
+        if !endpoint.record_version(version) {
             return;
         }
         let known = self.seen().iter().any(|known| known.version == version);
@@ -166,12 +165,13 @@ impl Metadata {
     }
 
     async fn learn_version(&self, version: &str) {
-        let deadline = Deadline::of_caller(Instant::now() + self.client.config.timeout);
+        let deadline = Deadline::from_caller(Instant::now() + self.client.config.timeout);
         let states_version = self.served().is_some_and(|inputs| inputs.states_version);
         let asked = if states_version { version } else { "" };
         match self.ask(asked, deadline).await {
             Ok((mut inputs, endpoint)) => {
-                // Some servers state no version in their metadata; then the answer's word counts.
+                // Some servers state no version in their metadata; then the version of the answer
+                // counts.
                 if !inputs.states_version {
                     version.clone_into(&mut inputs.version);
                 }
@@ -179,13 +179,13 @@ impl Metadata {
             }
             Err(failure) => {
                 let objective = &self.client.objective;
-                tracing::debug!(objective, %failure, "metadata cannot be read");
+                tracing::debug!(objective, %failure, "cannot read the metadata of the model");
             }
         }
         self.learning.store(false, Ordering::Relaxed);
     }
 
-    /// Takes note of what a version accepts, as that endpoint says.
+    /// Records the inputs of a version, as that endpoint describes them.
     fn learn(&self, mut inputs: Inputs, endpoint: &Endpoint) {
         if let Some(served) = self.served()
             && inputs.version.is_empty()
@@ -193,7 +193,7 @@ impl Metadata {
             inputs.version.clone_from(&served.version);
         }
         if inputs.states_version {
-            endpoint.note_version(&inputs.version);
+            endpoint.record_version(&inputs.version);
         }
         {
             let mut seen = self.seen();
@@ -209,7 +209,8 @@ impl Metadata {
         self.settle();
     }
 
-    /// Forgets versions that no endpoint answers with, and serves the newest of the others.
+    /// Forgets versions that no endpoint answers with, and makes the newest of the others the
+    /// served one.
     fn settle(&self) {
         let answering = self.client.endpoints().versions();
         let mut seen = self.seen();
@@ -225,7 +226,7 @@ impl Metadata {
                 model = self.client.config.name,
                 version = newest.version,
                 inputs = newest.list.len(),
-                "the model says what it accepts"
+                "the model has described its inputs"
             );
             self.served.store(Some(Arc::clone(newest)));
         }
@@ -251,10 +252,10 @@ impl Metadata {
             SourceError::Request(error) => Failure::Unavailable(error.to_string()),
             SourceError::PinnedVersionGone { reason, .. } => Failure::NotServed(reason),
         })?;
-        let mut inputs = Inputs::of_metadata(metadata, &self.attributes);
+        let mut inputs = Inputs::from_metadata(metadata, &self.attributes);
         if let Some(packed) = &config.packed {
             let calibrator = std::mem::take(&mut inputs.calibrator);
-            inputs = Inputs::of_packed(packed, inputs.version);
+            inputs = Inputs::from_packed(packed, inputs.version);
             inputs.calibrator = calibrator;
         }
         Ok((inputs, endpoint))

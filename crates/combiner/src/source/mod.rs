@@ -1,4 +1,4 @@
-//! Where an objective's probabilities come from, and what can go wrong on the way.
+//! The sources of an objective's probabilities, and their failures.
 
 mod answer;
 mod client;

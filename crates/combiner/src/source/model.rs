@@ -1,4 +1,5 @@
-//! One model as a source: what is sent, when it is asked again, and what counts as its failure.
+//! One model as a source: builds its requests, decides when it is asked again, and classifies its
+//! failures.
 
 use std::{
     sync::Arc,
@@ -23,7 +24,7 @@ use crate::{
     error::{CombinerError, Failure},
 };
 
-/// The method that is called, as spans name it.
+/// The method that is called, for spans.
 const MODEL_INFER: &str = "inference.GRPCInferenceService/ModelInfer";
 
 /// One model behind one or more servers.
@@ -59,22 +60,22 @@ impl Model {
         self.client.config.timeout
     }
 
-    /// What the served version accepts; none until the model has said so.
+    /// The inputs of the served version; none until the model has described them.
     pub(crate) fn inputs(&self) -> Option<Arc<Inputs>> {
         self.metadata.served()
     }
 
-    /// Whether the model has said what it accepts.
+    /// Whether the model has described its inputs.
     pub(crate) fn has_metadata(&self) -> bool {
         self.inputs().is_some()
     }
 
-    /// What every version in use accepts.
+    /// The inputs of every version in use.
     pub(crate) fn all_inputs(&self) -> Vec<Arc<Inputs>> {
-        self.metadata.all()
+        self.metadata.in_use()
     }
 
-    /// Whether the model has said all that it accepts.
+    /// Whether the description of its inputs is complete.
     pub(crate) fn metadata_complete(&self) -> bool {
         self.inputs().is_some_and(|inputs| inputs.complete())
     }
@@ -85,7 +86,7 @@ impl Model {
         versions.iter().any(|inputs| inputs.get(name).is_some())
     }
 
-    /// Whether the model accepts a tensor of that name; none when that is not known yet.
+    /// Whether the model accepts a tensor of that name; none when that is unknown.
     pub(crate) fn accepts(&self, name: &str) -> Option<bool> {
         if self.inputs()?.accepts(name) {
             return Some(true);
@@ -98,9 +99,9 @@ impl Model {
         self.client.endpoints().all_suspect()
     }
 
-    /// Asks the model what it accepts, unless that was asked a moment ago: then that answer holds.
+    /// Reads the metadata of the model, unless it was read a moment ago: then that answer stands.
     pub(crate) async fn refresh(&self, deadline: Instant) -> Result<(), Failure> {
-        self.metadata.refresh(Deadline::of_caller(deadline)).await
+        self.metadata.refresh(Deadline::from_caller(deadline)).await
     }
 
     /// Whether some server has that version; [`Failure::NotServed`] when none has.
@@ -109,11 +110,11 @@ impl Model {
         version: &str,
         deadline: Instant,
     ) -> Result<(), Failure> {
-        let deadline = Deadline::of_caller(deadline);
-        self.metadata.of_version(version, deadline).await.map(drop)
+        let deadline = Deadline::from_caller(deadline);
+        self.metadata.inputs_of_version(version, deadline).await.map(drop)
     }
 
-    /// The model's probabilities; `pinned` asks for a version whatever is served.
+    /// The model's probabilities; `pinned` asks for one version instead of the served one.
     pub(super) async fn infer(
         &self,
         batch: &Batch<'_>,
@@ -133,7 +134,7 @@ impl Model {
         let Err(SourceError::Request(_)) = &first else {
             return first;
         };
-        // Perhaps the model was replaced by one that accepts other features.
+        // The model may have been replaced by one that accepts other features.
         let refreshed = self.metadata.refresh(deadline).await;
         let inputs = refreshed.ok().and_then(|()| self.inputs());
         let same = inputs
@@ -145,7 +146,7 @@ impl Model {
         }
     }
 
-    /// The probabilities of whatever version the endpoint serves, or of the configured one.
+    /// The probabilities of the version that the endpoint serves, or of the configured one.
     async fn infer_served(
         &self,
         batch: &Batch<'_>,
@@ -153,15 +154,15 @@ impl Model {
         deadline: Deadline,
     ) -> Result<Answer, SourceError> {
         let version = self.client.config.version.as_deref();
-        let inputs = |endpoint: &Endpoint| self.metadata.of_endpoint(endpoint);
+        let inputs = |endpoint: &Endpoint| self.metadata.inputs_of_endpoint(endpoint);
         let asked = version.unwrap_or_default();
         let (response, endpoint) = self.call(asked, inputs, batch, call, deadline).await?;
         let mut answer = self.read(response, version, batch)?;
         if answer.model_version.is_empty() {
-            let inputs = self.metadata.of_endpoint(&endpoint);
+            let inputs = self.metadata.inputs_of_endpoint(&endpoint);
             answer.model_version.clone_from(&inputs.version);
         } else if version.is_none() {
-            self.metadata.note_version(&answer.model_version, &endpoint);
+            self.metadata.record_version(&answer.model_version, &endpoint);
         }
         Ok(answer)
     }
@@ -175,7 +176,7 @@ impl Model {
         deadline: Deadline,
     ) -> Result<Answer, SourceError> {
         let infer = async {
-            let inputs = self.metadata.of_version(version, deadline).await;
+            let inputs = self.metadata.inputs_of_version(version, deadline).await;
             let inputs = inputs.map_err(SourceError::Failed)?;
             let inputs = |_: &Endpoint| Arc::clone(&inputs);
             let (response, _) = self.call(version, inputs, batch, call, deadline).await?;
@@ -217,7 +218,7 @@ impl Model {
                 let mut client = endpoint.client();
                 let response = outgoing.run(client.model_infer(request)).await;
                 if response.is_ok() {
-                    endpoint.note_time(began.elapsed());
+                    endpoint.record_time(began.elapsed());
                 }
                 Ok(response)
             }
@@ -225,7 +226,7 @@ impl Model {
         self.client.call(deadline, attempt).await
     }
 
-    /// Reads an answer; the version is empty where the server does not say and none was asked for.
+    /// Reads an answer. The version is empty when the server reports none and none was requested.
     fn read(
         &self,
         response: ModelInferResponse,
@@ -242,7 +243,7 @@ impl Model {
         if let Some(asked) = asked {
             if !version.is_empty() && version != asked {
                 return Err(wrong(format!(
-                    "version {asked} was asked for and {version} answered"
+                    "version {asked} was requested, but version {version} answered"
                 )));
             }
             asked.clone_into(&mut version);

@@ -1,8 +1,8 @@
-//! One objective: where its probabilities come from, and the combiner's calibrator on top of them.
+//! One objective: the source of its probabilities, and the combiner's calibrator on top.
 
 use std::sync::Arc;
 
-use counterweight_model::Calibrator;
+use counterweight_model::{Calibrator, finite_logit};
 use counterweight_ranking::clamp_probabilities;
 use counterweight_serving::Call;
 
@@ -59,7 +59,8 @@ impl Objective {
         })
     }
 
-    /// The probabilities of a batch; `pinned` asks for a version of the model whatever is served.
+    /// The probabilities of a batch; `pinned` asks for one version of the model instead of the
+    /// served one.
     pub(crate) async fn answer(
         &self,
         batch: &Batch<'_>,
@@ -75,7 +76,7 @@ impl Objective {
                 answer.raw = Some(answer.probabilities.clone());
             }
             for probability in &mut answer.probabilities {
-                *probability = self.calibrator.apply(logit(*probability));
+                *probability = self.calibrator.apply(finite_logit(*probability));
             }
         }
         self.add_calibrator(&mut answer.calibrator);
@@ -83,7 +84,7 @@ impl Objective {
     }
 
     /// The model version and the calibrators that are served now, as an answer names them; none
-    /// when the model has not said.
+    /// when the model has not reported them.
     pub(crate) fn served(&self) -> Option<(String, String)> {
         let (version, mut calibrator) = match &self.source {
             Source::Column(_) => (String::new(), String::new()),
@@ -145,25 +146,5 @@ impl Objective {
             model_version: String::new(),
             calibrator: String::new(),
         })
-    }
-}
-
-/// The logit of a probability, finite at 0 and 1 too.
-fn logit(probability: f64) -> f64 {
-    let p = probability.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0);
-    p.ln() - (-p).ln_1p()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_logit_is_finite_everywhere_and_right_in_the_middle() {
-        for p in [0.0, 1.0, f64::MIN_POSITIVE, 1.0 - f64::EPSILON] {
-            assert!(logit(p).is_finite());
-        }
-        assert_eq!(logit(0.5), 0.0);
-        assert!((logit(0.9) - 9.0_f64.ln()).abs() < 1e-12);
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{config::Config, error::CombinerError};
 
-/// All objectives of a configuration, and what requests may bring beside their features.
+/// All objectives of a configuration, and the configured attributes.
 #[derive(Debug)]
 pub(crate) struct Objectives {
     /// In the order of the configuration.

@@ -1,22 +1,24 @@
-//! What a status of a model server means: whose fault it is, and whether another server may do
-//! better.
+//! Interprets the status of a model server: whose fault it is, and whether another server may
+//! succeed.
 
 use std::{error::Error, iter::successors, time::Instant};
 
+use counterweight_proto::status_chain;
 use tonic::{Code, Status};
 
 use super::answer::SourceError;
 use crate::error::{Failure, RequestError};
 
-/// A refused call as an error of the objective; the call was begun at `started`.
+/// Converts the status of a failed call into an error of the objective. The call began at
+/// `started`.
 pub(super) fn read(objective: &str, status: &Status, started: Instant) -> SourceError {
-    let reason = text(status);
+    let reason = status_chain(status);
     match status.code() {
         Code::InvalidArgument => SourceError::from(RequestError::Refused {
             objective: objective.to_owned(),
             reason,
         }),
-        // tonic's servers say CANCELLED when the time that the call gave them is over.
+        // tonic's servers answer CANCELLED when the deadline of the call has passed.
         Code::DeadlineExceeded | Code::Cancelled => {
             SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()))
         }
@@ -32,28 +34,10 @@ pub(super) fn another_may_answer(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::NotFound) || never_arrived
 }
 
-/// Whether the timer of the channel ended the call, without a word from the server.
+/// Whether the local timer of the channel ended the call, without an answer from the server.
 pub(super) fn timed_out_here(status: &Status) -> bool {
-    causes(status).any(|cause| cause.is::<tonic::TimeoutExpired>())
-}
-
-/// What a status says, with the causes that tonic keeps apart.
-pub(super) fn text(status: &Status) -> String {
-    let mut text = status.message().to_owned();
-    for cause in causes(status) {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-    }
-    if text.is_empty() {
-        format!("{:?}", status.code())
-    } else {
-        text
-    }
-}
-
-fn causes(status: &Status) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    successors(status.source(), |&cause| cause.source())
+    let mut causes = successors(status.source(), |&cause: &&(dyn Error + 'static)| {
+        cause.source()
+    });
+    causes.any(|cause| cause.is::<tonic::TimeoutExpired>())
 }

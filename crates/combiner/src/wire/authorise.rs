@@ -4,7 +4,7 @@ use tonic::metadata::MetadataMap;
 
 use crate::error::RequestError;
 
-/// What a call needs to be allowed.
+/// A permission that a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     /// To rank, and to read what is served.
@@ -17,7 +17,7 @@ pub(crate) enum Permission {
     KillWeights,
 }
 
-/// Refuses a call that its caller may not make. There are no roles yet: everyone who reaches the
+/// Refuses a call that its caller may not make. Roles do not exist yet: everyone who reaches the
 /// port may do everything, so the port belongs on a network of trusted callers.
 pub(crate) fn authorise(
     permission: Permission,

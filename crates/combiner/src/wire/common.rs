@@ -1,4 +1,4 @@
-//! Messages that both services answer with.
+//! Encodes the messages that both services use.
 
 use counterweight_proto::counterweight::v1 as pb;
 use counterweight_ranking as ranking;
@@ -28,7 +28,7 @@ pub(super) fn density(density: ranking::Density) -> pb::Density {
     }
 }
 
-/// Encodes an objective that something else answers than its weight was tuned for.
+/// Encodes an objective that is answered by another model than its weight was tuned for.
 pub(super) fn unconfirmed(unconfirmed: Unconfirmed) -> pb::UnconfirmedObjective {
     pb::UnconfirmedObjective {
         tuned_for: Some(binding(&unconfirmed.bound)),
@@ -37,7 +37,7 @@ pub(super) fn unconfirmed(unconfirmed: Unconfirmed) -> pb::UnconfirmedObjective 
     }
 }
 
-/// Encodes what an objective's weight was tuned for.
+/// Encodes the model that an objective's weight was tuned for.
 pub(super) fn binding(bound: &ModelBinding) -> pb::ModelBinding {
     pb::ModelBinding {
         objective: bound.objective.clone(),
@@ -77,7 +77,7 @@ pub(super) fn decode_weights(weights: Vec<pb::ObjectiveWeight>) -> Vec<Objective
         .into_iter()
         .map(|wanted| ObjectiveWeight {
             objective: wanted.objective,
-            // −0 is 0.
+            // −0 becomes 0, so that equal weights have equal bytes.
             weight: wanted.weight + 0.0,
         })
         .collect()

@@ -1,4 +1,4 @@
-//! DescribeRanking: what is served, and what a client has to send.
+//! DescribeRanking: describes the objectives, the profiles and the features that a client sends.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::{
 /// The longest that DescribeRanking waits for a model that does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Says what is served, and what a client has to send.
+/// Describes the objectives, the profiles and the features that a client sends.
 pub(super) async fn describe(engine: &Engine) -> DescribeRankingResponse {
     let objectives = join_all(
         engine

@@ -18,8 +18,8 @@ use crate::{
     recent_requests::{Column, Recent, Record},
 };
 
-/// The recent requests of a profile, or of all for an empty name, oldest first. They are encoded one
-/// by one, as the caller reads them.
+/// The recent requests of a profile, or of all for an empty name, oldest first. They are encoded
+/// one by one, as the caller reads them.
 pub(super) async fn read(
     engine: &Engine,
     profile: &str,
@@ -34,7 +34,7 @@ pub(super) async fn read(
     let records = recent.run(&place, work).await?;
     let config = Arc::clone(&engine.config);
     let messages = records.into_iter().map(move |(share, record)| {
-        // Dropped, and so given back, when the stream ends or the caller goes away.
+        // Released when the stream ends or the caller goes away.
         let _place = &place;
         Ok(ReadLogResponse {
             request: Some(logged(&config, &record, share)),

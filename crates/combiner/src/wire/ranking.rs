@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// The most of the caller's time that is kept for combining and answering.
+/// The part of the caller's time that is reserved for combining and answering, at most.
 const RESERVE: Duration = Duration::from_millis(20);
 
 /// Ranking over gRPC.
@@ -85,7 +85,7 @@ impl Ranker {
             .profile(&request.profile)
             .inspect_err(|error| refused("", error))?;
         let stability = request.stability;
-        // Keeping the request is a side effect after the answer: the key says whether it happens.
+        // The request is kept after the answer, off the caller's path; the key decides whether.
         let recent = engine.recent.as_ref();
         let kept = recent.and_then(|recent| Some((recent, recent.draw_key(profile)?)));
         let query = decode(request, profile, kept.is_some());
@@ -127,7 +127,7 @@ fn decode(request: RankRequest, profile: usize, kept: bool) -> Query {
     }
 }
 
-/// The answer; the ids of its candidates are taken out of the ranking.
+/// Encodes the answer; the ids of its candidates are moved out of the ranking.
 fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>) -> RankResponse {
     let candidates = ranking
         .order

@@ -26,7 +26,7 @@ impl From<RequestError> for Status {
     }
 }
 
-/// The code that goes out for an error.
+/// The gRPC code of an error.
 pub(crate) fn code(error: &RequestError) -> Code {
     classify(error).0
 }
@@ -68,7 +68,7 @@ fn classify(error: &RequestError) -> Class {
 fn code_of_failure(failure: &Failure) -> Code {
     match failure {
         Failure::Unavailable(_) | Failure::NotServed(_) | Failure::Failed(_) => Unavailable,
-        // The same request would be answered as wrongly again.
+        // The same request would get the same wrong answer again.
         Failure::WrongAnswer(_) => FailedPrecondition,
         Failure::TimedOut(_) => DeadlineExceeded,
         Failure::Overloaded(_) => ResourceExhausted,
@@ -102,7 +102,7 @@ fn classify_plan(error: &PlanError) -> Class {
             BoundError::BelowMinimum { .. } | BoundError::AboveMaximum { .. } => {
                 (InvalidArgument, "OUT_OF_BOUNDS")
             }
-            // Smaller steps lead there.
+            // Smaller steps can reach the target.
             BoundError::StepTooLarge { .. } => (FailedPrecondition, "OUT_OF_BOUNDS"),
         },
         E::Rule { .. } => (InvalidArgument, "WRONG_RULE"),
@@ -119,7 +119,7 @@ fn classify_plan(error: &PlanError) -> Class {
     }
 }
 
-/// What an error names, for programs.
+/// The facts of an error, for programs.
 fn facts(error: &RequestError) -> Facts {
     use RequestError as E;
     match error {
@@ -158,8 +158,8 @@ fn facts(error: &RequestError) -> Facts {
             fact("bound_model_version", version),
         ],
         E::PinnedCalibratorGone {
-            objective, held, ..
-        } => vec![fact("objective", objective), fact("bound_calibrator", held)],
+            objective, pinned, ..
+        } => vec![fact("objective", objective), fact("bound_calibrator", pinned)],
         E::Field { field, .. } => vec![fact("field", field)],
         E::NoRecentRequests { profile, .. } => vec![fact("profile", profile)],
         E::Unsolved {

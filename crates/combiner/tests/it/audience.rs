@@ -1,4 +1,5 @@
-//! Segments, experiments and exploration over real sockets: who gets which weights, and that it stays so.
+//! Segments, experiments and exploration over real sockets: who gets which weights, and that it
+//! stays so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use crate::common;
@@ -12,14 +13,15 @@ use common::{
         any_of, arm, attribute, experiment, experiments, exploration, number, range, segment,
         segments, text,
     },
-    info, objective, push, request,
-    weights::{bait, cause, get, set},
+    info, objective, push, request, two_objectives,
+    weights::{Weights, bait, cause, get, set},
 };
 use counterweight_proto::{
     counterweight::v1::{
-        Density, DescribeRankingRequest, ExplainWeightsRequest, Exploration, GetRevisionRequest,
-        KillWeightsRequest, ProfileChange, ProfileRevision, RankRequest, RankResponse,
-        RollbackWeightsRequest, ranking_service_client::RankingServiceClient,
+        Density, DescribeRankingRequest, ExplainWeightsRequest, ExplainWeightsResponse,
+        Exploration, GetRevisionRequest, KillWeightsRequest, ProfileChange, ProfileRevision,
+        RankRequest, RankResponse, RollbackWeightsRequest, Segment,
+        ranking_service_client::RankingServiceClient,
     },
     inference::{InferTensorContents, model_infer_request::InferInputTensor},
 };
@@ -39,7 +41,8 @@ engagement_bait = { min = -8.0, max = 0.0 }
 weights = { engagement = 1.0, engagement_bait = -0.5 }
 "#;
 
-/// Two models that also take the context feature `user_country`, and attributes that no model takes.
+/// Two models that also take the context feature `user_country`, and attributes that no model
+/// takes.
 struct Setup {
     e: Model,
     b: Model,
@@ -56,9 +59,8 @@ impl Setup {
 
     async fn over(e: Model, b: Model, folder: Arc<TempDir>) -> Self {
         let config = format!(
-            "attributes = [\"f32\", \"f64\", \"i64\", \"flag\", \"tier\"]\n{}{}{PROFILES}",
-            objective("engagement", &[e.url()], ""),
-            objective("engagement_bait", &[b.url()], "")
+            "attributes = [\"f32\", \"f64\", \"i64\", \"flag\", \"tier\"]\n{}{PROFILES}",
+            two_objectives(&e, &b)
         );
         let combiner = Combiner::start_in(&config, folder).await;
         Self { e, b, combiner }
@@ -90,6 +92,20 @@ async fn ranked(ranking: &mut Ranking, request: RankRequest) -> RankResponse {
     let answer = ranking.rank(request).await.unwrap().into_inner();
     assert_recomputes(&answer);
     answer
+}
+
+async fn explain(weights: &mut Weights, question: ExplainWeightsRequest) -> ExplainWeightsResponse {
+    let explained = weights.explain_weights(question).await;
+    explained.unwrap().into_inner()
+}
+
+/// The requests from Germany, with more weight against bait.
+fn german() -> Segment {
+    segment(
+        "german",
+        vec![any_of("user_country", vec![text("DE")])],
+        &[("engagement_bait", -3.0)],
+    )
 }
 
 fn usual() -> RankRequest {
@@ -147,64 +163,51 @@ impl Form {
     }
 }
 
-fn f32_form(value: f32) -> Form {
+fn form(
+    name: &'static str,
+    datatype: Datatype,
+    raw: Bytes,
+    fill: impl FnOnce(&mut InferTensorContents),
+) -> Form {
+    let mut typed = InferTensorContents::default();
+    fill(&mut typed);
     Form {
-        name: "f32",
-        datatype: Datatype::Fp32,
-        raw: encode_f32(&[value]),
-        typed: InferTensorContents {
-            fp32_contents: vec![value],
-            ..Default::default()
-        },
+        name,
+        datatype,
+        raw,
+        typed,
     }
+}
+
+fn f32_form(value: f32) -> Form {
+    form("f32", Datatype::Fp32, encode_f32(&[value]), |typed| {
+        typed.fp32_contents.push(value);
+    })
 }
 
 fn f64_form(value: f64) -> Form {
-    Form {
-        name: "f64",
-        datatype: Datatype::Fp64,
-        raw: encode_f64(&[value]),
-        typed: InferTensorContents {
-            fp64_contents: vec![value],
-            ..Default::default()
-        },
-    }
+    form("f64", Datatype::Fp64, encode_f64(&[value]), |typed| {
+        typed.fp64_contents.push(value);
+    })
 }
 
 fn i64_form(value: i64) -> Form {
-    Form {
-        name: "i64",
-        datatype: Datatype::Int64,
-        raw: encode_i64(&[value]),
-        typed: InferTensorContents {
-            int64_contents: vec![value],
-            ..Default::default()
-        },
-    }
+    form("i64", Datatype::Int64, encode_i64(&[value]), |typed| {
+        typed.int64_contents.push(value);
+    })
 }
 
 fn flag_form(value: bool) -> Form {
-    Form {
-        name: "flag",
-        datatype: Datatype::Bool,
-        raw: encode_bool(&[value]),
-        typed: InferTensorContents {
-            bool_contents: vec![value],
-            ..Default::default()
-        },
-    }
+    form("flag", Datatype::Bool, encode_bool(&[value]), |typed| {
+        typed.bool_contents.push(value);
+    })
 }
 
 fn text_form(name: &'static str, value: &str) -> Form {
-    Form {
-        name,
-        datatype: Datatype::Bytes,
-        raw: encode_strings([value]),
-        typed: InferTensorContents {
-            bytes_contents: vec![Bytes::copy_from_slice(value.as_bytes())],
-            ..Default::default()
-        },
-    }
+    form(name, Datatype::Bytes, encode_strings([value]), |typed| {
+        let bytes = Bytes::copy_from_slice(value.as_bytes());
+        typed.bytes_contents.push(bytes);
+    })
 }
 
 #[tokio::test]
@@ -227,11 +230,7 @@ async fn segments_ask_for_values_of_every_datatype_in_either_form() {
                 vec![any_of("tier", vec![text("gold"), text("größer")])],
                 &[],
             ),
-            segment(
-                "german",
-                vec![any_of("user_country", vec![text("DE")])],
-                &[("engagement_bait", -3.0)],
-            ),
+            german(),
         ]))
         .await;
     let mut ranking = setup.combiner.ranking().await;
@@ -342,13 +341,6 @@ async fn a_model_that_takes_anything_is_not_sent_what_is_for_segments_only() {
 #[tokio::test]
 async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollback() {
     let setup = Setup::start().await;
-    let german = || {
-        segment(
-            "german",
-            vec![any_of("user_country", vec![text("DE")])],
-            &[("engagement_bait", -3.0)],
-        )
-    };
     setup.change(segments(vec![german()])).await;
     let arms = vec![
         arm("control", 5_000, &[]),
@@ -357,10 +349,10 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
     let revision = setup
         .change(experiments(vec![experiment("layout", "german", arms)]))
         .await;
-    let told = get(&mut setup.combiner.weights().await, "default").await;
-    let table = &told.experiments[0];
+    let reported = get(&mut setup.combiner.weights().await, "default").await;
+    let table = &reported.experiments[0];
     assert_eq!(
-        (told.revision, told.segments.len(), table.salt.is_empty()),
+        (reported.revision, reported.segments.len(), table.salt.is_empty()),
         (revision, 1, false)
     );
     assert_eq!(
@@ -386,7 +378,7 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
         .unwrap();
     assert_eq!(
         (&entry.profiles[0].segments, &entry.profiles[0].experiments),
-        (&told.segments, &told.experiments)
+        (&reported.segments, &reported.experiments)
     );
 
     let before = assignments(&setup, "DE").await;
@@ -403,7 +395,7 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
 
     // Without a unit there is no arm, and the reasons are told.
     let mut weights = setup.combiner.weights().await;
-    let explain = |unit: &str, country: Option<&str>| ExplainWeightsRequest {
+    let question = |unit: &str, country: Option<&str>| ExplainWeightsRequest {
         unit_id: unit.into(),
         attributes: country
             .into_iter()
@@ -411,11 +403,7 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
             .collect(),
         ..Default::default()
     };
-    let nobody = weights
-        .explain_weights(explain("", Some("FR")))
-        .await
-        .unwrap()
-        .into_inner();
+    let nobody = explain(&mut weights, question("", Some("FR"))).await;
     assert_eq!(
         (
             nobody.profile.as_str(),
@@ -437,17 +425,9 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
         (nobody.experiments[0].bucket, nobody.exploration.as_str()),
         (None, "")
     );
-    let missing = weights
-        .explain_weights(explain("", None))
-        .await
-        .unwrap()
-        .into_inner();
+    let missing = explain(&mut weights, question("", None)).await;
     assert_eq!(missing.segments[0].reason, "user_country is missing");
-    let unitless = weights
-        .explain_weights(explain("", Some("DE")))
-        .await
-        .unwrap()
-        .into_inner();
+    let unitless = explain(&mut weights, question("", Some("DE"))).await;
     assert_eq!(
         (
             unitless.segment.as_str(),
@@ -455,13 +435,13 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
         ),
         ("german", "the request names no unit")
     );
-    let mut twice = explain("", Some("DE"));
+    let mut twice = question("", Some("DE"));
     twice.attributes.push(attribute("user_country", text("FR")));
-    let mut infinite = explain("", None);
+    let mut infinite = question("", None);
     infinite
         .attributes
         .push(attribute("i64", number(f64::INFINITY)));
-    let mut empty = explain("", None);
+    let mut empty = question("", None);
     empty.attributes.push(Default::default());
     for wrong in [twice, infinite, empty] {
         let status = weights.explain_weights(wrong).await.unwrap_err();
@@ -530,11 +510,7 @@ async fn assignments(setup: &Setup, country: &str) -> HashMap<String, String> {
             attributes: vec![attribute("user_country", text(country))],
             ..Default::default()
         };
-        let explained = weights
-            .explain_weights(explained)
-            .await
-            .unwrap()
-            .into_inner();
+        let explained = explain(&mut weights, explained).await;
         assert_eq!(
             (&explained.segment, &explained.arm),
             (&answer.segment, &answer.arm)
@@ -544,13 +520,13 @@ async fn assignments(setup: &Setup, country: &str) -> HashMap<String, String> {
             .iter()
             .map(|objective| objective.weight)
             .collect();
-        let told: Vec<f64> = explained.weights.iter().map(|set| set.weight).collect();
-        assert_eq!((applied, explained.revision), (told, answer.revision));
-        for (told, name) in [
+        let reported: Vec<f64> = explained.weights.iter().map(|set| set.weight).collect();
+        assert_eq!((applied, explained.revision), (reported, answer.revision));
+        for (reported, name) in [
             (&explained.segments, &answer.segment),
             (&explained.experiments, &answer.arm),
         ] {
-            let applying: Vec<_> = told
+            let applying: Vec<_> = reported
                 .iter()
                 .filter(|verdict| verdict.applies)
                 .map(|verdict| &verdict.name)
@@ -617,14 +593,8 @@ async fn changed_shares_move_only_the_units_that_must_move() {
                 unit_id: unit.clone(),
                 ..Default::default()
             };
-            let bucket = weights
-                .explain_weights(explained)
-                .await
-                .unwrap()
-                .into_inner()
-                .experiments[0]
-                .bucket
-                .unwrap() as usize;
+            let explained = explain(&mut weights, explained).await;
+            let bucket = explained.experiments[0].bucket.unwrap() as usize;
             let arm = answer.arm.strip_prefix("e/").unwrap_or_default();
             assert_eq!(arm, new[bucket]);
             assert_eq!(
@@ -653,8 +623,8 @@ async fn exploration_draws_from_its_range_and_can_be_drawn_again() {
     };
     setup.change(exploration(Some(wanted))).await;
     let mut weights = setup.combiner.weights().await;
-    let told = get(&mut weights, "default").await.exploration.unwrap();
-    assert!(told.seed != 0 && told.density() == Density::LogUniform);
+    let reported = get(&mut weights, "default").await.exploration.unwrap();
+    assert!(reported.seed != 0 && reported.density() == Density::LogUniform);
     let mut ranking = setup.combiner.ranking().await;
     let mut seen = Vec::new();
     for request_id in 0..50 {
@@ -679,11 +649,7 @@ async fn exploration_draws_from_its_range_and_can_be_drawn_again() {
             request_id: format!("r{request_id}"),
             ..Default::default()
         };
-        let explained = weights
-            .explain_weights(explained)
-            .await
-            .unwrap()
-            .into_inner();
+        let explained = explain(&mut weights, explained).await;
         assert_eq!(
             (explained.draw, explained.weights[1].weight),
             (Some(draw), answer.objectives[1].weight)
@@ -694,11 +660,7 @@ async fn exploration_draws_from_its_range_and_can_be_drawn_again() {
     seen.dedup();
     assert_eq!(seen.len(), 50);
     assert!(seen[0] < 0.5 && seen[49] > 2.0, "all over the range");
-    let undrawn = weights
-        .explain_weights(ExplainWeightsRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
+    let undrawn = explain(&mut weights, ExplainWeightsRequest::default()).await;
     assert_eq!((undrawn.draw, undrawn.weights[1].weight), (None, -0.5));
     assert!(
         undrawn.exploration.contains("log-uniformly from 0.25 to 4"),
@@ -834,6 +796,6 @@ async fn refusals_name_the_rule_and_a_repeat_makes_no_second_salt() {
         .set_weights(bait(-0.75, Some(first.revision)))
         .await
         .unwrap();
-    let told = get(&mut weights, "default").await;
-    assert_eq!(told.experiments, first.profiles[0].experiments);
+    let reported = get(&mut weights, "default").await;
+    assert_eq!(reported.experiments, first.profiles[0].experiments);
 }

@@ -1,25 +1,26 @@
-//! What weights are bound to, over real sockets: models that are replaced under a profile that warns and one that holds.
+//! What weights are bound to, over real sockets: models that are replaced under a profile that
+//! warns and one that holds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use crate::common;
 
 use common::{
-    Combiner, Model, assert_recomputes, info, objective, request,
+    Combiner, Model, assert_recomputes, info, objective, request, two_objectives,
     weights::{Weights, at, bait, cause, change, get, set, values},
 };
 use counterweight_proto::counterweight::v1::{
     ModelBinding, ProfileChange, ProfileWeights, RollbackWeightsRequest, SetWeightsRequest,
 };
+use counterweight_test_support::{eventually, eventually_some};
 use tonic::Code;
 
 /// Two models and a profile with that policy.
 async fn with_policy(policy: &str) -> (Model, Model, Combiner) {
     let (e, b) = (Model::start("xe"), Model::start("xb"));
     let config = format!(
-        "{}{}[objective.calibrator]\nmethod = \"platt\"\nslope = 1.0\nintercept = 0.0\n[profile.default]\n\
+        "{}[objective.calibrator]\nmethod = \"platt\"\nslope = 1.0\nintercept = 0.0\n[profile.default]\n\
          weights = {{ engagement = 1.0, engagement_bait = -0.5 }}\non_model_change = {policy:?}\n",
-        objective("engagement", &[e.url()], ""),
-        objective("engagement_bait", &[b.url()], "")
+        two_objectives(&e, &b)
     );
     let combiner = Combiner::start(&config).await;
     (e, b, combiner)
@@ -42,19 +43,16 @@ fn named(objective: &str, version: &str) -> SetWeightsRequest {
     request
 }
 
-/// The default profile, once the combiner has heard that another version is served: a model is not asked again at once.
-async fn until_told_of(client: &mut Weights, version: &str) -> ProfileWeights {
-    loop {
+/// The default profile, once the combiner has heard that another version is served: a model is not
+/// asked again at once.
+async fn until_reported(client: &mut Weights, version: &str) -> ProfileWeights {
+    eventually_some("another version is noticed", async || {
         let now = get(client, "default").await;
-        if now
-            .unconfirmed
-            .iter()
-            .any(|unconfirmed| unconfirmed.served_model_version == version)
-        {
-            return now;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        let mut unconfirmed = now.unconfirmed.iter();
+        let noticed = unconfirmed.any(|one| one.served_model_version == version);
+        noticed.then_some(now)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -86,17 +84,15 @@ async fn a_set_is_bound_to_what_is_served_and_warns_when_that_is_replaced() {
     assert_eq!(unconfirmed[0].tuned_for.as_ref(), Some(&bound[1]));
     assert_eq!(unconfirmed[0].served_model_version, "v2");
     // The metric needs no caller.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !combiner
-        .metrics_text()
-        .await
-        .contains("counterweight_weights_unconfirmed{profile=\"default\"} 1")
-    {
-        assert!(std::time::Instant::now() < deadline);
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    let told = until_told_of(&mut client, "v2").await;
-    assert_eq!(told.unconfirmed, answer.unconfirmed);
+    eventually("the metric", async || {
+        combiner
+            .metrics_text()
+            .await
+            .contains("counterweight_weights_unconfirmed{profile=\"default\"} 1")
+    })
+    .await;
+    let reported = until_reported(&mut client, "v2").await;
+    assert_eq!(reported.unconfirmed, answer.unconfirmed);
 
     client.set_weights(confirm()).await.unwrap();
     let answer = ranking.rank(query).await.unwrap().into_inner();
@@ -118,7 +114,7 @@ async fn a_profile_that_holds_stays_on_its_version_until_it_is_confirmed() {
     assert_eq!(answer.objectives[1].model_version, "v1", "it is asked for");
     assert_eq!(b.state.last().0.model_version, "v1");
     assert!(answer.unconfirmed.is_empty());
-    let now = until_told_of(&mut client, "v2").await;
+    let now = until_reported(&mut client, "v2").await;
     assert_eq!(now.unconfirmed[0].served_model_version, "v2");
 
     // Moving a weight does not confirm it for another model, and naming what is held is right.
@@ -146,7 +142,7 @@ async fn a_profile_that_holds_stays_on_its_version_until_it_is_confirmed() {
         ("engagement_bait", "v1")
     );
 
-    until_told_of(&mut client, "v2").await;
+    until_reported(&mut client, "v2").await;
     client
         .set_weights(named("engagement_bait", "v2"))
         .await

@@ -1,5 +1,6 @@
-//! The writer is killed at random points, with room on the disk and without: what was acknowledged is there, nothing is
-//! torn, and the chain holds. The writer is this test's own executable, run again as a process of its own.
+//! The writer is killed at random points, with room on the disk and without: what was acknowledged
+//! is there, nothing is torn, and the chain holds. The writer is this test's own executable, run
+//! again as its own process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 #![allow(clippy::print_stdout)] // the process tells its port
 
@@ -10,15 +11,14 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use common::weights::{Weights, change, set};
 use counterweight_combiner::{Config, Listener, Listeners, serve, verify_log};
+use counterweight_test_support::soon;
+use tokio::sync::watch;
 use tonic::transport::Channel;
 
 /// Where the process keeps its log; only set for the process.
@@ -27,7 +27,7 @@ const CONFIG: &str = "[store]\npath = \"weights.log\"\n[[objective]]\nname = \"e
                       [profile.default]\nweights = { engagement = 1.0 }\n";
 const WRITERS: u64 = 4;
 
-/// Not a test of its own: the combiner that the tests below start and kill.
+/// Not a test by itself: the combiner that the tests below start and kill.
 #[tokio::test]
 async fn the_process_that_is_killed() {
     let Ok(folder) = env::var(FOLDER) else {
@@ -45,7 +45,8 @@ async fn the_process_that_is_killed() {
         .unwrap();
 }
 
-/// Starts the process; with a limit, no file of it grows beyond so many blocks of 512 bytes, as on a full disk.
+/// Starts the process; with a limit, no file of it grows beyond so many blocks of 512 bytes, as on
+/// a full disk.
 fn start(folder: &Path, blocks: Option<u64>) -> (Child, String) {
     let mut command = Command::new("sh");
     let limit = blocks.map_or_else(String::new, |blocks| {
@@ -73,8 +74,12 @@ fn start(folder: &Path, blocks: Option<u64>) -> (Child, String) {
     (child, address.expect("the process tells its port"))
 }
 
-/// Writes until the process is gone, or the disk is full; gives back what was acknowledged.
-async fn write(address: String, writer: u64, acknowledged: Arc<AtomicU64>) -> Vec<(u64, String)> {
+/// Writes until the process is gone; gives back what was acknowledged.
+async fn write(
+    address: String,
+    writer: u64,
+    answered: Arc<watch::Sender<u64>>,
+) -> Vec<(u64, String)> {
     let channel = Channel::from_shared(format!("http://{address}"))
         .unwrap()
         .connect_lazy();
@@ -87,15 +92,14 @@ async fn write(address: String, writer: u64, acknowledged: Arc<AtomicU64>) -> Ve
             Ok(answer) => {
                 let entry = answer.into_inner().entry.unwrap();
                 done.push((entry.revision, entry.hash));
-                acknowledged.fetch_add(1, Ordering::SeqCst);
             }
             // The disk is full; the store goes on refusing, and the process goes on living.
             Err(status) if status.message().contains("cannot be written") => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                acknowledged.fetch_add(1, Ordering::SeqCst);
             }
             Err(_) => break,
         }
+        answered.send_modify(|answers| *answers += 1);
     }
     done
 }
@@ -103,13 +107,13 @@ async fn write(address: String, writer: u64, acknowledged: Arc<AtomicU64>) -> Ve
 /// One life of the process: it is killed after so many answers and so many microseconds.
 async fn life(folder: &Path, blocks: Option<u64>, answers: u64, micros: u64) -> Vec<(u64, String)> {
     let (mut child, address) = start(folder, blocks);
-    let answered = Arc::new(AtomicU64::new(0));
+    let answered = Arc::new(watch::Sender::new(0));
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(address.clone(), writer, Arc::clone(&answered))))
         .collect();
-    while answered.load(Ordering::SeqCst) < answers {
-        tokio::time::sleep(Duration::from_micros(100)).await;
-    }
+    let mut count = answered.subscribe();
+    let enough = count.wait_for(|&count| count >= answers);
+    soon("the process answers", enough).await.unwrap();
     tokio::time::sleep(Duration::from_micros(micros)).await;
     child.kill().unwrap();
     child.wait().unwrap();

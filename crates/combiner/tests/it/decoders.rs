@@ -204,7 +204,7 @@ fn methods() -> Vec<Method> {
     ]
 }
 
-/// What becomes of a message: bytes of its own, or the example with bytes replaced and cut off.
+/// What is sent for a message: random bytes, or the example with bytes replaced and cut off.
 #[derive(Debug, Clone)]
 enum Sent {
     Bytes(Vec<u8>),

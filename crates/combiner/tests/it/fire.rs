@@ -1,4 +1,5 @@
-//! Consistency under fire, over real sockets: eight clients rank while four writers move the weights.
+//! Consistency under fire, over real sockets: eight clients rank while four writers move the
+//! weights.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use crate::common;
@@ -77,7 +78,7 @@ async fn every_answer_is_of_the_revision_that_it_names_and_revisions_never_go_ba
     stop.store(true, Ordering::Relaxed);
     written.sort_unstable();
     let all: Vec<u64> = (1..=u64::from(WRITERS * WRITES)).collect();
-    assert_eq!(written, all, "every write has a revision of its own");
+    assert_eq!(written, all, "every write has its own revision");
 
     let mut client = combiner.weights().await;
     let mut stored = HashMap::from([(0, vec![1.0, -0.5])]);

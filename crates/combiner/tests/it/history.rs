@@ -1,4 +1,5 @@
-//! The history over real sockets: pages, single revisions, and verification with and without a server.
+//! The history over real sockets: pages, single revisions, and verification with and without a
+//! server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use crate::common;
@@ -167,7 +168,7 @@ async fn the_log_is_verified_and_the_first_broken_entry_named() {
         (2, hashes[1].as_str(), 3)
     );
     assert!(
-        broken.problem.contains("hash is not that of the content"),
+        broken.problem.contains("hash does not match the content"),
         "{}",
         broken.problem
     );

@@ -8,18 +8,19 @@ use std::collections::HashMap;
 use common::{
     Combiner, Mode, Model, info,
     log::{assert_same, read_log},
-    objective, request, two_models,
+    request, two_models, two_objectives,
     weights::{bait, get},
 };
 use counterweight_proto::counterweight::v1::RankRequest;
 use counterweight_tensor::{Datatype, encode_f64, tensor};
 use tonic::Code;
 
-/// A third objective that is a column of the request, and a calibrator on top of the second's model.
+/// A third objective that is a column of the request, and a calibrator on top of the second's
+/// model.
 fn three_objectives(e: &Model, b: &Model, more: &str) -> String {
     format!(
         r#"{more}
-        {}{}
+        {}
         [objective.calibrator]
         method = "platt"
         slope = 1.1
@@ -34,8 +35,7 @@ fn three_objectives(e: &Model, b: &Model, more: &str) -> String {
         on_model_failure = "without"
         limit = 2
         "#,
-        objective("engagement", &[e.url()], ""),
-        objective("engagement_bait", &[b.url()], ""),
+        two_objectives(e, b),
     )
 }
 
@@ -82,7 +82,7 @@ async fn what_is_read_is_what_rank_answered() {
         assert_eq!(logged.share, 1.0);
         assert_eq!(logged.revision, if i < 150 { 0 } else { revision });
         assert!(logged.k >= 1 && i32::try_from(logged.k).is_ok());
-        // Only a model under a calibrator of the combiner has an answer of its own.
+        // Only a model under a calibrator of the combiner has its own answer.
         let n = logged.candidate_ids.len();
         let raw: Vec<usize> = logged
             .objectives

@@ -5,6 +5,7 @@ use crate::common;
 
 use common::{
     Combiner, Mode, Model, PROFILES, assert_recomputes, info, objective, request, two_models,
+    two_objectives,
     weights::{bait, cause},
 };
 use counterweight_proto::counterweight::v1::{KillWeightsRequest, RankRequest, RankResponse};
@@ -78,10 +79,9 @@ async fn a_model_that_never_spoke_does_not_stop_a_profile_that_gives_it_no_weigh
 async fn a_safe_set_with_zero_is_a_way_out() {
     let (e, b) = (Model::start("xe"), Model::start("xb"));
     let config = format!(
-        "{}{}[profile.default]\nweights = {{ engagement = 1.0, engagement_bait = -0.5 }}\n\
+        "{}[profile.default]\nweights = {{ engagement = 1.0, engagement_bait = -0.5 }}\n\
          safe = {{ engagement = 1.0, engagement_bait = 0.0 }}\n",
-        objective("engagement", &[e.url()], ""),
-        objective("engagement_bait", &[b.url()], "")
+        two_objectives(&e, &b)
     );
     let combiner = Combiner::start(&config).await;
     let mut client = combiner.ranking().await;
@@ -101,10 +101,9 @@ async fn a_safe_set_with_zero_is_a_way_out() {
 async fn a_held_version_that_is_gone_does_not_matter_at_weight_zero() {
     let (e, b) = (Model::start("xe"), Model::start("xb"));
     let config = format!(
-        "{}{}[profile.default]\nweights = {{ engagement = 1.0, engagement_bait = -0.5 }}\n\
+        "{}[profile.default]\nweights = {{ engagement = 1.0, engagement_bait = -0.5 }}\n\
          on_model_change = \"hold\"\n",
-        objective("engagement", &[e.url()], ""),
-        objective("engagement_bait", &[b.url()], "")
+        two_objectives(&e, &b)
     );
     let combiner = Combiner::start(&config).await;
     let mut client = combiner.ranking().await;

@@ -1,4 +1,5 @@
-//! PreviewWeights over a real socket: what it says is what ranking the same requests again shows, item by item.
+//! PreviewWeights over a real socket: what it says is what ranking the same requests again shows,
+//! item by item.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use crate::common;
@@ -96,15 +97,15 @@ fn second_change() -> ProfileChange {
 
 fn assert_as(preview: &Preview, compared: &Compared) {
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-12;
-    for (told, &(before, after)) in preview.exposures.iter().zip(&compared.exposures) {
+    for (reported, &(before, after)) in preview.exposures.iter().zip(&compared.exposures) {
         let value = |estimate: &Option<_>| -> f64 {
             let estimate: counterweight_proto::counterweight::v1::Estimate = estimate.unwrap();
             assert!(estimate.low <= estimate.value && estimate.value <= estimate.high);
             estimate.value
         };
-        assert!(near(value(&told.before), before), "{told:?} {before}");
-        assert!(near(value(&told.after), after), "{told:?} {after}");
-        assert!(near(value(&told.change), after - before), "{told:?}");
+        assert!(near(value(&reported.before), before), "{reported:?} {before}");
+        assert!(near(value(&reported.after), after), "{reported:?} {after}");
+        assert!(near(value(&reported.change), after - before), "{reported:?}");
     }
     assert_eq!(preview.changed_set, compared.changed_set);
     assert_eq!(preview.changed_order, compared.changed_order);
@@ -138,9 +139,9 @@ async fn a_preview_is_what_ranking_the_same_requests_again_shows() {
         assert_eq!(logged.draw.is_some(), answer.arm == "stricter/explore");
     }
 
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for k in [1, 5, 10] {
-        told.push(preview(&mut weights, second_change(), k).await.unwrap());
+        reported.push(preview(&mut weights, second_change(), k).await.unwrap());
     }
     assert_eq!(
         get(&mut weights, "default").await.revision,
@@ -156,7 +157,7 @@ async fn a_preview_is_what_ranking_the_same_requests_again_shows() {
     assert!(after.iter().any(|answer| answer.segment == "young"));
     let units: std::collections::HashSet<_> = asked.iter().map(|one| &one.unit_id).collect();
     let unnamed = asked.iter().filter(|one| one.unit_id.is_empty()).count();
-    for (preview, k) in told.iter().zip([1, 5, 10]) {
+    for (preview, k) in reported.iter().zip([1, 5, 10]) {
         assert_as(preview, &compare(&before, &after, k));
         assert_eq!((preview.k as usize, &*preview.profile), (k, "default"));
         assert_eq!((preview.revision, &preview.after), (1, &applied.weights));
@@ -186,9 +187,9 @@ async fn a_change_of_segments_alone_moves_only_whom_they_take() {
         vec![any_of("tier", vec![text("new")])],
         &[("engagement_bait", -1.2)],
     )]);
-    let told = preview(&mut weights, only.clone(), 0).await.unwrap();
-    assert_eq!(told.k, 5, "the k of most");
-    assert_eq!(told.before, told.after, "the profile's own weights stay");
+    let reported = preview(&mut weights, only.clone(), 0).await.unwrap();
+    assert_eq!(reported.k, 5, "the k of most");
+    assert_eq!(reported.before, reported.after, "the profile's own weights stay");
     weights.set_weights(set(vec![only])).await.unwrap();
     let all: Vec<_> = asked
         .iter()
@@ -203,8 +204,8 @@ async fn a_change_of_segments_alone_moves_only_whom_they_take() {
         let answer = after.iter().find(|answer| answer.request_id == id);
         answer.unwrap().segment == "newcomers"
     };
-    assert!(!told.moves.is_empty());
-    assert!(told.moves.iter().all(|moved| took(&moved.request_id)));
+    assert!(!reported.moves.is_empty());
+    assert!(reported.moves.iter().all(|moved| took(&moved.request_id)));
     let rollback = RollbackWeightsRequest {
         revision: 0,
         profiles: vec![at("default")],
@@ -213,7 +214,7 @@ async fn a_change_of_segments_alone_moves_only_whom_they_take() {
     };
     weights.rollback_weights(rollback).await.unwrap();
     let before = rank_all(&mut ranking, &all).await;
-    assert_as(&told, &compare(&before, &after, 5));
+    assert_as(&reported, &compare(&before, &after, 5));
 }
 
 #[tokio::test]
@@ -222,15 +223,15 @@ async fn bounds_do_not_stop_a_preview_and_it_says_that_they_would_stop_the_chang
     let (mut ranking, mut weights) = (combiner.ranking().await, combiner.weights().await);
     rank_all(&mut ranking, &requests(10, 3)).await;
     let far = change("default", &[("engagement_bait", -4.0)], None);
-    let told = preview(&mut weights, far.clone(), 3).await.unwrap();
+    let reported = preview(&mut weights, far.clone(), 3).await.unwrap();
     let refused = weights.set_weights(set(vec![far])).await.unwrap_err();
-    assert_eq!(told.refusal, refused.message());
+    assert_eq!(reported.refusal, refused.message());
     assert!(
-        told.refusal.contains("its largest step is 1"),
+        reported.refusal.contains("its largest step is 1"),
         "{}",
-        told.refusal
+        reported.refusal
     );
-    assert_eq!(told.after[1].weight, -4.0);
+    assert_eq!(reported.after[1].weight, -4.0);
     assert_eq!(get(&mut weights, "default").await.revision, 0);
 
     // What no force helps is an error.

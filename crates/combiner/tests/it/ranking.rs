@@ -5,12 +5,14 @@ use crate::common;
 
 use common::{
     Combiner, Mode, Model, PROFILES, assert_recomputes, info, objective, push, request, two_models,
+    two_objectives,
 };
 use counterweight_proto::{
     counterweight::v1::{DescribeRankingRequest, RankRequest},
     inference::InferTensorContents,
 };
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, encode_i64, tensor};
+use counterweight_test_support::{eventually, eventually_some};
 use prost::Message as _;
 use tonic::{Code, Request};
 
@@ -152,7 +154,7 @@ async fn deadline_and_trace_are_handed_on() {
     let (e, b, combiner) = two_models("").await;
     let mut client = combiner.ranking().await;
     let mut query = Request::new(request(&[0.1], &[0.2]));
-    query.set_timeout(std::time::Duration::from_millis(800));
+    query.set_timeout(std::time::Duration::from_secs(20));
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     query
         .metadata_mut()
@@ -175,7 +177,7 @@ async fn deadline_and_trace_are_handed_on() {
             .parse()
             .unwrap_or_else(|_| panic!("{timeout}"));
         assert!(
-            (100_000..800_000).contains(&micros),
+            (1_000_000..20_000_000).contains(&micros),
             "less than the caller's: {timeout}"
         );
         let parent = metadata
@@ -191,18 +193,17 @@ async fn deadline_and_trace_are_handed_on() {
         assert_eq!(metadata.get("tracestate").unwrap(), "a=1");
         spans.push(parent);
     }
-    assert_ne!(spans[0], spans[1], "each call is a span of its own");
+    assert_ne!(spans[0], spans[1], "each call has its own span");
 }
 
 #[tokio::test]
 async fn a_third_objective_needs_configuration_only_and_a_column_serves() {
     let (e, b) = (Model::start("xe"), Model::start("xb"));
     let config = format!(
-        "{}{}[[objective]]\nname = \"hide\"\n[objective.column]\nname = \"p_hide\"\n\
+        "{}[[objective]]\nname = \"hide\"\n[objective.column]\nname = \"p_hide\"\n\
          [profile.default]\nweights = {{ engagement = 1.0, engagement_bait = -0.5, hide = -2.0 }}\n\
          [profile.alone]\nweights = {{ hide = -1.0 }}\n",
-        objective("engagement", &[e.url()], ""),
-        objective("engagement_bait", &[b.url()], "")
+        two_objectives(&e, &b)
     );
     let combiner = Combiner::start(&config).await;
     let mut client = combiner.ranking().await;
@@ -339,19 +340,12 @@ async fn a_foreign_predict_proba_serves_with_packed_columns() {
     );
     assert_eq!(seen.outputs[0].name, "predict_proba");
     assert_eq!(answer.objectives[1].model_version, "v1");
-    for attempt in 0.. {
-        // Its metadata states no version: that is learned from the answer.
-        let told = client
-            .describe_ranking(DescribeRankingRequest {})
-            .await
-            .unwrap()
-            .into_inner();
-        if told.objectives[1].model_version == "v1" {
-            break;
-        }
-        assert!(attempt < 50, "{told:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    // Its metadata states no version: that is learned from the answer.
+    eventually("the version is learned", async || {
+        let reported = client.describe_ranking(DescribeRankingRequest {}).await;
+        reported.unwrap().into_inner().objectives[1].model_version == "v1"
+    })
+    .await;
     push(
         &mut query,
         tensor("aeg", Datatype::Fp32, &[1]),
@@ -420,18 +414,20 @@ async fn a_new_version_with_other_features_is_taken_up() {
         tensor("fresh", Datatype::Fp32, &[2]),
         encode_f32(&[0.5, 0.5]),
     );
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
     let status = client.rank(query.clone()).await.unwrap_err();
     assert_eq!(info(&status).0, "UNKNOWN_FEATURE");
     assert_eq!(info(&status).1["feature"], "fresh");
 
     *e.state.version.lock().unwrap() = "v2".into();
     *e.state.inputs.lock().unwrap() = vec![("fresh".into(), "FP32", "candidate", false)];
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
-    // "xe" is known no longer, "fresh" is: the request without the one and with the other works at once.
+    // "xe" is known no longer, "fresh" is: the request without the one and with the other works as
+    // soon as the combiner may ask the model again.
     query.inputs.remove(0);
     query.raw_input_contents.remove(0);
-    let answer = client.rank(query).await.unwrap().into_inner();
+    let answer = eventually_some("an answer of the new version", async || {
+        client.rank(query.clone()).await.ok()
+    });
+    let answer = answer.await.into_inner();
     assert_eq!(answer.objectives[0].model_version, "v2");
     assert_eq!(answer.candidates[0].probabilities[0], 0.5);
 }
@@ -619,19 +615,19 @@ async fn what_is_served_is_described_and_measured() {
         })
         .await
         .unwrap_err();
-    let told = client
+    let reported = client
         .describe_ranking(DescribeRankingRequest {})
         .await
         .unwrap()
         .into_inner();
-    let symbols: Vec<_> = told
+    let symbols: Vec<_> = reported
         .objectives
         .iter()
         .map(|o| (o.symbol.as_str(), o.ready, o.model_version.as_str()))
         .collect();
     assert_eq!(symbols, [("α", true, "v1"), ("β", true, "v1")]);
-    assert_eq!(told.profiles, ["careful", "default"]);
-    let feature = told.features.iter().find(|f| f.name == "xb").unwrap();
+    assert_eq!(reported.profiles, ["careful", "default"]);
+    let feature = reported.features.iter().find(|f| f.name == "xb").unwrap();
     assert_eq!(
         (
             feature.side.as_str(),
@@ -642,17 +638,18 @@ async fn what_is_served_is_described_and_measured() {
     );
     b.kill();
     e.state.set(Mode::Normal);
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
-    let told = client
-        .describe_ranking(DescribeRankingRequest {})
-        .await
-        .unwrap()
-        .into_inner();
-    assert!(told.objectives[0].ready && !told.objectives[1].ready);
+    // The combiner does not ask a model again at once.
+    let reported = eventually_some("the model is gone", async || {
+        let reported = client.describe_ranking(DescribeRankingRequest {}).await;
+        let reported = reported.unwrap().into_inner();
+        (!reported.objectives[1].ready).then_some(reported)
+    })
+    .await;
+    assert!(reported.objectives[0].ready);
     assert!(
-        told.objectives[1].reason.contains("unavailable"),
+        reported.objectives[1].reason.contains("unavailable"),
         "{}",
-        told.objectives[1].reason
+        reported.objectives[1].reason
     );
 
     let metrics = combiner.metrics_text().await;

@@ -1,5 +1,6 @@
-//! Three combiners on one NATS stream, over real sockets, while NATS is stopped, frozen, or cut off from one of them: rankings
-//! go on, writers hear of it, all converge, no acknowledged change is lost and none is applied twice.
+//! Three combiners on one NATS stream, over real sockets, while NATS is stopped, frozen, or cut off
+//! from one of them: rankings go on, writers hear of it, all converge, no acknowledged change is
+//! lost and none is applied twice.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,15 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{
-    Combiner, assert_recomputes,
-    nats::{LONG, NatsServer, Proxy, Wire},
-    request,
-};
+use common::{Combiner, assert_recomputes, request};
 use counterweight_proto::counterweight::v1::{
     Cause, GetWeightsRequest, GetWeightsResponse, ObjectiveWeight, ProfileChange,
     SetWeightsRequest, WatchWeightsRequest, WeightsEntry,
 };
+use counterweight_test_support::{NatsServer, Proxy, Wire, eventually};
 use tokio::{task::JoinHandle, time::sleep};
 use tonic::Status;
 
@@ -106,15 +104,6 @@ async fn log(combiner: &Combiner, last: u64) -> Vec<WeightsEntry> {
     entries
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < LONG, "never: {what}");
-        sleep(Duration::from_millis(5)).await;
-    }
-    begun.elapsed()
-}
-
 /// Three combiners, each behind a proxy, with rankings and writes on all of them.
 struct Fire {
     server: NatsServer,
@@ -175,7 +164,7 @@ impl Fire {
     }
 
     /// Waits until these combiners have acknowledged further changes.
-    async fn progress(&self, at: &[usize]) -> Duration {
+    async fn progress(&self, at: &[usize]) {
         let count = |at: usize| {
             let acknowledged = self.written.acknowledged.lock().unwrap();
             acknowledged
@@ -184,19 +173,20 @@ impl Fire {
                 .count()
         };
         let before: Vec<usize> = at.iter().map(|&at| count(at)).collect();
-        until("every writer gets on", async || {
+        eventually("every writer gets on", async || {
             at.iter()
                 .zip(&before)
                 .all(|(&at, before)| count(at) > before + 2)
         })
-        .await
+        .await;
     }
 
-    /// Waits until the writer at this combiner was refused twice more: the second may have begun in the fault.
+    /// Waits until the writer at this combiner was refused twice more: the second may have begun in
+    /// the fault.
     async fn refusal(&self, at: usize) {
         let refused = || self.written.refused[at].load(Ordering::Relaxed);
         let before = refused();
-        until("a writer is refused", async || refused() > before + 1).await;
+        eventually("a writer is refused", async || refused() > before + 1).await;
     }
 
     /// Waits until every combiner has applied one and the same last revision and reaches the store.
@@ -208,9 +198,9 @@ impl Fire {
             goal = goal.max(get(combiner).await.applied_revision);
         }
         for combiner in self.combiners.iter() {
-            until("all converge", async || {
-                let told = get(combiner).await;
-                told.applied_revision >= goal && !told.stale
+            eventually("all converge", async || {
+                let reported = get(combiner).await;
+                reported.applied_revision >= goal && !reported.stale
             })
             .await;
         }
@@ -367,13 +357,13 @@ async fn one_combiner_may_be_cut_off() {
         return;
     };
     let other = async |at: usize| {
-        let told = get(&fire.combiners[at]).await;
-        told.replicas
+        let reported = get(&fire.combiners[at]).await;
+        reported.replicas
             .into_iter()
             .find(|replica| replica.name == "c")
     };
     for at in [0, 1] {
-        until("c is known", async || other(at).await.is_some()).await;
+        eventually("c is known", async || other(at).await.is_some()).await;
     }
     for wire in [Wire::Cut, Wire::Silent, Wire::Cut] {
         eprintln!("{wire:?}");
@@ -382,18 +372,18 @@ async fn one_combiner_may_be_cut_off() {
         // The others go on, and see who does not.
         fire.progress(&[0, 1]).await;
         for at in [0, 1] {
-            until("c is behind", async || {
+            eventually("c is behind", async || {
                 let c = other(at).await;
                 c.is_some_and(|c| c.revisions_behind > 0 && c.problem.contains("behind"))
             })
             .await;
         }
-        let told = get(&fire.combiners[2]).await;
-        assert!(told.stale, "it says so");
+        let reported = get(&fire.combiners[2]).await;
+        assert!(reported.stale, "it says so");
         assert!(
-            told.replicas[0].problem.contains("not reached"),
+            reported.replicas[0].problem.contains("not reached"),
             "{:?}",
-            told.replicas
+            reported.replicas
         );
         let mut ranking = fire.combiners[2].ranking().await;
         let answer = ranking
@@ -423,19 +413,19 @@ async fn every_combiner_tells_what_each_has_applied() {
     let a = start("a", &server.url(), Arc::clone(&folder)).await;
     let b = start("b", &server.url(), Arc::clone(&folder)).await;
     assert_eq!(set(&a, -3.0, "k").await.unwrap(), 1);
-    let names = |told: &GetWeightsResponse| -> Vec<String> {
-        told.replicas
+    let names = |reported: &GetWeightsResponse| -> Vec<String> {
+        reported.replicas
             .iter()
             .map(|replica| replica.name.clone())
             .collect()
     };
     for (combiner, expected) in [(&a, ["a", "b"]), (&b, ["b", "a"])] {
-        until("both are listed at revision 1", async || {
-            let told = get(combiner).await;
-            names(&told) == expected
-                && told.replicas.iter().all(|r| {
+        eventually("both are listed at revision 1", async || {
+            let reported = get(combiner).await;
+            names(&reported) == expected
+                && reported.replicas.iter().all(|r| {
                     (r.applied_revision, r.revisions_behind, r.problem.as_str()) == (1, 0, "")
-                        && r.applied_hash == told.replicas[0].applied_hash
+                        && r.applied_hash == reported.replicas[0].applied_hash
                         && r.applied_hash.len() == 64
                 })
         })
@@ -454,9 +444,9 @@ async fn every_combiner_tells_what_each_has_applied() {
     // One that has gone is remembered by one that has only just come.
     b.stop().await;
     let c = start("c", &server.url(), Arc::clone(&folder)).await;
-    until("b is silent", async || {
-        let told = get(&c).await;
-        told.replicas
+    eventually("b is silent", async || {
+        let reported = get(&c).await;
+        reported.replicas
             .iter()
             .any(|r| r.name == "b" && r.problem.contains("last heard"))
     })
@@ -466,7 +456,7 @@ async fn every_combiner_tells_what_each_has_applied() {
     let elsewhere = Arc::new(tempfile::tempdir().unwrap());
     let namesake = start("a", &server.url(), elsewhere).await;
     for combiner in [&a, &namesake] {
-        until("the name is taken", async || {
+        eventually("the name is taken", async || {
             get(combiner).await.replicas[0]
                 .problem
                 .contains("another combiner runs under this name")

@@ -1,4 +1,5 @@
-//! SolveWeights over a real socket: the weight that it gives, applied, does what it promised, and no other does it better.
+//! SolveWeights over a real socket: the weight that it gives, applied, does what it promised, and
+//! no other does it better.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use crate::common;
@@ -118,7 +119,8 @@ async fn assert_kept(combiner: &Combiner, goal: Goal) -> SolveWeightsResponse {
 async fn a_solved_weight_applied_does_what_it_promised() {
     let combiner = Combiner::start(THREE_COLUMNS).await;
     let (mut ranking, mut weights) = (combiner.ranking().await, combiner.weights().await);
-    // The same requests are ranked again after each answer, so that means over the recent requests stay what they are.
+    // The same requests are ranked again after each answer, so that means over the recent requests
+    // stay what they are.
     rank_all(&mut ranking, &requests(150, 99)).await;
     let (engagement, bait) = at_weight(&mut weights, -0.5).await;
     let budget = assert_kept(&combiner, Goal::BaitBudget(bait * 0.7)).await;
@@ -157,7 +159,7 @@ async fn requests_with_another_weight_in_its_place_count_as_they_are() {
         .unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(
-        status.message().contains("put another one in its place"),
+        status.message().contains("segments, arms or exploration replace it"),
         "{status}"
     );
     // The third objective's weight is not drawn.

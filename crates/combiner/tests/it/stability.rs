@@ -1,4 +1,5 @@
-//! The ranges that Rank answers, held against Rank itself: at both ends the same page, just outside another.
+//! The ranges that Rank answers, held against Rank itself: at both ends the same page, just outside
+//! another.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use crate::common;

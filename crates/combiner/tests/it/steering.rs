@@ -3,7 +3,10 @@
 
 use crate::common;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use common::{
     Combiner, Model, info, objective, request,
@@ -13,6 +16,7 @@ use counterweight_proto::counterweight::v1::{
     KillWeightsRequest, ProfileRevision, RollbackWeightsRequest, StartRampRequest, StopRampRequest,
     WatchWeightsRequest, WeightsAction, WeightsEntry,
 };
+use counterweight_test_support::{eventually, soon};
 use tonic::Code;
 
 const PROFILES: &str = r#"
@@ -64,8 +68,8 @@ async fn entries_until(
         .into_inner();
     let mut entries = Vec::new();
     loop {
-        let next = tokio::time::timeout(Duration::from_secs(60), stream.message());
-        let entry = next.await.unwrap().unwrap().unwrap().entry.unwrap();
+        let next = soon("an entry", stream.message()).await;
+        let entry = next.unwrap().unwrap().entry.unwrap();
         entries.push(entry);
         if last(&entries[entries.len() - 1]) {
             return entries;
@@ -276,12 +280,15 @@ async fn a_ramp_is_stopped_by_a_call_and_by_every_other_change() {
 async fn a_ramp_goes_on_after_a_restart_and_where_its_clock_has_run_out_it_ends_at_once() {
     let (e, b, combiner) = bounded().await;
     let mut client = combiner.weights().await;
-    client
-        .start_ramp(ramp(&[("engagement_bait", -3.5)], 1_000, 10))
-        .await
-        .unwrap();
+    let length = Duration::from_millis(500);
+    let short = ramp(&[("engagement_bait", -3.5)], 500, 10);
+    client.start_ramp(short).await.unwrap();
+    let started = SystemTime::now();
     let folder = combiner.stop().await;
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    eventually("the time of the ramp is over", async || {
+        started.elapsed().is_ok_and(|passed| passed > length)
+    })
+    .await;
     let combiner = Combiner::start_in(&config(&e, &b), Arc::clone(&folder)).await;
     let mut client = combiner.weights().await;
     let entries = entries_until(&mut client, |entry| entry.ramp_step == 10).await;

@@ -3,10 +3,10 @@
 
 use crate::common;
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, sync::Arc};
 
 use common::{
-    Combiner, assert_recomputes, info, request, two_models,
+    Combiner, Model, PROFILES, assert_recomputes, info, request, two_models, two_objectives,
     weights::{bait, cause, change, set},
 };
 use counterweight_combiner::{CombinerError, StoreError};
@@ -14,6 +14,7 @@ use counterweight_proto::counterweight::v1::{
     Cause, GetRevisionRequest, GetWeightsRequest, SetWeightsRequest, WatchWeightsRequest,
     weights_service_client::WeightsServiceClient,
 };
+use counterweight_test_support::soon;
 use tonic::{Code, transport::Channel};
 
 #[tokio::test]
@@ -52,12 +53,7 @@ async fn a_change_is_applied_to_the_next_request_and_survives_a_restart() {
     assert_recomputes(&after);
 
     let folder = combiner.stop().await;
-    let config = format!(
-        "{}{}{}",
-        common::objective("engagement", &[e.url()], ""),
-        common::objective("engagement_bait", &[b.url()], ""),
-        common::PROFILES
-    );
+    let config = two_objectives(&e, &b) + PROFILES;
     let combiner = Combiner::start_in(&config, folder).await;
     let again = combiner
         .ranking()
@@ -67,15 +63,15 @@ async fn a_change_is_applied_to_the_next_request_and_survives_a_restart() {
         .unwrap()
         .into_inner();
     assert_eq!((again.revision, again.objectives[1].weight), (1, -3.0));
-    let told = combiner
+    let reported = combiner
         .weights()
         .await
         .get_weights(GetWeightsRequest::default())
         .await
         .unwrap()
         .into_inner();
-    assert_eq!((told.applied_revision, told.stale), (1, false));
-    let revisions: Vec<_> = told
+    assert_eq!((reported.applied_revision, reported.stale), (1, false));
+    let revisions: Vec<_> = reported
         .profiles
         .iter()
         .map(|p| (p.profile.as_str(), p.revision))
@@ -147,7 +143,7 @@ async fn of_many_writers_who_saw_the_same_revision_one_wins() {
         client.set_weights(both).await.unwrap_err().code(),
         Code::Aborted
     );
-    let told = client
+    let reported = client
         .get_weights(GetWeightsRequest {
             profile: "careful".into(),
         })
@@ -156,8 +152,8 @@ async fn of_many_writers_who_saw_the_same_revision_one_wins() {
         .into_inner();
     assert_eq!(
         (
-            told.profiles[0].revision,
-            told.profiles[0].weights[0].weight
+            reported.profiles[0].revision,
+            reported.profiles[0].weights[0].weight
         ),
         (6, 2.0),
         "all or nothing"
@@ -255,12 +251,12 @@ async fn a_repeat_is_answered_as_the_first_even_after_a_restart() {
         (status.code(), info(&status).0.as_str()),
         (Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED")
     );
-    let told = client
+    let reported = client
         .get_weights(GetWeightsRequest::default())
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(told.applied_revision, 2, "a repeat writes nothing");
+    assert_eq!(reported.applied_revision, 2, "a repeat writes nothing");
 
     let folder = combiner.stop().await;
     let (_e, _b, combiner) = restarted(folder).await;
@@ -275,14 +271,9 @@ async fn a_repeat_is_answered_as_the_first_even_after_a_restart() {
     );
 }
 
-async fn restarted(folder: Arc<tempfile::TempDir>) -> (common::Model, common::Model, Combiner) {
-    let (e, b) = (common::Model::start("xe"), common::Model::start("xb"));
-    let config = format!(
-        "{}{}{}",
-        common::objective("engagement", &[e.url()], ""),
-        common::objective("engagement_bait", &[b.url()], ""),
-        common::PROFILES
-    );
+async fn restarted(folder: Arc<tempfile::TempDir>) -> (Model, Model, Combiner) {
+    let (e, b) = (Model::start("xe"), Model::start("xb"));
+    let config = two_objectives(&e, &b) + PROFILES;
     let combiner = Combiner::start_in(&config, folder).await;
     (e, b, combiner)
 }
@@ -415,12 +406,12 @@ async fn refused_changes_name_what_is_wrong_and_write_nothing() {
         );
         assert!(status.message().contains(text), "{}", status.message());
     }
-    let told = client
+    let reported = client
         .get_weights(GetWeightsRequest::default())
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(told.applied_revision, 1);
+    assert_eq!(reported.applied_revision, 1);
     assert_eq!(
         client
             .get_weights(GetWeightsRequest {
@@ -433,7 +424,8 @@ async fn refused_changes_name_what_is_wrong_and_write_nothing() {
     );
 }
 
-/// Reads entries until the revision `to`, and checks that they come in order, without gap, and chained.
+/// Reads entries until the revision `to`, and checks that they come in order, without gap, and
+/// chained.
 async fn watch_to(client: &mut WeightsServiceClient<Channel>, from: u64, to: u64) {
     let mut stream = client
         .watch_weights(WatchWeightsRequest {
@@ -486,10 +478,8 @@ async fn watchers_get_every_entry_in_order_from_where_they_say_and_slow_ones_hol
         assert_eq!(done.revision, revision);
     }
     for watcher in watchers {
-        tokio::time::timeout(Duration::from_secs(20), watcher)
-            .await
-            .expect("a watcher sees the last entry")
-            .unwrap();
+        let seen = soon("a watcher sees the last entry", watcher).await;
+        seen.unwrap();
     }
     let first = from_now.message().await.unwrap().unwrap().entry.unwrap();
     assert_eq!(first.revision, 1, "0 begins with what comes next");
@@ -540,14 +530,14 @@ async fn a_store_that_is_torn_is_mended_and_one_that_is_damaged_or_taken_is_refu
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 9]).unwrap();
     let (_e, _b, combiner) = restarted(Arc::clone(&folder)).await;
-    let told = combiner
+    let reported = combiner
         .weights()
         .await
         .get_weights(GetWeightsRequest::default())
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(told.applied_revision, 2);
+    assert_eq!(reported.applied_revision, 2);
     assert!(path.with_extension("log.unfinished-3").exists());
     combiner.stop().await;
 
@@ -589,30 +579,30 @@ async fn the_log_outlives_changes_of_the_configuration() {
                   [[objective]]\nname = \"hide\"\n[objective.column]\nname = \"h\"\n\
                   [profile.default]\nweights = { engagement = 1.0, hide = -9.0 }\n";
     let combiner = Combiner::start_in(config, Arc::clone(&folder)).await;
-    let told = combiner
+    let reported = combiner
         .weights()
         .await
         .get_weights(GetWeightsRequest::default())
         .await
         .unwrap()
         .into_inner();
-    let sets: Vec<_> = told.profiles[0]
+    let sets: Vec<_> = reported.profiles[0]
         .weights
         .iter()
         .map(|w| (w.objective.as_str(), w.weight))
         .collect();
     assert_eq!(sets, [("engagement", 7.0), ("hide", -9.0)]);
-    assert_eq!(told.profiles[0].revision, 1);
+    assert_eq!(reported.profiles[0].revision, 1);
     combiner.stop().await;
 
     let other = "[[objective]]\nname = \"hide\"\n[objective.column]\nname = \"h\"\n[profile.default]\nweights = { hide = -9.0 }\n";
     let combiner = Combiner::start_in(other, folder).await;
-    let told = combiner
+    let reported = combiner
         .weights()
         .await
         .get_weights(GetWeightsRequest::default())
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(told.profiles[0].weights[0].weight, -9.0);
+    assert_eq!(reported.profiles[0].weights[0].weight, -9.0);
 }

@@ -177,29 +177,10 @@ pub(super) fn texts_of(series: &Series) -> Option<Vec<String>> {
         DataType::Null => Some(vec![String::new(); series.len()]),
         dtype if dtype.is_float() => {
             // A 32-bit number keeps its own shortest form: 0.1, not 0.10000000149.
-            if let Ok(values) = series.f32() {
-                return Some(
-                    values
-                        .iter()
-                        .map(|value| {
-                            value
-                                .filter(|value| !value.is_nan())
-                                .map_or_else(String::new, |value| value.to_string())
-                        })
-                        .collect(),
-                );
+            match series.f32() {
+                Ok(values) => Some(float_texts(values.iter(), f32::is_nan)),
+                Err(_) => Some(float_texts(series.f64().ok()?.iter(), f64::is_nan)),
             }
-            let values = series.f64().ok()?;
-            Some(
-                values
-                    .iter()
-                    .map(|value| {
-                        value
-                            .filter(|value| !value.is_nan())
-                            .map_or_else(String::new, |value| value.to_string())
-                    })
-                    .collect(),
-            )
         }
         // A time of any zone is kept as its instant; it is written in UTC.
         DataType::Datetime(unit, Some(_)) => {
@@ -217,6 +198,20 @@ pub(super) fn texts_of(series: &Series) -> Option<Vec<String>> {
         }
         _ => None,
     }
+}
+
+/// Numbers in their shortest form; nothing for those that are missing.
+fn float_texts<T: Copy + ToString>(
+    values: impl Iterator<Item = Option<T>>,
+    is_nan: fn(T) -> bool,
+) -> Vec<String> {
+    values
+        .map(|value| {
+            value
+                .filter(|&value| !is_nan(value))
+                .map_or_else(String::new, |value| value.to_string())
+        })
+        .collect()
 }
 
 fn type_name(dtype: &DataType) -> String {

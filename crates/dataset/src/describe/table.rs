@@ -68,7 +68,7 @@ impl Description {
             let missing = match (role.missing, role.role) {
                 (0, _) => String::new(),
                 (missing, Role::Group) => {
-                    format!(", {missing} rows without one, each a group of its own")
+                    format!(", {missing} rows without one, each its own group")
                 }
                 (missing, _) => format!(", {missing} missing"),
             };

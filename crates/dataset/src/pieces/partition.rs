@@ -9,7 +9,7 @@ use crate::{
     files::{DataFile, Partition},
 };
 
-/// What is needed of a file: what its path names may be absent from the file itself.
+/// The columns needed from a file. Those that its path names may be absent from the file.
 pub(super) fn relaxed(partitions: &[Partition], needed: &[Needed]) -> Vec<Needed> {
     let mut needed = needed.to_vec();
     for column in &mut needed {
@@ -18,8 +18,8 @@ pub(super) fn relaxed(partitions: &[Partition], needed: &[Needed]) -> Vec<Needed
     needed
 }
 
-/// The pieces with the columns that the path names, where they are needed and the file has no value
-/// of its own.
+/// Adds the columns that the path names to the pieces, where a column is needed and the file has no
+/// value for it.
 pub(super) fn filled(file: &DataFile, needed: &[Needed], pieces: PieceIterator) -> PieceIterator {
     let mut partitions = file.partitions.clone();
     partitions.retain(|(name, _)| needed.iter().any(|column| column.column == *name));

@@ -171,7 +171,7 @@ fn label_rules_are_one_of_three() {
         &["above 0"],
     );
     let twice = with("") + "[[objective]]\nname = \"bait\"\nlabel = { column = \"z\" }\n";
-    names(&refused(&twice), &["objective `bait`", "name of its own"]);
+    names(&refused(&twice), &["objective `bait`", "its own name"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Fronts of a few points: hulls, what they gain at a cost, and what lies between two of them.
 //!
-//! Any point on the line between two operating points can be had: give each to its share of the requests. So a hull is a curve, and two
-//! of them are compared at equal cost.
+//! Any point on the line between two operating points can be had: give each to its share of the
+//! requests. So a hull is a curve, and two of them are compared at equal cost.
 
 use crate::front::{Front, Point};
 
@@ -17,8 +17,8 @@ impl Hull {
         Self(Front::from_points(points).hull())
     }
 
-    /// The gain at a cost. Dearer than the dearest point nothing more is gained; cheaper than the cheapest nothing is known, which is NaN: the
-    /// first line may be as steep as a wall.
+    /// The gain at a cost. Dearer than the dearest point nothing more is gained; cheaper than the
+    /// cheapest nothing is known, which is NaN: the first line may be as steep as a wall.
     pub(super) fn gain(&self, cost: f64) -> f64 {
         let [first, rest @ ..] = self.0.as_slice() else {
             return f64::NAN;
@@ -37,7 +37,8 @@ impl Hull {
         a.gain + (b.gain - a.gain) * (cost - a.cost) / (b.cost - a.cost)
     }
 
-    /// ∫ gain over a range of costs: the area under the hull, exactly, since it is a line between its points.
+    /// ∫ gain over a range of costs: the area under the hull, exactly, since it is a line between
+    /// its points.
     pub(super) fn area(&self, low: f64, high: f64) -> f64 {
         let mut at = vec![low];
         at.extend(
@@ -52,7 +53,8 @@ impl Hull {
             .sum()
     }
 
-    /// The mean of this hull's gain less another's, over those costs of a range that both reach; NaN where there are none.
+    /// The mean of this hull's gain less another's, over those costs of a range that both reach;
+    /// NaN where there are none.
     pub(super) fn mean_lead(&self, other: &Self, (low, high): (f64, f64)) -> f64 {
         let (from, to) = self.shared(other).unwrap_or((high, low));
         let (from, to) = (from.max(low), to.min(high));
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_hull_is_a_line_between_its_points() {
-        // (0.2, 0.5) lies below the line from (0.1, 0.4) to (0.3, 0.7); (0.4, 0.6) gains less for more.
+        // (0.2, 0.5) lies below the line from (0.1, 0.4) to (0.3, 0.7); (0.4, 0.6) gains less for
+        // more.
         let hull = hull(&[(0.1, 0.4), (0.2, 0.5), (0.3, 0.7), (0.4, 0.6)]);
         assert_eq!(hull.0.len(), 2);
         assert!((hull.gain(0.2) - 0.55).abs() < 1e-15);

@@ -1,4 +1,5 @@
-//! From pages to the comparison, with paired intervals: every replicate draws the users once for all orders.
+//! From pages to the comparison, with paired intervals: every replicate draws the users once for
+//! all orders.
 
 use counterweight_impressions::{Log, Summary};
 use counterweight_ranking::{solve::MIN_WIDTH, sweep::Discount};
@@ -20,7 +21,8 @@ use crate::{
     interval::Interval,
 };
 
-/// Where in the shared range the options are shown at equal cost; not at its very ends, which half of the replicates do not reach.
+/// Where in the shared range the options are shown at equal cost; not at its very ends, which half
+/// of the replicates do not reach.
 const LEVELS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 /// Points of the sweep that are drawn.
 const DRAWN: usize = 200;
@@ -332,7 +334,8 @@ mod tests {
         }
     }
 
-    /// Orders 0 and 1 are of two models, 2 and 3 of one; where the two options are the same orders, nothing differs in any replicate.
+    /// Orders 0 and 1 are of two models, 2 and 3 of one; where the two options are the same orders,
+    /// nothing differs in any replicate.
     #[test]
     fn equal_options_differ_by_nothing_and_a_better_one_by_its_lead() {
         let mut users = Vec::new();

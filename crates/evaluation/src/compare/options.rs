@@ -36,7 +36,8 @@ pub struct CompareOptions {
     pub log: LogOptions,
     /// How the places of a page count.
     pub discount: Discount,
-    /// A file with what no real log has: the probability that each label was drawn from, by request and candidate.
+    /// A file with what no real log has: the probability that each label was drawn from, by request
+    /// and candidate.
     pub truth: Option<PathBuf>,
     /// How intervals are drawn.
     pub draws: Draws,
@@ -85,7 +86,8 @@ pub(super) fn distinct(weights: &[[u32; 2]]) -> Vec<[u32; 2]> {
     all
 }
 
-/// Checks what can be known before models are trained: that both parts have rows, and that a page has places.
+/// Checks what can be known before models are trained: that both parts have rows, and that a page
+/// has places.
 pub(super) fn check_log(
     dataset: &Dataset,
     options: &CompareOptions,

@@ -1,4 +1,5 @@
-//! What every order brings on every page, summed by user: the orders of both options on the very same rows.
+//! What every order brings on every page, summed by user: the orders of both options on the very
+//! same rows.
 
 use std::collections::BTreeMap;
 
@@ -308,7 +309,8 @@ mod tests {
         assert_eq!((pages.unlabelled, pages.unjudged), (1, 0));
         let (requests, sums) = &pages.test.users[&1];
         assert_eq!(*requests, 1.0);
-        // d is out of all orders. 0.4 − 0.1 wins the sum; b wins the combined model; a the gain; c the cost.
+        // d is out of all orders. 0.4 − 0.1 wins the sum; b wins the combined model; a the gain; c
+        // the cost.
         let third = 1.0 / 3.0;
         assert_eq!(
             sums[..],

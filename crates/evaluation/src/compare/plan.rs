@@ -32,7 +32,8 @@ pub struct TrainedModels {
     pub combined: Vec<String>,
     /// What each took, in the order of `artefacts`.
     pub retraining: Vec<Retraining>,
-    /// Median seconds to load an artefact from disk and check it, as a model server does when it takes it up.
+    /// Median seconds to load an artefact from disk and check it, as a model server does when it
+    /// takes it up.
     pub deploy_seconds: f64,
 }
 
@@ -40,7 +41,8 @@ impl<'a> ComparePlan<'a> {
     /// Checks the options against the data, and reads the truth where there is one.
     ///
     /// # Errors
-    /// [`EvaluationError`] for invalid options, unknown objectives, and a truth that cannot be read.
+    /// [`EvaluationError`] for invalid options, unknown objectives, and a truth that cannot be
+    /// read.
     pub fn new(dataset: &'a Dataset, options: &'a CompareOptions) -> Result<Self, EvaluationError> {
         check(options)?;
         let names = objectives(dataset, options)?;
@@ -76,8 +78,8 @@ impl<'a> ComparePlan<'a> {
     /// Reads the log, scores it by every model, and compares the two options.
     ///
     /// # Errors
-    /// As [`Log::read`]; [`EvaluationError::Log`] where a part has too few users, and where a page holds every candidate, so that no order
-    /// could matter.
+    /// As [`Log::read`]; [`EvaluationError::Log`] where a part has too few users, and where a page
+    /// holds every candidate, so that no order could matter.
     pub fn compare(self, trained: TrainedModels) -> Result<Comparison, EvaluationError> {
         let Self {
             dataset,

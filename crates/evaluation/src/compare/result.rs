@@ -10,7 +10,8 @@ use crate::{draws::Draws, front::FrontPoint, interval::Interval};
 pub struct Retraining {
     /// The objective, or the combined loss.
     pub model: String,
-    /// All of it: reading, encoding, choosing the penalty, fitting, calibrating, measuring, writing. Seconds.
+    /// All of it: reading, encoding, choosing the penalty, fitting, calibrating, measuring,
+    /// writing. Seconds.
     pub seconds: f64,
     /// Of these, reading the files.
     pub reading: f64,
@@ -23,7 +24,8 @@ pub struct Retraining {
 pub struct SetWeights {
     /// How many changes were made, one after another.
     pub changes: usize,
-    /// From the call to its answer, when the change is on disk and in force: the median, in seconds.
+    /// From the call to its answer, when the change is on disk and in force: the median, in
+    /// seconds.
     pub median: f64,
     /// The 99th percentile.
     pub p99: f64,
@@ -81,11 +83,13 @@ pub struct Level {
 pub struct Shared {
     /// The range of costs.
     pub costs: [f64; 2],
-    /// The one reference point of both hypervolumes: the least gain of either hull in the range, and its upper end.
+    /// The one reference point of both hypervolumes: the least gain of either hull in the range,
+    /// and its upper end.
     pub reference: [f64; 2],
     /// Hypervolume of two models less that of one, paired: the mean difference times the range.
     pub hypervolume_change: Interval,
-    /// The mean difference of the gain at equal cost, paired; each replicate over the costs of the range that both its hulls reach.
+    /// The mean difference of the gain at equal cost, paired; each replicate over the costs of the
+    /// range that both its hulls reach.
     pub mean_change: Interval,
     /// The difference at some costs.
     pub levels: Vec<Level>,
@@ -110,7 +114,8 @@ pub enum Verdict {
     TwoBetter,
     /// They gain less.
     TwoWorse,
-    /// The interval of the mean does not hold 0, but at some costs the other is ahead beyond its interval.
+    /// The interval of the mean does not hold 0, but at some costs the other is ahead beyond its
+    /// interval.
     Mixed,
     /// The interval holds 0.
     NoDifference,
@@ -170,7 +175,8 @@ pub struct Comparison {
 }
 
 impl Shared {
-    /// The costs at which the difference goes the other way than the mean, beyond its interval: a mean would hide them.
+    /// The costs at which the difference goes the other way than the mean, beyond its interval: a
+    /// mean would hide them.
     pub(super) fn other_way(&self) -> impl Iterator<Item = &Level> {
         let ahead = self.mean_change.value > 0.0;
         self.levels.iter().filter(move |level| match ahead {

@@ -1,4 +1,5 @@
-//! What no real log has: the probabilities that the labels of a simulated one were drawn from, by request and candidate.
+//! What no real log has: the probabilities that the labels of a simulated one were drawn from, by
+//! request and candidate.
 
 use std::{collections::HashMap, path::Path};
 
@@ -13,8 +14,8 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    /// Reads a file with the columns `request_id`, `candidate_id` and `truth_<objective>`; `truth_<objective>_at_1`, at the position
-    /// at which candidates are served, goes before it.
+    /// Reads a file with the columns `request_id`, `candidate_id` and `truth_<objective>`;
+    /// `truth_<objective>_at_1`, at the position at which candidates are served, goes before it.
     pub(super) fn read(file: &Path, objectives: &[String; 2]) -> Result<Self, LogError> {
         let name = file.display().to_string();
         let dataset = DatasetBuilder::new("truth", [file.to_string_lossy()])

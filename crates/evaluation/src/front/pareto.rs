@@ -15,8 +15,9 @@ pub struct Point {
     pub x: f64,
 }
 
-/// The points that no other point dominates: none has both a gain at least as high and a cost at least as low, unless it is equal in both,
-/// and then the one that came first stands for both. Cost and gain ascend strictly.
+/// The points that no other point dominates: none has both a gain at least as high and a cost at
+/// least as low, unless it is equal in both, and then the one that came first stands for both. Cost
+/// and gain ascend strictly.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Front {
     points: Vec<Point>,
@@ -37,7 +38,8 @@ impl Front {
     /// ```
     pub fn from_points(mut points: Vec<Point>) -> Self {
         points.retain(|point| !point.gain.is_nan() && !point.cost.is_nan());
-        // Swept curves come with costs that fall: a stable sort finds the run and only turns it round.
+        // Swept curves come with costs that fall: a stable sort finds the run and only turns it
+        // round.
         points.sort_by(|a, b| a.cost.total_cmp(&b.cost).then(b.gain.total_cmp(&a.gain)));
         let mut best = f64::NEG_INFINITY;
         points.retain(|point| {
@@ -48,8 +50,9 @@ impl Front {
         Self { points }
     }
 
-    /// The front of two curves, by their positions in [`Curves::metrics`]. Each interval gives one point, at its
-    /// [`Curves::midpoint`]; intervals narrower than `min_width` times their middle give none.
+    /// The front of two curves, by their positions in [`Curves::metrics`]. Each interval gives one
+    /// point, at its [`Curves::midpoint`]; intervals narrower than `min_width` times their middle
+    /// give none.
     pub fn from_curves(curves: &Curves, gain: usize, cost: usize, min_width: f64) -> Self {
         let (gains, costs) = (curves.values(gain), curves.values(cost));
         let points = (0..gains.len()).rev().filter_map(|step| {
@@ -67,7 +70,8 @@ impl Front {
         &self.points
     }
 
-    /// The largest gain that costs at most `budget`; the cheapest point with it. `None` where every point costs more. O(log n).
+    /// The largest gain that costs at most `budget`; the cheapest point with it. `None` where every
+    /// point costs more. O(log n).
     pub fn within_budget(&self, budget: f64) -> Option<Point> {
         let within = self.points.partition_point(|point| point.cost <= budget);
         within.checked_sub(1).map(|at| self.points[at])
@@ -79,7 +83,8 @@ impl Front {
         self.points.get(at).copied()
     }
 
-    /// The point with the largest gain − rate · cost, for a rate ≥ 0 (gains given up per unit of cost); of equal ones the cheapest.
+    /// The point with the largest gain − rate · cost, for a rate ≥ 0 (gains given up per unit of
+    /// cost); of equal ones the cheapest.
     pub fn at_rate(&self, rate: f64) -> Option<Point> {
         let worth = |point: &Point| point.gain - rate * point.cost;
         self.points.iter().copied().reduce(|best, point| {
@@ -91,7 +96,8 @@ impl Front {
         })
     }
 
-    /// The points on the upper convex hull: those that are best at some rate, ends included. Cost and gain ascending, slopes falling strictly.
+    /// The points on the upper convex hull: those that are best at some rate, ends included. Cost
+    /// and gain ascending, slopes falling strictly.
     pub fn hull(&self) -> Vec<Point> {
         let mut hull: Vec<Point> = Vec::new();
         for &point in &self.points {
@@ -107,8 +113,9 @@ impl Front {
     }
 }
 
-/// The area that some points dominate, within a gain above and a cost below those of `reference` (gain, cost): for equal references, the larger the better
-/// (`pymoo.indicators.hv.HV` of (−gain, cost)). Points beyond the reference add nothing; NaN adds nothing.
+/// The area that some points dominate, within a gain above and a cost below those of `reference`
+/// (gain, cost): for equal references, the larger the better (`pymoo.indicators.hv.HV` of (−gain,
+/// cost)). Points beyond the reference add nothing; NaN adds nothing.
 pub fn hypervolume(points: &[Point], reference: (f64, f64)) -> f64 {
     let (least_gain, most_cost) = reference;
     let within = points
@@ -125,8 +132,9 @@ pub fn hypervolume(points: &[Point], reference: (f64, f64)) -> f64 {
     area
 }
 
-/// Inverted generational distance: the mean, over the points of `reference`, of the Euclidean distance to the nearest of `points`
-/// in (gain, cost) as they are, not scaled (`pymoo.indicators.igd.IGD(reference)(points)`); 0 is best. `None` where either is empty.
+/// Inverted generational distance: the mean, over the points of `reference`, of the Euclidean
+/// distance to the nearest of `points` in (gain, cost) as they are, not scaled
+/// (`pymoo.indicators.igd.IGD(reference)(points)`); 0 is best. `None` where either is empty.
 pub fn igd(points: &[Point], reference: &[Point]) -> Option<f64> {
     if points.is_empty() || reference.is_empty() {
         return None;

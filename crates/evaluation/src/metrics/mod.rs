@@ -1,16 +1,21 @@
-//! Metrics of one objective's probabilities against 0/1 labels, as scikit-learn defines them, and of ranked pages.
+//! Metrics of one objective's probabilities against 0/1 labels, as scikit-learn defines them, and
+//! of ranked pages.
 //!
-//! Of the functions in this file, every one takes one score or probability per row and one label per row, of the same length, and gives `None` where
-//! the metric is not defined (no rows, or one class only where two are needed). Scores must not be NaN.
+//! Of the functions in this file, every one takes one score or probability per row and one label
+//! per row, of the same length, and gives `None` where the metric is not defined (no rows, or one
+//! class only where two are needed). Scores must not be NaN.
 
+mod calibration;
 mod pages;
 
+pub(crate) use calibration::BinSums;
+pub use calibration::{calibration_table, ece};
 pub use pages::{Gain, average_precision, exposure, ndcg, ndcg_ties_averaged};
 
-use serde::{Deserialize, Serialize};
+use counterweight_model::PartReport;
 
-/// Area under the ROC curve: the share of (positive, negative) pairs in which the positive scores higher; a tied pair
-/// counts ½ (`sklearn.metrics.roc_auc_score`).
+/// Area under the ROC curve: the share of (positive, negative) pairs in which the positive scores
+/// higher; a tied pair counts ½ (`sklearn.metrics.roc_auc_score`).
 ///
 /// ```
 /// use counterweight_evaluation::metrics::auc;
@@ -106,100 +111,19 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (count > 0.0).then(|| sum / count)
 }
 
-/// One bin of a calibration table.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CalibrationBin {
-    /// Lower edge; the bin is (low, high], the first one includes 0.
-    pub low: f64,
-    /// Upper edge.
-    pub high: f64,
-    /// Number of rows.
-    pub rows: usize,
-    /// Mean probability of its rows; 0 when there is none.
-    pub mean_probability: f64,
-    /// Share of positives among its rows; 0 when there is none.
-    pub positive_rate: f64,
-}
-
-/// Probabilities in `bins` bins of equal width over [0, 1], empty bins included
-/// (`sklearn.calibration.calibration_curve`, which leaves the empty ones out).
-pub fn calibration_table(
-    probabilities: &[f64],
-    labels: &[bool],
-    bins: usize,
-) -> Vec<CalibrationBin> {
-    let bins = bins.max(1);
-    let width = 1.0 / bins as f64;
-    let edge = |bin: usize| if bin == bins { 1.0 } else { bin as f64 * width };
-    let inner: Vec<f64> = (1..bins).map(edge).collect();
-    let mut sums = vec![(0_usize, 0.0, 0.0); bins];
-    for (&probability, &label) in probabilities.iter().zip(labels) {
-        let (rows, predicted, positive) =
-            &mut sums[inner.partition_point(|&edge| edge < probability)];
-        *rows += 1;
-        *predicted += probability;
-        *positive += f64::from(u8::from(label));
-    }
-    sums.into_iter()
-        .enumerate()
-        .map(|(bin, (rows, predicted, positive))| CalibrationBin {
-            low: edge(bin),
-            high: edge(bin + 1),
-            rows,
-            mean_probability: predicted / rows.max(1) as f64,
-            positive_rate: positive / rows.max(1) as f64,
-        })
-        .collect()
-}
-
-/// Expected calibration error: Σ (rows of the bin / all rows) · |mean probability − positive rate|.
-pub fn ece(table: &[CalibrationBin]) -> Option<f64> {
-    let rows: usize = table.iter().map(|bin| bin.rows).sum();
-    (rows > 0).then(|| {
-        table
-            .iter()
-            .map(|bin| {
-                bin.rows as f64 / rows as f64 * (bin.mean_probability - bin.positive_rate).abs()
-            })
-            .sum()
-    })
-}
-
-/// How well one objective's probabilities do on one set of rows; `None` where a metric is not defined there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BinaryMetrics {
-    /// Number of rows.
-    pub rows: usize,
-    /// Number of positive labels.
-    pub positives: usize,
-    /// [`auc`].
-    pub auc: Option<f64>,
-    /// [`pr_auc`].
-    pub pr_auc: Option<f64>,
-    /// [`log_loss`], nats.
-    pub log_loss: Option<f64>,
-    /// [`brier`].
-    pub brier: Option<f64>,
-    /// [`ece`] over 10 bins.
-    pub ece: Option<f64>,
-    /// [`calibration_table`] with 10 bins.
-    pub calibration: Vec<CalibrationBin>,
-}
-
-impl BinaryMetrics {
-    /// All metrics of these rows.
-    pub fn new(probabilities: &[f64], labels: &[bool]) -> Self {
-        let calibration = calibration_table(probabilities, labels, 10);
-        Self {
-            rows: labels.len(),
-            positives: labels.iter().filter(|&&label| label).count(),
-            auc: auc(probabilities, labels),
-            pr_auc: pr_auc(probabilities, labels),
-            log_loss: log_loss(probabilities, labels),
-            brier: brier(probabilities, labels),
-            ece: ece(&calibration),
-            calibration,
-        }
+/// How well one objective's probabilities do on one set of rows, which is called `part`.
+pub fn part_report(part: &str, probabilities: &[f64], labels: &[bool]) -> PartReport {
+    let calibration = calibration_table(probabilities, labels);
+    PartReport {
+        part: part.to_owned(),
+        rows: labels.len() as u64,
+        positives: labels.iter().filter(|&&label| label).count() as u64,
+        auc: auc(probabilities, labels),
+        pr_auc: pr_auc(probabilities, labels),
+        log_loss: log_loss(probabilities, labels),
+        brier: brier(probabilities, labels),
+        ece: ece(&calibration),
+        calibration,
     }
 }
 
@@ -214,7 +138,6 @@ mod tests {
         assert_eq!(auc(&[0.1, 0.2], &[true, true]), None);
         assert_eq!(pr_auc(&[0.1], &[false]), None);
         assert_eq!(log_loss(&[], &[]), None);
-        assert_eq!(ece(&calibration_table(&[], &[], 10)), None);
     }
 
     #[test]
@@ -222,14 +145,6 @@ mod tests {
         assert_eq!(auc(&[0.5, 0.5], &[true, false]), Some(0.5));
         assert_eq!(auc(&[0.9, 0.5], &[true, false]), Some(1.0));
         assert_eq!(auc(&[0.1, 0.5], &[true, false]), Some(0.0));
-    }
-
-    #[test]
-    fn an_edge_belongs_to_the_lower_bin() {
-        let table = calibration_table(&[0.0, 0.1, 0.5, 1.0], &[false, false, true, true], 10);
-        let filled: Vec<usize> = (0..10).filter(|&bin| table[bin].rows > 0).collect();
-        assert_eq!(filled, [0, 4, 9]);
-        assert_eq!(table[0].rows, 2);
     }
 
     #[test]

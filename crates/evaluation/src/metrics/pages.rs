@@ -1,7 +1,7 @@
 //! Metrics of one ranked request, as retrieval defines them.
 //!
-//! A ranking is given by one score per candidate, best highest; equal scores rank in the order of the slices, unless said otherwise.
-//! Scores must not be NaN.
+//! A ranking is given by one score per candidate, best highest; equal scores rank in the order of
+//! the slices, unless said otherwise. Scores must not be NaN.
 
 use counterweight_ranking::sweep::Discount;
 
@@ -35,8 +35,10 @@ fn places(k: usize, n: usize) -> usize {
     if k == 0 { n } else { k.min(n) }
 }
 
-/// NDCG@k with discount 1 / log₂(place + 1), in [0, 1] for relevances ≥ 0. Equal scores rank as they stand (`pytrec_eval` `ndcg_cut`, given
-/// that order; `ranx` `ndcg` and, with [`Gain::Exponential`], `ndcg_burges`). 0 where nothing is relevant, `None` without candidates. `k` = 0 ranks all.
+/// NDCG@k with discount 1 / log₂(place + 1), in [0, 1] for relevances ≥ 0. Equal scores rank as
+/// they stand (`pytrec_eval` `ndcg_cut`, given that order; `ranx` `ndcg` and, with
+/// [`Gain::Exponential`], `ndcg_burges`). 0 where nothing is relevant, `None` without candidates.
+/// `k` = 0 ranks all.
 pub fn ndcg(scores: &[f64], relevance: &[f64], k: usize, gain: Gain) -> Option<f64> {
     let order = ranked(scores);
     let gains = order
@@ -45,8 +47,8 @@ pub fn ndcg(scores: &[f64], relevance: &[f64], k: usize, gain: Gain) -> Option<f
     ndcg_of(gains, relevance, k, gain)
 }
 
-/// NDCG@k in which equal scores share: each candidate of a tied group gains the mean of the group (McSherry and Najork, 2008;
-/// `sklearn.metrics.ndcg_score`). No order of the rows can flatter it.
+/// NDCG@k in which equal scores share: each candidate of a tied group gains the mean of the group
+/// (McSherry and Najork, 2008; `sklearn.metrics.ndcg_score`). No order of the rows can flatter it.
 pub fn ndcg_ties_averaged(scores: &[f64], relevance: &[f64], k: usize, gain: Gain) -> Option<f64> {
     let order = ranked(scores);
     let groups = order.chunk_by(|&a, &b| scores[a] == scores[b]);
@@ -83,8 +85,10 @@ fn ndcg_of(
     (!relevance.is_empty()).then(|| if ideal > 0.0 { reached / ideal } else { 0.0 })
 }
 
-/// Average precision at k: the precisions at the places of the relevant candidates on the page, summed and divided by the number of all relevant
-/// candidates, on the page or not (`pytrec_eval` `map_cut`). Equal scores rank as they stand. `None` where nothing is relevant. `k` = 0 ranks all.
+/// Average precision at k: the precisions at the places of the relevant candidates on the page,
+/// summed and divided by the number of all relevant candidates, on the page or not (`pytrec_eval`
+/// `map_cut`). Equal scores rank as they stand. `None` where nothing is relevant. `k` = 0 ranks
+/// all.
 pub fn average_precision(scores: &[f64], relevant: &[bool], k: usize) -> Option<f64> {
     let all = relevant.iter().filter(|&&relevant| relevant).count();
     let (mut hits, mut sum) = (0.0, 0.0);
@@ -101,8 +105,9 @@ pub fn average_precision(scores: &[f64], relevant: &[bool], k: usize) -> Option<
     (all > 0).then(|| sum / all as f64)
 }
 
-/// Position-weighted exposure: Σ d·y / Σ d over the values of a page, best place first; `None` for an empty page. The mean with
-/// [`Discount::Flat`]. The values are predicted probabilities or what came of them.
+/// Position-weighted exposure: Σ d·y / Σ d over the values of a page, best place first; `None` for
+/// an empty page. The mean with [`Discount::Flat`]. The values are predicted probabilities or what
+/// came of them.
 pub fn exposure(page: &[f64], discount: Discount) -> Option<f64> {
     let discounts = || (0..page.len()).map(|place| discount.weight(place));
     let sum: f64 = page

@@ -1,4 +1,5 @@
-//! Off-policy curves over the whole range of λ that a log explored, from one sweep, as a table in a file.
+//! Off-policy curves over the whole range of λ that a log explored, from one sweep, as a table in a
+//! file.
 
 use std::path::Path;
 
@@ -19,9 +20,11 @@ use crate::{
     question::{CheckedQuestion, Question},
 };
 
-/// Writes a CSV or Parquet file by its ending: `lambda_low` and `lambda_high` of each interval in which no estimate changes, and for each objective
-/// `iips`, its standard error over requests, `sniips` and the effective sample, as shares of the page. The target is the policy that was logged with λ in place of
-/// the drawn one. Refusals are left to whoever reads: [`super::estimate`] has them at points. Returns the number of intervals.
+/// Writes a CSV or Parquet file by its ending: `lambda_low` and `lambda_high` of each interval in
+/// which no estimate changes, and for each objective `iips`, its standard error over requests,
+/// `sniips` and the effective sample, as shares of the page. The target is the policy that was
+/// logged with λ in place of the drawn one. Refusals are left to whoever reads: [`super::estimate`]
+/// has them at points. Returns the number of intervals.
 ///
 /// # Errors
 /// As [`super::estimate`]; [`EvaluationError::Log`] where λ was not drawn.
@@ -124,7 +127,8 @@ fn push(
     Ok(())
 }
 
-/// The intervals are the same for every objective: they end where a slate begins or ceases to match.
+/// The intervals are the same for every objective: they end where a slate begins or ceases to
+/// match.
 fn columns(curves: &[(&str, OpeCurves)]) -> Vec<Column> {
     let low = &curves[0].1.breakpoints;
     let mut high: Vec<f64> = low.iter().skip(1).copied().collect();

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// What the weights of a sample look like. Slates of several places have weights at each; the worst place counts.
+/// What the weights of a sample look like. Slates of several places have weights at each; the worst
+/// place counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnostics {
     /// Slates.

@@ -20,8 +20,9 @@ use crate::{
 /// Points of λ over the range that was explored.
 const POINTS: usize = 51;
 
-/// Doubly robust curves of gain and cost over the range of λ that was explored, by user. The estimator takes places as independent (IIPS) and
-/// the models' probabilities as its reward model, which costs no bias where they are wrong.
+/// Doubly robust curves of gain and cost over the range of λ that was explored, by user. The
+/// estimator takes places as independent (IIPS) and the models' probabilities as its reward model,
+/// which costs no bias where they are wrong.
 #[derive(Debug, Default)]
 pub struct OffPolicy {
     at: Vec<f64>,
@@ -44,7 +45,8 @@ struct UserSums {
 }
 
 impl OffPolicy {
-    /// Adds the requests that explored and whose outcomes are known. The first of them sets the points.
+    /// Adds the requests that explored and whose outcomes are known. The first of them sets the
+    /// points.
     ///
     /// # Errors
     /// [`EvaluationError::Ranking`] for a logged value that is not a probability.

@@ -19,8 +19,8 @@ const POINTS: usize = 11;
 /// Reads a log and estimates.
 ///
 /// # Errors
-/// As [`Log::read`] and [`CheckedQuestion::new`]; [`EvaluationError::Log`] for a log that did not explore or contradicts itself, and
-/// [`EvaluationError::Option`] for a λ or a level that is none.
+/// As [`Log::read`] and [`CheckedQuestion::new`]; [`EvaluationError::Log`] for a log that did not
+/// explore or contradicts itself, and [`EvaluationError::Option`] for a λ or a level that is none.
 pub fn estimate(
     log: &mut Log,
     question: &Question,

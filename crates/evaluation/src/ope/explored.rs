@@ -1,8 +1,9 @@
 //! Off-policy curves over a whole range of weights, from a log whose weight was drawn at random.
 //!
-//! The target "rank with x" is a function of x, and so is each weight: 1/P where the target shows what was shown, else 0. So a logged slate
-//! adds to the estimate on some intervals and nothing elsewhere, and one pass over the ends of these intervals, in order, gives every estimate
-//! for every x of the range.
+//! The target "rank with x" is a function of x, and so is each weight: 1/P where the target shows
+//! what was shown, else 0. So a logged slate adds to the estimate on some intervals and nothing
+//! elsewhere, and one pass over the ends of these intervals, in order, gives every estimate for
+//! every x of the range.
 
 use counterweight_ranking::{RankingError, sweep::Walk};
 
@@ -31,9 +32,11 @@ pub struct Served<'a> {
     pub draw: Draw<'a>,
     /// The candidates that were shown, best first.
     pub slate: &'a [usize],
-    /// What came of each place, finite; multiply by a discount where places should count differently.
+    /// What came of each place, finite; multiply by a discount where places should count
+    /// differently.
     pub rewards: &'a [f64],
-    /// What a reward model expects of each candidate, on whichever place, for a doubly robust estimate.
+    /// What a reward model expects of each candidate, on whichever place, for a doubly robust
+    /// estimate.
     pub expected: Option<&'a [f64]>,
 }
 
@@ -65,8 +68,9 @@ impl Explored {
     /// Adds a request.
     ///
     /// # Errors
-    /// [`RankingError`] when columns, density or slate are no good; [`RankingError::NeverShown`] when the drawn weight cannot have given this slate
-    /// (its probability is below 1e-12): then the probabilities of the log are not those that ranked. The request is not added.
+    /// [`RankingError`] when columns, density or slate are no good; [`RankingError::NeverShown`]
+    /// when the drawn weight cannot have given this slate (its probability is below 1e-12): then
+    /// the probabilities of the log are not those that ranked. The request is not added.
     pub fn push(&mut self, served: &Served<'_>) -> Result<(), RankingError> {
         let request = self.slates.len();
         served.check(request)?;
@@ -184,8 +188,8 @@ impl Explored {
         }
     }
 
-    /// The sample for the target "rank with x", with all its estimators and diagnostics. Requests whose range does not hold x are counted as
-    /// unsupported.
+    /// The sample for the target "rank with x", with all its estimators and diagnostics. Requests
+    /// whose range does not hold x are counted as unsupported.
     ///
     /// # Errors
     /// [`RankingError::NoRequests`].
@@ -235,8 +239,9 @@ impl Explored {
         let (low, high) = self.range()?;
         let x = |change: u32| self.changes[change as usize].x.max(low) + 0.0;
         let mut order: Vec<u32> = (0..).take(self.changes.len()).collect();
-        // Stable: what one request says of one place stays in its order. What lies before the common range is in force at its
-        // begin, and all changes at one point are made before the estimates there are read.
+        // Stable: what one request says of one place stays in its order. What lies before the
+        // common range is in force at its begin, and all changes at one point are made before the
+        // estimates there are read.
         order.sort_by(|&a, &b| x(a).total_cmp(&x(b)));
         let mut curves = OpeCurves {
             high,

@@ -14,7 +14,8 @@ use crate::{
     question::CheckedQuestion,
 };
 
-/// More requests than this share whose slate the log's own probabilities and λ cannot have given: the log contradicts itself.
+/// More requests than this share whose slate the log's own probabilities and λ cannot have given:
+/// the log contradicts itself.
 const MOST_CONTRADICTED: f64 = 0.01;
 /// Estimators by weighting, plain and normalised.
 const NAMES: [[&str; 2]; 3] = [["SIPS", "SNSIPS"], ["RIPS", "SNRIPS"], ["IIPS", "SNIIPS"]];
@@ -24,7 +25,8 @@ const NAMES: [[&str; 2]; 3] = [["SIPS", "SNSIPS"], ["RIPS", "SNRIPS"], ["IIPS", 
 pub(crate) struct Points {
     at: Vec<f64>,
     explorer: Explorer,
-    /// By objective and point: slate, head and place weights, then place weights with a reward model.
+    /// By objective and point: slate, head and place weights, then place weights with a reward
+    /// model.
     samples: Vec<Vec<[Sample; 4]>>,
     requests: usize,
     unlabelled: u64,

@@ -1,12 +1,14 @@
 //! Exact propensities of a ranking whose weight was drawn at random.
 //!
-//! The page is a function of the weight that changes at breakpoints only, so that the probability of a page, or of a candidate on a
-//! place, is the mass of the density over the intervals where it stands there. Nothing is sampled.
+//! The page is a function of the weight that changes at breakpoints only, so that the probability
+//! of a page, or of a candidate on a place, is the mass of the density over the intervals where it
+//! stands there. Nothing is sampled.
 
 use counterweight_ranking::{Density, RankingError, sweep::Walk};
 
-/// How a slate could have come about: the lines `fixed − x·swept` of its candidates (ids ascending) and the density that x was drawn
-/// from. With two objectives and α = 1, `fixed` is P(engagement), `swept` P(engagement bait) and x is λ.
+/// How a slate could have come about: the lines `fixed − x·swept` of its candidates (ids ascending)
+/// and the density that x was drawn from. With two objectives and α = 1, `fixed` is P(engagement),
+/// `swept` P(engagement bait) and x is λ.
 #[derive(Debug, Clone, Copy)]
 pub struct Draw<'a> {
     /// The part of each score that was not drawn, finite.
@@ -29,8 +31,8 @@ pub struct Propensities {
 }
 
 impl Draw<'_> {
-    /// The propensities of a slate: distinct positions of candidates, best first. 0 where the policy never shows it so: then the log and
-    /// the probabilities do not belong together.
+    /// The propensities of a slate: distinct positions of candidates, best first. 0 where the
+    /// policy never shows it so: then the log and the probabilities do not belong together.
     ///
     /// ```
     /// use counterweight_evaluation::ope::Draw;
@@ -73,7 +75,8 @@ impl Draw<'_> {
         Ok(propensities)
     }
 
-    /// P(candidate i on place l) for all i and l, indexed `[l][i]`; k = 0 or beyond n gives n places. Each place sums to 1.
+    /// P(candidate i on place l) for all i and l, indexed `[l][i]`; k = 0 or beyond n gives n
+    /// places. Each place sums to 1.
     ///
     /// # Errors
     /// [`RankingError`] when the columns or the density are no good.

@@ -1,4 +1,5 @@
-//! One explored request: the propensities of what was shown, and what a target λ would show in its place.
+//! One explored request: the propensities of what was shown, and what a target λ would show in its
+//! place.
 
 use counterweight_impressions::{Exploration, Request};
 use counterweight_ranking::{combine, sweep::Walk};
@@ -23,15 +24,16 @@ pub(crate) struct Explorer {
 pub(crate) struct Shown {
     /// Candidates with their places, ascending.
     pub(crate) places: Vec<(usize, usize)>,
-    /// Of the whole slate, its heads and its places; of logged propensities only the places are known.
+    /// Of the whole slate, its heads and its places; of logged propensities only the places are
+    /// known.
     pub(crate) propensities: Propensities,
     /// Whether slate and heads are known.
     pub(crate) whole: bool,
 }
 
 impl Explorer {
-    /// What was shown, with its propensities; nothing where the request did not explore. `Err(())` inside: λ and probabilities cannot
-    /// have given it.
+    /// What was shown, with its propensities; nothing where the request did not explore. `Err(())`
+    /// inside: λ and probabilities cannot have given it.
     pub(crate) fn shown(
         &mut self,
         log: &str,

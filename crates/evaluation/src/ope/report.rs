@@ -1,4 +1,5 @@
-//! What is estimated and how it is reported: a value with its interval, and the refusal where the weights cannot carry it.
+//! What is estimated and how it is reported: a value with its interval, and the refusal where the
+//! weights cannot carry it.
 
 use counterweight_statistics::normal_quantile;
 use serde::Serialize;
@@ -10,7 +11,8 @@ use super::{diagnostics::Diagnostics, sample::Estimate};
 pub enum Policy {
     /// Ranking with λ, at these points; empty takes some over the range that was explored.
     Lambda(Vec<f64>),
-    /// Every candidate is equally likely on every place: of a request's own candidates, where it has several, else of all that the log shows.
+    /// Every candidate is equally likely on every place: of a request's own candidates, where it
+    /// has several, else of all that the log shows.
     Uniform,
 }
 
@@ -28,9 +30,11 @@ pub struct OpeOptions {
 /// One estimator's answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EstimateRow {
-    /// The estimator: SIPS, SNSIPS, RIPS, SNRIPS, IIPS, SNIIPS or DR; of single actions IPW or SNIPW.
+    /// The estimator: SIPS, SNSIPS, RIPS, SNRIPS, IIPS, SNIIPS or DR; of single actions IPW or
+    /// SNIPW.
     pub estimator: &'static str,
-    /// The estimate: a share of the page, as realised curves have it; none where it is refused, unless refused ones are shown.
+    /// The estimate: a share of the page, as realised curves have it; none where it is refused,
+    /// unless refused ones are shown.
     pub value: Option<f64>,
     /// Its standard error.
     pub standard_error: Option<f64>,
@@ -74,7 +78,8 @@ pub struct OpeReport {
     pub rows: Vec<PolicyRow>,
 }
 
-/// One estimator's answer; its value is left out where its weights refuse it, unless refused ones are shown.
+/// One estimator's answer; its value is left out where its weights refuse it, unless refused ones
+/// are shown.
 pub(super) fn row(
     estimator: &'static str,
     estimate: Estimate,

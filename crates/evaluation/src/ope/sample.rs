@@ -1,13 +1,16 @@
 //! The estimators, over slates of one or more places.
 //!
-//! A slate's place l has a reward r and a weight w: how much more probable the target policy makes what is there than the logging policy did.
-//! Which probabilities these are is the assumption about users: of the whole slate (SIPS: none), of the slate down to the place (RIPS: users look from the
-//! top), of the candidate on its place (IIPS: places do not touch each other). With one place all three are IPS. References: Swaminathan et al. 2017 and Li et al. 2018 (IIPS), McInerney
-//! et al. 2020 (RIPS), Dudík et al. 2011 (DR).
+//! A slate's place l has a reward r and a weight w: how much more probable the target policy makes
+//! what is there than the logging policy did. Which probabilities these are is the assumption about
+//! users: of the whole slate (SIPS: none), of the slate down to the place (RIPS: users look from
+//! the top), of the candidate on its place (IIPS: places do not touch each other). With one place
+//! all three are IPS. References: Swaminathan et al. 2017 and Li et al. 2018 (IIPS), McInerney et
+//! al. 2020 (RIPS), Dudík et al. 2011 (DR).
 
 use std::collections::BTreeMap;
 
 use counterweight_ranking::RankingError;
+use counterweight_statistics::clustered_error;
 
 use super::diagnostics::{Diagnostics, PlaceWeights};
 
@@ -16,7 +19,8 @@ use super::diagnostics::{Diagnostics, PlaceWeights};
 pub struct Estimate {
     /// The expected sum of rewards per slate.
     pub value: f64,
-    /// Its standard error over slates (over users, where [`Sample::shown_to`] names them), by the delta method where weights are normalised; NaN for fewer than two slates.
+    /// Its standard error over slates (over users, where [`Sample::shown_to`] names them), by the
+    /// delta method where weights are normalised; NaN for fewer than two slates.
     pub standard_error: f64,
 }
 
@@ -38,7 +42,8 @@ struct Row {
     reward: f64,
 }
 
-/// What a reward model expects, for a doubly robust estimate: it takes variance out where the model is good and no bias in where it is bad.
+/// What a reward model expects, for a doubly robust estimate: it takes variance out where the model
+/// is good and no bias in where it is bad.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
     /// For what was shown, per place.
@@ -48,11 +53,12 @@ pub struct Expected<'a> {
 }
 
 impl Sample {
-    /// Adds a slate: rewards and weights by place, and what a reward model expects where the estimate is to be doubly robust.
+    /// Adds a slate: rewards and weights by place, and what a reward model expects where the
+    /// estimate is to be doubly robust.
     ///
     /// # Errors
-    /// [`RankingError`] when the lengths differ, a reward is not finite (leave slates out whose labels are not known yet), or a weight is negative or not
-    /// finite.
+    /// [`RankingError`] when the lengths differ, a reward is not finite (leave slates out whose
+    /// labels are not known yet), or a weight is negative or not finite.
     pub fn push(
         &mut self,
         rewards: &[f64],
@@ -103,7 +109,8 @@ impl Sample {
         Ok(())
     }
 
-    /// Says whom the last slate was shown to. Slates of one user are not independent: standard errors are over users then.
+    /// Says whom the last slate was shown to. Slates of one user are not independent: standard
+    /// errors are over users then.
     pub fn shown_to(&mut self, user: u64) {
         if let Some(last) = self.users.last_mut() {
             *last = Some(user);
@@ -127,7 +134,8 @@ impl Sample {
     /// ```
     ///
     /// # Errors
-    /// As [`Self::push`]; and when the logged propensity is not in (0, 1] or the target's not in [0, 1].
+    /// As [`Self::push`]; and when the logged propensity is not in (0, 1] or the target's not in
+    /// [0, 1].
     pub fn push_action(
         &mut self,
         reward: f64,
@@ -150,8 +158,8 @@ impl Sample {
         self.push(&[reward], &[target / logged], expected)
     }
 
-    /// Counts a slate for which the target policy may do what the logging policy never does: no weighting makes up for that, and
-    /// [`Diagnostics::refusals`] says so.
+    /// Counts a slate for which the target policy may do what the logging policy never does: no
+    /// weighting makes up for that, and [`Diagnostics::refusals`] says so.
     pub fn count_unsupported(&mut self) {
         self.unsupported += 1;
     }
@@ -166,14 +174,16 @@ impl Sample {
         self.slates.is_empty()
     }
 
-    /// Σ w·r / n (with a reward model: of what it leaves over, plus what it expects). Unbiased where the assumption behind the weights holds. NaN without slates.
+    /// Σ w·r / n (with a reward model: of what it leaves over, plus what it expects). Unbiased
+    /// where the assumption behind the weights holds. NaN without slates.
     pub fn ips(&self) -> Estimate {
         let normalisers = vec![1.0; self.places()];
         self.estimate(&normalisers, &vec![0.0; self.places()])
     }
 
-    /// The same with each place's weights divided by their mean: a little bias for much less variance, and no drift with the level of the
-    /// rewards. A place whose weights are all 0 adds nothing.
+    /// The same with each place's weights divided by their mean: a little bias for much less
+    /// variance, and no drift with the level of the rewards. A place whose weights are all 0 adds
+    /// nothing.
     pub fn snips(&self) -> Estimate {
         let (mut weights, mut rewards, mut counts) = (
             vec![0.0; self.places()],
@@ -247,11 +257,7 @@ impl Sample {
         squares += by_user.values().map(|sum| sum * sum).sum::<f64>();
         Estimate {
             value: value / n,
-            standard_error: if units < 2.0 {
-                f64::NAN
-            } else {
-                (squares * units / (units - 1.0)).sqrt() / n
-            },
+            standard_error: clustered_error(squares, units) / n,
         }
     }
 

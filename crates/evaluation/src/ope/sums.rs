@@ -2,7 +2,8 @@
 
 use super::matches::{Place, Slate, What};
 
-/// Estimates for every x of a range; each holds between one breakpoint and the next, the last one up to `high`.
+/// Estimates for every x of a range; each holds between one breakpoint and the next, the last one
+/// up to `high`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OpeCurves {
     /// Ascending; the first is the lower end of the range that all requests explored.
@@ -90,7 +91,8 @@ impl<'a> Sums<'a> {
         match what {
             What::Match(at, on) => {
                 let place = &self.places[at];
-                // On and off add the same integer with two signs, so that a place that matches nowhere leaves exactly 0.
+                // On and off add the same integer with two signs, so that a place that matches
+                // nowhere leaves exactly 0.
                 let sign = if on { 1 } else { -1 };
                 let reward = fixed(place.weight * (place.reward - place.expected));
                 let sums = &mut self.by_place[place.place as usize];
@@ -115,8 +117,9 @@ impl<'a> Sums<'a> {
         let after = before + delta;
         self.totals[slate] = after;
         self.total += delta;
-        // The square of the old total is computed again and taken out, to the bit as it went in: an update of the sum of
-        // squares by 2·total·delta would drift over the millions of changes of one curve.
+        // The square of the old total is computed again and taken out, to the bit as it went in: an
+        // update of the sum of squares by 2·total·delta would drift over the millions of changes of
+        // one curve.
         let square = |total: i128| fixed_square(total as f64 / ONE);
         self.squares = self.squares.saturating_add(square(after) - square(before));
     }

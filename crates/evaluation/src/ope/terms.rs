@@ -1,11 +1,13 @@
-//! What one request says of one objective under one target: rewards, weights by each weighting, and what the model expects.
+//! What one request says of one objective under one target: rewards, weights by each weighting, and
+//! what the model expects.
 
 use counterweight_impressions::Request;
 
 use super::rank::{Explorer, Shown, explored, page};
 use crate::{error::EvaluationError, question::CheckedQuestion};
 
-/// Where the weights of single places stand in [`Terms::weights`], after those of slates and of heads.
+/// Where the weights of single places stand in [`Terms::weights`], after those of slates and of
+/// heads.
 pub(super) const POSITION: usize = 2;
 
 /// What one request says of one objective at one point.
@@ -16,7 +18,8 @@ pub(super) struct Terms {
     pub(super) target: f64,
 }
 
-/// Whether all outcomes of what was shown are known, of every objective that the log has outcomes of.
+/// Whether all outcomes of what was shown are known, of every objective that the log has outcomes
+/// of.
 pub(super) fn labelled(question: &CheckedQuestion, request: &Request, shown: &Shown) -> bool {
     let counted = || question.places.iter().zip(&question.outcomes);
     let mut candidates = shown.places.iter();
@@ -78,15 +81,16 @@ pub(super) fn terms(
 /// Gain and cost at each point, and the weights of the places there.
 pub(crate) type Contribution = Vec<([f64; 2], Vec<f64>)>;
 
-/// Doubly robust contributions of each request to one objective at points of λ, for curves that are drawn anew by user.
+/// Doubly robust contributions of each request to one objective at points of λ, for curves that are
+/// drawn anew by user.
 #[derive(Debug, Default)]
 pub(crate) struct Contributions {
     explorer: Explorer,
 }
 
 impl Contributions {
-    /// By objective of `objectives`, by point: what the request adds, and its weights place by place. Nothing where the request does not
-    /// count.
+    /// By objective of `objectives`, by point: what the request adds, and its weights place by
+    /// place. Nothing where the request does not count.
     pub(crate) fn contribution(
         &mut self,
         question: &CheckedQuestion,

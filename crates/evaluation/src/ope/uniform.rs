@@ -63,7 +63,8 @@ pub(super) fn uniform(
 struct Action {
     reward: f64,
     propensity: f64,
-    /// The candidates of its request; none where it had no other, so that all of the log's are the alternatives.
+    /// The candidates of its request; none where it had no other, so that all of the log's are the
+    /// alternatives.
     alternatives: Option<usize>,
 }
 
@@ -117,7 +118,8 @@ impl Actions {
         Ok(())
     }
 
-    /// The sample of one objective's actions, for the policy that shows every alternative equally often.
+    /// The sample of one objective's actions, for the policy that shows every alternative equally
+    /// often.
     fn sample(&self, actions: &[Action]) -> Result<Sample, RankingError> {
         let mut sample = Sample::default();
         for action in actions {

@@ -1,4 +1,5 @@
-//! One request, ranked with the weights now and with others: what a change does, to be seen with one's own eyes.
+//! One request, ranked with the weights now and with others: what a change does, to be seen with
+//! one's own eyes.
 
 use counterweight_impressions::{Part, Request};
 use serde::Serialize;
@@ -12,7 +13,7 @@ const BELOW: usize = 2;
 
 /// Requests of the test part from which an example is chosen.
 #[derive(Debug, Clone, Default)]
-pub struct Candidates {
+pub struct ExampleRequests {
     requests: Vec<Request>,
 }
 
@@ -50,7 +51,7 @@ pub struct Example {
     pub rows: Vec<ExampleRow>,
 }
 
-impl Candidates {
+impl ExampleRequests {
     /// Keeps the first requests of the test part.
     pub fn add(&mut self, batch: &[Request]) {
         let room = KEPT.saturating_sub(self.requests.len());
@@ -58,7 +59,8 @@ impl Candidates {
         self.requests.extend(test.take(room).cloned());
     }
 
-    /// The request in which as many candidates change as in the median one of those that change; none where no page does.
+    /// The request in which as many candidates change as in the median one of those that change;
+    /// none where no page does.
     pub fn choose(
         &self,
         question: &CheckedQuestion,

@@ -1,5 +1,7 @@
-//! Whether off-policy intervals hold the truth as often as they claim, on logs drawn from a simulated population. Slow, so it is asked for:
-//! `cargo test -p counterweight-evaluation --test it coverage -- --ignored --nocapture` writes the table of docs/offline.md.
+//! Whether off-policy intervals hold the truth as often as they claim, on logs drawn from a
+//! simulated population. Slow, so it is asked for:
+//! `cargo test -p counterweight-evaluation --test it coverage -- --ignored --nocapture` writes the
+//! table of docs/offline.md.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use crate::common;
@@ -29,7 +31,8 @@ const HEADER: &str = "request_id,user_id,candidate_id,k,position,p_engagement,p_
 /// By objective, λ and estimator: the estimate's interval, none where it is refused.
 type Answers = BTreeMap<(String, usize, &'static str), Option<(f64, f64)>>;
 
-/// The requests of a large simulated log, each as the rows of a CSV file, and the value of each λ over all of them.
+/// The requests of a large simulated log, each as the rows of a CSV file, and the value of each λ
+/// over all of them.
 fn population() -> (Vec<String>, [[f64; 2]; 3]) {
     let folder = tempfile::tempdir().unwrap();
     let config = Config {

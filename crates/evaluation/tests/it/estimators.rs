@@ -1,4 +1,5 @@
-//! Propensities against brute force, estimates over a range against estimates at one weight, and estimates against the truth.
+//! Propensities against brute force, estimates over a range against estimates at one weight, and
+//! estimates against the truth.
 #![allow(clippy::expect_used)] // helpers of a test
 
 use counterweight_evaluation::ope::{
@@ -98,7 +99,8 @@ proptest! {
     }
 }
 
-/// A request of a simulated feed: users look at each place by itself, and click with a known probability.
+/// A request of a simulated feed: users look at each place by itself, and click with a known
+/// probability.
 struct Simulated {
     fixed: Vec<f64>,
     swept: Vec<f64>,
@@ -239,7 +241,8 @@ fn curves_are_the_estimates_at_each_weight() {
     }
 }
 
-/// 95 % intervals hold the truth about as often as they say, for every estimator whose assumption holds here (it does for all three).
+/// 95 % intervals hold the truth about as often as they say, for every estimator whose assumption
+/// holds here (it does for all three).
 #[test]
 fn intervals_hold_the_truth_as_often_as_they_say() {
     let x = 0.9;
@@ -419,7 +422,8 @@ fn propensities_that_are_none_are_refused_and_weak_samples_told() {
     ));
 }
 
-/// Twice the same slates of the same users are no more evidence: the error stays, where that of independent slates shrinks.
+/// Twice the same slates of the same users are no more evidence: the error stays, where that of
+/// independent slates shrinks.
 #[test]
 fn slates_of_one_user_count_once() {
     let slates = [(1.0, 0.5), (0.0, 2.0), (1.0, 1.5), (0.0, 0.25), (1.0, 0.75)];

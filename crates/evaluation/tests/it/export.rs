@@ -36,7 +36,7 @@ fn noise(seed: u64) -> f64 {
     (mixed >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// A request of `n` candidates ranked with a λ of its own.
+/// A request of `n` candidates ranked with its own λ.
 fn request(number: u64, n: usize) -> RankedRequest {
     let lambda = 0.25 * 16f64.powf(noise(number));
     let weights = [1.0, -lambda];
@@ -130,7 +130,8 @@ fn what_is_written_is_read_again_to_the_bit_over_many_row_groups() {
     assert_eq!(summary.tune_users + summary.test_users, 72 + 41);
 }
 
-/// The log with outcomes joined to what was shown, as drawn from the probabilities, and where it is.
+/// The log with outcomes joined to what was shown, as drawn from the probabilities, and where it
+/// is.
 fn labelled(path: &Path, requests: &[RankedRequest]) -> PathBuf {
     let mut rows = ParquetReader::new(File::open(path).unwrap())
         .finish()
@@ -158,7 +159,8 @@ fn labelled(path: &Path, requests: &[RankedRequest]) -> PathBuf {
     path
 }
 
-/// Exposure of an objective if all requests were ranked with this λ: the truth, since outcomes are drawn from the probabilities.
+/// Exposure of an objective if all requests were ranked with this λ: the truth, since outcomes are
+/// drawn from the probabilities.
 fn truth(requests: &[RankedRequest], lambda: f64, m: usize) -> f64 {
     let exposure = |request: &RankedRequest| -> f64 {
         let p = |m: usize, at: usize| request.objectives[m].probabilities[at];

@@ -1,7 +1,7 @@
 //! The metrics against scikit-learn's, on cases that `reference/metrics.py` makes.
 #![allow(clippy::expect_used)] // helpers of a test
 
-use counterweight_evaluation::metrics::BinaryMetrics;
+use counterweight_evaluation::metrics::part_report;
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -33,7 +33,7 @@ fn metrics_agree_with_scikit_learn() {
             .iter()
             .map(|label| label.as_bool().expect("a boolean"))
             .collect();
-        let ours = BinaryMetrics::new(&probabilities, &labels);
+        let ours = part_report(name, &probabilities, &labels);
         for (metric, value) in [
             ("auc", ours.auc),
             ("pr_auc", ours.pr_auc),
@@ -44,18 +44,17 @@ fn metrics_agree_with_scikit_learn() {
             let theirs = case[metric].as_f64().expect("a number");
             close(&format!("{name} {metric}"), value.expect("defined"), theirs);
         }
-        let filled: Vec<_> = ours.calibration.iter().filter(|bin| bin.rows > 0).collect();
+        let bins = ours.calibration.iter();
         for (metric, ours) in [
             (
                 "positive_rate",
-                filled
-                    .iter()
+                bins.clone()
                     .map(|bin| bin.positive_rate)
                     .collect::<Vec<_>>(),
             ),
             (
                 "mean_probability",
-                filled.iter().map(|bin| bin.mean_probability).collect(),
+                bins.map(|bin| bin.mean_probability).collect(),
             ),
         ] {
             let theirs = numbers(&case[metric]);

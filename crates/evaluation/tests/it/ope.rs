@@ -1,4 +1,5 @@
-//! Off-policy estimates: what they rest on, what they refuse, and that they find the way the log was made.
+//! Off-policy estimates: what they rest on, what they refuse, and that they find the way the log
+//! was made.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use crate::common;
@@ -134,7 +135,8 @@ fn requests_whose_outcomes_are_not_known_yet_are_left_out_and_counted() {
     );
 }
 
-/// Logged propensities of single actions serve ranking targets too: places only, for slates are not known.
+/// Logged propensities of single actions serve ranking targets too: places only, for slates are not
+/// known.
 #[test]
 fn logged_propensities_serve_a_ranking_target() {
     let rows: String = (0..400)

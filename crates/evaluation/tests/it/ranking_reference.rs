@@ -1,4 +1,5 @@
-//! Metrics of pages, fronts and off-policy estimators against other people's, on cases that `reference/ranking.py` makes.
+//! Metrics of pages, fronts and off-policy estimators against other people's, on cases that
+//! `reference/ranking.py` makes.
 #![allow(clippy::expect_used)] // helpers of a test
 
 use counterweight_evaluation::{

@@ -36,7 +36,8 @@ fn uniform(
         .0
 }
 
-/// Counted with pandas from the same file; to the digits it shows, the reference of the data's README.
+/// Counted with pandas from the same file; to the digits it shows, the reference of the data's
+/// README.
 #[test]
 fn the_uniform_policy_from_the_log_of_thompson_sampling() {
     let Some(folder) = shared_data("obd_men_bts.parquet") else {
@@ -77,7 +78,8 @@ fn the_uniform_policy_from_its_own_log_is_its_mean() {
     assert!((high - low) / 2.0 - 1.96 * 0.0007 < 1e-4);
 }
 
-/// Trains on the training weeks, sweeps, and reads the lift of taking the arm that the engagement model puts first.
+/// Trains on the training weeks, sweeps, and reads the lift of taking the arm that the engagement
+/// model puts first.
 #[test]
 fn the_lift_of_choosing_the_arm_by_the_engagement_model() {
     let Some(folder) = shared_data("upworthy_arms.parquet") else {

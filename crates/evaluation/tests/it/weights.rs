@@ -23,7 +23,8 @@ fn unit(seed: u64, number: usize) -> f64 {
     (xxh3_64_with_seed(&number.to_le_bytes(), seed) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The simulated feed with the probabilities that its labels were drawn from, and labels drawn for all candidates.
+/// The simulated feed with the probabilities that its labels were drawn from, and labels drawn for
+/// all candidates.
 fn truth_log(requests: u64, seed: u64) -> Csv {
     let folder = tempfile::tempdir().unwrap();
     let config = Config {
@@ -53,7 +54,8 @@ fn truth_log(requests: u64, seed: u64) -> Csv {
     Csv::new(&csv)
 }
 
-/// Ranking by the truth at λ* maximises what is gained at the exchange rate λ*: it must be found again.
+/// Ranking by the truth at λ* maximises what is gained at the exchange rate λ*: it must be found
+/// again.
 #[test]
 fn a_planted_lambda_is_recovered_within_its_interval() {
     let mut found = 0;

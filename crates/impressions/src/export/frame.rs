@@ -8,7 +8,8 @@ use crate::{
     ranked::{RankedObjective, RankedRequest},
 };
 
-/// The columns of `data/SCHEMA.md` for these objectives, all of them, so that every row group has the same.
+/// The columns of `data/SCHEMA.md` for these objectives, all of them, so that every row group has
+/// the same.
 pub(super) fn rows(requests: &[RankedRequest], objectives: &[String]) -> PolarsResult<DataFrame> {
     let rows = Rows(requests);
     let mut all = vec![

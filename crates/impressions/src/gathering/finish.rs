@@ -55,7 +55,8 @@ impl Gathering {
         }))
     }
 
-    /// Clamps probabilities that rounding has put a little outside [0, 1], and counts those that are ranked by.
+    /// Clamps probabilities that rounding has put a little outside [0, 1], and counts those that
+    /// are ranked by.
     fn clamp(&mut self, log: &Log) -> Result<u64, LogError> {
         let mut clamped = 0;
         for (at, objective) in log.objectives.iter().enumerate() {
@@ -186,7 +187,8 @@ impl Gathering {
         Ok(Some(Logged { shown, exploration }))
     }
 
-    /// Propensities of the log: each above 0 and at most 1; where every candidate has one and one was shown, they sum to 1.
+    /// Propensities of the log: each above 0 and at most 1; where every candidate has one and one
+    /// was shown, they sum to 1.
     fn propensities_of(
         &self,
         log: &Log,

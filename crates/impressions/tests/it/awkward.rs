@@ -1,4 +1,5 @@
-//! Logs as joins, float rounding and sorting leave them: each is read as it was meant, or refused with its cause.
+//! Logs as joins, float rounding and sorting leave them: each is read as it was meant, or refused
+//! with its cause.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::common;
@@ -128,7 +129,8 @@ fn propensities_follow_from_clamped_probabilities_too() {
 
 #[test]
 fn a_path_with_a_decomposed_accent_is_a_path() {
-    // An e and a combining accent, as some file systems give names back; and what TOML would escape.
+    // An e and a combining accent, as some file systems give names back; and what TOML would
+    // escape.
     let folder = tempfile::tempdir().unwrap();
     for name in ["cafe\u{301}.csv", "a \"quoted\" name.csv"] {
         let file = folder.path().join(name);

@@ -1,4 +1,5 @@
-//! Parts of a log: only those that are asked for are checked and handed on, and what is missing is told at once.
+//! Parts of a log: only those that are asked for are checked and handed on, and what is missing is
+//! told at once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::common;

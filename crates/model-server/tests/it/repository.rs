@@ -1,4 +1,5 @@
-//! Versions side by side, new ones taken up under load, broken ones refused, and the repository extension.
+//! Versions side by side, new ones taken up under load, broken ones refused, and the repository
+//! extension.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -10,9 +11,8 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use counterweight_proto::inference::{
@@ -89,7 +89,20 @@ async fn ready(client: &mut Client, name: &str) -> bool {
         .ready
 }
 
-/// Copies a version folder under another name of its own, with one file changed.
+/// Waits until the server has looked through the whole repository once more. Each of two looks
+/// finds a model that was not there before, so that the second one began after the call.
+async fn looked(server: &Running, client: &mut Client) {
+    let repository = server.repository.path();
+    for _ in 0..2 {
+        let name = format!("look-{}", fs::read_dir(repository).unwrap().count());
+        save(repository, &name, model(0.1));
+        eventually("a new model is found", async || ready(client, &name).await).await;
+        let unload = unload(&name, HashMap::new());
+        client.repository_model_unload(unload).await.unwrap();
+    }
+}
+
+/// Copies a version folder under another name, with one file changed.
 fn spoilt(folder: &Path, version: &str, file: &str, spoil: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
     let copy = folder.join("00000000deadbeef");
     let _ = fs::remove_dir_all(&copy);
@@ -144,10 +157,15 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
         (second.version, expected(&models[1])),
     ]));
     let done = Arc::new(AtomicBool::new(false));
+    let answers = Arc::new(AtomicU64::new(0));
     let mut askers = tokio::task::JoinSet::new();
     for _ in 0..4 {
-        let (mut client, truth, done) =
-            (server.client().await, Arc::clone(&truth), Arc::clone(&done));
+        let (mut client, truth, done, answers) = (
+            server.client().await,
+            Arc::clone(&truth),
+            Arc::clone(&done),
+            Arc::clone(&answers),
+        );
         askers.spawn(async move {
             let mut seen = BTreeMap::new();
             while !done.load(Ordering::Relaxed) {
@@ -157,11 +175,13 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
                     truth[&answer.model_version]
                 );
                 *seen.entry(answer.model_version).or_insert(0_u64) += 1;
+                answers.fetch_add(1, Ordering::Relaxed);
             }
             seen
         });
     }
-    // Half of the swaps are found by polling, the others are told; unloading and loading the idle version goes on as well.
+    // Half of the swaps are found by polling, the others are told; unloading and loading the idle
+    // version goes on as well.
     let mut client = server.client().await;
     for swap in 0..12 {
         let artefact = save(server.repository.path(), MODEL, models[swap % 2].clone());
@@ -180,14 +200,16 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
                 .await
                 .unwrap();
         } else {
-            let wanted = artefact.version;
-            eventually("the new version", || {
-                let (mut client, wanted) = (client.clone(), wanted.clone());
-                async move { default_version(&mut client).await == wanted }
+            eventually("the new version", async || {
+                default_version(&mut client).await == artefact.version
             })
             .await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        let before = answers.load(Ordering::Relaxed);
+        eventually("answers of the new version", async || {
+            answers.load(Ordering::Relaxed) > before + 8
+        })
+        .await;
     }
     done.store(true, Ordering::Relaxed);
     let mut seen = BTreeMap::new();
@@ -293,16 +315,13 @@ async fn a_model_that_never_loaded_keeps_the_server_unready_until_it_is_put_righ
     assert!(status.message().contains("model.json"), "{status:?}");
 
     fs::write(&file, whole).unwrap();
-    eventually("the repaired model", || {
-        let mut client = client.clone();
-        async move {
-            client
-                .server_ready(ServerReadyRequest {})
-                .await
-                .unwrap()
-                .into_inner()
-                .ready
-        }
+    eventually("the repaired model", async || {
+        client
+            .server_ready(ServerReadyRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+            .ready
     })
     .await;
     client
@@ -371,7 +390,8 @@ async fn models_are_unloaded_and_loaded_on_request() {
         client.model_infer(pinned.clone()).await.unwrap_err().code(),
         Code::Unavailable
     );
-    tokio::time::sleep(Duration::from_millis(100)).await; // several polls, which must leave it alone
+    // A look at the repository must leave it alone.
+    looked(&server, &mut client).await;
     assert_eq!(
         index(&mut client, MODEL).await[&first.version],
         ("UNAVAILABLE".to_owned(), "unloaded on request".to_owned())
@@ -394,7 +414,7 @@ async fn models_are_unloaded_and_loaded_on_request() {
         .repository_model_unload(unload(MODEL, HashMap::new()))
         .await
         .unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    looked(&server, &mut client).await;
     assert!(!ready(&mut client, MODEL).await);
     assert!(
         client
@@ -476,24 +496,19 @@ async fn folders_come_and_go() {
     let (server, first) = Running::with_model(model(0.3)).await;
     let mut client = server.client().await;
     save(server.repository.path(), "bait", model(0.1));
-    eventually("a new model", || {
-        let mut client = client.clone();
-        async move { ready(&mut client, "bait").await }
-    })
-    .await;
+    eventually("a new model", async || ready(&mut client, "bait").await).await;
     let second = save(server.repository.path(), MODEL, model(-1.5));
     client
         .repository_model_load(load(MODEL, HashMap::new()))
         .await
         .unwrap();
     fs::remove_dir_all(server.repository.path().join(MODEL).join(&first.version)).unwrap();
-    eventually("the end of the removed version", || {
-        let (mut client, first) = (client.clone(), first.version.clone());
-        async move { !index(&mut client, MODEL).await.contains_key(&first) }
+    eventually("the end of the removed version", async || {
+        !index(&mut client, MODEL).await.contains_key(&first.version)
     })
     .await;
     // What is served by default outlives its folder.
     fs::remove_dir_all(server.repository.path().join(MODEL)).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    looked(&server, &mut client).await;
     assert_eq!(default_version(&mut client).await, second.version);
 }

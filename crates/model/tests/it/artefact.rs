@@ -210,7 +210,8 @@ fn folders_without_a_model_say_so() {
 fn what_an_interrupted_save_leaves_is_never_a_model() {
     let dir = TempDir::new().unwrap();
     let artefact = saved(dir.path());
-    // A crash between writing and renaming leaves a temporary folder with whole files in it, or with half of one.
+    // A crash between writing and renaming leaves a temporary folder with whole files in it, or
+    // with half of one.
     let stray = dir.path().join(".tmp-1-0");
     fs::create_dir(&stray).unwrap();
     for (name, bytes) in files(&dir.path().join(&artefact.version)) {
@@ -234,7 +235,8 @@ fn what_an_interrupted_save_leaves_is_never_a_model() {
 fn a_save_that_fails_leaves_the_old_model_as_it_was() {
     let dir = TempDir::new().unwrap();
     let artefact = saved(dir.path());
-    // A file where the new version's folder must go cannot be written into; a folder where LATEST must go cannot be replaced.
+    // A file where the new version's folder must go cannot be written into; a folder where LATEST
+    // must go cannot be replaced.
     fs::remove_file(dir.path().join("LATEST")).unwrap();
     fs::create_dir(dir.path().join("LATEST")).unwrap();
     fs::write(dir.path().join("LATEST").join("x"), "").unwrap();

@@ -1,4 +1,5 @@
-//! Artefacts from outside: whatever the bytes of their files, there is an error or a model that scores.
+//! Artefacts from outside: whatever the bytes of their files, there is an error or a model that
+//! scores.
 //!
 //! The hashes of a manifest are no secret, so a damaged file may come with good ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

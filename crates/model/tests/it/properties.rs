@@ -1,4 +1,5 @@
-//! What holds for every batch: order, broadcasting and splitting do not matter, and parts sum to the whole.
+//! What holds for every batch: order, broadcasting and splitting do not matter, and parts sum to
+//! the whole.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use crate::common;

@@ -1,4 +1,5 @@
-//! How little each weight must move before the page changes, from the crossings of the scores as lines in that weight.
+//! How little each weight must move before the page changes, from the crossings of the scores as
+//! lines in that weight.
 
 /// By which shares of a weight it is moved.
 pub(super) const SHARES: [f64; 2] = [0.01, 0.1];
@@ -6,18 +7,21 @@ pub(super) const SHARES: [f64; 2] = [0.01, 0.1];
 /// Buffers, and the finding for the last request.
 #[derive(Debug, Default)]
 pub(super) struct Firmness {
-    /// By candidate, how far its score is below that of the last on the page; ∞ for those on the page.
+    /// By candidate, how far its score is below that of the last on the page; ∞ for those on the
+    /// page.
     gaps: Vec<f64>,
     /// Per objective and share, whether the ordered page changes.
     within: Vec<[bool; 2]>,
 }
 
 impl Firmness {
-    /// Per objective, whether the ordered page changes somewhere while its weight w goes from w·(1 − x) to w·(1 + x), ends included and the other
-    /// weights fixed, for each x of [`SHARES`].
+    /// Per objective, whether the ordered page changes somewhere while its weight w goes from w·(1
+    /// − x) to w·(1 + x), ends included and the other weights fixed, for each x of [`SHARES`].
     ///
-    /// The page changes with a neighbouring pair on it, or with the last on it and one off it, and that is where the gap of their scores is used up by
-    /// x·|w|·|difference of their probabilities|; where both are equal, right at the end, the one with the lower position wins. O(n) per objective.
+    /// The page changes with a neighbouring pair on it, or with the last on it and one off it, and
+    /// that is where the gap of their scores is used up by x·|w|·|difference of their
+    /// probabilities|; where both are equal, right at the end, the one with the lower position
+    /// wins. O(n) per objective.
     pub(super) fn measure(
         &mut self,
         weights: &[f64],
@@ -45,7 +49,8 @@ impl Firmness {
                     *within |= gap < reach * slope || (gap == reach * slope && lower < upper);
                 }
             }
-            // From the last on the page to those off it; equal ones before it in position win against it.
+            // From the last on the page to those off it; equal ones before it in position win
+            // against it.
             let (before, after) = (0..last, last + 1..column.len());
             let at = column[last];
             let wins = crossed(
@@ -74,7 +79,8 @@ impl Firmness {
     }
 }
 
-/// Whether any gap is used up, for either reach. No way out of the loop, so that it is several at a time.
+/// Whether any gap is used up, for either reach. No way out of the loop, so that it is several at a
+/// time.
 fn crossed(
     gaps: &[f64],
     column: &[f64],

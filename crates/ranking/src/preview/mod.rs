@@ -1,7 +1,9 @@
-//! What a change of weights would do to recent requests: each is ranked again under the old and the new weights, exactly as it would be served.
+//! What a change of weights would do to recent requests: each is ranked again under the old and the
+//! new weights, exactly as it would be served.
 //!
-//! Scores are the very sums of [`crate::combine`] and orders those of [`crate::top_k`], so that a preview equals a real ranking of the same requests,
-//! candidate by candidate. It runs on the caller's thread alone, borrows what it reads, and keeps a few numbers per request.
+//! Scores are the very sums of [`crate::combine`] and orders those of [`crate::top_k`], so that a
+//! preview equals a real ranking of the same requests, candidate by candidate. It runs on the
+//! caller's thread alone, borrows what it reads, and keeps a few numbers per request.
 //!
 //! ```
 //! use counterweight_ranking::preview::{Preview, Replay};
@@ -34,9 +36,11 @@ pub use summary::{Estimate, Exposure, Summary};
 /// One request, under the weights that it had and those that it would get.
 #[derive(Debug, Clone, Copy)]
 pub struct Replay<'a> {
-    /// Whom the intervals take as drawn: a number that is the user's own, or one of its own for a request without a user.
+    /// The sampling unit of the intervals: one number per user, and a unique number for a request
+    /// without a user.
     pub unit: u64,
-    /// Per objective, the probability of each of n candidates, in [0, 1], in ascending order of the candidates' ids: ties break on the position.
+    /// Per objective, the probability of each of n candidates, in [0, 1], in ascending order of the
+    /// candidates' ids: ties break on the position.
     pub probabilities: &'a [&'a [f64]],
     /// One finite weight per objective: before the change.
     pub before: &'a [f64],
@@ -44,7 +48,8 @@ pub struct Replay<'a> {
     pub after: &'a [f64],
 }
 
-/// Takes requests one after the other and adds up what changes. 8 · (1 + 2 · objectives) bytes are kept of each.
+/// Takes requests one after the other and adds up what changes. 8 · (1 + 2 · objectives) bytes are
+/// kept of each.
 #[derive(Debug)]
 pub struct Preview {
     k: usize,

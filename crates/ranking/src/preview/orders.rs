@@ -1,4 +1,5 @@
-//! All candidates of one request in the order in which they would be served, and how far two such orders agree.
+//! All candidates of one request in the order in which they would be served, and how far two such
+//! orders agree.
 
 use crate::{combine::contribution, order::ascending};
 
@@ -37,8 +38,8 @@ impl Orders {
             .extend(self.scores.iter().map(|&score| !ascending(score)));
     }
 
-    /// Best score first, ties by position. What is sorted is one word per candidate, the head of its key with its position in the last
-    /// bits; where heads are equal, the whole keys decide.
+    /// Best score first, ties by position. What is sorted is one word per candidate, the head of
+    /// its key with its position in the last bits; where heads are equal, the whole keys decide.
     pub(super) fn sort(&mut self) {
         let n = self.keys.len();
         let bits = usize::BITS - n.leading_zeros();
@@ -106,8 +107,8 @@ impl Orders {
     }
 }
 
-/// A set of numbers below some n that knows how many of its members are below a number: words of 64, and over the words a tree of counts
-/// (Fenwick, 1994).
+/// A set of numbers below some n that knows how many of its members are below a number: words of
+/// 64, and over the words a tree of counts (Fenwick, 1994).
 #[derive(Debug, Default)]
 struct Counts {
     words: Vec<u64>,

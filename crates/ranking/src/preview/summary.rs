@@ -1,16 +1,21 @@
 //! What is added up over the requests, and the intervals of its means.
 
+use counterweight_statistics::clustered_error;
+
 use super::moves::Move;
 use crate::error::RankingError;
 
 /// z such that a standard normal lies within ±z with probability 0.95.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// A mean over requests with its 95 % interval, which covers the sampling of units: not errors of the models, and not how users respond.
+/// A mean over requests with its 95 % interval, which covers the sampling of units: not errors of
+/// the models, and not how users respond.
 ///
-/// The standard error is clustered by unit, since requests of one user are alike: with ȳ the mean of N requests, G units and u_g = Σ (y − ȳ) over the
-/// requests of unit g, it is √(G/(G − 1) · Σ u_g²) / N, the cluster-robust variance of a mean (Liang and Zeger, Biometrika 73, 1986; with the usual
-/// correction for few clusters). The interval is ±1.96 of these. With fewer than two units nothing is known of it: it is −∞ to ∞.
+/// The standard error is clustered by unit, since requests of one user are alike: with ȳ the mean
+/// of N requests, G units and u_g = Σ (y − ȳ) over the requests of unit g, it is √(G/(G − 1) · Σ
+/// u_g²) / N, the cluster-robust variance of a mean (Liang and Zeger, Biometrika 73, 1986; with the
+/// usual correction for few clusters). The interval is ±1.96 of these. With fewer than two units
+/// nothing is known of it: it is −∞ to ∞.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The mean.
@@ -21,7 +26,8 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// The exposure of one objective: the mean over requests of the mean probability on the page, in [0, 1].
+/// The exposure of one objective: the mean over requests of the mean probability on the page, in
+/// [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exposure {
     /// Under the weights before.
@@ -47,16 +53,18 @@ pub struct Summary {
     pub changed_set: f64,
     /// Share of requests whose page differs at any place.
     pub changed_order: f64,
-    /// Per objective, the share of requests whose ordered page changes somewhere while its weight w after the change goes from 0.99·w to
-    /// 1.01·w, ends included, with the others fixed. 0 for a weight of 0.
+    /// Per objective, the share of requests whose ordered page changes somewhere while its weight w
+    /// after the change goes from 0.99·w to 1.01·w, ends included, with the others fixed. 0 for a
+    /// weight of 0.
     pub within_1_percent: Vec<f64>,
     /// The same from 0.9·w to 1.1·w.
     pub within_10_percent: Vec<f64>,
-    /// The mean over requests of at least two candidates of Kendall's τ between the orders of all candidates before and after; 1 where there is no such
-    /// request. Ties are broken as they are served, so that both orders are total.
+    /// The mean over requests of at least two candidates of Kendall's τ between the orders of all
+    /// candidates before and after; 1 where there is no such request. Ties are broken as they are
+    /// served, so that both orders are total.
     pub rank_correlation: f64,
-    /// The ten candidates that move farthest among those on the page before or after, farthest first; of equals the earlier request, then
-    /// the lower position.
+    /// The ten candidates that move farthest among those on the page before or after, farthest
+    /// first; of equals the earlier request, then the lower position.
     pub moves: Vec<Move>,
 }
 
@@ -203,8 +211,7 @@ impl Clusters {
                 sum = 0.0;
             }
         }
-        let groups = self.count as f64;
-        let half = Z * (groups / (groups - 1.0) * squares).sqrt() / n;
+        let half = Z * clustered_error(squares, self.count as f64) / n;
         Estimate {
             value: mean,
             low: mean - half,

@@ -29,7 +29,8 @@ impl<'a, P: AsRef<[f64]>> Lines<'a, P> {
             fixed: vec![0.0; swept.len()],
             size: vec![0.0; swept.len()],
             swept,
-            // Twice the bound for one product and one addition per objective, for either candidate, and as much for this computation.
+            // Twice the bound for one product and one addition per objective, for either candidate,
+            // and as much for this computation.
             rounding: 4.0 * (weights.len() as f64 + 2.0) * f64::EPSILON,
         };
         for (other, (&weight, column)) in weights.iter().zip(probabilities).enumerate() {
@@ -45,7 +46,8 @@ impl<'a, P: AsRef<[f64]>> Lines<'a, P> {
         lines
     }
 
-    /// Whether all that is fixed adds the same to both, piece by piece, so that it is rounded alike.
+    /// Whether all that is fixed adds the same to both, piece by piece, so that it is rounded
+    /// alike.
     fn alike(&self, a: usize, b: usize) -> bool {
         self.fixed[a] == self.fixed[b]
             && self.weights.iter().zip(self.probabilities).enumerate().all(
@@ -75,7 +77,8 @@ impl<'a, P: AsRef<[f64]>> Lines<'a, P> {
                 Range::ALL
             });
         }
-        // Where (vₐ − v_b) + w·slope ≥ rounding · (size + |w|·spread): at 0, and with its slopes right and left of it.
+        // Where (vₐ − v_b) + w·slope ≥ rounding · (size + |w|·spread): at 0, and with its slopes
+        // right and left of it.
         let spread = self.rounding * (self.swept[a].abs() + self.swept[b].abs());
         let at_zero =
             self.fixed[a] - self.fixed[b] - self.rounding * (self.size[a] + self.size[b]) - TINY;

@@ -1,8 +1,11 @@
-//! How far each weight may move before one response changes: of the page as a whole, and of each candidate on it.
+//! How far each weight may move before one response changes: of the page as a whole, and of each
+//! candidate on it.
 //!
-//! Candidate a stands above b while sₐ − s_b = (vₐ − v_b) + w·(pₐ − p_b) > 0, with w the weight in question, p its probabilities and v the
-//! rest of the scores: a half-line in w. Served scores are rounded sums, so that near the crossing the order is decided by rounding; each half-line
-//! is therefore cut short by what rounding can be at most. Inside a range the very doubles that are served give the same order.
+//! Candidate a stands above b while sₐ − s_b = (vₐ − v_b) + w·(pₐ − p_b) > 0, with w the weight in
+//! question, p its probabilities and v the rest of the scores: a half-line in w. Served scores are
+//! rounded sums, so that near the crossing the order is decided by rounding; each half-line is
+//! therefore cut short by what rounding can be at most. Inside a range the very doubles that are
+//! served give the same order.
 
 mod lines;
 mod range;
@@ -13,11 +16,13 @@ use self::{lines::Lines, shown::Shown, stays::Events};
 
 pub use range::Range;
 
-/// For each weight, the range in which the ordered page stays as it is while the other weights are fixed, rounded inward.
+/// For each weight, the range in which the ordered page stays as it is while the other weights are
+/// fixed, rounded inward.
 ///
-/// `weights` has one weight per objective, `probabilities` one column of n per objective, candidates in ascending order of their ids; `page` holds the
-/// positions of the top k, best first, as these weights give them (the result of [`crate::top_k`]). Where a tie decides the page at these weights and not at
-/// others, the range ends at the weight itself. O(n) per objective.
+/// `weights` has one weight per objective, `probabilities` one column of n per objective,
+/// candidates in ascending order of their ids; `page` holds the positions of the top k, best first,
+/// as these weights give them (the result of [`crate::top_k`]). Where a tie decides the page at
+/// these weights and not at others, the range ends at the weight itself. O(n) per objective.
 pub fn ranges<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P], page: &[usize]) -> Vec<Range> {
     let shown = Shown::new(probabilities, page);
     (0..weights.len())
@@ -52,8 +57,9 @@ pub fn ranges<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P], page: &[usi
         .collect()
 }
 
-/// For each candidate of the page, the range of one weight in which it stays on the page (at whatever place) while the other weights are
-/// fixed, rounded inward. Where three candidates meet in one point, so that one comes to stand above it as another goes, the range may end there.
+/// For each candidate of the page, the range of one weight in which it stays on the page (at
+/// whatever place) while the other weights are fixed, rounded inward. Where three candidates meet
+/// in one point, so that one comes to stand above it as another goes, the range may end there.
 /// Arguments as in [`ranges`]. O(k · (n + k log k)) for a page of k.
 pub fn staying<P: AsRef<[f64]>>(
     weights: &[f64],
@@ -165,10 +171,12 @@ mod tests {
         Ok(())
     }
 
-    /// Beyond an end by this share of it and of 1: all that rounding inward takes off, for [`exact`] numbers.
+    /// Beyond an end by this share of it and of 1: all that rounding inward takes off, for
+    /// [`exact`] numbers.
     const OUTSIDE: f64 = 1.0 / (1_u64 << 38) as f64;
 
-    /// A weight right outside an end, on a grid so coarse that scores of [`exact`] numbers under it are not rounded.
+    /// A weight right outside an end, on a grid so coarse that scores of [`exact`] numbers under it
+    /// are not rounded.
     fn right_outside(end: f64, side: f64) -> f64 {
         let grid = (1_u64 << 40) as f64;
         let beyond = (end + side * OUTSIDE * (1.0 + end.abs())) * grid;
@@ -179,7 +187,8 @@ mod tests {
         }) / grid
     }
 
-    /// Both ends are where the page changes: at each end, to the bit, it is what it was, and right outside each it is another.
+    /// Both ends are where the page changes: at each end, to the bit, it is what it was, and right
+    /// outside each it is another.
     fn check_pages(weights: &[f64], columns: &[Vec<f64>], k: usize) -> Result<(), TestCaseError> {
         let served = page(weights, columns, k);
         for (objective, range) in ranges(weights, columns, &served).into_iter().enumerate() {
@@ -205,7 +214,8 @@ mod tests {
         Ok(())
     }
 
-    /// The same for each candidate's stay, unless three meet in one point, so that one goes as another comes: there rounding decides.
+    /// The same for each candidate's stay, unless three meet in one point, so that one goes as
+    /// another comes: there rounding decides.
     fn check_stays(weights: &[f64], columns: &[Vec<f64>], k: usize) -> Result<(), TestCaseError> {
         let served = page(weights, columns, k);
         for objective in 0..weights.len() {
@@ -236,7 +246,8 @@ mod tests {
         Ok(())
     }
 
-    /// The ends, each with a weight right outside. Those so far out that sums swallow what is fixed are no crossings.
+    /// The ends, each with a weight right outside. Those so far out that sums swallow what is fixed
+    /// are no crossings.
     fn ends(range: Range) -> impl Iterator<Item = (f64, f64)> {
         let both = [(range.low, -1.0), (range.high, 1.0)].into_iter();
         both.filter(|(end, _)| end.abs() < 1e9)
@@ -254,7 +265,8 @@ mod tests {
         (columns, weights)
     }
 
-    /// Whether no two candidates tie that cross or are not the same: a tie at the weights themselves has its range end there, on both sides.
+    /// Whether no two candidates tie that cross or are not the same: a tie at the weights
+    /// themselves has its range end there, on both sides.
     fn tells_all_apart(weights: &[f64], columns: &[Vec<f64>]) -> bool {
         let mut scores = combine(weights, columns);
         scores.sort_unstable_by(f64::total_cmp);
@@ -288,7 +300,8 @@ mod tests {
             check(&weights, &columns, k, true)?;
         }
 
-        /// Ties, duplicates, weights of 0 and probabilities that differ in the last bit: what is promised inside must hold there too.
+        /// Ties, duplicates, weights of 0 and probabilities that differ in the last bit: what is
+        /// promised inside must hold there too.
         #[test]
         fn rounding_and_ties_break_no_promise(
             rows in prop::collection::vec(prop::array::uniform3((0u8..4, 0u8..3)), 1..16), weights in prop::collection::vec((-3i8..=3).prop_map(|w| f64::from(w) / 2.0), 2..=3), k in 1usize..6,

@@ -1,9 +1,11 @@
-//! How long one candidate stays on the page: until more have come to stand above it than there is room for.
+//! How long one candidate stays on the page: until more have come to stand above it than there is
+//! room for.
 
 use super::{lines::Lines, range::Range, shown::Shown};
 
 impl<P: AsRef<[f64]>> Lines<'_, P> {
-    /// Where fewer than k others can stand above the candidate on this place, k being the length of the page, around the weight as it is.
+    /// Where fewer than k others can stand above the candidate on this place, k being the length of
+    /// the page, around the weight as it is.
     pub(super) fn stays(
         &self,
         shown: &Shown,
@@ -42,7 +44,8 @@ impl<P: AsRef<[f64]>> Lines<'_, P> {
     }
 }
 
-/// Where others come to stand above a candidate, and where they certainly do no more, on either side of the weight as it is.
+/// Where others come to stand above a candidate, and where they certainly do no more, on either
+/// side of the weight as it is.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     up: Side,
@@ -74,9 +77,11 @@ impl Side {
         }
     }
 
-    /// Where one comes for whom there is no room; ∞ where that never is. `room` is how many may come before, on a page of `k`.
+    /// Where one comes for whom there is no room; ∞ where that never is. `room` is how many may
+    /// come before, on a page of `k`.
     fn end(&mut self, room: usize, k: usize) -> f64 {
-        // Room grows by those above at most, of whom there are k − 1 − room: the first k to come decide.
+        // Room grows by those above at most, of whom there are k − 1 − room: the first k to come
+        // decide.
         if k < self.comes.len() {
             self.comes.select_nth_unstable_by(k, f64::total_cmp);
             self.comes.truncate(k);

@@ -1,8 +1,11 @@
-//! How far the curves could be off because of the requests that happened to be sampled: a Poisson bootstrap over users.
+//! How far the curves could be off because of the requests that happened to be sampled: a Poisson
+//! bootstrap over users.
 //!
-//! Each replicate gives every unit a Poisson(1) count and adds up the steps that many times: O(steps), nothing is ranked again. A unit's
-//! count depends on seed, replicate and unit only, so that two systems that saw the same users are drawn alike (paired), and threads change no
-//! bit. Intervals from here cover the sampling of units: not the error of the models, and not how users would respond.
+//! Each replicate gives every unit a Poisson(1) count and adds up the steps that many times:
+//! O(steps), nothing is ranked again. A unit's count depends on seed, replicate and unit only, so
+//! that two systems that saw the same users are drawn alike (paired), and threads change no bit.
+//! Intervals from here cover the sampling of units: not the error of the models, and not how users
+//! would respond.
 
 use std::collections::HashMap;
 
@@ -26,11 +29,13 @@ pub struct Replicates {
 }
 
 impl Sweep {
-    /// Draws the curves anew `replicates` times, read at the points `at` (each ≥ 0; 0 is the point 0 itself, and each other point stands for the
-    /// interval that [`super::Curves::step_at`] gives). Costs O(replicates · steps).
+    /// Draws the curves anew `replicates` times, read at the points `at` (each ≥ 0; 0 is the point
+    /// 0 itself, and each other point stands for the interval that [`super::Curves::step_at`]
+    /// gives). Costs O(replicates · steps).
     ///
     /// # Errors
-    /// [`RankingError::NoRequests`], and [`RankingError::OutOfRange`] for a point that is negative or not a number.
+    /// [`RankingError::NoRequests`], and [`RankingError::OutOfRange`] for a point that is negative
+    /// or not a number.
     pub fn bootstrap(
         &self,
         at: &[f64],
@@ -175,12 +180,14 @@ impl Replicates {
         &self.drawn[replicate][metric * self.at.len()..][..self.at.len()]
     }
 
-    /// The standard deviation of a metric over the replicates in which it is defined, at each point; NaN where fewer than two are.
+    /// The standard deviation of a metric over the replicates in which it is defined, at each
+    /// point; NaN where fewer than two are.
     pub fn standard_error(&self, metric: usize) -> Vec<f64> {
         Band::standard_errors(self.at.len(), &self.of_metric(metric))
     }
 
-    /// The band that holds the whole curve of a metric, at all points at once, with probability `level` (0.95, say) as far as sampling goes.
+    /// The band that holds the whole curve of a metric, at all points at once, with probability
+    /// `level` (0.95, say) as far as sampling goes.
     pub fn band(&self, metric: usize, level: f64) -> Band {
         Band::new(self.estimate(metric), &self.of_metric(metric), level)
     }
@@ -193,11 +200,13 @@ impl Replicates {
             .collect()
     }
 
-    /// The differences self − other, point by point and metric by metric, each replicate with its like: a paired comparison of two systems
-    /// on the same units. The points may differ (the two systems' own operating points); those of `self` are kept.
+    /// The differences self − other, point by point and metric by metric, each replicate with its
+    /// like: a paired comparison of two systems on the same units. The points may differ (the two
+    /// systems' own operating points); those of `self` are kept.
     ///
     /// # Errors
-    /// [`RankingError::NotPaired`] when seed, units, or the numbers of replicates, points or metrics differ.
+    /// [`RankingError::NotPaired`] when seed, units, or the numbers of replicates, points or
+    /// metrics differ.
     pub fn minus(&self, other: &Self) -> Result<Self, RankingError> {
         for (what, left, right) in [
             ("their seeds", self.seed, other.seed),

@@ -32,7 +32,8 @@ impl Sweep {
     /// A sweep without requests.
     ///
     /// # Errors
-    /// [`RankingError`] when the plan names an objective that is not there, has no place on its page, or has a weight or reference that is not finite.
+    /// [`RankingError`] when the plan names an objective that is not there, has no place on its
+    /// page, or has a weight or reference that is not finite.
     pub fn new(plan: Plan) -> Result<Self, RankingError> {
         plan.check()?;
         Ok(Self {
@@ -62,7 +63,8 @@ impl Sweep {
     /// Adds one request.
     ///
     /// # Errors
-    /// [`RankingError`] names the request by its number, the candidate and the objective; the request is not added.
+    /// [`RankingError`] names the request by its number, the candidate and the objective; the
+    /// request is not added.
     pub fn push(&mut self, request: &Request<'_>) -> Result<(), RankingError> {
         let n = self.check(self.requests, request)?;
         if self.blocks.last().is_none_or(|block| block.steps() >= FULL) {
@@ -76,7 +78,8 @@ impl Sweep {
         Ok(())
     }
 
-    /// Adds one request with fixed weights of its own, one per objective, of which the swept one is not read.
+    /// Adds one request with its own fixed weights, one per objective, of which the swept one is
+    /// not read.
     pub(crate) fn push_under(
         &mut self,
         weights: &[f64],
@@ -105,7 +108,8 @@ impl Sweep {
         Ok(())
     }
 
-    /// Each step in turn, on this thread: its ends and the value of each metric. Steps as in [`Curves`].
+    /// Each step in turn, on this thread: its ends and the value of each metric. Steps as in
+    /// [`Curves`].
     pub(crate) fn each_step(&self, mut visit: impl FnMut((f64, f64), &[f64])) {
         let ratios = &self.columns.ratios;
         let mut values = vec![0.0; ratios.len()];
@@ -117,8 +121,8 @@ impl Sweep {
         });
     }
 
-    /// Adds many requests on all threads of the current rayon pool. The curves are the same to the bit for any number of threads, and as if
-    /// each had been pushed.
+    /// Adds many requests on all threads of the current rayon pool. The curves are the same to the
+    /// bit for any number of threads, and as if each had been pushed.
     ///
     /// # Errors
     /// As [`Self::push`], for the first bad request; then none is added.

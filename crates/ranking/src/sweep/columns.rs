@@ -1,7 +1,8 @@
 //! The sums that the metrics are made of.
 //!
-//! A metric is a ratio. Above stands a sum over the page of discount × gain; below stands the number of requests that take part, or again
-//! such a sum. Sums over the page change with x; the others are totals.
+//! A metric is a ratio. Above stands a sum over the page of discount × gain; below stands the
+//! number of requests that take part, or again such a sum. Sums over the page change with x; the
+//! others are totals.
 
 use super::plan::{Discount, Metric};
 
@@ -27,7 +28,8 @@ pub(super) struct Ratio {
     pub(super) below: usize,
 }
 
-/// How a row of sums is laid out. The flat page sums come first, so that a swap touches one range only.
+/// How a row of sums is laid out. The flat page sums come first, so that a swap touches one range
+/// only.
 #[derive(Debug, Clone)]
 pub(super) struct Columns {
     pub(super) page: Vec<Column>,

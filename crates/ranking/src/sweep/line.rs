@@ -12,15 +12,17 @@ impl Line {
     /// Where `other`, now below, overtakes this line; ∞ where it never does.
     pub(super) fn overtaken_by(&self, other: &Line, now: f64) -> f64 {
         if other.swept < self.swept {
-            // Whether they cross is decided by comparing slopes, which is exact. The place is rounded and may come out
-            // before the walk, so it is kept at `now`: steps never go backwards.
+            // Whether they cross is decided by comparing slopes, which is exact. The place is
+            // rounded and may come out before the walk, so it is kept at `now`: steps never go
+            // backwards.
             now.max((self.fixed - other.fixed) / (self.swept - other.swept))
         } else if other.swept == self.swept
             && (other.fixed > self.fixed
                 || (other.fixed == self.fixed && other.candidate < self.candidate))
         {
-            // Parallel lines never cross, but can come to stand the wrong way round where both pass a third line in one
-            // point. Then the better one goes up at once, and stays: otherwise two of them could swap for ever.
+            // Parallel lines never cross, but can come to stand the wrong way round where both pass
+            // a third line in one point. Then the better one goes up at once, and stays: otherwise
+            // two of them could swap for ever.
             now
         } else {
             f64::INFINITY

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{combine::contribution, order::page_at, steps::Block};
 
-/// 1 in fixed point. A sum of one request stays within ±1, so that an i64 holds it with bits to spare.
+/// 1 in fixed point. A sum of one request stays within ±1, so that an i64 holds it with bits to
+/// spare.
 pub(super) const ONE: f64 = (1_u64 << 60) as f64;
 
 /// Buffers that are used from request to request.
@@ -108,7 +109,8 @@ impl Meter {
         self.row = row;
     }
 
-    /// How a step changes the page sums. Each place's share is rounded by itself, so that whatever comes back cancels to the bit.
+    /// How a step changes the page sums. Each place's share is rounded by itself, so that whatever
+    /// comes back cancels to the bit.
     fn change_sums(&self, columns: &Columns, step: &Step, entry: bool, row: &mut [i64]) {
         let (sums, flat) = (columns.page.len(), columns.flat);
         let rises = &self.gains[step.rises * sums..][..sums];
@@ -131,7 +133,8 @@ impl Meter {
         }
     }
 
-    /// The request as lines: v = Σ of the fixed weights' contributions, in objective order, against the swept probability.
+    /// The request as lines: v = Σ of the fixed weights' contributions, in objective order, against
+    /// the swept probability.
     fn fill_lines(&mut self, plan: &Plan, request: &Request<'_>, n: usize) {
         self.fixed.clear();
         self.fixed.resize(n, 0.0);

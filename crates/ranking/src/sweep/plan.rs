@@ -21,42 +21,48 @@ impl Discount {
     }
 }
 
-/// One curve. An objective is named by its position. A page has min(k, n) places for n candidates; d is the [`Discount`].
+/// One curve. An objective is named by its position. A page has min(k, n) places for n candidates;
+/// d is the [`Discount`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Metric {
-    /// The mean over requests of Σ d·p / Σ d over the page, p the predicted probability: exposure@k, in [0, 1].
+    /// The mean over requests of Σ d·p / Σ d over the page, p the predicted probability:
+    /// exposure@k, in [0, 1].
     Predicted {
         /// Of which objective.
         objective: usize,
         /// How places count.
         discount: Discount,
     },
-    /// The same with what came of it in place of p. Places whose label is not known leave both sums, and the sums are
-    /// pooled over the requests: Σ (Σ d·y / Σ d) / Σ (Σ d·\[y is known\] / Σ d). Where all labels are known that is the mean over
-    /// requests; where none is, on any page, it is NaN. Read it beside [`Metric::Coverage`].
+    /// The same with what came of it in place of p. Places whose label is not known leave both
+    /// sums, and the sums are pooled over the requests: Σ (Σ d·y / Σ d) / Σ (Σ d·\[y is known\] / Σ
+    /// d). Where all labels are known that is the mean over requests; where none is, on any page,
+    /// it is NaN. Read it beside [`Metric::Coverage`].
     Realised {
         /// Of which objective.
         objective: usize,
         /// How places count.
         discount: Discount,
     },
-    /// The share of the pages whose label is known: the mean over requests of Σ d·\[y is known\] / Σ d.
+    /// The share of the pages whose label is known: the mean over requests of Σ d·\[y is known\] /
+    /// Σ d.
     Coverage {
         /// Of which objective.
         objective: usize,
         /// How places count.
         discount: Discount,
     },
-    /// The mean of NDCG@k with linear gain and discount 1 / log₂(p + 1), over the requests with a known label. A label that is
-    /// not known gains nothing (as trec_eval has it); a request whose labels are all 0 has NDCG 0 (as scikit-learn has it). NaN where no request
-    /// has a known label.
+    /// The mean of NDCG@k with linear gain and discount 1 / log₂(p + 1), over the requests with a
+    /// known label. A label that is not known gains nothing (as trec_eval has it); a request whose
+    /// labels are all 0 has NDCG 0 (as scikit-learn has it). NaN where no request has a known
+    /// label.
     Ndcg {
         /// Of which objective.
         objective: usize,
     },
     /// The share of requests whose page holds other candidates than at [`Plan::reference`].
     ChangedSet,
-    /// The share of requests whose page differs from that at [`Plan::reference`], be it in the order only.
+    /// The share of requests whose page differs from that at [`Plan::reference`], be it in the
+    /// order only.
     ChangedOrder,
 }
 
@@ -69,7 +75,8 @@ pub enum Sign {
     Positive,
 }
 
-/// What is swept: score = Σ weight · probability over the objectives, in which one weight is ±x for every x ≥ 0 and the rest are fixed.
+/// What is swept: score = Σ weight · probability over the objectives, in which one weight is ±x for
+/// every x ≥ 0 and the rest are fixed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Places of a page, at least 1.
@@ -152,8 +159,8 @@ pub struct Request<'a> {
     pub unit: u64,
     /// Per objective, the probability of each candidate, in [0, 1].
     pub probabilities: &'a [&'a [f64]],
-    /// Per objective, what came of each candidate: a label or a rate in [0, 1], NaN where it is not known. May be left empty where no metric
-    /// asks for it.
+    /// Per objective, what came of each candidate: a label or a rate in [0, 1], NaN where it is not
+    /// known. May be left empty where no metric asks for it.
     pub realised: &'a [&'a [f64]],
 }
 

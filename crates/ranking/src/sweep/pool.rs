@@ -1,7 +1,8 @@
 //! Who leads the candidates off the page, as the swept weight grows: a kinetic tournament.
 //!
-//! Each match of the tournament knows its winner, and where the loser overtakes it. Growing x replays only the matches whose
-//! winner has changed, so that a request of ten million candidates on one convex front is walked as surely as one of a hundred.
+//! Each match of the tournament knows its winner, and where the loser overtakes it. Growing x
+//! replays only the matches whose winner has changed, so that a request of ten million candidates
+//! on one convex front is walked as surely as one of a hundred.
 
 use super::line::Line;
 
@@ -22,7 +23,8 @@ const EMPTY: Match = Match {
     changes_at: f64::INFINITY,
 };
 
-/// A complete binary tree: match `m` is fed by `2m` and `2m + 1`; the final is match 1; leaves are lines.
+/// A complete binary tree: match `m` is fed by `2m` and `2m + 1`; the final is match 1; leaves are
+/// lines.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     matches: Vec<Match>,
@@ -91,8 +93,9 @@ impl Pool {
                 }
             }
             let upset = self.settle(lines, m, now);
-            // The winner may have changed below, or been overtaken here; turning the match once is enough, since the
-            // one that is now on top has the smaller slope and cannot be overtaken back.
+            // The winner may have changed below, or been overtaken here; turning the match once is
+            // enough, since the one that is now on top has the smaller slope and cannot be
+            // overtaken back.
             if upset <= now {
                 self.matches[m].right = !self.matches[m].right;
                 self.settle(lines, m, now);

@@ -1,13 +1,15 @@
-//! One request's ranking as its swept weight grows: which candidates change places, and where. The heart of every exact curve.
+//! One request's ranking as its swept weight grows: which candidates change places, and where. The
+//! heart of every exact curve.
 //!
-//! Candidate i is the line `fixed[i] − x·swept[i]`, best is highest, and x grows. Two lines cross at
-//! x = (fixedᵢ − fixedⱼ)/(sweptᵢ − sweptⱼ), at most once, and then the one with the smaller `swept` is on top for good. So the
-//! ordered top k changes in two ways only: neighbours on the page swap, or the best candidate off the page overtakes the last
-//! one on it. The walk keeps the crossing of each neighbouring pair and always takes the smallest.
+//! Candidate i is the line `fixed[i] − x·swept[i]`, best is highest, and x grows. Two lines cross
+//! at x = (fixedᵢ − fixedⱼ)/(sweptᵢ − sweptⱼ), at most once, and then the one with the smaller
+//! `swept` is on top for good. So the ordered top k changes in two ways only: neighbours on the
+//! page swap, or the best candidate off the page overtakes the last one on it. The walk keeps the
+//! crossing of each neighbouring pair and always takes the smallest.
 //!
-//! Rounding cannot derail it. Whether a pair will cross is decided by comparing `swept`, which is exact; the place of a crossing
-//! never lies before the last one; and each swap puts a smaller `swept` on top, or the better of two parallel lines, so that
-//! the walk ends.
+//! Rounding cannot derail it. Whether a pair will cross is decided by comparing `swept`, which is
+//! exact; the place of a crossing never lies before the last one; and each swap puts a smaller
+//! `swept` on top, or the better of two parallel lines, so that the walk ends.
 
 use std::collections::BinaryHeap;
 
@@ -19,8 +21,8 @@ use crate::order::ascending;
 pub struct Step {
     /// Where on the axis of the swept weight; never before the step before it.
     pub x: f64,
-    /// The place on the page, from 0, that `rises` takes from `falls`. `falls` gets the next place, or leaves the page where
-    /// this is its last.
+    /// The place on the page, from 0, that `rises` takes from `falls`. `falls` gets the next place,
+    /// or leaves the page where this is its last.
     pub place: usize,
     /// The candidate that moves up.
     pub rises: usize,
@@ -28,7 +30,8 @@ pub struct Step {
     pub falls: usize,
 }
 
-/// A walk over one request. It is meant to be kept and started again, so that its memory is used again.
+/// A walk over one request. It is meant to be kept and started again, so that its memory is used
+/// again.
 #[derive(Debug, Default)]
 pub struct Walk {
     /// The lines that can be on the page, in the order in which the walk starts.
@@ -45,11 +48,11 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Begins at `start`, or right after it: candidates that are equal there stand as they will for a larger x, and
-    /// candidates that stay equal in the order of their positions in the slices.
+    /// Begins at `start`, or right after it: candidates that are equal there stand as they will for
+    /// a larger x, and candidates that stay equal in the order of their positions in the slices.
     ///
-    /// `fixed` and `swept` have one finite entry per candidate, at most 2³² − 1; the page has `k` ≥ 1 places.
-    /// O(n log n) for n candidates.
+    /// `fixed` and `swept` have one finite entry per candidate, at most 2³² − 1; the page has `k` ≥
+    /// 1 places. O(n log n) for n candidates.
     pub fn start(&mut self, fixed: &[f64], swept: &[f64], start: f64, k: usize) {
         self.now = start;
         self.keep_skyband(fixed, swept, start, k);
@@ -76,8 +79,8 @@ impl Walk {
         loop {
             let (place, x) = self.earliest()?;
             let pool_changes = self.pool.changes_at();
-            // On a tie the pool goes first: who overtakes the last place must be the best off the page, or a line that
-            // another one there has passed in the same point would get on it.
+            // On a tie the pool goes first: who overtakes the last place must be the best off the
+            // page, or a line that another one there has passed in the same point would get on it.
             if pool_changes <= x {
                 if pool_changes > limit || pool_changes == f64::INFINITY {
                     return None;
@@ -105,7 +108,8 @@ impl Walk {
             self.pool.replace_leader(&self.lines, falls, self.now)
         };
         self.page[place] = rises;
-        // Only three neighbourhoods have new lines in them; every other crossing stays as it was found.
+        // Only three neighbourhoods have new lines in them; every other crossing stays as it was
+        // found.
         if place > 0 {
             self.look_below(place - 1);
         }
@@ -135,8 +139,8 @@ impl Walk {
 
     /// The place that is overtaken first, and where.
     fn earliest(&self) -> Option<(usize, f64)> {
-        // Pages are short: looking at every place is faster than keeping a heap in order. Of equal places the first is
-        // taken, so that the walk is the same on every machine.
+        // Pages are short: looking at every place is faster than keeping a heap in order. Of equal
+        // places the first is taken, so that the walk is the same on every machine.
         let mut best = (0, *self.overtaken.first()?);
         for (place, &x) in self.overtaken.iter().enumerate().skip(1) {
             if x < best.1 {
@@ -150,8 +154,8 @@ impl Walk {
         self.lines[line as usize].candidate as usize
     }
 
-    /// Sorts best first, and leaves out who has k others at least as good at the start and with a `swept` no larger: these stay
-    /// in front for ever (the k-skyband).
+    /// Sorts best first, and leaves out who has k others at least as good at the start and with a
+    /// `swept` no larger: these stay in front for ever (the k-skyband).
     fn keep_skyband(&mut self, fixed: &[f64], swept: &[f64], start: f64, k: usize) {
         self.keys.clear();
         let candidates = fixed.iter().zip(swept).zip(0..);
@@ -168,8 +172,9 @@ impl Walk {
         self.lines.clear();
         self.smallest.clear();
         for &(_, slope, candidate) in &self.keys {
-            // Lines come best first, so that each one before is at least as good here; of these the heap keeps the k
-            // smallest slopes. A line whose slope is not below the largest of them has k lines above it for ever.
+            // Lines come best first, so that each one before is at least as good here; of these the
+            // heap keeps the k smallest slopes. A line whose slope is not below the largest of them
+            // has k lines above it for ever.
             if self.smallest.len() < k {
                 self.smallest.push(slope);
             } else {
@@ -278,7 +283,8 @@ mod tests {
         assert_eq!(walk.next_before(f64::INFINITY), None);
     }
 
-    /// Every candidate gets on the page once: no pruning helps, and each step must cost a logarithm.
+    /// Every candidate gets on the page once: no pruning helps, and each step must cost a
+    /// logarithm.
     #[test]
     fn a_convex_front_of_many_candidates_is_walked_in_time() {
         let n = 200_000;

@@ -1,4 +1,5 @@
-//! Previews against ranking every request anew, and against SciPy and statsmodels on the cases that `reference/preview.py` makes.
+//! Previews against ranking every request anew, and against SciPy and statsmodels on the cases that
+//! `reference/preview.py` makes.
 #![allow(clippy::expect_used)] // helpers of a test
 
 use counterweight_ranking::{
@@ -121,7 +122,8 @@ fn ranked_anew(k: usize, requests: &[Owned]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether some page differs while one weight goes from `low` to `high`: at both ends, and between each two crossings.
+/// Whether some page differs while one weight goes from `low` to `high`: at both ends, and between
+/// each two crossings.
 fn changes_somewhere(
     weights: &[f64],
     objective: usize,
@@ -227,7 +229,8 @@ fn anything() -> (BoxedStrategy<f64>, BoxedStrategy<f64>) {
     ((0.0..1.0f64).boxed(), (-2.0..2.0f64).boxed())
 }
 
-/// Sixteenths, and weights of which 1 % and 10 % are exact, too: candidates tie, and cross right at the ends.
+/// Sixteenths, and weights of which 1 % and 10 % are exact, too: candidates tie, and cross right at
+/// the ends.
 fn exact() -> (BoxedStrategy<f64>, BoxedStrategy<f64>) {
     let weights = prop::sample::select(vec![0.0, 50.0, -50.0, 500.0, -500.0]);
     (

@@ -83,7 +83,8 @@ impl Problem {
         all
     }
 
-    /// The middle of every interval between crossings that is wide enough, 0, and a point beyond the last, as far as they are within.
+    /// The middle of every interval between crossings that is wide enough, 0, and a point beyond
+    /// the last, as far as they are within.
     fn points(&self, within: (f64, f64), width: f64) -> Vec<f64> {
         let (least, most) = ((-within.1).max(0.0), -within.0);
         let crossings = self.crossings();
@@ -149,7 +150,7 @@ fn problem(probability: BoxedStrategy<f64>) -> impl Strategy<Value = Problem> {
     })
 }
 
-/// Many requests under three sets of fixed weights, a tenth of them with a weight of their own.
+/// Many requests under three sets of fixed weights, a tenth of them with their own weight.
 fn large(objectives: usize, seed: u64) -> Problem {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let request = |number: usize| {
@@ -199,8 +200,8 @@ fn a_solved_weight_does_to_a_preview_what_it_promises() {
             let exposures = preview.finish().expect("requests").exposures;
             let (gain, cost) = (exposures[0].after.value, exposures[1].after.value);
             assert!((gain - solved.gain).abs() < 1e-12 && (cost - solved.cost).abs() < 1e-12);
-            // Of two objectives the budget is used up but for one change of one page, or no weight is needed. Of three, less cost may go
-            // with more gain.
+            // Of two objectives the budget is used up but for one change of one page, or no weight
+            // is needed. Of three, less cost may go with more gain.
             assert!(cost <= budget, "{cost} of {budget}");
             assert!(
                 cost > budget - 1e-3 || solved.weight == 0.0 || objectives > 2,
@@ -253,7 +254,8 @@ fn check(problem: &Problem, goal: Goal, within: (f64, f64)) -> Result<(), TestCa
         );
         return Ok(());
     }
-    // The solver also takes intervals that brute force finds too narrow, so that it can be better; never worse.
+    // The solver also takes intervals that brute force finds too narrow, so that it can be better;
+    // never worse.
     let all: Vec<(f64, f64)> = problem
         .points(within, 1e-7)
         .into_iter()
@@ -328,7 +330,8 @@ proptest! {
         check(&problem, goal, within)?;
     }
 
-    /// Quarters are exact and tie often: pages at 0 differ from those right after it, and budgets are met exactly.
+    /// Quarters are exact and tie often: pages at 0 differ from those right after it, and budgets
+    /// are met exactly.
     #[test]
     fn ties_and_limits_that_are_met_exactly(
         problem in problem((0_u8..=4).prop_map(|p| f64::from(p) / 4.0).boxed()), goal in goal(), low in -4.0..1.0f64,
@@ -339,7 +342,8 @@ proptest! {
             Goal::AtLeast(gain) => Goal::AtLeast(exact(gain)),
             Goal::Rate(rate) => Goal::Rate(rate),
         };
-        // Sums of the fixed weights are exact, and the sought one's contribution comes last: what ties as lines ties as it is served.
+        // Sums of the fixed weights are exact, and the sought one's contribution comes last: what
+        // ties as lines ties as it is served.
         let mut problem = problem;
         let last = problem.requests[0].weights.len() - 1;
         for request in &mut problem.requests {

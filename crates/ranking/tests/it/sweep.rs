@@ -552,7 +552,8 @@ fn replicates_are_paired_exact_and_independent_of_threads() {
     assert!(sweep_all.bootstrap(&[f64::NAN], 2, 0).is_err());
 }
 
-/// The band must hold the whole true curve as often as it says; here the truth is a much larger log of the same law.
+/// The band must hold the whole true curve as often as it says; here the truth is a much larger log
+/// of the same law.
 #[test]
 fn bands_hold_the_whole_curve_as_often_as_they_say() {
     let metric = Metric::Realised {
@@ -582,6 +583,7 @@ fn bands_hold_the_whole_curve_as_often_as_they_say() {
                 .all(|(&x, (low, high))| (*low..=*high).contains(&truth.value_at(0, x)))
         })
         .count();
-    // 0.9 of 200 is 180, with a standard deviation of 4.2; small samples make bootstrap bands a little narrow.
+    // 0.9 of 200 is 180, with a standard deviation of 4.2; small samples make bootstrap bands a
+    // little narrow.
     assert!((164..=196).contains(&covered), "{covered} of {runs}");
 }

@@ -1,7 +1,7 @@
 //! How far the probabilities can be believed.
 
 use counterweight_chart::{Axis, Chart, Ink, Line, Mark};
-use counterweight_evaluation::{Bin, Calibrated};
+use counterweight_evaluation::Calibration;
 
 use crate::{
     document::{Block, Plot, Table, line},
@@ -22,7 +22,7 @@ struct Prose<'a> {
 }
 
 impl<'a> Prose<'a> {
-    fn new(own: &'a Calibrated) -> Self {
+    fn new(own: &'a Calibration) -> Self {
         let figure = |value: f64| format!("{value:.4}");
         Self {
             objective: display_name(&own.objective),
@@ -78,16 +78,19 @@ pub(super) fn blocks(report: &Report) -> Result<Vec<Block>, ReportError> {
 }
 
 /// What was observed over what was predicted, one point per bin.
-fn plot(own: &Calibrated, number: usize, ink: Ink) -> Result<Plot, ReportError> {
+fn plot(own: &Calibration, number: usize, ink: Ink) -> Result<Plot, ReportError> {
     let prose = Prose::new(own);
-    let most = own.bins.iter().map(|bin| bin.predicted.max(bin.realised));
+    let most = own
+        .bins
+        .iter()
+        .map(|bin| bin.mean_probability.max(bin.positive_rate));
     let most = (1.1 * most.fold(0.0, f64::max)).clamp(0.05, 1.0);
     let marks = own.bins.iter().map(|bin| Mark {
         ink,
         radius: 4.0,
         filled: true,
-        at: (bin.predicted, bin.realised),
-        interval: Some(two_errors(bin)),
+        at: (bin.mean_probability, bin.positive_rate),
+        interval: Some(two_errors(bin.positive_rate, bin.rows)),
         ..Mark::default()
     });
     let range = Some((0.0, most));
@@ -116,11 +119,8 @@ fn plot(own: &Calibrated, number: usize, ink: Ink) -> Result<Plot, ReportError> 
 }
 
 /// Two standard errors of a share on either side: a rough guide for the eye.
-fn two_errors(bin: &Bin) -> (f64, f64) {
-    let variance = bin.realised * (1.0 - bin.realised) / bin.rows as f64;
+fn two_errors(share: f64, rows: u64) -> (f64, f64) {
+    let variance = share * (1.0 - share) / rows as f64;
     let error = 2.0 * variance.max(0.0).sqrt();
-    (
-        (bin.realised - error).max(0.0),
-        (bin.realised + error).min(1.0),
-    )
+    ((share - error).max(0.0), (share + error).min(1.0))
 }

@@ -157,8 +157,8 @@ fn sampled_negatives_are_corrected_to_the_base_rate_of_the_log() {
             artefact.model.prior_correction().unwrap().negative_rate,
             0.2
         );
-        // The mean probability is that of the log, from which uncorrected ones are 0.2 away. Where a calibrate part of 600 rows
-        // was given, it is that part's.
+        // The mean probability is that of the log, from which uncorrected ones are 0.2 away. Where
+        // a calibrate part of 600 rows was given, it is that part's.
         let calibrated = calibration == Calibration::Beta;
         let (judge, off) = if calibrated {
             ("calibrate", 0.002)

@@ -4,44 +4,13 @@ use counterweight_dataset::{Dataset, Part};
 use counterweight_model::Artefact;
 use counterweight_trainer::{Combined, TrainerError, train_combined};
 
-use crate::feed::{Feed, quick};
+use crate::feed::{DESCRIPTION, Feed, quick};
 
-/// Three objectives, of which `again` is `engagement` by another name.
-const TURNED: &str = r#"
-name = "little-feed"
-files = ["log.csv"]
-[columns]
-user = "author"
-candidate = "id"
-group = "author"
-[[filter]]
-column = "clicked"
-not_missing = true
-[[input]]
-name = "quality"
-kind = "numeric"
-[[input]]
-name = "topic"
-kind = "categorical"
-[[input]]
-name = "title"
-kind = "text"
-[[objective]]
-name = "engagement"
-label = { column = "clicked" }
-[[objective]]
-name = "again"
-label = { column = "clicked" }
-[[objective]]
-name = "popular"
-label = { ratio = ["likes", "views"], above = "training median" }
-[split]
-by = "group"
-train = 0.6
-calibrate = 0.1
-test = 0.3
-seed = 3
-"#;
+/// `engagement` by another name.
+const AGAIN: &str = "[[objective]]\nname = \"again\"\nlabel = { column = \"clicked\" }\n";
+/// Leaves the rows without a label out.
+const FILTER: &str = "[[filter]]\ncolumn = \"clicked\"\nnot_missing = true\n";
+const SPLIT: &str = "[split]\nby = \"group\"\ntrain = 0.6\ncalibrate = 0.1\ntest = 0.3\nseed = 3\n";
 
 fn combined(gained: &str, avoided: &str, copies: [u32; 2]) -> Combined {
     Combined {
@@ -51,10 +20,11 @@ fn combined(gained: &str, avoided: &str, copies: [u32; 2]) -> Combined {
     }
 }
 
-/// With e and 1 − e in equal shares nothing can be learned but ½; with many more copies of one the order is its own.
+/// With e and 1 − e in equal shares nothing can be learned but ½; with many more copies of one the
+/// order is its own.
 #[test]
 fn copies_pull_against_each_other_as_their_numbers_say() {
-    let feed = Feed::new(1200, TURNED);
+    let feed = Feed::new(1200, &format!("{DESCRIPTION}{AGAIN}{FILTER}{SPLIT}"));
     let dataset = feed.dataset();
     let train = |copies| {
         let combined = combined("engagement", "again", copies);
@@ -118,8 +88,7 @@ fn auc(rows: &[(f64, bool)]) -> f64 {
 #[test]
 fn labels_on_other_rows_are_refused_with_the_numbers() {
     // Every 50th row has no `clicked`, but likes and views.
-    let filter = "[[filter]]\ncolumn = \"clicked\"\nnot_missing = true\n";
-    let feed = Feed::new(600, &TURNED.replace(filter, ""));
+    let feed = Feed::new(600, &format!("{DESCRIPTION}{AGAIN}{SPLIT}"));
     let try_to = |combined: &Combined| {
         let out = feed.path("combined");
         train_combined(&feed.dataset(), combined, &quick(), &out, &mut |_| ()).unwrap_err()
@@ -135,11 +104,8 @@ fn labels_on_other_rows_are_refused_with_the_numbers() {
     assert!(message.contains("copies is [1, 0]"), "{message}");
     assert!(!feed.path("combined").exists(), "something was written");
 
-    let fewer = TURNED.replace(
-        "name = \"again\"\n",
-        "name = \"again\"\nfeatures = [\"quality\"]\n",
-    );
-    let feed = Feed::new(300, &fewer);
+    let fewer = "features = [\"quality\"]\n";
+    let feed = Feed::new(300, &format!("{DESCRIPTION}{AGAIN}{fewer}{FILTER}{SPLIT}"));
     let message = train_combined(
         &feed.dataset(),
         &combined("engagement", "again", [1, 1]),

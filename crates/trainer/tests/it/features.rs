@@ -106,7 +106,8 @@ fn expressions_compute_what_they_say() {
         &random_folds(rows, 2),
     )
     .unwrap();
-    // A standardised column is the raw one up to scale: compare the differences of rows with those of the law.
+    // A standardised column is the raw one up to scale: compare the differences of rows with those
+    // of the law.
     let follows = |name: &str, law: &dyn Fn(f64) -> f64, rows: [usize; 3]| {
         let x = column(&encoded, name);
         let found = (x[rows[0]] - x[rows[1]]) / (x[rows[2]] - x[rows[1]]);

@@ -47,7 +47,8 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// `rows` rows; every 50th has no label. P(clicked) is a logistic law of quality, topic and title.
+    /// `rows` rows; every 50th has no label. P(clicked) is a logistic law of quality, topic and
+    /// title.
     pub(crate) fn new(rows: usize, description: &str) -> Self {
         Self::of(rows, description, |rng, logit| {
             rng.random::<f64>() < 1.0 / (1.0 + (-logit).exp())

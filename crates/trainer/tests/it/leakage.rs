@@ -1,4 +1,5 @@
-//! No label helps to encode its own row: a random label is not found again in the columns of training, and without folds it would be.
+//! No label helps to encode its own row: a random label is not found again in the columns of
+//! training, and without folds it would be.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use counterweight_model::{Column, Kind};

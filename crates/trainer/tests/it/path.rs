@@ -1,4 +1,5 @@
-//! One model through every door: train, evaluate, predict and score agree, and the same seed gives the same bytes.
+//! One model through every door: train, evaluate, predict and score agree, and the same seed gives
+//! the same bytes.
 
 use std::collections::BTreeMap;
 use std::path::Path;

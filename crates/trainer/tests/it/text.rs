@@ -1,4 +1,5 @@
-//! The text encoder against scikit-learn (`reference/text.py`): every column, in and out of the training rows.
+//! The text encoder against scikit-learn (`reference/text.py`): every column, in and out of the
+//! training rows.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use crate::common;
@@ -46,7 +47,7 @@ fn columns_are_those_of_scikit_learn() {
     assert_eq!(
         names.len(),
         encoders.width(),
-        "every column has a name of its own"
+        "every column has its own name"
     );
     let applied = encoders.encode(&batch(&schema, &reference.others)).unwrap();
     for (found, expected) in [(&fitted, &reference.fitted), (&applied, &reference.applied)] {

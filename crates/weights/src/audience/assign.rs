@@ -35,9 +35,9 @@ pub(crate) type Runs = Vec<(Option<usize>, u32)>;
 /// that were given up, then the lowest of those that no arm had; arms choose in their order. So Σ
 /// max(0, old − new) buckets move, over all arms and "no arm", and no table moves fewer.
 ///
-/// `before` names arms by their position in `shares`, and an arm that is gone by a position beyond
-/// them. Buckets that it lacks of 10,000 had no arm. Shares beyond 10,000 in all are cut off at the
-/// last arms.
+/// `before` names arms by their position in `shares`; a position beyond them is an arm that was
+/// removed. Where `before` has fewer than 10,000 buckets, the rest had no arm. Where shares sum to
+/// more than 10,000, the last arms are cut short.
 pub(crate) fn rearrange(before: &[(Option<usize>, u32)], shares: &[u32]) -> Runs {
     let mut table: Vec<Option<usize>> = before
         .iter()

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::rules::{ArmRule, Rules, explore, replace};
 
-/// What requests of one segment and arm get; none is of no segment, or in no arm.
+/// The weights of requests in one segment and arm; none means no segment, or no arm.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Combination<'a> {
     pub(crate) segment: Option<&'a str>,
@@ -69,7 +69,8 @@ impl Rules {
         taking.flat_map(|experiment| &experiment.arms)
     }
 
-    /// What requests of a segment and arm get; one that is not there changes nothing.
+    /// The weights of requests in a segment and arm; a segment or arm that is absent changes
+    /// nothing.
     pub(crate) fn combination<'a>(
         &self,
         own: &[f64],

@@ -1,12 +1,13 @@
-//! The λ of one request. It is drawn from the profile's density by the seed and the request's id
-//! alone, before anything is known of the candidates.
+//! Draws the λ of one request from the profile's density. The seed and the request id alone decide
+//! it, so it cannot depend on the candidates.
 
-use counterweight_ranking::{Density, splitmix64};
+use counterweight_ranking::Density;
+use counterweight_statistics::{open_unit_interval, splitmix64};
 
 use super::{Draw, Exploration, assign::hash};
 
 impl Exploration {
-    /// From what λ is drawn.
+    /// The density that λ is drawn from.
     #[must_use]
     pub fn density(&self) -> Density {
         let (low, high) = (self.low, self.high);
@@ -32,6 +33,5 @@ impl Draw {
 
 /// The λ that a draw's own seed gives: the quantile of ((splitmix64(seed) >> 11) + 0.5) / 2^53.
 fn lambda(density: Density, seed: u64) -> f64 {
-    let u = ((splitmix64(seed) >> 11) as f64 + 0.5) * 0.5_f64.powi(53);
-    density.quantile(u)
+    density.quantile(open_unit_interval(splitmix64(seed)))
 }

@@ -16,16 +16,16 @@ pub struct Explained {
     pub exploration: String,
 }
 
-/// What became of one segment or experiment.
+/// Whether one segment or experiment applies, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// Of the segment or experiment.
+    /// Name of the segment or experiment.
     pub name: String,
     /// Whether it applies.
     pub applies: bool,
     /// Why, or why not.
     pub reason: String,
-    /// Of the unit; none for segments, and where there is no unit.
+    /// Bucket of the unit; none for segments and for requests without a unit.
     pub bucket: Option<u32>,
 }
 

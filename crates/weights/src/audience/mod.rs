@@ -27,7 +27,7 @@ pub(crate) use self::{
 };
 use crate::weight::ObjectiveWeight;
 
-/// Requests that get weights of their own.
+/// Requests that get their own weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Segment {
@@ -45,11 +45,11 @@ pub struct Segment {
 pub struct Condition {
     /// The attribute's name.
     pub attribute: String,
-    /// What must hold of it.
+    /// What it must satisfy.
     pub test: Test,
 }
 
-/// What must hold of an attribute.
+/// A test on the value of an attribute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Test {
@@ -75,7 +75,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Whether it stands for none: an empty text, and NaN.
+    /// Whether it counts as missing: an empty text, or NaN.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self {
@@ -119,7 +119,7 @@ pub struct Exploration {
     pub low: f64,
     /// The largest λ.
     pub high: f64,
-    /// Whether the logarithm of λ is drawn evenly, and else λ itself.
+    /// Whether the logarithm of λ is drawn evenly, rather than λ itself.
     pub log_uniform: bool,
     /// Only requests in this arm, as `experiment/arm`; none explores on all.
     pub arm: Option<String>,
@@ -127,14 +127,14 @@ pub struct Exploration {
     pub seed: u64,
 }
 
-/// What is known of a request before it is ranked.
+/// The facts of a request that are known before it is ranked.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestContext<'a> {
     /// Missing ones are left out.
     pub attributes: &'a [Attribute],
-    /// Empty when it was not said.
+    /// Empty when the request names no unit.
     pub unit_id: &'a str,
-    /// What λ is drawn by.
+    /// The request id, from which λ is drawn.
     pub request_id: &'a str,
 }
 

@@ -62,14 +62,14 @@ pub(super) enum Drawing {
 #[derive(Debug)]
 pub(super) struct Misfit<'a> {
     pub(super) condition: &'a Condition,
-    /// None where it is missing.
+    /// None when the attribute is missing.
     pub(super) found: Option<&'a Value>,
 }
 
 /// Why an experiment has no arm for a request.
 #[derive(Debug)]
 pub(super) enum NoArm<'a> {
-    /// It takes another segment only.
+    /// The experiment is restricted to another segment.
     OtherSegment(&'a str),
     NoUnit,
     /// The unit's bucket has none.
@@ -186,7 +186,7 @@ impl SegmentRule {
 }
 
 impl SegmentRule {
-    /// What of the request makes the segment fit.
+    /// The attributes of the request that make the segment apply.
     pub(super) fn fit(&self, attributes: &[Attribute]) -> String {
         let found = self.conditions.iter().filter_map(|condition| {
             let mut known = attributes.iter();

@@ -46,7 +46,7 @@ fn state() -> ProfileState {
     ProfileState {
         profile: "default".into(),
         weights: vec![],
-        binding: vec![],
+        bindings: vec![],
         ramp: None,
         segments: vec![],
         experiments: vec![],

@@ -1,4 +1,4 @@
-//! Conditions and what became of them, as a person reads them.
+//! Writes conditions and their outcomes as text for a person.
 
 use std::fmt;
 

@@ -1,26 +1,26 @@
-//! What a writer wants to become of a profile's segments, experiments and exploration.
+//! A requested change of a profile's segments, experiments and exploration.
 
 use crate::audience::{Arm, Exploration, Segment};
 
-/// What is to become of the audience of a profile; none leaves what is there.
+/// The requested audience of a profile; none leaves a part unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct AudienceChange {
     /// The segments, in the order in which they are tried.
     pub segments: Option<Vec<Segment>>,
     /// The experiments, in the order in which they are tried.
     pub experiments: Option<Vec<ExperimentChange>>,
-    /// Whether and how λ is drawn; none within ends it.
+    /// How λ is drawn; an inner none ends exploration.
     pub exploration: Option<Option<Exploration>>,
 }
 
-/// An experiment as a writer wants it.
+/// A requested experiment.
 #[derive(Debug, Clone)]
 pub struct ExperimentChange {
     /// Name.
     pub name: String,
-    /// None keeps the salt of an experiment that is there.
+    /// None keeps the salt of an existing experiment.
     pub salt: Option<String>,
-    /// The salt of an experiment that is new.
+    /// The salt for a new experiment.
     pub new_salt: String,
     /// Only requests of this segment; none takes all.
     pub segment: Option<String>,

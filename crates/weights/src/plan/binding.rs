@@ -1,14 +1,13 @@
-//! What weights are bound to: the models and calibrators that a profile is ranked with when they
-//! are set.
+//! Binds weights to the models and calibrators that rank the profile when the weights are set.
 
 use std::slice;
 
 use super::{check::objective, planner::Context};
 use crate::{config::Profile, error::PlanError, in_force::InForce, weight::ModelBinding};
 
-/// The binding of weights that are set: what the writer names, and else what the profile is ranked
-/// with. A profile that holds is ranked with what it is bound to, so that moving a weight does not
-/// confirm it for another model.
+/// The bindings of weights that are set: those that the writer names, else the models that rank the
+/// profile now. A profile with `hold` is ranked by its bound models, so that moving a weight does
+/// not confirm it for another model.
 pub(super) fn bind(
     context: &Context,
     current: &InForce,
@@ -32,7 +31,7 @@ pub(super) fn bind(
     Ok(binding)
 }
 
-/// Refuses what the writer names where the profile is ranked with something else.
+/// Refuses a binding that names another model than the one that ranks the profile.
 pub(super) fn check_binding(
     context: &Context,
     current: &InForce,
@@ -44,7 +43,7 @@ pub(super) fn check_binding(
     })
 }
 
-/// The binding of weights that are confirmed: what is served now.
+/// The bindings of weights that are confirmed: the models that are served now.
 pub(super) fn confirmed(
     context: &Context,
     profile: &Profile,
@@ -56,9 +55,9 @@ pub(super) fn confirmed(
         .collect()
 }
 
-/// What a profile that stays on its models is bound to, for one objective.
+/// The bound model of one objective of a profile that stays on its models.
 fn pinned(current: &InForce, at: usize) -> Option<ModelBinding> {
-    let pinned = current.binding.get(at)?.clone();
+    let pinned = current.bindings.get(at)?.clone();
     pinned.filter(|_| current.profile.holds_models())
 }
 
@@ -93,7 +92,7 @@ fn names(named: &[ModelBinding], profile: &Profile, at: usize) -> bool {
         .any(|bound| Some(bound.objective.as_str()) == objective)
 }
 
-/// What serves the objective at that place of a profile; none while that is not known.
+/// The model that serves the objective at that place of a profile; none while it is unknown.
 fn served_as(context: &Context, profile: &Profile, at: usize) -> Option<ModelBinding> {
     let objective = &profile.objectives.get(at)?.name;
     let served = context.served.get(objective)?;

@@ -1,4 +1,4 @@
-//! What a change makes of a profile's segments, experiments and exploration.
+//! Applies a requested change to a profile's segments, experiments and exploration.
 
 use super::{
     audience::{AudienceChange, ExperimentChange},
@@ -12,7 +12,7 @@ use crate::{
     profile::ProfileState,
 };
 
-/// Puts what is wanted in the place of what is there.
+/// Replaces the parts that the change names.
 pub(super) fn change_audience(
     context: &Context,
     current: &InForce,
@@ -40,7 +40,7 @@ pub(super) fn change_audience(
     validator.check_references(state)
 }
 
-/// The experiment with its table, as near as possible to the one that it has.
+/// The experiment with its table of buckets, as close as possible to its present table.
 fn arranged_over(current: &[Experiment], wanted: &ExperimentChange) -> Experiment {
     let arms: Vec<Arm> = wanted.arms.iter().map(|(arm, _)| arm.clone()).collect();
     let shares: Vec<u32> = wanted.arms.iter().map(|&(_, share)| share).collect();

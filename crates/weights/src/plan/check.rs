@@ -1,11 +1,11 @@
-//! Checks of the weights of one profile: that they are of its objectives, and within its bounds.
+//! Checks that the weights of one profile belong to its objectives and lie within its bounds.
 
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{BoundError, Weights, WeightsError};
 
 use crate::{config::Profile, error::PlanError, in_force::InForce, weight::ObjectiveWeight};
 
-/// The current weights of a profile with the wanted ones in their place.
+/// The current weights of a profile, with the requested ones replaced.
 pub(super) fn merged(current: &InForce, wanted: &[ObjectiveWeight]) -> Result<Weights, PlanError> {
     let profile = &*current.profile;
     let objectives: Vec<&str> = profile.objective_names().collect();
@@ -52,13 +52,13 @@ pub(super) fn objective(profile: &Profile, name: &str) -> Result<usize, PlanErro
         })
 }
 
-/// Checks where the weights lie.
+/// Checks that the weights lie within their bounds.
 pub(super) fn check_range(profile: &Profile, weights: &Weights) -> Result<(), PlanError> {
     counterweight_ranking::check_range(&profile.bounds, weights)
         .map_err(|error| out_of_bounds(profile, error))
 }
 
-/// Checks how far the weights move at once.
+/// Checks that no weight moves further than its largest step.
 pub(super) fn check_step(profile: &Profile, from: &Weights, to: &Weights) -> Result<(), PlanError> {
     counterweight_ranking::check_step(&profile.bounds, from.as_slice(), to.as_slice())
         .map_err(|error| out_of_bounds(profile, error))

@@ -138,7 +138,7 @@ impl AudienceValidator<'_> {
                 .map(|&(_, share)| u64::from(share))
                 .sum();
             if buckets > u64::from(BUCKETS) {
-                return self.refused(rule, format!("its arms have {buckets} buckets; there are {BUCKETS}, so give them at most that many in all"));
+                return self.refused(rule, format!("its arms have {buckets} buckets; give all arms together at most {BUCKETS}"));
             }
             if let Some(salt) = experiment.salt.as_ref().filter(|salt| salt.len() > SALT) {
                 return self.refused(
@@ -166,7 +166,7 @@ impl AudienceValidator<'_> {
         if names.len() > most {
             return self.refused(
                 all,
-                format!("there are {}; send at most {most}", names.len()),
+                format!("has {} entries; send at most {most}", names.len()),
             );
         }
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -182,7 +182,7 @@ impl AudienceValidator<'_> {
                 );
             }
             if !seen.insert(name) {
-                return self.refused(rule, "is sent twice; give each a name of its own");
+                return self.refused(rule, "is sent twice; give each its own name");
             }
         }
         Ok(())

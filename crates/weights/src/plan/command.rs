@@ -1,8 +1,8 @@
-//! The changes of the log that one can ask for, and where each is planned.
+//! The changes of the log that can be requested, and the function that plans each.
 
 use super::{
     kill,
-    planner::{Planner, ProfileAt},
+    planner::{Planner, ProfileAtRevision},
     ramp::{self, RampPlan},
     rollback::{self, Restored},
     set::{self, ProfileChange},
@@ -18,13 +18,13 @@ pub enum Command {
     Rollback {
         /// The revision that is restored.
         revision: u64,
-        /// The profiles, each with what the log said of it then.
+        /// The profiles, each with its state at that revision.
         profiles: Vec<Restored>,
     },
     /// Starts a ramp.
     StartRamp(RampPlan),
     /// Stops the ramp of a profile.
-    StopRamp(ProfileAt),
+    StopRamp(ProfileAtRevision),
     /// Puts the safe set of the profile of this name in force; an empty name means of all.
     Kill(String),
 }
@@ -67,11 +67,11 @@ impl Planner {
     }
 
     /// Stops the ramp of a profile where it is.
-    pub(crate) fn stop_ramp(&self, log: &LogState, at: &ProfileAt) -> Result<Change, PlanError> {
+    pub(crate) fn stop_ramp(&self, log: &LogState, at: &ProfileAtRevision) -> Result<Change, PlanError> {
         ramp::stop(self, log, at)
     }
 
-    /// The step of a profile's ramp that is due at `now_ms`; none when there is none.
+    /// The step of a profile's ramp that is due at `now_ms`; none when no step is due.
     pub(crate) fn ramp_step(
         &self,
         log: &LogState,
@@ -82,8 +82,8 @@ impl Planner {
     }
 
     /// Puts the safe set of one profile, or of all that declare one, in force. A safe set is bound
-    /// to no model, and it was checked against the bounds when the configuration was read; how far
-    /// it moves is not asked.
+    /// to no model. It was checked against the bounds when the configuration was read; the largest
+    /// step does not apply to it.
     pub(crate) fn kill(&self, profile: &str) -> Result<Change, PlanError> {
         kill::plan(&self.config, profile)
     }

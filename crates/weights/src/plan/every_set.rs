@@ -46,7 +46,7 @@ pub(super) fn check_every_weight_set(
     Ok(())
 }
 
-/// Whether every request of a state has weights that order something.
+/// Whether every request of a state has at least one finite weight that is not zero.
 pub(super) fn orders_every_request(profile: &Profile, state: &ProfileState) -> bool {
     check_every_weight_set(profile, state, None, true).is_ok()
 }
@@ -61,7 +61,7 @@ fn ordering(
         rule: combination.to_string(),
         problem: match error {
             WeightsError::AllZero => {
-                "the weights of its requests are all zero, which orders nothing; give one of its objectives a weight".to_owned()
+                "the weights of its requests are all zero, so no order is defined; give one of its objectives a weight".to_owned()
             }
             WeightsError::NotFinite { weight, .. } => {
                 format!("a weight of its requests would be {weight}; take smaller numbers")

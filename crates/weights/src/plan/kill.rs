@@ -21,7 +21,7 @@ pub(super) fn plan(config: &Config, profile: &str) -> Result<Change, PlanError> 
             Some(ProfileState {
                 profile: profile.name.clone(),
                 weights: named(profile, safe.as_slice()),
-                binding: Vec::new(),
+                bindings: Vec::new(),
                 ramp: None,
                 segments: Vec::new(),
                 experiments: Vec::new(),

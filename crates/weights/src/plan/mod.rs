@@ -1,4 +1,4 @@
-//! What a change makes of the log's state: every check of a write that needs to know what is there.
+//! Plans changes from the current log state, with every check that needs that state.
 
 mod audience;
 mod binding;
@@ -13,13 +13,10 @@ mod ramp;
 mod rollback;
 mod set;
 
-#[cfg(test)]
-mod tests;
-
 pub use self::{
     audience::{AudienceChange, ExperimentChange},
     command::Command,
-    planner::{Context, KnownAttributes, ModelIdentity, ProfileAt},
+    planner::{Context, KnownAttributes, ModelIdentity, ProfileAtRevision},
     ramp::RampPlan,
     rollback::Restored,
     set::ProfileChange,

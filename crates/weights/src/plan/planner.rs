@@ -1,5 +1,5 @@
-//! What a change is planned by: the configuration, what serves the objectives, and the profile as
-//! it is.
+//! The inputs of a plan: the configuration, the models that serve the objectives, and the current
+//! profile.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,40 +14,40 @@ use crate::{
 /// The model version and the calibrators that serve an objective.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelIdentity {
-    /// Empty for a probability column, and where a foreign server does not say.
+    /// Empty for a probability column, and for a foreign server that does not report one.
     pub model_version: String,
-    /// As in an answer.
+    /// The calibrator, as answers name it.
     pub calibrator: String,
 }
 
-/// What a segment may ask for, as far as the models have said.
+/// The attributes that a segment may use, as far as the models have described their inputs.
 #[derive(Debug, Clone, Default)]
 pub struct KnownAttributes {
-    /// Features of the context, those whose side is not said, and what the configuration adds.
+    /// Features of the context, features of unknown kind, and attributes of the configuration.
     pub context: Vec<String>,
-    /// Features of the candidates, which no segment can ask for.
+    /// Features of the candidates, which no segment can use.
     pub candidate: Vec<String>,
-    /// Whether every model has said what it takes.
+    /// Whether every model has described its inputs.
     pub complete: bool,
 }
 
 /// A profile, and the revision of it that the caller saw.
 #[derive(Debug, Clone)]
-pub struct ProfileAt {
+pub struct ProfileAtRevision {
     /// Empty means "default".
     pub profile: String,
-    /// The change is refused unless the profile is at this revision; none does not ask.
+    /// The change is refused unless the profile is at this revision; none skips the check.
     pub expected_revision: Option<u64>,
 }
 
-/// What a change is planned by, beside the log and the configuration.
+/// The inputs of a plan beside the log and the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// What each objective is served by, by name; an objective is missing while that is not known.
+    /// The served model by objective name; an objective is missing while its model is unknown.
     pub served: HashMap<String, ModelIdentity>,
-    /// What segments may ask for.
+    /// The attributes that segments may use.
     pub attributes: KnownAttributes,
-    /// Whether bounds are passed.
+    /// Whether the change skips the bounds.
     pub forced: bool,
 }
 
@@ -59,19 +59,19 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// The same, with bounds passed.
+    /// The same planner, which skips the bounds.
     pub(crate) fn forced(&self) -> Self {
         let mut forced = self.clone();
         forced.context.forced = true;
         forced
     }
 
-    /// The profile as it is, if it still is at the revision that the caller saw and is not among
-    /// those that are `done` before.
+    /// The current state of the profile. Refused when the profile is not at the revision that the
+    /// caller saw, or is among those that are `done` already.
     pub(super) fn current(
         &self,
         log: &LogState,
-        at: &ProfileAt,
+        at: &ProfileAtRevision,
         done: &[ProfileState],
     ) -> Result<InForce, PlanError> {
         let profile = &self.config.profiles[self.config.profile(&at.profile)?];
@@ -96,7 +96,7 @@ impl Planner {
         }
     }
 
-    /// The profile as the log has it.
+    /// The state of the profile in the log.
     pub(super) fn known(
         &self,
         log: &LogState,

@@ -14,7 +14,7 @@ use super::{
     binding::bind,
     check::{check_range, merged},
     every_set::{check_every_weight_set, orders_every_request},
-    planner::{Planner, ProfileAt},
+    planner::{Planner, ProfileAtRevision},
 };
 use crate::{
     entry::Change,
@@ -32,12 +32,12 @@ const USUAL_STEPS: u32 = 20;
 #[derive(Debug, Clone)]
 pub struct RampPlan {
     /// The profile.
-    pub at: ProfileAt,
+    pub at: ProfileAtRevision,
     /// The objectives that move.
     pub target: Vec<ObjectiveWeight>,
     /// In milliseconds, above 0.
     pub duration_ms: u64,
-    /// 0 takes as many as are usual or needed.
+    /// 0 means the usual number, or more where the bounds demand it.
     pub steps: u32,
     /// Milliseconds since 1970, by this server's clock.
     pub started_ms: u64,
@@ -95,7 +95,7 @@ pub(super) fn start(
         forced,
         profiles: vec![ProfileState {
             weights: from.clone(),
-            binding: bind(&planner.context, &current, &[])?,
+            bindings: bind(&planner.context, &current, &[])?,
             ramp: Some(Ramp {
                 from,
                 to,
@@ -113,7 +113,7 @@ pub(super) fn start(
 }
 
 /// As [`Planner::stop_ramp`].
-pub(super) fn stop(planner: &Planner, log: &LogState, at: &ProfileAt) -> Result<Change, PlanError> {
+pub(super) fn stop(planner: &Planner, log: &LogState, at: &ProfileAtRevision) -> Result<Change, PlanError> {
     let current = planner.current(log, at, &[])?;
     if current.ramp.is_none() {
         return Err(PlanError::NoRamp {
@@ -150,16 +150,17 @@ pub(super) fn step(
     if due <= ramp.step {
         return Ok(None);
     }
+    // The configuration may have changed since the ramp began.
     let Some(path) = path_over_configured_objectives(&current, ramp) else {
         tracing::error!(
             profile = profile.name,
-            "the ramp in the log leads nowhere with the configured objectives, and is stopped"
+            "the ramp in the log has no path over the configured objectives and is stopped"
         );
         return Ok(Some(stopped(&current)));
     };
     let here = current.weights.as_slice();
     let reached = |step: u32| ProfileState {
-        weights: named(profile, &path.at(step, ramp.steps)),
+        weights: named(profile, &path.weights_at(step, ramp.steps)),
         ramp: (step < ramp.steps).then(|| Ramp {
             step,
             ..ramp.clone()
@@ -168,8 +169,9 @@ pub(super) fn step(
     };
     let orders = |step: &u32| orders_every_request(profile, &reached(*step));
     let within =
-        |step: &u32| check_step(&profile.bounds, here, &path.at(*step, ramp.steps)).is_ok();
-    // Missed steps are jumped as far as the largest step permits, and at least one is taken.
+        |step: &u32| check_step(&profile.bounds, here, &path.weights_at(*step, ramp.steps)).is_ok();
+    // Skip missed steps as far as the largest step allows, but take at least one of them, so that
+    // the ramp goes on where even a single step exceeds it.
     let step = (ramp.step + 2..=due)
         .rev()
         .filter(within)
@@ -190,8 +192,8 @@ pub(super) fn step(
     }))
 }
 
-/// The path of a ramp over the objectives that are configured now: one that the ramp does not know
-/// stays where it is. None where that leads nowhere.
+/// The path of a ramp over the objectives that are configured now. The weight of an objective that
+/// the ramp does not name stays constant. None when no path remains.
 fn path_over_configured_objectives(current: &InForce, ramp: &Ramp) -> Option<RampPath> {
     let names = || current.profile.objective_names();
     let end = |end: &[ObjectiveWeight]| {
@@ -214,7 +216,7 @@ fn path_over_configured_objectives(current: &InForce, ramp: &Ramp) -> Option<Ram
     RampPath::new(&end(&ramp.from)?, &end(&ramp.to)?, &base_rates).ok()
 }
 
-/// The last step that is due at `now_ms`, by whatever clock that is.
+/// The last step that is due at `now_ms`.
 pub(crate) fn due(ramp: &Ramp, now_ms: u64) -> u32 {
     let elapsed = u128::from(now_ms.saturating_sub(ramp.started_ms));
     let step = elapsed * u128::from(ramp.steps) / u128::from(ramp.duration_ms.max(1));

@@ -3,7 +3,7 @@
 use super::{
     check::{check_range, check_step},
     every_set::check_every_weight_set,
-    planner::{Planner, ProfileAt},
+    planner::{Planner, ProfileAtRevision},
 };
 use crate::{
     entry::Change,
@@ -13,11 +13,11 @@ use crate::{
     profile::{Action, ProfileState},
 };
 
-/// A profile, and what the log said of it at the revision that is restored.
+/// A profile, and its state at the revision that is restored.
 #[derive(Debug, Clone)]
 pub struct Restored {
     /// The profile.
-    pub at: ProfileAt,
+    pub at: ProfileAtRevision,
     /// The revision that had set it then, and its state; none for the configured defaults.
     pub then: Option<(u64, ProfileState)>,
 }

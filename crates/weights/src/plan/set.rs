@@ -6,7 +6,7 @@ use super::{
     change_audience::change_audience,
     check::{check_range, check_step, merged},
     every_set::check_every_weight_set,
-    planner::{Planner, ProfileAt},
+    planner::{Planner, ProfileAtRevision},
 };
 use crate::{
     entry::Change,
@@ -17,18 +17,18 @@ use crate::{
     weight::{ModelBinding, ObjectiveWeight},
 };
 
-/// What is to become of one profile.
+/// The requested change of one profile.
 #[derive(Debug, Clone)]
 pub struct ProfileChange {
     /// The profile.
-    pub at: ProfileAt,
+    pub at: ProfileAtRevision,
     /// The objectives that get a new weight.
     pub weights: Vec<ObjectiveWeight>,
-    /// What the writer says that the weights were tuned for.
-    pub binding: Vec<ModelBinding>,
-    /// Binds every weight to what is served now.
+    /// The models that the weights were tuned for, as the writer names them.
+    pub bindings: Vec<ModelBinding>,
+    /// Binds every weight to the model that is served now.
     pub confirm_models: bool,
-    /// What becomes of segments, experiments and exploration.
+    /// The requested segments, experiments and exploration.
     pub audience: AudienceChange,
 }
 
@@ -70,12 +70,12 @@ fn changed(
         state.weights = named(profile, weights.as_slice());
     }
     if change.confirm_models {
-        state.binding = confirmed(context, profile, &change.binding)?;
+        state.bindings = confirmed(context, profile, &change.bindings)?;
     } else if moves {
-        state.binding = bind(context, current, &change.binding)?;
+        state.bindings = bind(context, current, &change.bindings)?;
     } else {
         // Weights that do not move stay bound to what they were tuned for.
-        check_binding(context, current, &change.binding)?;
+        check_binding(context, current, &change.bindings)?;
     }
     if moves || !change.audience.is_empty() {
         change_audience(context, current, &change.audience, &mut state)?;

@@ -1,17 +1,17 @@
-//! What stores answer.
+//! The answers of a store.
 
 use tokio::time::Instant;
 
-/// What became of an entry that could be offered to the store.
+/// The outcome of offering an entry to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// It is durable.
+    /// The entry is durable.
     Committed,
     /// The log did not end where the entry begins; nothing was written.
     Conflict,
 }
 
-/// Another combiner, and what it last said.
+/// Another combiner, and its last report.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerStatus {
     pub(crate) name: String,
@@ -19,6 +19,6 @@ pub(crate) struct PeerStatus {
     pub(crate) revision: u64,
     /// The hash of that entry.
     pub(crate) hash: String,
-    /// When it was heard.
+    /// When the report arrived.
     pub(crate) heard: Instant,
 }

@@ -3,11 +3,11 @@
 //!
 //! A line without its newline at the end of the file is an unfinished write that was never
 //! acknowledged: it is moved aside on opening. Anything else that is not as written is an error
-//! that names the entry, and nothing is changed. Whatever blocks on the disk runs on threads that
+//! that names the entry, and nothing is changed. Work that blocks on the disk runs on threads that
 //! may block.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{
@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use counterweight_files::{parent_folder, sync_folder, write_file};
 use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
@@ -34,8 +35,8 @@ use crate::{
 
 const LOCK_ATTEMPTS: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
-/// Bytes of the log after a snapshot before the next one is due, at least. Opening reads no more
-/// than about these.
+/// The least number of bytes of the log from one snapshot to the next. Opening reads hardly more
+/// than these.
 pub(super) const SNAPSHOT_EVERY: u64 = 256 << 10;
 
 /// The log in a file. A lock on the file ensures that there is one per file.
@@ -46,7 +47,7 @@ pub(crate) struct EmbeddedLog {
     reader: File,
     index: RwLock<LogIndex>,
     writer: Mutex<Writer>,
-    /// The last revision that is durable; entries are announced here however late they become so.
+    /// The last durable revision. Every entry is announced here when it becomes durable, also late.
     durable: watch::Sender<u64>,
     /// The length of the log from which on a new snapshot is due.
     snapshot_due: AtomicU64,
@@ -64,17 +65,17 @@ struct Writer {
     file: File,
     /// Whether an entry has to survive a power cut.
     synced: bool,
-    /// A failed write could not be undone yet: behind the last entry there may be anything.
+    /// A failed write could not be undone yet: bytes after the last entry are unknown.
     dirty: bool,
     /// Makes the next append fail after this many bytes, as a full disk does.
     #[cfg(test)]
     full_after: Option<usize>,
-    /// Makes the next append wait until this is received from, as a disk that hangs does.
+    /// Makes the next append wait until something is sent here, as a disk that hangs does.
     #[cfg(test)]
     hang: Option<std::sync::mpsc::Receiver<()>>,
 }
 
-/// An open log, and what it says.
+/// An open log, and its state.
 type Opened = (EmbeddedLog, LogState);
 
 impl EmbeddedLog {
@@ -90,7 +91,7 @@ impl EmbeddedLog {
         Ok((Arc::new(log), state))
     }
 
-    /// The same for the copy of a log that is safe elsewhere: what a power cut takes of it is
+    /// The same for the copy of a log that is safe elsewhere: entries lost in a power cut are
     /// copied again.
     #[cfg(feature = "nats")]
     pub(super) async fn open_copy(
@@ -125,7 +126,7 @@ impl EmbeddedLog {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path }),
             Err(TryLockError::Error(source)) => return Err(at("cannot be locked")(source)),
         }
-        snapshot::sync_folder(&path).map_err(at("its folder cannot be synced"))?;
+        sync_folder(parent_folder(&path)).map_err(at("its folder cannot be synced"))?;
 
         let snapshot = snapshot::read(&path, &file, key_horizon);
         let (mut index, mut state, snapshot_bytes) = match snapshot {
@@ -209,8 +210,8 @@ impl EmbeddedLog {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         index.push(line.len() as u64);
         drop(index);
-        // Whoever waited for this write may be gone by now. It is durable all the same, so everyone
-        // who follows the log hears of it and applies it.
+        // The writer may have stopped waiting. The entry is durable all the same, so it is announced
+        // to everyone who follows the log.
         self.durable.send_replace(revision);
         Ok(Appended::Committed)
     }
@@ -240,7 +241,7 @@ impl EmbeddedLog {
         self.index().last
     }
 
-    /// Receives the last revision whenever it has changed.
+    /// Receives the last revision at every change.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.durable.subscribe()
     }
@@ -266,7 +267,7 @@ impl EmbeddedLog {
         let mut reader = reader_at(&self.reader, start);
         let mut line = Vec::new();
         let mut entries = Vec::new();
-        // Never past the last entry: behind it a write may be under way.
+        // Never past the last entry: a write may be under way there.
         while revision <= last && entries.len() < count {
             read_line(&self.path, &mut reader, &mut line)?;
             if revision >= from {
@@ -277,8 +278,8 @@ impl EmbeddedLog {
         Ok(entries)
     }
 
-    /// Writes a snapshot in the background when one is due; `state` is what the log says at its
-    /// end.
+    /// Writes a snapshot in the background when one is due; `state` is the state at the end of the
+    /// log.
     pub(super) fn save_snapshot(self: &Arc<Self>, state: &LogState) {
         if let Some(bytes) = self.snapshot_if_due(state) {
             let log = Arc::clone(self);
@@ -308,7 +309,7 @@ impl EmbeddedLog {
             tracing::warn!(
                 log = %self.path.display(),
                 %error,
-                "no snapshot of the weights log can be written; opening it reads all of it"
+                "cannot write a snapshot of the weights log; the next opening reads the whole log"
             );
         }
     }
@@ -337,7 +338,7 @@ impl Writer {
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         #[cfg(test)]
         if let Some(hang) = self.hang.take() {
-            // One who is gone ends the wait, too.
+            // A dropped sender ends the wait, too.
             let _ = hang.recv();
         }
         #[cfg(test)]
@@ -376,20 +377,18 @@ fn lock(file: &File) -> Result<(), TryLockError> {
     Err(TryLockError::WouldBlock)
 }
 
-/// Copies an unfinished last entry into a file of its own, durably, and cuts it off.
+/// Copies an unfinished last entry into its own file, durably, and cuts it off.
 fn set_aside(path: &Path, file: &File, found: &Scan) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".unfinished-{}", found.end.revision + 1));
     let aside = PathBuf::from(name);
-    fs::write(&aside, &found.tail)?;
-    File::open(&aside)?.sync_all()?;
-    snapshot::sync_folder(&aside)?;
+    write_file(&aside, &found.tail)?;
     file.set_len(found.end.offset)?;
     file.sync_all()?;
     tracing::warn!(
         moved_to = %aside.display(),
         bytes = found.tail.len(),
-        "the last entry of the weights store was never finished, and so never acknowledged; it was moved aside"
+        "the last entry of the weights store was not finished, and so never acknowledged; it was moved aside"
     );
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::{
     metrics::LogEnd,
 };
 
-/// A store. There are two known kinds, and so no trait.
+/// A store. An enum rather than a trait: both kinds are known.
 #[derive(Debug, Clone)]
 pub(crate) enum Store {
     /// A file on this machine.
@@ -32,8 +32,8 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Opens or creates the store, and says what its log says; `end` learns where the log ends,
-    /// `health` whether the store is in reach.
+    /// Opens or creates the store and reads its log; reports the end of the log to `end`, and
+    /// whether the store is in reach to `health`.
     pub(crate) async fn open(
         config: &Config,
         end: LogEnd,
@@ -79,7 +79,7 @@ impl Store {
         }
     }
 
-    /// What becomes durable after the revision `after`, whoever wrote it.
+    /// The entries after the revision `after`, by any writer, as they become durable.
     pub(crate) fn tail(&self, after: u64) -> Tail {
         let log = self.file();
         Tail {
@@ -89,7 +89,7 @@ impl Store {
         }
     }
 
-    /// Keeps what the log says up to its end beside the file, when enough has been added to it.
+    /// Writes a snapshot of the state beside the file when the log has grown enough.
     pub(crate) fn save_snapshot(&self, state: &LogState) {
         self.file().save_snapshot(state);
     }
@@ -104,9 +104,9 @@ impl Store {
     }
 }
 
-/// What only many combiners have.
+/// Functions that only a store for many combiners has.
 impl Store {
-    /// This combiner has applied that entry.
+    /// Publishes that this combiner has applied the entry.
     pub(crate) fn applied(&self, revision: u64, hash: &str) {
         match self {
             Self::Embedded(_) => {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 const HASH_DIGITS: usize = 64;
-/// Bytes that are asked of the system at once.
+/// Bytes per read.
 const BUFFER: usize = 64 << 10;
 
 /// The end of the part of a log that was read.
@@ -86,7 +86,7 @@ pub(crate) fn scan(
     }
 }
 
-/// Reads a file from a place on, without moving the place of any other reader of it.
+/// Reads a file from a position on, without moving the position of other readers.
 pub(super) fn reader_at(file: &File, offset: u64) -> BufReader<FileAt<'_>> {
     BufReader::with_capacity(BUFFER, FileAt { file, offset })
 }
@@ -106,7 +106,7 @@ pub(super) fn read_line(
     })
 }
 
-/// A file that is read from a place on.
+/// A file that is read from a position on.
 #[derive(Debug)]
 pub(super) struct FileAt<'a> {
     file: &'a File,

@@ -1,5 +1,5 @@
-//! Where the log of the weights is kept: it takes an entry at the end that the writer knew, or not
-//! at all, and gives entries back in order. Whether an entry makes sense is decided above.
+//! The store of the weights log: it appends an entry directly after the one that the writer knew,
+//! or rejects it, and returns entries in order. It does not judge their content.
 
 mod kinds;
 

@@ -1,5 +1,5 @@
-//! The snapshot beside a log file: what the log says up to one of its entries, so that opening
-//! reads the snapshot and what follows instead of the whole log.
+//! The snapshot beside a log file: the state up to one of its entries, so that opening reads the
+//! snapshot and the later entries instead of the whole log.
 //!
 //! It is a cache. The log is the truth, entries are never deleted from it, and a snapshot that is
 //! missing, torn, of another log or of another version of this program is ignored and made anew.
@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use counterweight_files::{parent_folder, sync_folder};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,7 +25,7 @@ use crate::{entry::digest, log_state::LogState};
 /// A snapshot of another format is ignored.
 const FORMAT: u64 = 1;
 
-/// What the log says up to its entry `state.last`.
+/// The state of the log up to its entry `state.last`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Snapshot {
@@ -58,14 +59,14 @@ pub(super) fn write(log: &Path, bytes: &[u8]) -> io::Result<()> {
     new.push(".new");
     let mut file = File::create(&new)?;
     file.write_all(bytes)?;
-    // Before the rename: or a power cut could leave the name with none of the bytes.
+    // Sync before the rename, or a power cut could leave the name without the bytes.
     file.sync_all()?;
     fs::rename(&new, &path)?;
-    sync_folder(&path)
+    sync_folder(parent_folder(&path))
 }
 
-/// Reads the snapshot of a log and checks it against the chain: the entry that it ends with stands
-/// in the log, at that place, with that revision and that hash. None when there is none that fits.
+/// Reads the snapshot of a log and checks it against the chain: the log must have the entry that it
+/// ends with, at that place, with that revision and hash. None when no snapshot fits.
 pub(super) fn read(log: &Path, file: &File, key_horizon: Duration) -> Option<(Snapshot, u64)> {
     let path = path(log);
     let bytes = fs::read(&path).ok()?;
@@ -88,7 +89,7 @@ pub(super) fn read(log: &Path, file: &File, key_horizon: Duration) -> Option<(Sn
 fn decode(log: &Path, file: &File, bytes: &[u8]) -> Result<Snapshot, String> {
     let (hash, content) = split_line(bytes).ok_or("it is torn")?;
     if digest(content).as_bytes() != hash {
-        return Err("its hash is not that of its content".to_owned());
+        return Err("its hash does not match its content".to_owned());
     }
     let snapshot: Snapshot = serde_json::from_slice(content)
         .map_err(|error| format!("this version does not read it: {error}"))?;
@@ -125,13 +126,4 @@ pub(super) fn path(log: &Path) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
     name.push(".snapshot");
     PathBuf::from(name)
-}
-
-/// Makes the name of a new file durable.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }

@@ -5,10 +5,10 @@ mod in_nats;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use counterweight_test_support::{NatsServer, eventually, eventually_some, soon};
 use prometheus::IntGauge;
 use prost_types::Timestamp;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::entry::{
@@ -21,10 +21,6 @@ use crate::{
     entry::{Entry, Sealed},
     error::StoreError,
 };
-
-#[path = "../../../combiner/tests/it/common/nats.rs"]
-mod nats_server;
-use nats_server::{LONG, NatsServer};
 
 /// Where a store of a test lives.
 struct Place {
@@ -134,17 +130,6 @@ fn assert_chain(entries: &[Entry]) {
     }
 }
 
-async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> (T, Duration) {
-    let begun = Instant::now();
-    loop {
-        if let Some(value) = holds().await {
-            return (value, begun.elapsed());
-        }
-        assert!(begun.elapsed() < LONG, "never: {what}");
-        sleep(Duration::from_millis(5)).await;
-    }
-}
-
 async fn entries_come_back_in_order_from_any_revision_and_after_a_crash(mut place: Place) {
     let store = place.open("a").await;
     assert!(store.read(1, 9).await.unwrap().is_empty());
@@ -216,7 +201,7 @@ async fn any_interleaving_of_writers_gives_one_chain(place: Place) {
         "none lost, none twice"
     );
     for store in [first, second] {
-        let (all, _) = until("80 entries", async || {
+        let all = eventually_some("80 entries", async || {
             let all = store.read(1, usize::MAX).await.unwrap();
             (all.len() == 80).then_some(all)
         })

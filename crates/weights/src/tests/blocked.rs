@@ -65,7 +65,7 @@ async fn an_entry_that_cannot_be_applied_stops_what_is_applied_until_the_log_can
     let engagement = |profile| narrow.in_force(profile).weights.as_slice()[0];
     assert_eq!((engagement(0), engagement(1)), (2.0, 1.0));
     let own = narrow.replicas().await.unwrap().remove(0);
-    assert_eq!((own.applied, own.behind), (1, 2));
+    assert_eq!((own.applied, own.revisions_behind), (1, 2));
     assert!(
         own.problem.contains("stopped at revision 1")
             && own.problem.contains("\"a\" in revision 2"),

@@ -1,6 +1,8 @@
 //! An entry that becomes durable after its writer has given up is applied all the same.
 
-use tokio::time::timeout;
+use std::time::Duration;
+
+use counterweight_test_support::soon;
 
 use super::*;
 
@@ -29,8 +31,8 @@ async fn an_entry_that_is_durable_only_after_the_patience_is_over_is_applied_the
 
     let mut newest = live.subscribe();
     release.send(()).unwrap();
-    let applied = timeout(LONG, newest.wait_for(Option::is_some)).await;
-    assert_eq!(applied.unwrap().unwrap().as_ref().unwrap().revision, 1);
+    let applied = soon("the entry", newest.wait_for(Option::is_some)).await;
+    assert_eq!(applied.unwrap().as_ref().unwrap().revision, 1);
     assert_eq!(live.in_force(0).weights.as_slice(), [1.0, -1.5]);
     following.abort();
     // The writer who sends it again gets the entry, and writes none.

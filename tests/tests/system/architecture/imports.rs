@@ -1,7 +1,8 @@
 //! Which file of a crate uses names that another one defines, read from the source with syn.
 //!
-//! A re-export is followed to the file that defines the name, and is not a use by itself: a `mod.rs` that only
-//! re-exports its children depends on none of them. Code under `#[cfg(test)]` does not count.
+//! A re-export is followed to the file that defines the name, and is not a use by itself: a
+//! `mod.rs` that only re-exports its children depends on none of them. Code under `#[cfg(test)]`
+//! does not count.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -241,7 +242,8 @@ impl Modules {
             for path in &module.used {
                 let target = match self.resolve(index, path, 0) {
                     Some(Target::DefinedIn(file)) => file,
-                    // A module that is named and not entered: what is taken from it stands in another path.
+                    // A module that is named and not entered: what is taken from it stands in
+                    // another path.
                     Some(Target::Module(_)) | None => continue,
                 };
                 if target != module.file {

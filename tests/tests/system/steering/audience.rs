@@ -92,7 +92,7 @@ async fn segments_and_experiments_decide_who_gets_what() {
         let number: u64 = answer.request_id[1..].parse().unwrap();
         let (unit, sessions) = (format!("u{}", number % 50), number % 10);
         let country = if number.is_multiple_of(4) { "DE" } else { "FR" };
-        let told = combiner.json(&[
+        let reported = combiner.json(&[
             "weights",
             "explain",
             "--unit",
@@ -100,12 +100,12 @@ async fn segments_and_experiments_decide_who_gets_what() {
             &format!("user_country={country}"),
             &format!("user_sessions_7d={sessions}"),
         ]);
-        assert_eq!(told["segment"], answer.segment, "{told}");
-        assert_eq!(told["arm"], answer.arm, "{told}");
+        assert_eq!(reported["segment"], answer.segment, "{reported}");
+        assert_eq!(reported["arm"], answer.arm, "{reported}");
         assert_eq!(
-            *weight(&told["weights"], "engagement_bait"),
+            *weight(&reported["weights"], "engagement_bait"),
             answer.objectives[1].weight,
-            "{told}"
+            "{reported}"
         );
         segments += u32::from(!answer.segment.is_empty());
         arms += u32::from(answer.arm == "calm/gentle");

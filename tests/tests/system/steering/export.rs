@@ -43,11 +43,11 @@ async fn what_was_explored_is_exported_and_read_by_the_benchmark() {
         "7",
     ]);
     let answers = combiner.rank(300).await;
-    let told = combiner.json(&["weights", "explain", "--request-id", &answers[0].request_id]);
+    let reported = combiner.json(&["weights", "explain", "--request-id", &answers[0].request_id]);
     assert_eq!(
-        told["draw"]["lambda"],
+        reported["draw"]["lambda"],
         answers[0].draw.unwrap().lambda,
-        "{told}"
+        "{reported}"
     );
     let exported = combiner.json(&["log", "export", "--out", out, "--profile", "default"]);
     assert_eq!(exported["written"]["requests"], 300);

@@ -54,9 +54,9 @@ async fn a_change_is_previewed_solved_for_and_applied_as_printed() {
     let arguments = &words[1..];
     let applied = run(arguments);
     assert!(applied.status.success(), "{command}: {}", stderr(&applied));
-    let told = combiner.json(&["weights", "get"]);
+    let reported = combiner.json(&["weights", "get"]);
     assert_eq!(
-        *weight(&told["profiles"][0]["weights"], "engagement_bait"),
+        *weight(&reported["profiles"][0]["weights"], "engagement_bait"),
         solved["solved"]["weight"]
     );
     let again = run(arguments);
@@ -91,8 +91,8 @@ async fn every_change_can_be_seen_first() {
         "the profile's own weights stay"
     );
     assert!(value(&seen, 1, "change").as_f64().unwrap() < 0.0, "{seen}");
-    let told = combiner.json(&["weights", "get"]);
-    assert_eq!(told["applied_revision"], 0, "nothing is changed");
+    let reported = combiner.json(&["weights", "get"]);
+    assert_eq!(reported["applied_revision"], 0, "nothing is changed");
 
     combiner.json(&segment);
     let back = combiner.json(&["weights", "segment", "remove", "german", "--dry-run"]);

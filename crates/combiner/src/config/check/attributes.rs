@@ -1,4 +1,4 @@
-//! Checks the attributes that segments may ask for although no model accepts them.
+//! Checks the attributes that segments may use although no model accepts them.
 
 use std::collections::HashSet;
 

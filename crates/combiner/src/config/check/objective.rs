@@ -1,4 +1,4 @@
-//! Checks the objectives: where each one's probabilities come from and what is put on top of them.
+//! Checks the objectives: the source of each one's probabilities, and the calibrator on top.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -151,7 +151,7 @@ fn calibrator(calibrator: &Calibrator, key: &str) -> Checked<()> {
         true => finite(name, value),
         false => problem(
             format!("{key}.{name}"),
-            format!("is {value}; below 0 it would turn the order around"),
+            format!("is {value}; write at least 0: a negative slope would reverse the order"),
         ),
     };
     match calibrator {

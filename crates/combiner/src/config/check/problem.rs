@@ -1,6 +1,6 @@
 //! A value of the configuration that is refused, and why.
 
-/// A refused key, before it is known which file it stands in.
+/// A refused key, before the file that has it is known.
 pub(in crate::config) struct Problem {
     pub(in crate::config) key: String,
     pub(in crate::config) problem: String,

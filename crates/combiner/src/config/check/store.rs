@@ -1,4 +1,4 @@
-//! Checks where the weights log is kept, and how long idempotency keys are known.
+//! Checks where the weights log is kept, and how long idempotency keys are remembered.
 
 use std::{path::Path, time::Duration};
 

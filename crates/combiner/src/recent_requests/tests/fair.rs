@@ -117,7 +117,8 @@ fn traffic(rates: &[u64]) -> Vec<Item> {
     items
 }
 
-/// Lets the items pass and gives what is kept at the end, with the share, and the most and the last halvings.
+/// Lets the items pass and gives what is kept at the end, with the share, and the most and the last
+/// halvings.
 fn kept(items: &[Item], seed: u64) -> (f64, Vec<Item>, u32, u32) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut sample = Sample::new(BOUND, WINDOW_MS);
@@ -134,7 +135,8 @@ fn kept(items: &[Item], seed: u64) -> (f64, Vec<Item>, u32, u32) {
     (share, kept.copied().collect(), most, sample.halvings())
 }
 
-/// Counts what is kept of each group, weighed by 1 / share, against what passed: by part of the window, and large against small.
+/// Counts what is kept of each group, weighed by 1 / share, against what passed: by part of the
+/// window, and large against small.
 fn assert_fair(items: &[Item], what: &str) -> (u32, u32) {
     const RUNS: u64 = 300;
     const PARTS: u64 = 6;

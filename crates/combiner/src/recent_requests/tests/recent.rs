@@ -192,9 +192,9 @@ async fn what_can_not_be_kept_is_counted() {
     assert_eq!(metrics.recent_requests("busy").dropped.get(), 2);
     pass(&recent, ranking(0, "small", &many[..3]));
     assert_eq!(kept(&recent, 0).await.1.len(), 1);
-    let told = metrics.recent_requests("busy");
-    assert_eq!((told.requests.get(), told.share.get()), (1, 1.0));
-    assert!(told.candidates.get() >= 3);
+    let reported = metrics.recent_requests("busy");
+    assert_eq!((reported.requests.get(), reported.share.get()), (1, 1.0));
+    assert!(reported.candidates.get() >= 3);
 }
 
 #[test]
@@ -265,7 +265,7 @@ async fn callers_take_turns_in_bounded_numbers_and_who_goes_away_frees_his_place
 async fn work_that_panics_takes_nothing_with_it_and_a_closed_handle_says_so() {
     let recent = recent_requests(1_000);
     pass(&recent, ranking(0, "r", &["a", "b"]));
-    let died = asked(&recent, |_: &[Recent]| panic!("told to")).await;
+    let died = asked(&recent, |_: &[Recent]| panic!("on purpose")).await;
     assert!(
         matches!(died, Err(RequestError::Internal { .. })),
         "{died:?}"

@@ -1,4 +1,4 @@
-//! Segments, experiments and exploration as messages, both ways.
+//! Decodes and encodes segments, experiments and exploration.
 
 use counterweight_proto::counterweight::v1::{self as pb, attribute_value, condition};
 use uuid::Uuid;
@@ -13,8 +13,8 @@ use crate::{
     wire::common::{decode_weights, density, draw, encode_weights, named_weights},
 };
 
-/// Decodes what a change says of the audience. Salts and seeds that are not given are made here,
-/// once, however often the change is planned.
+/// Decodes the audience of a change. Missing salts and seeds are made here, once, although the
+/// change may be planned several times.
 pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, RequestError> {
     let profile = match change.profile.as_str() {
         "" => "default",
@@ -23,17 +23,17 @@ pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, R
     let segments = change.segments.take().map(|list| {
         let segments = list.segments.into_iter();
         segments
-            .map(|wanted| wanted_segment(profile, wanted))
+            .map(|wanted| decode_segment(profile, wanted))
             .collect()
     });
     let experiments = change.experiments.take().map(|list| {
         let experiments = list.experiments.into_iter();
-        experiments.map(wanted_experiment).collect()
+        experiments.map(decode_experiment).collect()
     });
     let exploration = change.exploration.take().map(|wanted| {
         let wanted = wanted.exploration;
         wanted
-            .map(|wanted| wanted_exploration(profile, wanted))
+            .map(|wanted| decode_exploration(profile, wanted))
             .transpose()
     });
     Ok(AudienceChange {
@@ -43,7 +43,7 @@ pub(super) fn change(change: &mut pb::ProfileChange) -> Result<AudienceChange, R
     })
 }
 
-fn wanted_segment(profile: &str, segment: pb::Segment) -> Result<Segment, RequestError> {
+fn decode_segment(profile: &str, segment: pb::Segment) -> Result<Segment, RequestError> {
     let name = segment.name;
     let conditions = segment.conditions.into_iter().map(|condition| {
         let attribute = condition.attribute;
@@ -85,7 +85,7 @@ fn value(value: pb::AttributeValue) -> Option<Value> {
     })
 }
 
-fn wanted_experiment(experiment: pb::Experiment) -> ExperimentChange {
+fn decode_experiment(experiment: pb::Experiment) -> ExperimentChange {
     ExperimentChange {
         name: experiment.name,
         salt: some(experiment.salt),
@@ -109,7 +109,7 @@ fn wanted_experiment(experiment: pb::Experiment) -> ExperimentChange {
     }
 }
 
-fn wanted_exploration(
+fn decode_exploration(
     profile: &str,
     exploration: pb::Exploration,
 ) -> Result<Exploration, RequestError> {
@@ -121,7 +121,7 @@ fn wanted_exploration(
                 profile: profile.to_owned(),
                 rule: "exploration".to_owned(),
                 problem: format!(
-                    "there is no density {}; send uniform or log-uniform",
+                    "{} is not a density; send uniform or log-uniform",
                     exploration.density
                 ),
             }
@@ -140,7 +140,7 @@ fn wanted_exploration(
     })
 }
 
-/// The attributes of a request that is asked about; missing ones are left out.
+/// The attributes of the request to explain; missing ones are left out.
 pub(super) fn attributes(attributes: Vec<pb::Attribute>) -> Result<Vec<Attribute>, RequestError> {
     let refused = |problem: String| RequestError::Field {
         field: "attributes",
@@ -172,7 +172,7 @@ pub(super) fn attributes(attributes: Vec<pb::Attribute>) -> Result<Vec<Attribute
     Ok(known)
 }
 
-/// A segment as it is answered.
+/// Encodes a segment.
 pub(super) fn segment(segment: &Segment) -> pb::Segment {
     pb::Segment {
         name: segment.name.clone(),
@@ -181,17 +181,17 @@ pub(super) fn segment(segment: &Segment) -> pb::Segment {
             .iter()
             .map(|condition| pb::Condition {
                 attribute: condition.attribute.clone(),
-                test: Some(told_test(&condition.test)),
+                test: Some(encode_test(&condition.test)),
             })
             .collect(),
         weights: encode_weights(&segment.weights),
     }
 }
 
-fn told_test(test: &Test) -> condition::Test {
+fn encode_test(test: &Test) -> condition::Test {
     match test {
         Test::AnyOf(values) => condition::Test::AnyOf(pb::AttributeValues {
-            values: values.iter().map(told_value).collect(),
+            values: values.iter().map(encode_value).collect(),
         }),
         Test::Range { at_least, below } => condition::Test::Range(pb::AttributeRange {
             at_least: *at_least,
@@ -200,7 +200,7 @@ fn told_test(test: &Test) -> condition::Test {
     }
 }
 
-fn told_value(value: &Value) -> pb::AttributeValue {
+fn encode_value(value: &Value) -> pb::AttributeValue {
     let value = match value {
         Value::Text(text) => attribute_value::Value::Text(text.clone()),
         Value::Number(number) => attribute_value::Value::Number(*number),
@@ -208,7 +208,7 @@ fn told_value(value: &Value) -> pb::AttributeValue {
     pb::AttributeValue { value: Some(value) }
 }
 
-/// An experiment as it is answered, with its table.
+/// Encodes an experiment with its table.
 pub(super) fn experiment(experiment: &Experiment) -> pb::Experiment {
     let shares = shares(&experiment.buckets, experiment.arms.len());
     let name = |arm: Option<usize>| {
@@ -240,7 +240,7 @@ pub(super) fn experiment(experiment: &Experiment) -> pb::Experiment {
     }
 }
 
-/// Exploration as it is answered.
+/// Encodes exploration.
 pub(super) fn exploration(exploration: &Exploration) -> pb::Exploration {
     pb::Exploration {
         low: exploration.low,
@@ -251,7 +251,7 @@ pub(super) fn exploration(exploration: &Exploration) -> pb::Exploration {
     }
 }
 
-/// What a request would get, and why.
+/// Encodes the weights that a request would get, and why.
 pub(super) fn explained(
     config: &Config,
     profile: usize,

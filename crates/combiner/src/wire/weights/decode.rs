@@ -1,4 +1,4 @@
-//! Decodes the requests of WeightsService; what needs no knowledge of the log is checked here.
+//! Decodes the requests of WeightsService, with the checks that do not need the log.
 
 use counterweight_proto::counterweight::v1 as pb;
 use prost::Message;
@@ -8,15 +8,15 @@ use super::audience;
 use crate::{
     config::Config,
     error::RequestError,
-    weights::{Cause, ModelBinding, ProfileAt, ProfileChange, RampPlan, digest},
+    weights::{Cause, ModelBinding, ProfileAtRevision, ProfileChange, RampPlan, digest},
     wire::common::decode_weights,
 };
 
 /// The longest reason, author or idempotency key, in bytes.
 const TEXT_MAX_BYTES: usize = 4096;
-/// The longest intent, in bytes: it may hold all that was typed.
+/// The longest intent, in bytes: it may contain everything that the user typed.
 const INTENT_MAX_BYTES: usize = 65_536;
-/// Entries of a page when the caller does not say, and the most there are.
+/// Entries of a page by default, and the maximum.
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 1000;
 /// The longest ramp.
@@ -43,12 +43,12 @@ pub(super) fn set(
 pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, RequestError> {
     Ok(ProfileChange {
         audience: audience::change(&mut change)?,
-        at: ProfileAt {
+        at: ProfileAtRevision {
             profile: change.profile,
             expected_revision: change.expected_revision,
         },
         weights: decode_weights(change.weights),
-        binding: change
+        bindings: change
             .bindings
             .into_iter()
             .map(|bound| ModelBinding {
@@ -63,7 +63,7 @@ pub(super) fn change(mut change: pb::ProfileChange) -> Result<ProfileChange, Req
 
 pub(super) fn rollback(
     request: pb::RollbackWeightsRequest,
-) -> Result<(Cause, Vec<ProfileAt>), RequestError> {
+) -> Result<(Cause, Vec<ProfileAtRevision>), RequestError> {
     let mut content = request.clone();
     for profile in &mut content.profiles {
         profile.expected_revision = None;
@@ -73,7 +73,7 @@ pub(super) fn rollback(
         return Err(empty("profiles", "which profile to restore"));
     }
     let cause = cause(request.cause, request_digest)?;
-    let profiles = request.profiles.into_iter().map(at).collect();
+    let profiles = request.profiles.into_iter().map(profile_revision).collect();
     Ok((cause, profiles))
 }
 
@@ -101,7 +101,7 @@ pub(super) fn start_ramp(
             ),
         })?;
     let plan = RampPlan {
-        at: at(request.profile.unwrap_or_default()),
+        at: profile_revision(request.profile.unwrap_or_default()),
         target: decode_weights(request.target),
         duration_ms,
         steps: request.steps,
@@ -112,14 +112,14 @@ pub(super) fn start_ramp(
     Ok((cause, plan))
 }
 
-pub(super) fn stop_ramp(request: pb::StopRampRequest) -> Result<(Cause, ProfileAt), RequestError> {
+pub(super) fn stop_ramp(request: pb::StopRampRequest) -> Result<(Cause, ProfileAtRevision), RequestError> {
     let mut content = request.clone();
     if let Some(profile) = &mut content.profile {
         profile.expected_revision = None;
     }
     let request_digest = request_digest("StopRamp", intent(&request.cause), &content);
     let cause = cause(request.cause, request_digest)?;
-    Ok((cause, at(request.profile.unwrap_or_default())))
+    Ok((cause, profile_revision(request.profile.unwrap_or_default())))
 }
 
 pub(super) fn kill(request: pb::KillWeightsRequest) -> Result<(Cause, String), RequestError> {
@@ -127,7 +127,7 @@ pub(super) fn kill(request: pb::KillWeightsRequest) -> Result<(Cause, String), R
     Ok((cause(request.cause, request_digest)?, request.profile))
 }
 
-/// What part of the log a list is to show.
+/// The requested part of the log.
 #[derive(Debug)]
 pub(super) struct PageAsked {
     pub(super) profile: Option<String>,
@@ -176,7 +176,7 @@ pub(super) fn expected_hash(request: &pb::VerifyWeightsRequest) -> Result<String
     })
 }
 
-/// Checks who writes and why, and makes a key where there is none.
+/// Checks the author and the reason, and makes a missing idempotency key.
 fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, RequestError> {
     let cause = cause.unwrap_or_default();
     for (field, text, what, most) in [
@@ -211,7 +211,7 @@ fn cause(cause: Option<pb::Cause>, request_digest: String) -> Result<Cause, Requ
     })
 }
 
-/// The key of a change that is looked for, with its digest; none where a revision is asked for.
+/// The key of a change to look for, with its digest; none when a revision is requested.
 pub(super) fn repeat(request: &pb::GetRevisionRequest) -> Result<Option<Cause>, RequestError> {
     if request.idempotency_key.is_empty() {
         return Ok(None);
@@ -237,8 +237,8 @@ fn intent(cause: &Option<pb::Cause>) -> &str {
     cause.as_ref().map_or("", |cause| &cause.intent)
 }
 
-/// What a repeat under one key must have in common with the first: the caller's intent where there
-/// is one, else the message. Its expected revisions are left out: whoever repeats a call reads them
+/// Digest of what a repeat under one key must have in common with the first call: the caller's
+/// intent, or the message when it has none. Expected revisions are left out: a repeat reads them
 /// again, and the first call has moved them.
 fn request_digest(method: &str, intent: &str, content: &impl Message) -> String {
     if !intent.is_empty() {
@@ -254,8 +254,8 @@ fn intent_digest(intent: &str) -> String {
     digest(format!("intent\0{intent}").as_bytes())
 }
 
-fn at(at: pb::ProfileRevision) -> ProfileAt {
-    ProfileAt {
+fn profile_revision(at: pb::ProfileRevision) -> ProfileAtRevision {
+    ProfileAtRevision {
         profile: at.profile,
         expected_revision: at.expected_revision,
     }

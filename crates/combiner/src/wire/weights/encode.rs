@@ -1,4 +1,4 @@
-//! This crate's own types as answers of WeightsService.
+//! Encodes the answers of WeightsService.
 
 use counterweight_proto::counterweight::v1 as pb;
 
@@ -58,8 +58,8 @@ fn replica(replica: Replica) -> pb::Replica {
         name: replica.name,
         applied_revision: replica.applied,
         applied_hash: replica.hash,
-        reported_ago: replica.heard.try_into().ok(),
-        revisions_behind: replica.behind,
+        reported_ago: replica.reported_ago.try_into().ok(),
+        revisions_behind: replica.revisions_behind,
         problem: replica.problem,
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn verified(verified: Verified, expected_hash: &str) -> pb::VerifyWei
     let problem = verified.problem(expected_hash).unwrap_or_default();
     pb::VerifyWeightsResponse {
         entries: verified.entries,
-        last_hash: verified.head,
+        last_hash: verified.last_hash,
         broken_revision: verified.broken.map_or(0, |(revision, _)| revision),
         problem,
         expected_hash_revision: verified.found.unwrap_or(0),
@@ -149,7 +149,7 @@ fn profile(set: &ProfileState, revision: u64) -> pb::ProfileWeights {
         profile: set.profile.clone(),
         weights: encode_weights(&set.weights),
         revision,
-        bindings: set.binding.iter().map(binding).collect(),
+        bindings: set.bindings.iter().map(binding).collect(),
         ramp: set.ramp.as_ref().map(ramp),
         unconfirmed: Vec::new(),
         segments: set.segments.iter().map(audience::segment).collect(),

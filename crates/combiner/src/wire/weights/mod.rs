@@ -19,7 +19,7 @@ use crate::{
     engine::Engine,
     error::RequestError,
     served::check_restorable,
-    weights::{Cause, Command, Context, Entry, ProfileAt, RequestContext, Restored, now_ms},
+    weights::{Cause, Command, Context, Entry, ProfileAtRevision, RequestContext, Restored, now_ms},
 };
 
 /// The live weights over gRPC.
@@ -94,7 +94,7 @@ impl WeightsService for WeightsApi {
     ) -> Answer<pb::StopRampResponse> {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let (cause, at) = decode::stop_ramp(request.into_inner())?;
-        // It binds nothing, and so waits for no model.
+        // It binds no weights, so it waits for no model.
         let context = Context::default();
         let entry = self.change(cause, context, Command::StopRamp(at)).await?;
         let entry = Some(encode::entry(&entry));
@@ -241,11 +241,11 @@ impl WeightsApi {
         Ok(self.engine.weights.change(cause, context, command).await?)
     }
 
-    /// What the profiles were at a revision.
+    /// The states of the profiles at a revision.
     async fn restored(
         &self,
         revision: u64,
-        profiles: Vec<ProfileAt>,
+        profiles: Vec<ProfileAtRevision>,
         forced: bool,
     ) -> Result<Vec<Restored>, RequestError> {
         let (config, objectives) = (&self.engine.config, &self.engine.objectives);

@@ -1,4 +1,4 @@
-//! Previews and solutions as messages, both ways.
+//! Decodes and encodes previews and solutions.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -18,18 +18,18 @@ use crate::{
     wire::common::named_weights,
 };
 
-/// The change that is asked about, and the places of the page.
+/// Decodes the change to preview, and the places of the page.
 pub(super) fn decode_preview(
     request: pb::PreviewWeightsRequest,
 ) -> Result<(ProfileChange, usize), RequestError> {
     let change = request.change.ok_or_else(|| RequestError::Field {
         field: "change",
-        problem: "is empty; say what would change".to_owned(),
+        problem: "is empty; send the change to preview".to_owned(),
     })?;
     Ok((decode::change(change)?, places(request.k)))
 }
 
-/// What is to be reached.
+/// Decodes the goal.
 pub(super) fn decode_solve(
     config: &Config,
     request: pb::SolveWeightsRequest,
@@ -70,7 +70,7 @@ fn places(k: u32) -> usize {
     usize::try_from(k).unwrap_or(usize::MAX)
 }
 
-/// What a change would do.
+/// Encodes the effect of a change.
 pub(super) fn encode_preview(config: &Config, previewed: Previewed) -> pb::Preview {
     let Previewed {
         what_if,
@@ -111,7 +111,7 @@ pub(super) fn encode_preview(config: &Config, previewed: Previewed) -> pb::Previ
     }
 }
 
-/// The weight that was found, and its preview.
+/// Encodes the weight that was found, and its preview.
 pub(super) fn encode_solved(config: &Config, answered: Answered) -> pb::SolveWeightsResponse {
     let solved = answered.solved;
     pb::SolveWeightsResponse {

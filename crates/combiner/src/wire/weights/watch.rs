@@ -1,4 +1,4 @@
-//! WatchWeights: one task per watcher, so that a slow one holds up nobody.
+//! WatchWeights: one task per watcher, so that a slow watcher delays no other.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::{
     weights::{Entry, PlanError},
 };
 
-/// Entries that a watcher who is behind reads at once.
+/// Entries per read of a watcher that catches up.
 const READ_AHEAD: usize = 256;
 
-/// Starts a watch from a revision on; 0 begins with what comes next.
+/// Starts a watch from a revision on; 0 begins with the next entry.
 pub(super) fn watch(
     engine: &Arc<Engine>,
     lifecycle: &Lifecycle,
@@ -67,7 +67,8 @@ impl Watch {
         };
         self.engine.metrics.watchers.dec();
         if let Err(error) = end {
-            // A watcher that has not read the last entry yet is not waited for: its stream just ends.
+            // The server does not wait for a watcher that has not read the last entry: its stream
+            // ends.
             let _ = self.sender.try_send(Err(error.into()));
         }
     }

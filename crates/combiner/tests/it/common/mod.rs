@@ -1,10 +1,10 @@
-//! What the tests share: a model server that behaves as told, a combiner on port 0, and requests to it.
+//! What the tests share: a model server that behaves as told, a combiner on port 0, and requests to
+//! it.
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 pub mod audience;
 pub mod log;
-pub mod nats;
 pub mod replay;
 pub mod weights;
 
@@ -25,24 +25,16 @@ use counterweight_proto::{
         weights_service_client::WeightsServiceClient,
     },
     inference::{
-        InferParameter, ModelConfigRequest, ModelConfigResponse, ModelInferRequest,
-        ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
-        ModelReadyResponse, ModelStatisticsRequest, ModelStatisticsResponse,
-        RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
-        RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse,
-        ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse,
-        ServerReadyRequest, ServerReadyResponse,
-        grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer},
-        infer_parameter::ParameterChoice,
-        model_infer_request::InferInputTensor,
-        model_infer_response::InferOutputTensor,
+        InferParameter, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
+        ModelMetadataResponse, infer_parameter::ParameterChoice,
+        model_infer_request::InferInputTensor, model_infer_response::InferOutputTensor,
         model_metadata_response::TensorMetadata,
     },
 };
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, tensor, views};
-use counterweight_test_support::Running;
+use counterweight_test_support::{FakeModel, Running, eventually, inference_service};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use tonic::{
     Request, Response, Status,
     metadata::MetadataMap,
@@ -57,6 +49,8 @@ pub enum Mode {
     Normal,
     /// As normal, after a while.
     Slow(Duration),
+    /// Nothing, until another mode is set: then it answers in that one.
+    Silent,
     /// One row too few.
     Short,
     /// NaN for the last candidate.
@@ -67,14 +61,15 @@ pub enum Mode {
     Status(tonic::Code),
     /// UNAVAILABLE every second time.
     Flapping,
-    /// `predict_proba` FP64 [n, 2] of one packed tensor: the last column of the input is the probability.
+    /// `predict_proba` FP64 [n, 2] of one packed tensor: the last column of the input is the
+    /// probability.
     PredictProba,
 }
 
 /// What a fake model is and has seen.
 #[derive(Debug)]
 pub struct State {
-    pub mode: Mutex<Mode>,
+    mode: watch::Sender<Mode>,
     pub version: Mutex<String>,
     /// Versions that are loaded beside it.
     pub also: Mutex<Vec<String>>,
@@ -87,7 +82,7 @@ pub struct State {
 
 impl State {
     pub fn set(&self, mode: Mode) {
-        *self.mode.lock().unwrap() = mode;
+        self.mode.send_replace(mode);
     }
 
     /// Serves another version by default; the one before stays loaded or not.
@@ -126,9 +121,14 @@ impl State {
     pub fn metadata_calls(&self) -> usize {
         self.metadata_calls.load(Ordering::SeqCst)
     }
+
+    /// Waits until it was called so many times.
+    pub async fn called(&self, times: usize) {
+        eventually("the model is called", async || self.calls() >= times).await;
+    }
 }
 
-/// A running fake model server, on a runtime of its own so that it dies with all its connections.
+/// A running fake model server, on its own runtime so that it dies with all its connections.
 pub struct Model {
     pub state: Arc<State>,
     pub address: SocketAddr,
@@ -136,15 +136,20 @@ pub struct Model {
 }
 
 impl Model {
-    /// Serves a model that takes `input` (required) on a port of its own.
+    /// Serves a model that takes `input` (required) on its own port.
     pub fn start(input: &str) -> Self {
         Self::on("127.0.0.1:0".parse().unwrap(), input)
     }
 
     /// The same on a given port.
     pub fn on(address: SocketAddr, input: &str) -> Self {
+        Self::behind(std::net::TcpListener::bind(address).unwrap(), input)
+    }
+
+    /// The same on a socket that listens.
+    pub fn behind(listener: std::net::TcpListener, input: &str) -> Self {
         let state = Arc::new(State {
-            mode: Mutex::new(Mode::Normal),
+            mode: watch::Sender::new(Mode::Normal),
             version: Mutex::new("v1".to_owned()),
             also: Mutex::new(Vec::new()),
             inputs: Mutex::new(vec![(input.to_owned(), "FP32", "candidate", false)]),
@@ -152,10 +157,9 @@ impl Model {
             calls: AtomicUsize::new(0),
             metadata_calls: AtomicUsize::new(0),
         });
-        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let service = GrpcInferenceServiceServer::new(Fake(Arc::clone(&state)));
+        let service = inference_service(Fake(Arc::clone(&state)));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -205,8 +209,8 @@ fn parameter(choice: ParameterChoice) -> InferParameter {
 }
 
 #[tonic::async_trait]
-impl GrpcInferenceService for Fake {
-    async fn model_metadata(
+impl FakeModel for Fake {
+    async fn metadata(
         &self,
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
@@ -231,7 +235,7 @@ impl GrpcInferenceService for Fake {
             });
         Ok(Response::new(ModelMetadataResponse {
             name: request.name,
-            versions: match *self.0.mode.lock().unwrap() {
+            versions: match *self.0.mode.borrow() {
                 // As MLServer does.
                 Mode::PredictProba => Vec::new(),
                 _ => vec![version],
@@ -241,21 +245,22 @@ impl GrpcInferenceService for Fake {
         }))
     }
 
-    async fn model_infer(
+    async fn infer(
         &self,
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
-        let mode = *self.0.mode.lock().unwrap();
         let (metadata, _, message) = request.into_parts();
         self.0
             .seen
             .lock()
             .unwrap()
             .push((message.clone(), metadata));
+        let mut modes = self.0.mode.subscribe();
+        let mode = *modes.wait_for(|mode| *mode != Mode::Silent).await.unwrap();
         match mode {
             Mode::Slow(time) => tokio::time::sleep(time).await,
-            Mode::Status(code) => return Err(Status::new(code, "told to fail")),
+            Mode::Status(code) => return Err(Status::new(code, "set to fail")),
             Mode::Flapping if call.is_multiple_of(2) => {
                 return Err(Status::unavailable("flapping"));
             }
@@ -295,61 +300,6 @@ impl GrpcInferenceService for Fake {
             _ => {}
         }
         Ok(Response::new(Self::respond(&message, version, mode, &p)))
-    }
-
-    async fn server_live(
-        &self,
-        _: Request<ServerLiveRequest>,
-    ) -> Result<Response<ServerLiveResponse>, Status> {
-        Ok(Response::new(ServerLiveResponse { live: true }))
-    }
-    async fn server_ready(
-        &self,
-        _: Request<ServerReadyRequest>,
-    ) -> Result<Response<ServerReadyResponse>, Status> {
-        Ok(Response::new(ServerReadyResponse { ready: true }))
-    }
-    async fn model_ready(
-        &self,
-        _: Request<ModelReadyRequest>,
-    ) -> Result<Response<ModelReadyResponse>, Status> {
-        Ok(Response::new(ModelReadyResponse { ready: true }))
-    }
-    async fn server_metadata(
-        &self,
-        _: Request<ServerMetadataRequest>,
-    ) -> Result<Response<ServerMetadataResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn repository_index(
-        &self,
-        _: Request<RepositoryIndexRequest>,
-    ) -> Result<Response<RepositoryIndexResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn repository_model_load(
-        &self,
-        _: Request<RepositoryModelLoadRequest>,
-    ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn repository_model_unload(
-        &self,
-        _: Request<RepositoryModelUnloadRequest>,
-    ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn model_config(
-        &self,
-        _: Request<ModelConfigRequest>,
-    ) -> Result<Response<ModelConfigResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn model_statistics(
-        &self,
-        _: Request<ModelStatisticsRequest>,
-    ) -> Result<Response<ModelStatisticsResponse>, Status> {
-        Err(Status::unimplemented(""))
     }
 }
 
@@ -396,7 +346,7 @@ pub struct Combiner {
 }
 
 impl Combiner {
-    /// Serves the configuration (without `[store]`) on ports of its own.
+    /// Serves the configuration (without `[store]`) on its own ports.
     pub async fn start(config: &str) -> Self {
         Self::start_in(config, Arc::new(tempfile::tempdir().unwrap())).await
     }
@@ -465,14 +415,19 @@ on_model_failure = "without"
 limit = 2
 "#;
 
+/// A model may take as long as a loaded machine needs.
+const PATIENT: &str = "timeout_ms = 60000";
+
+/// The objectives that two models serve.
+pub fn two_objectives(e: &Model, b: &Model) -> String {
+    objective("engagement", &[e.url()], PATIENT)
+        + &objective("engagement_bait", &[b.url()], PATIENT)
+}
+
 /// Two models and the usual profiles; `more` goes to the front.
 pub async fn two_models(more: &str) -> (Model, Model, Combiner) {
     let (e, b) = (Model::start("xe"), Model::start("xb"));
-    let config = format!(
-        "{more}\n{}{}{PROFILES}",
-        objective("engagement", &[e.url()], ""),
-        objective("engagement_bait", &[b.url()], "")
-    );
+    let config = format!("{more}\n{}{PROFILES}", two_objectives(&e, &b));
     let combiner = Combiner::start(&config).await;
     (e, b, combiner)
 }

@@ -1,5 +1,5 @@
-//! Requests whose probabilities are columns of their own, with ties, units and attributes; and what a change does to them, taken from nothing but
-//! what Rank answers.
+//! Requests that send their probabilities as columns, with ties, units and attributes; and what a
+//! change does to them, computed only from the answers of Rank.
 
 use counterweight_proto::counterweight::v1::{
     CandidateMove, RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
@@ -45,7 +45,8 @@ impl Random {
     }
 }
 
-/// `count` requests of up to 40 candidates; every third has probabilities with many ties, every fifth has no unit.
+/// `count` requests of up to 40 candidates; every third has probabilities with many ties, every
+/// fifth has no unit.
 pub fn requests(count: usize, seed: u64) -> Vec<RankRequest> {
     let mut random = Random(seed);
     (0..count)

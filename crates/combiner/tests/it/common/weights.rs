@@ -74,8 +74,8 @@ pub async fn get(client: &mut Weights, profile: &str) -> ProfileWeights {
     let request = GetWeightsRequest {
         profile: profile.into(),
     };
-    let mut told = client.get_weights(request).await.unwrap().into_inner();
-    told.profiles.remove(0)
+    let mut reported = client.get_weights(request).await.unwrap().into_inner();
+    reported.profiles.remove(0)
 }
 
 /// The weights in objective order.

@@ -54,7 +54,8 @@ impl Folder {
     }
 }
 
-/// A description of `files` with the objective `bait` from the column `y`, and more text at its end.
+/// A description of `files` with the objective `bait` from the column `y`, and more text at its
+/// end.
 pub fn description(files: &str, more: &str) -> String {
     format!(
         "name = \"test\"\nfiles = {files}\n{more}\n[[objective]]\nname = \"bait\"\nlabel = {{ column = \"y\" }}\n"

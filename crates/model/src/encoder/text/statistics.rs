@@ -56,7 +56,7 @@ pub fn statistics(text: &str, buffer: &GramBuffer) -> [f64; STATISTICS.len()] {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> [f64; STATISTICS.len()] {
+    fn measure(text: &str) -> [f64; STATISTICS.len()] {
         let mut buffer = GramBuffer::default();
         buffer.read(text, &[]);
         statistics(text, &buffer)
@@ -65,9 +65,9 @@ mod tests {
     #[test]
     fn counts_what_its_names_say() {
         assert_eq!(
-            of(r#" 10 THINGS "You" & your… did?!! this..."#),
+            measure(r#" 10 THINGS "You" & your… did?!! this..."#),
             [39.0, 7.0, 0.35, 2.0, 1.0, 2.0, 1.0, 2.0, 2.0, 3.0]
         );
-        assert_eq!(of("!"), [1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(measure("!"), [1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

@@ -1,4 +1,5 @@
-//! What several tests need: a schema of every kind, random batches for it, and a model fitted by nobody.
+//! What several tests need: a schema of every kind, random batches for it, and a model fitted by
+//! nobody.
 #![allow(dead_code, reason = "each test binary uses some of these")]
 #![allow(
     clippy::unwrap_used,
@@ -112,7 +113,8 @@ pub(crate) fn every_kind() -> Schema {
     Schema::new(inputs, features, 4096).unwrap()
 }
 
-/// Random columns for [`every_kind`], full length, with missing values of every kind; `late` is absent where `late` is false.
+/// Random columns for [`every_kind`], full length, with missing values of every kind; `late` is
+/// absent where `late` is false.
 pub(crate) fn columns(seed: u64, rows: usize, late: bool) -> Vec<Option<Column<'static>>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let words = [

@@ -82,8 +82,8 @@ proptest! {
         prop_assert_eq!(applying(&explained.experiments), experiment);
         if let Some((_, arm)) = chosen.arm.as_deref().and_then(|arm| arm.split_once('/')) {
             let verdict = explained.experiments.iter().find(|verdict| verdict.applies).unwrap();
-            let told = format!("has arm {arm:?}");
-            prop_assert!(verdict.reason.ends_with(&told));
+            let reported = format!("has arm {arm:?}");
+            prop_assert!(verdict.reason.ends_with(&reported));
         }
         prop_assert_eq!((explained.segments.len(), explained.experiments.len()), (state.segments.len(), state.experiments.len()));
         prop_assert!(explained.segments.iter().chain(&explained.experiments).all(|verdict| !verdict.reason.is_empty()));

@@ -1,5 +1,5 @@
-//! The first copy of the log: it is there whole or not at all, so that a copy on disk means that
-//! the log was once seen to its end. It is written as it arrives and never held in memory whole.
+//! Makes the first copy of the log: whole or not at all, so that a copy on disk means that the log
+//! was once read to its end. Entries are written as they arrive, so memory stays small.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ async fn fetch(link: &Link, path: &Path) -> Result<(), StoreError> {
     link.check(true).await?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".first");
-    // Begins anew: what an earlier attempt left may be torn.
+    // Start over: an earlier attempt may have left a torn file.
     let mut file = File::create(&beside).await.map_err(failed)?;
     let last = link.last().await?.map_or(0, |(last, _)| last);
     let mut from = 1;
@@ -54,7 +54,7 @@ async fn fetch(link: &Link, path: &Path) -> Result<(), StoreError> {
         }
         from = until + 1;
     }
-    // Before the rename: or a power cut could leave the name with a part of the log.
+    // Sync before the rename, or a power cut could leave the name with a part of the log.
     file.sync_all().await.map_err(failed)?;
     fs::rename(&beside, path).await.map_err(failed)
 }

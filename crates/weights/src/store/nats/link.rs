@@ -29,21 +29,21 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{config::Config as CombinerConfig, error::StoreError};
 
-/// Between attempts to reach the stream at the start.
+/// Pause between attempts to reach the stream at the start.
 pub(super) const START_PAUSE: Duration = Duration::from_millis(50);
-/// Entries that are fetched before they are written to the copy. No more of the log is in memory.
+/// Entries that are fetched before they are written to the copy. It bounds the memory.
 pub(crate) const CHUNK: u64 = 256;
-/// How long one attempt to connect may take, and the pause before the next. Both bound how late it
-/// is noticed that the network works again.
+/// How long one attempt to connect may take, and the pause before the next. Both bound the time to
+/// reconnect after an outage.
 const CONNECT: Duration = Duration::from_millis(750);
 const RECONNECT: Duration = Duration::from_millis(100);
-/// The client connects anew when the server has answered no ping for three of these.
+/// The client reconnects when the server has answered no ping for three of these.
 const PING: Duration = Duration::from_millis(500);
-/// How long a question to the stream may take.
+/// How long a read of the stream may take.
 const REQUEST: Duration = Duration::from_millis(500);
 /// How long the acknowledgement of an entry may take; it is synced to disk before.
 const ACKNOWLEDGE: Duration = Duration::from_millis(1500);
-/// Entries that a combiner that is behind asks for at one time.
+/// Entries per request of a combiner that catches up.
 const READ_AHEAD: usize = 64;
 
 /// Where the stream is.
@@ -64,15 +64,15 @@ pub(super) struct Link {
     pub(super) client: Client,
     pub(super) context: Context,
     publishing: Context,
-    /// A handle; making it asks the server nothing.
+    /// A handle; making it sends nothing.
     stream: Stream<()>,
     last_error: Arc<Mutex<String>>,
 }
 
-/// What became of an entry that was sent.
+/// The outcome of sending an entry.
 #[derive(Debug)]
 pub(super) enum Published {
-    /// It is synced to disk, under the revision that was wanted.
+    /// It is synced to disk, under the expected revision.
     Stored,
     /// The stream does not end where it was expected to; nothing was stored.
     Conflict,
@@ -83,7 +83,7 @@ pub(super) enum Published {
 }
 
 impl Link {
-    /// Starts to connect, and goes on trying for ever.
+    /// Starts to connect, and tries until it succeeds.
     pub(super) async fn connect(
         address: Address<'_>,
         config: &CombinerConfig,
@@ -136,8 +136,8 @@ impl Link {
             .load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// An error unless there is a connection. Nothing is sent without one: the client would keep it
-    /// and send it later, when nobody waits for the answer.
+    /// An error without a connection. Nothing may be sent then: the client would buffer it and send
+    /// it later, when nobody waits for the answer.
     pub(super) fn connected(&self) -> Result<(), StoreError> {
         if self.client.connection_state() == State::Connected {
             return Ok(());
@@ -166,7 +166,7 @@ impl Link {
         subscribed.map_err(|error| self.unreachable(&error))
     }
 
-    /// Checks that the stream keeps everything; with `create`, makes it when there is none.
+    /// Checks that the stream keeps everything; with `create`, makes a missing stream.
     pub(super) async fn check(&self, create: bool) -> Result<(), StoreError> {
         self.connected()?;
         let wanted = self.wanted();
@@ -204,7 +204,7 @@ impl Link {
             Err(error) => match error.kind() {
                 LastRawMessageErrorKind::NoMessageFound => Ok(None),
                 LastRawMessageErrorKind::JetStream(error) => Err(self.refused(&error)),
-                _ => Err(self.unreachable(&reason(&error))),
+                _ => Err(self.unreachable(&error)),
             },
         }
     }
@@ -229,7 +229,7 @@ impl Link {
                     self.broken(format!("revision {revision} is missing"))
                 }
                 RawMessageErrorKind::JetStream(error) => self.refused(&error),
-                _ => self.unreachable(&reason(&error)),
+                _ => self.unreachable(&error),
             }),
         }
     }
@@ -251,16 +251,16 @@ impl Link {
         match acknowledged {
             Ok(stored) if stored.sequence == after + 1 => Ok(Published::Stored),
             Ok(stored) => Err(self.broken(format!(
-                "it stored revision {} where {} belongs",
+                "it stored revision {} instead of {}",
                 stored.sequence,
                 after + 1
             ))),
             Err(error) => match error.kind() {
                 PublishErrorKind::WrongLastSequence => Ok(Published::Conflict),
                 PublishErrorKind::StreamNotFound => Err(self.broken("it is gone")),
-                PublishErrorKind::MaxPayloadExceeded => Err(self.broken(reason(&error))),
-                _ if is_rejection(&error) => Ok(Published::Rejected(reason(&error))),
-                _ => Ok(Published::Unknown(reason(&error))),
+                PublishErrorKind::MaxPayloadExceeded => Err(self.broken(error.to_string())),
+                _ if is_rejection(&error) => Ok(Published::Rejected(error.to_string())),
+                _ => Ok(Published::Unknown(error.to_string())),
             },
         }
     }
@@ -374,18 +374,4 @@ fn unfit(info: &Info, wanted: &Config) -> Vec<String> {
 /// True for an explicit rejection, false when no reply arrived.
 fn is_rejection(error: &PublishError) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<jetstream::Error>())
-}
-
-/// The text of an error with its causes.
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        next = error.source();
-    }
-    text
 }

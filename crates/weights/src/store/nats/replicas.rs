@@ -27,30 +27,30 @@ use crate::{entry::digest, store::PeerStatus};
 
 /// How often each combiner sends a heartbeat.
 const BEAT: Duration = Duration::from_secs(1);
-/// At most so often, however many changes there are.
+/// The least time between two heartbeats, also after many changes.
 const SHORTEST: Duration = Duration::from_millis(50);
 /// How long the last heartbeat of a combiner is kept, here and in the stream.
 const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long after another one of the same name was heard the name counts as taken twice.
+/// How long a name counts as taken twice after another combiner used it.
 const CLASH: Duration = Duration::from_secs(5);
 
-/// What a combiner says of itself, as JSON.
+/// The report of a combiner, as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Heartbeat {
     name: String,
-    /// Tells two processes of one name apart.
+    /// Distinguishes two processes of one name.
     instance: String,
     revision: u64,
     hash: String,
 }
 
-/// The combiners that were heard.
+/// The combiners that sent a heartbeat.
 #[derive(Debug)]
 pub(crate) struct Replicas {
     name: String,
     instance: String,
     heard: Mutex<BTreeMap<String, PeerStatus>>,
-    /// When another combiner of this name was last heard.
+    /// When another combiner last used this name.
     namesake: Mutex<Option<Instant>>,
     applied: watch::Sender<(u64, String)>,
 }
@@ -66,12 +66,12 @@ impl Replicas {
         }
     }
 
-    /// This combiner has applied that entry.
+    /// Publishes that this combiner has applied the entry.
     pub(crate) fn applied(&self, revision: u64, hash: &str) {
         self.applied.send_replace((revision, hash.to_owned()));
     }
 
-    /// The others that were heard within a day before `now`, by name.
+    /// The other combiners that sent a heartbeat within a day before `now`, by name.
     pub(crate) fn peers(&self, now: Instant) -> Vec<PeerStatus> {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         prune(&mut heard, now);
@@ -106,7 +106,7 @@ impl Replicas {
             {
                 tracing::error!(
                     replica = self.name,
-                    "another combiner runs under this name; give each its own `replica`, or it cannot be seen which one is behind"
+                    "another combiner runs under this name; give each its own `replica`, or the two cannot be told apart"
                 );
             }
         }
@@ -168,7 +168,7 @@ pub(super) async fn exchange(link: Arc<Link>, replicas: Arc<Replicas>, closing: 
     }
 }
 
-/// Makes the stream of the last heartbeats if there is none, and reads them.
+/// Reads the stream of the last heartbeats, and creates a missing one.
 async fn recall(link: &Link, replicas: &Replicas) -> Option<()> {
     link.connected().ok()?;
     let stream = link
@@ -209,7 +209,7 @@ async fn recall(link: &Link, replicas: &Replicas) -> Option<()> {
     Some(())
 }
 
-/// Forgets those that were last heard longer ago than is remembered anywhere.
+/// Forgets combiners whose last heartbeat is older than [`REMEMBER`].
 fn prune(heard: &mut BTreeMap<String, PeerStatus>, now: Instant) {
     heard.retain(|_, peer| now.saturating_duration_since(peer.heard) <= REMEMBER);
 }
@@ -242,7 +242,7 @@ mod tests {
         hear("b", start);
         hear("c", start + REMEMBER / 2);
         assert_eq!(names(start + REMEMBER), ["b", "c"]);
-        // Hearing others is enough: nobody has to ask.
+        // A heartbeat of another combiner is enough to prune.
         hear("d", start + REMEMBER + BEAT);
         assert_eq!(replicas.heard.lock().unwrap().len(), 2);
         assert_eq!(names(start + REMEMBER + BEAT), ["c", "d"]);

@@ -46,10 +46,10 @@ use crate::{
     },
 };
 
-/// How long the start waits for NATS, before it goes on with the copy or gives up.
+/// How long the start waits for NATS before it continues with the copy or gives up.
 const START: Duration = Duration::from_secs(5);
-/// How often the end of the log is asked for without a signal. It bounds how late a lost signal or
-/// a lost server is noticed.
+/// How often the end of the log is read without a signal. It bounds how late a lost signal or a
+/// lost server is noticed.
 const TICK: Duration = Duration::from_millis(250);
 /// How long a writer waits for others of this combiner.
 const TURN: Duration = Duration::from_secs(1);
@@ -81,11 +81,11 @@ struct End {
 }
 
 impl Nats {
-    /// Connects, and catches up with the stream or, where it is out of reach, begins with the copy.
+    /// Connects and catches up with the stream; when it is out of reach, starts with the copy.
     ///
     /// # Errors
-    /// There is no copy, and no stream within five seconds: a combiner that never saw the log does
-    /// not know the weights.
+    /// No copy exists and the stream is out of reach for five seconds: a combiner that never saw the
+    /// log does not know the weights.
     pub(crate) async fn open(
         path: PathBuf,
         address: Address<'_>,
@@ -133,12 +133,12 @@ impl Nats {
         }
     }
 
-    /// Ends the tasks; after that nothing but the callers holds the copy.
+    /// Ends the tasks; after that only the callers use the copy.
     pub(crate) async fn close(&self) {
         self.closing.cancel();
         let tasks = self.tasks.lock().map(|mut tasks| take(&mut *tasks));
         for task in tasks.unwrap_or_default() {
-            // One that was cancelled or has died has ended too.
+            // A task that was cancelled or panicked has ended, too.
             let _ = task.await;
         }
     }
@@ -147,8 +147,8 @@ impl Nats {
     pub(crate) async fn append(&self, sealed: &Sealed) -> Result<Appended, StoreError> {
         let mut end = self.turn().await?;
         let entry = &sealed.entry;
-        // The stream may have been replaced since it was last read. What is written must continue
-        // what this combiner knows.
+        // The stream may have been replaced since it was last read. A new entry must continue the log
+        // that this combiner knows.
         self.catch_up(&mut end).await?;
         if entry.revision != end.revision + 1 {
             return Ok(Appended::Conflict);
@@ -168,7 +168,7 @@ impl Nats {
         };
         let read = self.catch_up(&mut end).await;
         if end.revision >= entry.revision {
-            // The log has an entry at this place: this very one, or another one for ever.
+            // The log has an entry at this place: this one, or another that will never change.
             let taken = self.copy.read(entry.revision, 1).await?;
             let ours = taken.first().is_some_and(|taken| taken.hash == entry.hash);
             return Ok(if ours {
@@ -178,7 +178,7 @@ impl Nats {
             });
         }
         match read {
-            Ok(()) if certain => Err(self.link.broken(format!("it rejects an entry: {reason}"))),
+            Ok(()) if certain => Err(self.link.broken(format!("it rejects the entry: {reason}"))),
             Err(error) if certain => Err(error),
             _ => Err(StoreError::Ambiguous {
                 store: self.link.store.clone(),
@@ -193,9 +193,8 @@ impl Nats {
         turn.map_err(|_| self.link.unreachable(&"other writes still wait for it"))
     }
 
-    /// As [`super::super::Store::read`], from the copy. At its end, the stream is asked whether it
-    /// ends there too; until the stream was reached once, it is not asked, so that the start goes
-    /// on without NATS.
+    /// As [`super::super::Store::read`], from the copy. At its end, the stream is read too; but not
+    /// before the stream was reached once, so that the start works without NATS.
     pub(crate) async fn read(&self, from: u64, count: usize) -> Result<Vec<Entry>, StoreError> {
         if from > self.copy.last() && self.seen.load(Ordering::Relaxed) {
             self.catch_up(&mut *self.turn().await?).await?;
@@ -213,15 +212,15 @@ impl Nats {
         self.known.last_revision()
     }
 
-    /// Which combiners there are.
+    /// The known combiners.
     pub(crate) fn replicas(&self) -> &Replicas {
         &self.replicas
     }
 
-    /// Copies what the stream has and the copy has not.
+    /// Copies the entries of the stream that the copy lacks.
     ///
     /// # Errors
-    /// The stream is out of reach, or is not the one that was copied.
+    /// The stream is out of reach, or it is not the one that was copied.
     async fn catch_up(&self, end: &mut End) -> Result<(), StoreError> {
         let outcome = self.copy_what_is_new(end).await;
         match &outcome {
@@ -244,7 +243,7 @@ impl Nats {
         };
         if last < end.revision {
             return Err(self.link.broken(format!(
-                "it ends at revision {last}, and this combiner has revision {}",
+                "it ends at revision {last}, but this combiner has revision {}",
                 end.revision
             )));
         }
@@ -291,7 +290,7 @@ impl Drop for Nats {
     }
 }
 
-/// Keeps the copy up to date for as long as there is a store.
+/// Keeps the copy up to date until the store is closed.
 async fn follow(store: Weak<Nats>, closing: CancellationToken) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,7 +1,5 @@
 //! What only the store in NATS can meet.
 
-use tokio::time::timeout;
-
 use super::*;
 
 async fn stream_of(place: &Place) -> (async_nats::jetstream::Context, Config) {
@@ -26,15 +24,14 @@ async fn the_tail_gives_what_others_commit_in_order_and_without_a_gap() {
             server.start_again();
         }
         if revision > 1 {
-            until("a write after the restart", async || {
+            eventually("a write after the restart", async || {
                 let (last, hash) = (revision - 1, end(&writer).await.1);
                 let entry = sealed(last + 1, &hash, 1.0, &revision.to_string());
-                let appended = writer.append(&entry).await.ok()?;
-                (appended == Appended::Committed).then_some(())
+                matches!(writer.append(&entry).await, Ok(Appended::Committed))
             })
             .await;
         }
-        let entry = timeout(LONG, tail.next()).await.unwrap().unwrap();
+        let entry = soon("the entry", tail.next()).await.unwrap();
         assert_eq!(entry.revision, revision);
     }
     let bytes = |replica| std::fs::read(place.copy(replica)).unwrap();
@@ -55,12 +52,7 @@ async fn without_nats_a_copy_serves_and_without_a_copy_the_start_is_refused() {
     close(store).await;
     place.server.as_mut().unwrap().kill();
 
-    let begun = Instant::now();
     let error = place.try_open("b").await.unwrap_err();
-    println!(
-        "a start without NATS and without a copy was refused after {:?}",
-        begun.elapsed()
-    );
     assert!(matches!(error, StoreError::NeverSeen { .. }), "{error}");
     assert!(!place.copy("b").exists(), "it never saw the log");
 
@@ -76,10 +68,9 @@ async fn without_nats_a_copy_serves_and_without_a_copy_the_start_is_refused() {
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
 
     place.server.as_mut().unwrap().start_again();
-    let (_, took) = until("a write", async || store.append(&next).await.ok()).await;
-    println!("the first write after NATS came back took {took:?}");
+    eventually("a write", async || store.append(&next).await.is_ok()).await;
     assert_eq!(end(&store).await.0, 2);
-    until("reach", async || reach.down_since().is_none().then_some(())).await;
+    eventually("reach", async || reach.down_since().is_none()).await;
 }
 
 #[tokio::test]
@@ -94,13 +85,13 @@ async fn a_stream_that_is_wiped_deleted_or_replaced_is_refused_and_the_copy_stay
     let before = std::fs::read(place.copy("a")).unwrap();
     let next = sealed(4, &end(&store).await.1, 4.0, "k");
     let refused = async |problem: &str| {
-        until(problem, async || match store.append(&next).await {
-            Err(StoreError::Broken { problem: found, .. }) if found.contains(problem) => Some(()),
-            Err(_) => None,
+        eventually(problem, async || match store.append(&next).await {
+            Err(StoreError::Broken { problem: found, .. }) => found.contains(problem),
+            Err(_) => false,
             Ok(appended) => panic!("{appended:?} in a stream that is another one"),
         })
         .await;
-        until("lost", async || reach.down_since()).await;
+        eventually("lost", async || reach.down_since().is_some()).await;
     };
 
     let (context, _) = stream_of(&place).await;
@@ -112,7 +103,7 @@ async fn a_stream_that_is_wiped_deleted_or_replaced_is_refused_and_the_copy_stay
     for weight in [7.0, 8.0] {
         append(&other, weight).await;
     }
-    refused("it ends at revision 2, and this combiner has revision 3").await;
+    refused("it ends at revision 2, but this combiner has revision 3").await;
     append(&other, 9.0).await;
     refused("revision 3 does not belong").await;
     append(&other, 10.0).await;

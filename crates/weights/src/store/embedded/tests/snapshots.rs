@@ -9,7 +9,7 @@ use crate::{
 
 use super::*;
 
-/// A step of a long ramp, as a combiner writes it: the whole profile, and a key of its own.
+/// A step of a long ramp, as a combiner writes it: the whole profile, and its own key.
 fn ramp_step(revision: u64) -> (Change, Cause) {
     let weight = |weight| {
         vec![ObjectiveWeight {

@@ -1,17 +1,25 @@
 //! What a change makes of a profile, and what it leaves as it is.
 
-use super::*;
+use counterweight_weights::{
+    AudienceChange, Command, Condition, ExperimentChange, ProfileState, RampPlan, Restored,
+    Segment, StoreError, Test, Value, shares,
+};
+
+use crate::log::{
+    Log, at, base, change, experiment, experiments, exploration, german, profile, segments, served,
+    weights,
+};
 
 #[test]
 fn what_a_change_does_not_name_stays() {
     let mut log = Log::new();
     let bound = log.set(&base(&[("bait", -1.0)]));
-    assert_eq!(bound.binding.len(), 2);
-    log.planner.context.served.clear();
+    assert_eq!(bound.bindings.len(), 2);
+    log.context.served.clear();
     let first = log.set(&segments(vec![german("s", &[("bait", -1.5)])]));
     assert_eq!(
-        (first.weights, first.binding),
-        (bound.weights.clone(), bound.binding.clone()),
+        (first.weights, first.bindings),
+        (bound.weights.clone(), bound.bindings.clone()),
         "nothing is asked of the models"
     );
     let second = log.set(&experiments(vec![experiment(
@@ -25,7 +33,7 @@ fn what_a_change_does_not_name_stays() {
         (&third.segments, &third.experiments),
         (&second.segments, &second.experiments)
     );
-    log.planner.context.served = served();
+    log.context.served = served();
     let fourth = log.set(&base(&[("bait", -1.2)]));
     assert_eq!(
         (&fourth.segments, &fourth.experiments, &fourth.exploration),
@@ -53,13 +61,14 @@ fn what_a_change_does_not_name_stays() {
         at: at(""),
         then: Some((4, third.clone())),
     };
-    let rolled = log
-        .planner
-        .rollback(&log.state, 4, std::slice::from_ref(&restored))
-        .unwrap();
+    let rollback = Command::Rollback {
+        revision: 4,
+        profiles: vec![restored],
+    };
+    let rolled = log.commit(rollback).unwrap();
     assert_eq!(rolled.profiles[0], third, "the whole state of then");
-    log.record(rolled);
-    let killed = log.planner.kill("").unwrap().profiles.remove(0);
+    let killed = log.commit(Command::Kill(String::new())).unwrap();
+    let killed = &killed.profiles[0];
     assert!(
         killed.segments.is_empty() && killed.experiments.is_empty() && killed.exploration.is_none(),
         "the safe set is for everybody"
@@ -68,7 +77,7 @@ fn what_a_change_does_not_name_stays() {
 
 #[test]
 fn what_was_set_for_some_binds_later_changes_too() {
-    let mut log = Log::new();
+    let log = Log::new();
     // Without engagement they rank by bait alone, which then must not become 0.
     log.set(&segments(vec![german("s", &[("engagement", 0.0)])]));
     let zero = log.refusal(&base(&[("bait", 0.0)]));
@@ -85,14 +94,12 @@ fn what_was_set_for_some_binds_later_changes_too() {
         author: "ana".into(),
         reason: "r".into(),
     };
-    let refused = |plan: &RampPlan| {
-        log.planner
-            .start_ramp(&log.state, plan)
-            .unwrap_err()
-            .to_string()
+    let refused = |log: &Log, plan| {
+        let outcome = log.commit(Command::StartRamp(plan));
+        outcome.unwrap_err().to_string()
     };
     assert!(
-        refused(&ramp(&[("bait", 0.0)]))
+        refused(&log, ramp(&[("bait", 0.0)]))
             .contains("segment \"s\": the weights of its requests are all zero")
     );
 
@@ -109,22 +116,14 @@ fn what_was_set_for_some_binds_later_changes_too() {
         log.refusal(&segments(vec![german("s", &[("engagement", 1.5)])]))
             .contains("segment \"s\" under exploration, objective \"bait\": the weight is -4.5")
     );
-    let refused = log
-        .planner
-        .start_ramp(&log.state, &ramp(&[("engagement", 1.5)]))
-        .unwrap_err();
-    assert!(
-        refused.to_string().contains("the weight is -4.5"),
-        "{refused}"
-    );
-    assert!(
-        log.forced()
-            .start_ramp(&log.state, &ramp(&[("engagement", 1.5)]))
-            .is_ok()
-    );
+    let refusal = refused(&log, ramp(&[("engagement", 1.5)]));
+    assert!(refusal.contains("the weight is -4.5"), "{refusal}");
+    log.context.forced = true;
+    let forced = log.commit(Command::StartRamp(ramp(&[("engagement", 1.5)])));
+    assert!(forced.is_ok(), "{forced:?}");
 
     // Only the arm that explores has to keep it.
-    let mut log = Log::new();
+    let log = Log::new();
     let both = AudienceChange {
         experiments: Some(vec![experiment(
             "e",
@@ -142,7 +141,7 @@ fn what_was_set_for_some_binds_later_changes_too() {
 
 #[test]
 fn a_segment_or_arm_goes_in_steps_from_where_it_was() {
-    let mut log = Log::new();
+    let log = Log::new();
     log.set(&segments(vec![german("s", &[("bait", -1.5)])]));
     log.set(&segments(vec![german("s", &[("bait", -2.5)])]));
     // A new segment starts where the profile is, and a new arm where its segment is.
@@ -164,7 +163,7 @@ fn a_segment_or_arm_goes_in_steps_from_where_it_was() {
         .contains("arm \"e/a\", objective \"bait\"")
     );
     // Who leaves a segment's weight to the profile moves with it.
-    let mut log = Log::new();
+    let log = Log::new();
     log.set(&segments(vec![german("s", &[("engagement", 2.0)])]));
     assert!(
         log.refusal(&base(&[("bait", -1.6)]))
@@ -173,49 +172,16 @@ fn a_segment_or_arm_goes_in_steps_from_where_it_was() {
 }
 
 #[test]
-fn a_ramp_leaves_out_a_step_that_orders_nothing_for_some() {
-    // The middle of five steps from 1 to −1 is where the segment would rank by nothing.
-    let mut log = Log::new();
-    let forced = log.forced();
-    log.planner = forced;
-    log.set(&base(&[("engagement", 1.0), ("bait", 1.0)]));
-    log.set(&segments(vec![german("s", &[("engagement", 0.0)])]));
-    let plan = RampPlan {
-        at: at(""),
-        target: weights(&[("bait", -1.0)]),
-        duration_ms: 4000,
-        steps: 4,
-        started_ms: 0,
-        author: "ana".into(),
-        reason: "r".into(),
-    };
-    let start = log.planner.start_ramp(&log.state, &plan).unwrap();
-    log.record(start);
-    let position = log.planner.config.profile("").unwrap();
-    let mut seen = Vec::new();
-    for now in [1000, 2000, 2500, 3000, 4000] {
-        let step = log.planner.ramp_step(&log.state, position, now).unwrap();
-        if let Some(change) = step {
-            let Action::RampStep { step, .. } = change.action else {
-                panic!("{change:?}")
-            };
-            seen.push((now, step));
-            log.record(change);
-        }
-    }
-    assert_eq!(seen, [(1000, 1), (3000, 3), (4000, 4)]);
-}
-
-#[test]
 fn changed_shares_keep_the_salt_and_as_many_buckets_as_they_can() {
     let mut log = Log::new();
-    let run = |log: &mut Log, change: ExperimentChange| {
+    let run = |change: ExperimentChange| {
         log.set(&experiments(vec![change])).experiments.remove(0)
     };
-    let first = run(
-        &mut log,
-        experiment("e", None, &[("a", 1_000, &[]), ("b", 1_000, &[])]),
-    );
+    let first = run(experiment(
+        "e",
+        None,
+        &[("a", 1_000, &[]), ("b", 1_000, &[])],
+    ));
     assert_eq!(
         (first.salt.as_str(), first.buckets.as_slice()),
         (
@@ -226,7 +192,7 @@ fn changed_shares_keep_the_salt_and_as_many_buckets_as_they_can() {
     // Arms are known by name, whatever their order.
     let mut wider = experiment("e", None, &[("b", 3_000, &[]), ("a", 500, &[])]);
     wider.new_salt = "another".into();
-    let second = run(&mut log, wider);
+    let second = run(wider);
     assert_eq!(second.salt, first.salt);
     assert_eq!(
         second.buckets,
@@ -235,7 +201,7 @@ fn changed_shares_keep_the_salt_and_as_many_buckets_as_they_can() {
     assert_eq!(shares(&second.buckets, 2), [3_000, 500]);
     let mut salted = experiment("e", None, &[("a", 500, &[]), ("c", 500, &[])]);
     salted.salt = Some("mine".into());
-    let third = run(&mut log, salted);
+    let third = run(salted);
     assert_eq!(
         (third.salt.as_str(), third.buckets.as_slice()),
         ("mine", &[(Some(0), 500), (Some(1), 500), (None, 9_000)][..])
@@ -244,7 +210,7 @@ fn changed_shares_keep_the_salt_and_as_many_buckets_as_they_can() {
 
 #[test]
 fn a_state_is_kept_to_the_bit_and_what_is_no_longer_configured_is_left_out() {
-    let mut log = Log::new();
+    let log = Log::new();
     let both = AudienceChange {
         segments: Some(vec![
             german("s", &[("bait", -0.1 - 0.2)]),
@@ -283,19 +249,27 @@ fn a_state_is_kept_to_the_bit_and_what_is_no_longer_configured_is_left_out() {
     );
 
     // Another configuration, which knows no bait.
-    let narrow = Arc::new(test_config::profile("default", &[("engagement", 1.0)]));
-    let in_force = InForce::new(&narrow, Some(&(1, state.clone()))).unwrap();
+    let narrow = || vec![profile("default", &[("engagement", 1.0)])];
+    let live = log.reopened(narrow()).unwrap();
+    let in_force = live.in_force(0);
     assert_eq!(
         (in_force.segments.len(), in_force.segments[0].weights.len()),
         (2, 0)
     );
     assert!(in_force.exploration.is_none());
     assert_eq!(in_force.experiments[0].arms[0].weights.len(), 1);
+
     // Where that leaves some with nothing to rank by, it is refused as it is for the profile
     // itself.
-    let mut empty = state;
-    empty.segments[0].weights = weights(&[("engagement", 0.0), ("bait", -1.0)]);
-    let mismatch = InForce::new(&narrow, Some(&(1, empty))).unwrap_err();
+    let mut log = Log::new();
+    log.context.forced = true;
+    log.set(&segments(vec![german(
+        "s",
+        &[("engagement", 0.0), ("bait", -1.0)],
+    )]));
+    let Err(StoreError::Mismatch(mismatch)) = log.reopened(narrow()) else {
+        panic!("a log that leaves nothing to rank by is opened")
+    };
     assert_eq!(
         (mismatch.profile.as_str(), mismatch.revision),
         ("default", 1)

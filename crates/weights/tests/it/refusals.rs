@@ -1,6 +1,8 @@
 //! What is refused, and how that is said.
 
-use super::*;
+use counterweight_weights::{ExperimentChange, ProfileChange, Test, Value};
+
+use crate::log::{Log, asking, at, base, experiment, experiments, exploration, german, segments};
 
 #[test]
 fn every_refusal_says_where_it_is_and_what_to_do() {
@@ -28,7 +30,7 @@ fn every_refusal_says_where_it_is_and_what_to_do() {
         ),
         (
             segments((0..101).map(|at| german(&format!("s{at}"), &[])).collect()),
-            "segments: there are 101; send at most 100",
+            "segments: has 101 entries; send at most 100",
         ),
         (
             segments(vec![unconditional]),
@@ -113,7 +115,7 @@ fn every_refusal_says_where_it_is_and_what_to_do() {
                 None,
                 &[("a", 9_000, &[]), ("b", 1_001, &[])],
             )]),
-            "experiment \"e\": its arms have 10001 buckets; there are 10000",
+            "experiment \"e\": its arms have 10001 buckets; give all arms together at most 10000",
         ),
         (
             experiments(vec![experiment(
@@ -121,7 +123,7 @@ fn every_refusal_says_where_it_is_and_what_to_do() {
                 None,
                 &[("a", u32::MAX, &[]), ("b", u32::MAX, &[])],
             )]),
-            "buckets; there are 10000",
+            "buckets; give all arms together at most 10000",
         ),
         (
             experiments(vec![experiment("e", Some("german"), &[("a", 1, &[])])]),
@@ -176,9 +178,9 @@ fn every_refusal_says_where_it_is_and_what_to_do() {
 
 #[test]
 fn force_passes_bounds_and_nothing_else() {
-    let log = Log::new();
-    let forced = log.forced();
-    let outcome = |change: &ProfileChange| forced.set(&log.state, std::slice::from_ref(change));
+    let mut log = Log::new();
+    log.context.forced = true;
+    let outcome = |change: &ProfileChange| log.live.what_if(log.context.clone(), change);
     for change in [
         segments(vec![german("s", &[("bait", -9.0)])]),
         exploration(0.0, 400.0, false, None),
@@ -199,7 +201,7 @@ fn force_passes_bounds_and_nothing_else() {
 #[test]
 fn an_attribute_passes_while_a_model_has_not_said_what_it_takes() {
     let mut log = Log::new();
-    log.planner.context.attributes.complete = false;
+    log.context.attributes.complete = false;
     let test = || Test::AnyOf(vec![Value::Number(1.0)]);
     log.set(&asking("user_mystery", test()));
     assert!(

