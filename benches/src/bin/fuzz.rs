@@ -18,12 +18,16 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use counterweight_benches::program::{note, print};
+use counterweight_proto::inference::RepositoryModelLoadRequest;
 use counterweight_test_support::{
     Ordinary, Target, TargetOptions,
     attacks::{Aim, Answer, Call, Connection, Control},
     fuzz::{Corpus, Fuzzer, decode, read_corpus},
+    requests::MODEL,
 };
+use prost::Message as _;
 
+const LOAD: &str = "/inference.GRPCInferenceService/RepositoryModelLoad";
 /// How long a server may take to answer one message.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -268,7 +272,18 @@ async fn call_all(left: Left, mut fuzzer: Fuzzer, address: String) -> anyhow::Re
                 }
             }
         };
+        let unloaded = call.path.ends_with("ModelUnload") && answer == Answer::ok();
         corpus.take(call.path, answer, message);
+        if unloaded {
+            // The messages that follow are to find a model.
+            let load = RepositoryModelLoadRequest {
+                model_name: MODEL.to_owned(),
+                ..RepositoryModelLoadRequest::default()
+            };
+            let load = load.encode_to_vec();
+            let load = Call::new(LOAD, &load);
+            connection.call(&load).await?;
+        }
     }
     Ok(corpus)
 }

@@ -8,8 +8,8 @@ use std::{
 use counterweight_proto::{
     code_name,
     counterweight::v1::{
-        GetWeightsRequest, PreviewWeightsRequest, RankRequest, RankResponse,
-        ranking_service_client::RankingServiceClient, weights_service_client::WeightsServiceClient,
+        GetWeightsRequest, RankRequest, RankResponse, ranking_service_client::RankingServiceClient,
+        weights_service_client::WeightsServiceClient,
     },
 };
 use tonic::{
@@ -17,7 +17,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::requests::{change, probabilities, rank_columns, rank_models};
+use crate::requests::{preview, probabilities, rank_columns, rank_models};
 
 /// Candidates of each request.
 const CANDIDATES: usize = 50;
@@ -94,11 +94,7 @@ impl Ordinary {
                 .weights
                 .get_weights(within(GetWeightsRequest::default()));
             served.take(weights.await.map(|_| Ok(())));
-            let preview = PreviewWeightsRequest {
-                change: Some(change(-2.0)),
-                k: 10,
-            };
-            let preview = self.weights.preview_weights(within(preview)).await;
+            let preview = self.weights.preview_weights(within(preview(-2.0))).await;
             served.take(preview.map(|_| Ok(())));
         }
         served

@@ -1,8 +1,11 @@
-//! Requests to the servers of [`crate::target`].
+//! Requests to the servers of a [`Target`](crate::Target).
 
 use bytes::Bytes;
 use counterweight_proto::{
-    counterweight::v1::{ObjectiveWeight, ProfileChange, RankRequest},
+    counterweight::v1::{
+        Cause, ObjectiveWeight, PreviewWeightsRequest, ProfileChange, ProfileRevision, RankRequest,
+        SetWeightsRequest, StartRampRequest,
+    },
     inference::{ModelInferRequest, model_infer_request::InferInputTensor},
 };
 use counterweight_tensor::{Datatype, encode_f64, encode_strings, tensor};
@@ -106,4 +109,47 @@ pub fn change(bait: f64) -> ProfileChange {
         }],
         ..ProfileChange::default()
     }
+}
+
+/// A call that changes the weights, whatever their revision and bounds.
+#[must_use]
+pub fn set(change: ProfileChange) -> SetWeightsRequest {
+    SetWeightsRequest {
+        changes: vec![change],
+        cause: cause(),
+        force: true,
+    }
+}
+
+/// A ramp of so many steps, which are to take so many seconds.
+#[must_use]
+pub fn ramp(seconds: i64, steps: u32) -> StartRampRequest {
+    StartRampRequest {
+        profile: Some(ProfileRevision {
+            profile: COLUMNS.to_owned(),
+            expected_revision: None,
+        }),
+        target: change(-3.0).weights,
+        duration: Some(prost_types::Duration { seconds, nanos: 0 }),
+        steps,
+        cause: cause(),
+        force: true,
+    }
+}
+
+/// What another weight would do.
+#[must_use]
+pub fn preview(bait: f64) -> PreviewWeightsRequest {
+    PreviewWeightsRequest {
+        change: Some(change(bait)),
+        k: 10,
+    }
+}
+
+fn cause() -> Option<Cause> {
+    Some(Cause {
+        author: "tests".to_owned(),
+        reason: "a test".to_owned(),
+        ..Cause::default()
+    })
 }

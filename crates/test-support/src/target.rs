@@ -20,6 +20,9 @@ use crate::{
     requests::{COLUMNS, EXPANDED, MODEL, MODELS, PACKED},
 };
 
+/// Addresses that a server may use, in KiB, so that one without a bound ends before the machine.
+const MAX_KIB: usize = 8 << 20;
+
 /// How the servers are started.
 #[derive(Debug, Clone)]
 pub struct TargetOptions {
@@ -124,7 +127,7 @@ fn program(options: &TargetOptions) -> Command {
         None => Command::new(&options.program),
         Some(TargetLimits { files, .. }) => {
             let mut command = Command::new("sh");
-            let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+            let script = format!("ulimit -n {files}; ulimit -v {MAX_KIB}; exec \"$0\" \"$@\"");
             command.args(["-c", &script]).arg(&options.program);
             command
         }

@@ -61,13 +61,14 @@ fn withstand(attack: Attack) {
             Aim::Model => target.model.address(),
         };
         let (stop, control) = Control::new(None);
-        let attacking = tokio::spawn(attack.run(address.to_owned(), CONNECTIONS, control));
+        let attacking = tokio::spawn(attack.run(address.to_owned(), CONNECTIONS, control.clone()));
         let mut outcome = Outcome {
             served: ordinary.call_for(ATTACK).await,
             seen: Seen::default(),
             problems: Vec::new(),
         };
         check_memory(&mut outcome, &target, before, limits.memory_budget_mib);
+        check_connections(&mut outcome, attack, control.opened());
         check_stop(&mut outcome, &mut target, limits.drain);
         drop(stop);
         outcome.seen = timeout(LONG, attacking).await.unwrap().unwrap();
@@ -110,6 +111,18 @@ fn check_memory(
             )
         });
     }
+}
+
+/// A proxy's connection carries the cancels of many callers, so that cancels may not close it.
+fn check_connections(outcome: &mut Outcome, attack: Attack, opened: u64) {
+    let expected = match attack {
+        Attack::CancelsOnOne => 1,
+        Attack::Cancels | Attack::CancelledTensors => CONNECTIONS as u64,
+        _ => return,
+    };
+    outcome.check(opened == expected, || {
+        format!("{opened} connections were opened for {expected}: cancels closed the others")
+    });
 }
 
 /// Both servers end without an error although the attack goes on.

@@ -72,7 +72,7 @@ attacks! {
     /// Empty sub-messages: two bytes on the wire, hundreds in memory.
     EmptyMessages "empty-messages" Combiner [ResourceExhausted, InvalidArgument];
     /// The same to a model server.
-    EmptyTensors "empty-tensors" Model [ResourceExhausted, InvalidArgument];
+    EmptyTensors "empty-tensors" Model [ResourceExhausted, InvalidArgument, NotFound];
     /// A packed tensor of 160 GB from 4 MB.
     Packed "packed" Combiner [ResourceExhausted, InvalidArgument];
     /// A context feature of 1 MB for each of 100,000 candidates.
@@ -233,7 +233,6 @@ impl Plan {
             seen.closed += 1;
             return;
         };
-        seen.opened += 1;
         match self {
             Self::InTurn(calls) => whole::in_turn(connection, calls, control, seen).await,
             Self::Calls(call, per_second) => {

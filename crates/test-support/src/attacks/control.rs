@@ -22,6 +22,7 @@ pub struct Stop(#[expect(dead_code, reason = "it is kept to be dropped")] watch:
 pub struct Control {
     stop: watch::Receiver<()>,
     sent: Arc<AtomicU64>,
+    opened: Arc<AtomicU64>,
     rate: Option<f64>,
     begun: Instant,
 }
@@ -35,6 +36,7 @@ impl Control {
         let control = Self {
             stop,
             sent: Arc::default(),
+            opened: Arc::default(),
             rate,
             begun: Instant::now(),
         };
@@ -47,14 +49,21 @@ impl Control {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Connections that were opened so far.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
     /// Resolves when the attack is to end.
     pub async fn stopped(&self) {
         let mut stop = self.stop.clone();
         while stop.changed().await.is_ok() {}
     }
 
-    /// The counter of the bytes that are written.
-    pub(super) fn counter(&self) -> Arc<AtomicU64> {
+    /// Counts a connection. Returns the counter of the bytes that are written.
+    pub(super) fn count_connection(&self) -> Arc<AtomicU64> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
         Arc::clone(&self.sent)
     }
 

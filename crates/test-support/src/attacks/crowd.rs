@@ -33,7 +33,6 @@ pub(super) async fn mute(
                     break;
                 }
             }
-            seen.opened += 1;
         }
         if open.join_next().await.is_some() {
             seen.closed += 1;

@@ -4,17 +4,19 @@ use std::{io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use counterweight_proto::counterweight::v1::{
-    Attribute, AttributeValue, AttributeValues, Cause, Condition, ExplainWeightsRequest,
-    GetWeightsRequest, ListRevisionsRequest, ObjectiveWeight, ProfileChange, ProfileRevision,
-    RankRequest, ReadLogRequest, Segment, SegmentList, SetWeightsRequest, SolveWeightsRequest,
-    StartRampRequest, attribute_value, condition, solve_weights_request::Goal,
+    Attribute, AttributeValue, AttributeValues, Condition, ExplainWeightsRequest,
+    GetWeightsRequest, ListRevisionsRequest, ObjectiveWeight, ProfileChange, RankRequest,
+    ReadLogRequest, Segment, SegmentList, SolveWeightsRequest, attribute_value, condition,
+    solve_weights_request::Goal,
 };
 use counterweight_tensor::{Datatype, encode_f64, encode_strings, tensor};
 use flate2::{Compression, write::GzEncoder};
 use prost::Message;
 
 use super::connection::{Call, frame};
-use crate::requests::{COLUMNS, EXPANDED, PACKED, change, infer, rank_columns, rank_models};
+use crate::requests::{
+    COLUMNS, EXPANDED, PACKED, change, infer, ramp, rank_columns, rank_models, set,
+};
 
 const RANK: &str = "/counterweight.v1.RankingService/Rank";
 const SET: &str = "/counterweight.v1.WeightsService/SetWeights";
@@ -152,22 +154,6 @@ pub(super) fn long_ids() -> Vec<Call> {
     vec![call(RANK, &twice), call(RANK, &once)]
 }
 
-fn set(change: ProfileChange) -> SetWeightsRequest {
-    SetWeightsRequest {
-        changes: vec![change],
-        cause: cause(),
-        force: true,
-    }
-}
-
-fn cause() -> Option<Cause> {
-    Some(Cause {
-        author: "attacker".to_owned(),
-        reason: "attack".to_owned(),
-        ..Cause::default()
-    })
-}
-
 /// A change that gives the profile of columns one segment.
 fn with_segment(name: &str, value: &str) -> ProfileChange {
     let value = AttributeValue {
@@ -213,21 +199,7 @@ pub(super) fn history_pages() -> Vec<Call> {
 
 /// A ramp of 10,000 steps within 10 s.
 pub(super) fn ramps() -> Vec<Call> {
-    let request = StartRampRequest {
-        profile: Some(ProfileRevision {
-            profile: COLUMNS.to_owned(),
-            expected_revision: None,
-        }),
-        target: change(-3.0).weights,
-        duration: Some(prost_types::Duration {
-            seconds: 10,
-            nanos: 0,
-        }),
-        steps: 10_000,
-        cause: cause(),
-        force: true,
-    };
-    vec![call(RAMP, &request)]
+    vec![call(RAMP, &ramp(10, 10_000))]
 }
 
 /// A list of 100,000 topics in which the topic of each of 20,000 candidates is looked for.

@@ -64,8 +64,6 @@ pub struct Seen {
     pub answers: BTreeMap<Answer, u64>,
     /// Calls that the attacker cancelled.
     pub cancelled: u64,
-    /// Connections that were opened.
-    pub opened: u64,
     /// Connections that could not be opened, or that the server closed.
     pub closed: u64,
 }
@@ -97,7 +95,6 @@ impl Seen {
             *self.answers.entry(answer).or_default() += count;
         }
         self.cancelled += other.cancelled;
-        self.opened += other.opened;
         self.closed += other.closed;
     }
 }
@@ -109,8 +106,8 @@ impl fmt::Display for Seen {
         }
         write!(
             formatter,
-            "{} cancelled, {} connections, {} of them closed",
-            self.cancelled, self.opened, self.closed
+            "{} cancelled, {} connections refused or closed",
+            self.cancelled, self.closed
         )
     }
 }

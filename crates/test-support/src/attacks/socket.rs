@@ -30,7 +30,7 @@ impl Socket {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
-            sent: control.counter(),
+            sent: control.count_connection(),
         })
     }
 }

@@ -14,8 +14,9 @@ use super::{
     seen::Seen,
 };
 
-/// Calls that are under way before the oldest is cancelled.
-const BEFORE_CANCEL: usize = 2;
+/// A call is cancelled at once, or when one or two more have begun: before the server has accepted
+/// it, while it waits, and while it is worked on.
+const WAITS: [usize; 3] = [0, 1, 2];
 /// Calls of an open loop that wait for their answers; more are not begun.
 const MAX_WAITING: usize = 1000;
 
@@ -67,7 +68,7 @@ pub(super) async fn open_loop(
     }
 }
 
-/// Begins so many calls a second and cancels each when two more have begun.
+/// Begins so many calls a second and cancels each.
 pub(super) async fn cancels(
     mut connection: Connection,
     call: &Call,
@@ -77,7 +78,7 @@ pub(super) async fn cancels(
 ) {
     let mut ticks = ticks(per_second);
     let mut under_way = VecDeque::new();
-    loop {
+    for wait in WAITS.into_iter().cycle() {
         ticks.tick().await;
         control.pace().await;
         let begun = connection.begin(call).await;
@@ -93,11 +94,11 @@ pub(super) async fn cancels(
                 }
             }
         }
-        if under_way.len() > BEFORE_CANCEL
-            && let Some((_, mut body)) = under_way.pop_front()
-        {
-            body.send_reset(Reason::CANCEL);
-            seen.cancelled += 1;
+        while under_way.len() > wait {
+            if let Some((_, mut body)) = under_way.pop_front() {
+                body.send_reset(Reason::CANCEL);
+                seen.cancelled += 1;
+            }
         }
     }
 }

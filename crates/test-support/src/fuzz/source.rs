@@ -9,7 +9,7 @@ use super::{
     methods::{Method, methods},
     mutate::mutate,
 };
-use crate::requests::{infer, rank_columns, rank_models};
+use crate::requests::{change, infer, preview, ramp, rank_columns, rank_models, set};
 
 /// Messages of each method that are kept to be damaged.
 const KEPT: usize = 64;
@@ -74,6 +74,9 @@ fn right(path: &str) -> Vec<Vec<u8>> {
             rank_models(3).encode_to_vec(),
         ],
         Some("ModelInfer") => vec![infer(3, &["sport", "music"]).encode_to_vec()],
+        Some("SetWeights") => vec![set(change(-0.5)).encode_to_vec()],
+        Some("StartRamp") => vec![ramp(60, 10).encode_to_vec()],
+        Some("PreviewWeights") => vec![preview(-0.5).encode_to_vec()],
         _ => Vec::new(),
     }
 }

@@ -90,13 +90,17 @@ pub(super) fn start_ramp(
     let request_digest = request_digest("StartRamp", intent(&request.cause), &content);
     let cause = cause(request.cause, request_digest)?;
     let duration = request.duration.unwrap_or_default();
-    let duration_ms = std::time::Duration::try_from(duration)
+    // Not prost's own conversion and text: both overflow for the least number of seconds.
+    let nanos = i128::from(duration.seconds) * 1_000_000_000 + i128::from(duration.nanos);
+    let duration_ms = u64::try_from(nanos / 1_000_000)
         .ok()
-        .and_then(|duration| u64::try_from(duration.as_millis()).ok())
         .filter(|ms| (1..=RAMP_MAX_MS).contains(ms))
         .ok_or_else(|| RequestError::Field {
             field: "duration",
-            problem: format!("is {duration}; send from one millisecond to 366 days"),
+            problem: format!(
+                "is {} s; send from one millisecond to 366 days",
+                nanos as f64 / 1e9
+            ),
         })?;
     let plan = RampPlan {
         at: profile_revision(request.profile.unwrap_or_default()),

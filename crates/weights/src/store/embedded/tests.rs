@@ -3,6 +3,8 @@
 mod displaced;
 mod snapshots;
 
+use std::fs;
+
 use prometheus::IntGauge;
 use prost_types::Timestamp;
 use tempfile::TempDir;
