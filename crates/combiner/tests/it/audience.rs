@@ -508,6 +508,7 @@ async fn rank_explain_and_the_log_say_the_same_also_after_a_restart_and_a_rollba
         .kill_weights(KillWeightsRequest {
             profile: "default".into(),
             cause: cause("stop"),
+            local: false,
         })
         .await
         .unwrap();

@@ -144,6 +144,7 @@ fn methods() -> Vec<Method> {
             &pb::KillWeightsRequest {
                 profile: "default".into(),
                 cause,
+                local: false,
             },
         ),
         method(

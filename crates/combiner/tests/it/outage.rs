@@ -92,6 +92,7 @@ async fn a_safe_set_with_zero_is_a_way_out() {
     let kill = KillWeightsRequest {
         profile: "default".into(),
         cause: cause("the bait model is down"),
+        local: false,
     };
     combiner.weights().await.kill_weights(kill).await.unwrap();
     without_bait(&client.rank(query).await.unwrap().into_inner());

@@ -259,6 +259,7 @@ async fn a_ramp_is_stopped_by_a_call_and_by_every_other_change() {
     let kill = KillWeightsRequest {
         profile: String::new(),
         cause: cause("stop it"),
+        local: false,
     };
     let killed = client.kill_weights(kill).await.unwrap().into_inner();
     assert_eq!(killed.without_safe_set, ["other"]);
@@ -383,6 +384,7 @@ async fn the_kill_switch_needs_a_declared_safe_set_and_repeats_by_key() {
         KillWeightsRequest {
             profile: profile.into(),
             cause: Some(cause),
+            local: false,
         }
     };
     let status = client.kill_weights(kill("other", "")).await.unwrap_err();
