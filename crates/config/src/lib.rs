@@ -169,7 +169,10 @@ mod tests {
         );
         assert_eq!(nearest(&fits[1..], [fits.as_str()]), Some(fits.as_str()));
         let others = std::iter::repeat_n("subscribers", MOST_COMPARED - 1);
-        assert_eq!(nearest("titel", others.clone().chain(["title"])), Some("title"));
+        assert_eq!(
+            nearest("titel", others.clone().chain(["title"])),
+            Some("title")
+        );
         assert_eq!(nearest("titel", others.chain(["x", "title"])), None);
     }
 }
