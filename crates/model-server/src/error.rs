@@ -168,6 +168,16 @@ pub enum ModelServerError {
         /// The output.
         output: String,
     },
+    /// The rows would take too much memory.
+    #[error(
+        "the request has {rows} rows, and this model accepts {most_rows}: send fewer at a time"
+    )]
+    TooManyRows {
+        /// Rows of the request.
+        rows: usize,
+        /// The most that are accepted.
+        most_rows: usize,
+    },
     /// An output would be larger than an answer may be.
     #[error(
         "the contributions of {rows} rows and {features} features make an answer of more than \
@@ -253,6 +263,7 @@ impl ModelServerError {
             Self::UnknownOutput { .. } => (Code::InvalidArgument, "UNKNOWN_OUTPUT"),
             Self::DuplicateOutput { .. } => (Code::InvalidArgument, "DUPLICATE_OUTPUT"),
             Self::AnswerTooLarge { .. } => (Code::InvalidArgument, "ANSWER_TOO_LARGE"),
+            Self::TooManyRows { .. } => (Code::InvalidArgument, "TOO_MANY_ROWS"),
             Self::Work(WorkError::Refused(refusal)) => (refusal.code(), refusal.reason()),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             Self::Score { .. } => (Code::Internal, "MODEL_FAILED"),
@@ -284,7 +295,7 @@ impl ModelServerError {
                 (Some("outputs"), Some(("output", output.as_str())))
             }
             Self::AnswerTooLarge { .. } => (Some("outputs"), None),
-            Self::NoRows => (Some("inputs"), None),
+            Self::NoRows | Self::TooManyRows { .. } => (Some("inputs"), None),
             Self::Tensor(error) => (error.tensor(), None),
             Self::UnknownInput { tensor, .. }
             | Self::RowCount { tensor, .. }

@@ -21,6 +21,14 @@ pub(crate) struct Bounds<'a> {
     pub(crate) stop: &'a dyn Fn() -> bool,
 }
 
+impl Bounds<'_> {
+    /// How much memory the rows of one request may take while they are scored: a small multiple of
+    /// what a request may be.
+    fn most_bytes(&self) -> usize {
+        self.max_message_bytes.saturating_mul(4)
+    }
+}
+
 /// Scores a request with a version; the steps say how long each part took.
 ///
 /// The time grows with the size of the request. Between two columns, two features and two texts it
@@ -37,7 +45,7 @@ pub(crate) fn infer(
         rows,
         columns,
         lossy,
-    } = wire::decode(loaded, request, bounds.stop)?;
+    } = wire::decode(loaded, request, bounds.most_bytes(), bounds.stop)?;
     let batch =
         Batch::new(loaded.model.schema(), rows, columns).map_err(ModelServerError::Batch)?;
     let decoded = Instant::now();

@@ -46,10 +46,12 @@ impl Output {
     }
 }
 
-/// Reads the input tensors of a request, unless `stop` says so meanwhile.
+/// Reads the input tensors of a request, unless `stop` says so meanwhile. All that its rows need
+/// takes at most `most_bytes`.
 pub(crate) fn decode<'a>(
     loaded: &LoadedVersion,
     request: &'a ModelInferRequest,
+    most_bytes: usize,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded<'a>, ModelServerError> {
     let inputs = loaded.model.schema().inputs();
@@ -73,6 +75,10 @@ pub(crate) fn decode<'a>(
         .filter(|(index, _)| inputs[*index].served.is_none())
         .collect();
     let rows = count_rows(inputs, &matched)?;
+    let most_rows = most_bytes / loaded.model.encoders().bytes_per_row();
+    if rows > most_rows {
+        return Err(ModelServerError::TooManyRows { rows, most_rows });
+    }
     let mut columns = Vec::new();
     columns.resize_with(inputs.len(), || None);
     let mut lossy = 0;

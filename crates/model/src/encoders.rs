@@ -1,12 +1,14 @@
 //! The fitted encoders of all features of a schema: they turn raw columns into numbers.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::column::Batch;
 use crate::encoder::{Emitter, Encoder, Scratch};
 use crate::error::ModelError;
 use crate::expression::{Mode, evaluate};
-use crate::feature::Feature;
+use crate::feature::{Feature, Input, Kind};
 use crate::schema::Schema;
 use crate::sink::{Matrix, Sink};
 
@@ -103,6 +105,24 @@ impl Encoders {
     #[must_use]
     pub fn width(&self) -> usize {
         self.first[self.features.len()]
+    }
+
+    /// An upper bound of the memory that each row of a batch takes while it is encoded, beside the
+    /// bytes of its texts.
+    #[must_use]
+    pub fn bytes_per_row(&self) -> usize {
+        /// Of a text or a list, which may point elsewhere.
+        const POINTER: usize = size_of::<Cow<'_, str>>();
+        let input = |input: &Input| match input.kind {
+            Kind::Text | Kind::Categorical | Kind::List => POINTER,
+            Kind::Numeric | Kind::Boolean => size_of::<f64>(),
+            Kind::Vector { dim } => dim * size_of::<f32>(),
+        };
+        // One feature at a time is in the buffers.
+        let encoders = self.features.iter().map(|feature| &feature.encoder);
+        let widest = encoders.map(|encoder| encoder.raw_width().unwrap_or(0).max(encoder.width()));
+        let inputs: usize = self.schema.inputs().iter().map(input).sum();
+        inputs + size_of::<f64>() * (widest.max().unwrap_or(0) + 2)
     }
 
     /// A name per encoded column: `feature`, or `feature[part]` where a feature has several.

@@ -742,7 +742,7 @@ async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
         outputs: vec![asked("contributions")],
         ..Default::default()
     };
-    let rows = 5_000;
+    let rows = 3_500;
     for input in support::numeric_model(8, 0.1).schema().inputs() {
         let values = Bytes::from(vec![0_u8; rows]);
         put(&mut request, &input.name, Datatype::Bool, &[rows], values);
@@ -757,5 +757,31 @@ async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
     assert_eq!(
         info(&status),
         ("ANSWER_TOO_LARGE".to_owned(), "outputs".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn rows_that_would_take_more_memory_than_a_few_messages_are_refused() {
+    let repository = tempfile::tempdir().unwrap();
+    support::save(repository.path(), MODEL, support::numeric_model(8, 0.1));
+    let server = Running::start(repository, |config| config.max_message_bytes = 100_000).await;
+    let mut client = server.client().await;
+    let ask = |rows: usize| {
+        let mut request = ModelInferRequest {
+            model_name: MODEL.to_owned(),
+            ..Default::default()
+        };
+        for input in support::numeric_model(8, 0.1).schema().inputs() {
+            let values = Bytes::from(vec![0_u8; rows]);
+            put(&mut request, &input.name, Datatype::Bool, &[rows], values);
+        }
+        request
+    };
+    client.model_infer(ask(3_000)).await.unwrap();
+    let status = client.model_infer(ask(10_000)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert_eq!(
+        info(&status),
+        ("TOO_MANY_ROWS".to_owned(), "inputs".to_owned())
     );
 }
