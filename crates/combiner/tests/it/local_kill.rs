@@ -6,15 +6,14 @@ use crate::common;
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    Combiner, info,
-    nats::{LONG, NatsServer},
-    request,
+    Combiner, info, request,
     weights::{Weights, bait, cause},
 };
 use counterweight_proto::counterweight::v1::{
     GetWeightsRequest, GetWeightsResponse, KillWeightsRequest, RankResponse, SkipEntryRequest,
     VerifyWeightsRequest,
 };
+use counterweight_test_support::{LONG, NatsServer};
 use tonic::Code;
 
 const CONFIG: &str = r#"
