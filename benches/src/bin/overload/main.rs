@@ -36,7 +36,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const FEATURES: usize = 32;
 const CANDIDATES: usize = 500;
-const ROWS: usize = 100;
 /// Candidates of a page.
 const PAGE: u32 = 10;
 const IN_FLIGHT: usize = 16;
@@ -96,9 +95,9 @@ struct Args {
 enum Kind {
     /// Rank 500 candidates of 32 numeric features.
     Rank,
-    /// Rank 500 candidates with a text each, one of the sample's.
+    /// Rank as many candidates with a text each as the sample has.
     Text,
-    /// ModelInfer of 100 rows of 32 numeric features.
+    /// ModelInfer of the same texts.
     Infer,
 }
 
@@ -144,10 +143,7 @@ async fn bench(args: &Args) -> Result<bool> {
 
 async fn measure(args: &Args, kind: Kind, binary: &Path, own: &Path) -> Result<Measured> {
     let core = args.quota.map(|_| SERVER_CORE);
-    let texts = match kind {
-        Kind::Text => texts(&args.candidates)?,
-        Kind::Rank | Kind::Infer => Vec::new(),
-    };
+    let texts = texts(&args.candidates)?;
     let mut options = Options::new("", workload(kind, &texts));
     options.channels = CONNECTIONS;
     options.seconds = args.seconds;
@@ -210,40 +206,45 @@ async fn closed_loop(options: &mut Options, concurrency: usize) -> Result<f64> {
 fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Rank => "Rank 500 × 32",
-        Kind::Text => "Rank 500 × text",
-        Kind::Infer => "ModelInfer 100 × 32",
+        Kind::Text => "Rank with text",
+        Kind::Infer => "ModelInfer with text",
     }
 }
 
 fn workload(kind: Kind, texts: &[String]) -> Workload {
-    let rank = |inputs| {
+    let rank = |candidates, inputs| {
         Workload::Rank(RankWorkload {
             profile: String::new(),
-            candidates: CANDIDATES,
+            candidates,
             limit: PAGE,
             contents: Contents::Raw,
             inputs,
         })
     };
     match kind {
-        Kind::Rank => rank(columns()),
-        Kind::Text => rank(vec![TensorSpec {
-            name: "title".to_owned(),
-            datatype: "BYTES".to_owned(),
-            shape: vec![-1],
-            kind: "text".to_owned(),
-            texts: texts.to_vec(),
-            ..TensorSpec::default()
-        }]),
+        Kind::Rank => rank(CANDIDATES, columns()),
+        Kind::Text => rank(texts.len(), titles(texts)),
         Kind::Infer => Workload::Infer(InferWorkload {
-            model: "engagement".to_owned(),
+            model: "engagement_bait".to_owned(),
             version: String::new(),
-            rows: ROWS,
+            rows: texts.len(),
             contents: Contents::Raw,
-            inputs: columns(),
+            inputs: titles(texts),
             outputs: Vec::new(),
         }),
     }
+}
+
+/// One tensor of texts, drawn from those of the sample.
+fn titles(texts: &[String]) -> Vec<TensorSpec> {
+    vec![TensorSpec {
+        name: "title".to_owned(),
+        datatype: "BYTES".to_owned(),
+        shape: vec![-1],
+        kind: "text".to_owned(),
+        texts: texts.to_vec(),
+        ..TensorSpec::default()
+    }]
 }
 
 /// One FP32 tensor per feature.
@@ -258,11 +259,12 @@ fn columns() -> Vec<TensorSpec> {
 }
 
 fn start(kind: Kind, binary: &Path, texts: &[String], core: Option<usize>) -> Result<Servers> {
-    let engagement = numeric_model("engagement", FEATURES, 1)?;
     let models = match kind {
-        Kind::Rank => vec![engagement, numeric_model("engagement_bait", FEATURES, 2)?],
-        Kind::Text => vec![title_model(texts, 1)?],
-        Kind::Infer => vec![engagement],
+        Kind::Rank => vec![
+            numeric_model("engagement", FEATURES, 1)?,
+            numeric_model("engagement_bait", FEATURES, 2)?,
+        ],
+        Kind::Text | Kind::Infer => vec![title_model(texts, 1)?],
     };
     Servers::start(binary, models, core)
 }
