@@ -119,7 +119,7 @@ mod tests {
         };
         assert_eq!(error, expected);
         assert!(error.to_string().contains("is -1.1e12;"), "{error}");
-        assert!(Weights::new(vec![1.8e308]).is_ok());
+        assert!(Weights::new(vec![f64::MAX]).is_ok());
         assert_eq!(Weights::settable(vec![0.0]), Err(WeightsError::AllZero));
     }
 

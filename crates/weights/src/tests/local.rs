@@ -1,5 +1,7 @@
 //! The kill switch of one combiner while the store is out of reach.
 
+use counterweight_test_support::eventually;
+
 use super::*;
 use crate::store::Store;
 
@@ -47,17 +49,6 @@ fn disk_is_full(live: &LiveWeights, full: bool) {
     log.fill_disk(full);
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(LONG, waiting)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 #[tokio::test]
 async fn it_is_refused_while_the_store_is_in_reach() {
     let alone = Alone::new();
@@ -97,7 +88,7 @@ async fn it_lasts_until_the_log_is_back_and_then_the_log_decides() {
     let watching = Arc::clone(&live);
     let watching = tokio::spawn(async move { watching.watch_store().await });
     std::fs::rename(&aside, alone.log()).unwrap();
-    until("it ends", || bait_in_force(&live, 0) == -1.0).await;
+    eventually("it ends", async || bait_in_force(&live, 0) == -1.0).await;
     watching.abort();
     assert!(live.local_kill().unwrap().ended_ms.is_some());
     assert!(!alone.kept().exists());
@@ -126,10 +117,13 @@ async fn it_survives_a_restart_while_the_disk_is_full() {
     assert_eq!(bait_in_force(&live, 0), -9.0);
     let watched = Arc::clone(&live);
     let watching = tokio::spawn(async move { watched.watch_store().await });
-    until("the disk is found full", || live.lost_since().is_some()).await;
+    eventually("the disk is found full", async || {
+        live.lost_since().is_some()
+    })
+    .await;
     assert_eq!(bait_in_force(&live, 0), -9.0);
     disk_is_full(&live, false);
-    until("it ends", || bait_in_force(&live, 0) == -1.0).await;
+    eventually("it ends", async || bait_in_force(&live, 0) == -1.0).await;
     watching.abort();
     assert_eq!(std::fs::read(alone.log()).unwrap(), b"");
     assert!(!alone.kept().exists());

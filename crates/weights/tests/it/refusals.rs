@@ -180,7 +180,10 @@ fn every_refusal_says_where_it_is_and_what_to_do() {
 fn force_passes_bounds_and_nothing_else() {
     let mut log = Log::new();
     log.context.forced = true;
-    let outcome = |change: &ProfileChange| log.live.what_if(log.context.clone(), change);
+    let outcome = |change: &ProfileChange| {
+        log.live
+            .what_if(log.context.clone(), change, log.live.logged(0))
+    };
     for change in [
         segments(vec![german("s", &[("bait", -9.0)])]),
         exploration(0.0, 400.0, false, None),

@@ -173,7 +173,7 @@ fn a_segment_or_arm_goes_in_steps_from_where_it_was() {
 
 #[test]
 fn changed_shares_keep_the_salt_and_as_many_buckets_as_they_can() {
-    let mut log = Log::new();
+    let log = Log::new();
     let run = |change: ExperimentChange| log.set(&experiments(vec![change])).experiments.remove(0);
     let first = run(experiment(
         "e",

@@ -43,7 +43,7 @@ async fn it_blocks_until_it_is_skipped_and_every_combiner_skips_the_same() {
     for weight in [1.0, 2.0] {
         append(&store, weight).await;
     }
-    until("b has both", async || {
+    eventually_some("b has both", async || {
         (end(&other).await.0 == 2).then_some(())
     })
     .await;
@@ -55,7 +55,7 @@ async fn it_blocks_until_it_is_skipped_and_every_combiner_skips_the_same() {
 
     publish(&place, b"no entry\nof two lines").await;
     publish(&place, b"").await;
-    until("down", async || reach.down_since()).await;
+    eventually_some("down", async || reach.down_since()).await;
     unreadable_at(&store, 3).await;
     unreadable_at(&other, 3).await;
     // A combiner that starts now has what comes before.
@@ -68,11 +68,11 @@ async fn it_blocks_until_it_is_skipped_and_every_combiner_skips_the_same() {
     let entry = skip(&store, 3).await.unwrap();
     let revisions: Vec<u64> = entry.change.skipped.iter().map(|s| s.revision).collect();
     assert_eq!((entry.revision, revisions), (5, vec![3, 4]));
-    until("up", async || reach.down_since().is_none().then_some(())).await;
+    eventually_some("up", async || reach.down_since().is_none().then_some(())).await;
     assert_eq!(append(&other, 6.0).await, 6);
     let new = place.open("new").await;
     for store in [&store, &other, &late, &new] {
-        until("6 entries", async || {
+        eventually_some("6 entries", async || {
             (end(store).await.0 == 6).then_some(())
         })
         .await;
