@@ -229,7 +229,9 @@ async fn a_long_solution_blocks_nobody_and_ends_with_its_deadline_or_the_server(
         .metadata_mut()
         .insert("grpc-timeout", "200m".parse().unwrap());
     let status = client.solve_weights(timed).await.unwrap_err();
-    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    // The client gives up by itself at the same time.
+    let codes = [Code::DeadlineExceeded, Code::Cancelled];
+    assert!(codes.contains(&status.code()), "{status:?}");
 
     let mut other = combiner.weights().await;
     let solving = tokio::spawn(async move { other.solve_weights(long).await });
@@ -258,7 +260,8 @@ async fn a_long_solution_blocks_nobody_and_ends_with_its_deadline_or_the_server(
 #[tokio::test]
 async fn readers_of_the_log_that_do_not_read_block_no_preview() {
     let combiner = Combiner::start(THREE_COLUMNS).await;
-    large_requests(&combiner, 1).await;
+    // More than fits into the window of a stream.
+    large_requests(&combiner, 4).await;
     let mut ranking = combiner.ranking().await;
     let mut unread = Vec::new();
     for _ in 0..16 {

@@ -723,7 +723,9 @@ async fn scoring_ends_with_the_deadline_and_counts_until_it_has_ended() {
     late.metadata_mut()
         .insert("grpc-timeout", "300m".parse().unwrap());
     let status = client.model_infer(late).await.unwrap_err();
-    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    // The client gives up by itself at the same time.
+    let codes = [Code::DeadlineExceeded, Code::Cancelled];
+    assert!(codes.contains(&status.code()), "{status:?}");
     let idle = "counterweight_model_requests_in_flight 0";
     let is_idle = async || server.http("/metrics").await.contains(idle);
     eventually("the scoring has stopped", is_idle).await;
