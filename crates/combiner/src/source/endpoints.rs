@@ -97,7 +97,7 @@ impl Endpoints {
                 what: format!("{} is not the address of a model server", target.uri),
             })?;
             let address = target.uri.clone();
-            all.push(Arc::new(Endpoint::new(target, peer, address, &settings)));
+            all.push(Arc::new(Endpoint::new(target, &peer, address, &settings)));
         }
         Ok(Self {
             targets,
@@ -261,7 +261,7 @@ impl Endpoints {
                     Some(known) => Arc::clone(known),
                     None => {
                         let peer = Peer::Tcp(*address);
-                        Arc::new(Endpoint::new(target, peer, name, &self.settings))
+                        Arc::new(Endpoint::new(target, &peer, name, &self.settings))
                     }
                 });
             }
@@ -306,7 +306,7 @@ impl Target {
 }
 
 impl Endpoint {
-    fn new(target: &Target, peer: Peer, address: String, settings: &Settings) -> Self {
+    fn new(target: &Target, peer: &Peer, address: String, settings: &Settings) -> Self {
         let client = || {
             let connection = Connection::new(peer.clone(), &target.uri, settings.connect_timeout);
             GrpcInferenceServiceClient::new(Unary(connection))

@@ -143,7 +143,7 @@ async fn a_context_feature_that_would_be_repeated_beyond_a_message_is_refused() 
 
 #[tokio::test]
 async fn an_answer_beyond_a_message_is_refused_before_the_models_are_asked() {
-    let (e, _b, combiner) = two_models("max_message_bytes = 16384").await;
+    let (e, _b, combiner) = two_models("[limits]\nmax_message_bytes = 16384").await;
     let mut client = combiner.ranking().await;
     let mut query = request(&[0.5; 500], &[0.5; 500]);
     let status = client.rank(query.clone()).await.unwrap_err();

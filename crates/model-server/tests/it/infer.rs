@@ -736,7 +736,7 @@ async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
     let repository = tempfile::tempdir().unwrap();
     support::save(repository.path(), MODEL, support::numeric_model(8, 0.1));
     let server = Running::start(repository, |config| {
-        config.limits.max_message_bytes = 100_000
+        config.limits.max_message_bytes = 100_000;
     })
     .await;
     let mut request = ModelInferRequest {
@@ -767,7 +767,7 @@ async fn rows_that_would_take_more_memory_than_a_few_messages_are_refused() {
     let repository = tempfile::tempdir().unwrap();
     support::save(repository.path(), MODEL, support::numeric_model(8, 0.1));
     let server = Running::start(repository, |config| {
-        config.limits.max_message_bytes = 100_000
+        config.limits.max_message_bytes = 100_000;
     })
     .await;
     let mut client = server.client().await;

@@ -168,7 +168,7 @@ async fn a_message_above_the_limit_is_refused() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let server = Running::start(repository, |config| {
-        config.limits.max_message_bytes = 10_000
+        config.limits.max_message_bytes = 10_000;
     })
     .await;
     let mut large = request();
@@ -395,7 +395,7 @@ async fn compressed_requests_are_accepted_up_to_the_limit_of_a_message() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let server = Running::start(repository, |config| {
-        config.limits.max_message_bytes = 1 << 20
+        config.limits.max_message_bytes = 1 << 20;
     })
     .await;
     for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate] {

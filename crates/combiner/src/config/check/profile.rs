@@ -262,8 +262,8 @@ mod tests {
             ),
             (
                 "engagement = 1, engagement_bait = -0.5",
-                "engagement = 1.8e308, engagement_bait = -0.5",
-                "profile.default.weights.engagement: is 1.8e308; write a number from -1e12",
+                "engagement = 1.7e308, engagement_bait = -0.5",
+                "profile.default.weights.engagement: is 1.7e308; write a number from -1e12",
             ),
             (
                 "min = -2.0",
