@@ -380,7 +380,17 @@ async fn one_request_too_many_is_refused_at_once() {
             tokio::spawn(async move { client.rank(query).await })
         })
         .collect();
-    e.state.called(1 + 4).await;
+    // As many as the limit are in progress or wait for their turn; how many of each is measured.
+    eventually("four requests", async || {
+        let text = combiner.metrics_text().await;
+        let count = |name: &str| -> u64 {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        count("counterweight_rank_requests_in_flight ") + count("counterweight_requests_waiting ")
+            == 4
+    })
+    .await;
     let refused = soon("a refusal", client.rank(query.clone())).await;
     let status = refused.unwrap_err();
     assert_eq!(
@@ -402,7 +412,7 @@ async fn one_request_too_many_is_refused_at_once() {
 
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight_and_tells_watchers() {
-    let (e, _b, mut combiner) = two_models("drain_seconds = 600").await;
+    let (e, _b, mut combiner) = two_models("[limits]\ndrain_seconds = 600").await;
     let mut client = combiner.ranking().await;
     let query = request(&[0.1], &[0.2]);
     client.rank(query.clone()).await.unwrap();

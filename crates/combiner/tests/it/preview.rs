@@ -243,17 +243,17 @@ async fn bounds_do_not_stop_a_preview_and_it_says_that_they_would_stop_the_chang
     assert_eq!(reported.after[1].weight, -4.0);
     assert_eq!(get(&mut weights, "default").await.revision, 0);
 
-    // What no force helps is an error.
-    let lost = change("default", &[("engagement_bait", -1.0)], Some(3));
-    let status = preview(&mut weights, lost, 3).await.unwrap_err();
-    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    // A preview changes nothing, so another revision than the expected one does not stop it either.
+    let early = change("default", &[("engagement_bait", -1.0)], Some(3));
+    let reported = preview(&mut weights, early, 3).await.unwrap();
+    assert!(reported.refusal.contains("expected_revision is 3"));
     weights.set_weights(bait(-0.7, None)).await.unwrap();
-    let lost = change("default", &[("engagement_bait", -1.0)], Some(0));
-    let status = preview(&mut weights, lost, 3).await.unwrap_err();
-    assert_eq!(
-        (status.code(), &*info(&status).0),
-        (Code::Aborted, "REVISION_MISMATCH")
-    );
+    let late = change("default", &[("engagement_bait", -1.0)], Some(0));
+    let reported = preview(&mut weights, late, 3).await.unwrap();
+    assert!(reported.refusal.contains("expected 0"));
+    assert_eq!(reported.revision, 1);
+
+    // What no force helps is an error.
     let unknown = change("default", &[("bait", -1.0)], None);
     let status = preview(&mut weights, unknown, 3).await.unwrap_err();
     assert_eq!(info(&status).0, "UNKNOWN_OBJECTIVE");

@@ -324,11 +324,11 @@ fn every_kind_takes_missing_values() {
 fn values_that_are_nested_too_deep_are_told_by_their_row() {
     for depth in [300, 60_000] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        let content = format!("{{\"x\":1,\"y\":1}}\n{{\"x\":{nested},\"y\":1}}\n");
+        let content = format!("{{\"x\":1,\"y\":1,\"z\":1}}\n{{\"x\":{nested},\"y\":1,\"z\":1}}\n");
         for inputs in [
             input("x", "numeric"),
             input("x", "list"),
-            input("y", "numeric"),
+            input("z", "numeric"),
         ] {
             let message = ndjson(&content, &inputs);
             names(&message, &["a.ndjson", "row 2", "nested more than 64 deep"]);
