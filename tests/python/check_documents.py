@@ -30,7 +30,9 @@ MARK = re.compile(
     r"<!-- run: (no, (?P<why>.+)|short, (?P<short>.+)|(?P<data>with data)|(?P<fails>fails)) -->"
 )
 # Programs of the project that documents name, beside `counterweight` itself.
-BENCHES = ("front", "preview", "replicas", "serving", "train", "weights")
+BENCHES = (
+    "front", "hostile", "overload", "preview", "replicas", "serving", "train", "weights",
+)
 # Longer than the slowest command takes; only something that hangs meets it.
 PATIENCE = 1200
 

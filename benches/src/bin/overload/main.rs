@@ -52,7 +52,7 @@ const GENERATOR_CORE: usize = 1;
 /// is refused.
 ///
 /// Each workload is sent at 0.7, 1.2 and 3 times the capacity of the servers (Rank with text also
-/// at 10 times), with deadlines of 200 ms and of 10 s. The exit status is 1 when an aim is missed:
+/// at 10 times), with deadlines of 200 ms and of 10 s. The exit status is 2 when an aim is missed:
 /// from 1.2 times on, 90 % of the peak is answered in time; 99 % of the refusals take at most 10 ms;
 /// no answer is UNKNOWN.
 #[derive(Debug, Parser)]
