@@ -9,6 +9,7 @@ mod live;
 mod commit;
 mod history;
 mod local_kill;
+mod local_switch;
 mod log_state;
 mod plan;
 mod ramping;
@@ -53,7 +54,7 @@ pub use self::{
     history::Page,
     in_force::InForce,
     live::LiveWeights,
-    local_kill::LocalKill,
+    local_switch::LocalKill,
     plan::{
         AudienceChange, Command, Context, ExperimentChange, KnownAttributes, ModelIdentity,
         ProfileAtRevision, ProfileChange, RampPlan, Restored,

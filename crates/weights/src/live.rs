@@ -21,7 +21,7 @@ use crate::{
     entry::{Change, Entry},
     error::{Mismatch, StoreError},
     in_force::{InForce, warn_of_differences},
-    local_kill::LocalSwitch,
+    local_switch::LocalSwitch,
     log_state::LogState,
     metrics::Metrics,
     plan::{Context, Planner},

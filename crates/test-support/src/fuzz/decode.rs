@@ -6,8 +6,9 @@ use counterweight_proto::{
     counterweight::v1::{
         DescribeRankingRequest, ExplainWeightsRequest, GetRevisionRequest, GetWeightsRequest,
         KillWeightsRequest, ListRevisionsRequest, PreviewWeightsRequest, RankRequest,
-        ReadLogRequest, RollbackWeightsRequest, SetWeightsRequest, SolveWeightsRequest,
-        StartRampRequest, StopRampRequest, VerifyWeightsRequest, WatchWeightsRequest,
+        ReadLogRequest, RollbackWeightsRequest, SetWeightsRequest, SkipEntryRequest,
+        SolveWeightsRequest, StartRampRequest, StopRampRequest, VerifyWeightsRequest,
+        WatchWeightsRequest,
     },
     inference::{
         ModelConfigRequest, ModelInferRequest, ModelMetadataRequest, ModelReadyRequest,
@@ -48,6 +49,7 @@ const DECODERS: &[Decoder] = &[
     plain::<ReadLogRequest>(),
     plain::<RollbackWeightsRequest>(),
     plain::<SetWeightsRequest>(),
+    plain::<SkipEntryRequest>(),
     plain::<SolveWeightsRequest>(),
     plain::<StartRampRequest>(),
     plain::<StopRampRequest>(),
