@@ -260,8 +260,8 @@ async fn a_long_solution_blocks_nobody_and_ends_with_its_deadline_or_the_server(
 #[tokio::test]
 async fn readers_of_the_log_that_do_not_read_block_no_preview() {
     let combiner = Combiner::start(THREE_COLUMNS).await;
-    // More than fits into the window of a stream.
-    large_requests(&combiner, 4).await;
+    // More than fits into the window of a stream, which is 2 MiB for this client.
+    large_requests(&combiner, 20).await;
     let mut ranking = combiner.ranking().await;
     let mut unread = Vec::new();
     for _ in 0..16 {
