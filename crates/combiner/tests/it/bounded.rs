@@ -243,7 +243,7 @@ async fn a_crowd_of_watchers_who_do_not_read_slows_no_change_down() {
     }
     // On its own connection: the others of a connection that do not read fill its window.
     let mut reader = combiner.weights().await;
-    let request = WatchWeightsRequest { from_revision: 1 };
+    let request = WatchWeightsRequest { from_revision: 0 };
     let mut reader = reader.watch_weights(request).await.unwrap().into_inner();
     let begun = Instant::now();
     for at in 0..10 {
