@@ -46,7 +46,9 @@ impl Shared {
         Ok(Self {
             lifecycle: Lifecycle::default(),
             contracts: Contracts::from_descriptors(descriptors)?,
-            budget: Budget::new(limits.memory_budget, charged),
+            // What is charged is what the allocator is asked for; a fifth is left for what it
+            // takes beyond that.
+            budget: Budget::new(limits.memory_budget / 5 * 4, charged),
             streams: Arc::new(Semaphore::new(
                 limits.max_streams.min(Semaphore::MAX_PERMITS),
             )),

@@ -53,8 +53,8 @@ impl Default for TargetLimits {
         Self {
             memory_budget_mib: 256,
             drain: Duration::from_secs(2),
-            read_timeout: Duration::from_secs(1),
-            send_timeout: Duration::from_secs(1),
+            read_timeout: Duration::from_secs(2),
+            send_timeout: Duration::from_secs(3),
             files: 1024,
         }
     }
@@ -146,7 +146,8 @@ fn toml(options: &TargetOptions, model: &str) -> String {
     let limits = options.limits.map(|limits| {
         format!(
             "[limits]\nmemory_budget_bytes = {}\nread_timeout_ms = {}\nsend_timeout_ms = {}\n\
-             drain_seconds = {}\n",
+             drain_seconds = {}\n\
+             # They are not part of the budget.\n[recent_requests]\ncandidates = 20000\n",
             limits.memory_budget_mib << 20,
             limits.read_timeout.as_millis(),
             limits.send_timeout.as_millis(),

@@ -98,7 +98,7 @@ attacks! {
     /// Connections that say that they speak HTTP/2 and no more.
     MutePrefaces "mute-prefaces" Combiner [];
     /// Answers that are not read.
-    UnreadAnswers "unread-answers" Combiner [Ok, ResourceExhausted];
+    UnreadAnswers "unread-answers" Combiner [Ok, ResourceExhausted, DeadlineExceeded];
     /// Thousands of watchers that do not read, while the weights change.
     Watchers "watchers" Combiner [Ok, ResourceExhausted, Aborted];
     /// Reads of the log that are not read.
