@@ -27,6 +27,9 @@ use crate::{
     weights::now_ms,
 };
 
+/// Requests whose ids are longer than this on average, in bytes, are not kept.
+const LONGEST_MEAN_ID: usize = 1024;
+
 /// Previews in progress, and readers of the log; one more is answered RESOURCE_EXHAUSTED at once.
 const PREVIEWS: usize = 16;
 const READERS: usize = 16;
@@ -96,7 +99,9 @@ impl RecentRequests {
     /// be kept, returns none and counts the request.
     pub(crate) fn sample(&self, key: SamplingKey, ranking: &Ranking) -> Option<Sampled> {
         let at_ms = self.shared.at_ms();
-        let Some(ids) = Ids::pack(&ranking.ids) else {
+        let ids = Ids::pack(&ranking.ids);
+        // Longer ones would push the requests of all others out.
+        let Some(ids) = ids.filter(|ids| ids.bytes() <= ids.len() * LONGEST_MEAN_ID) else {
             self.shared.inboxes[ranking.profile].metrics.dropped.inc();
             return None;
         };

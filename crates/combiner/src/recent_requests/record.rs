@@ -188,7 +188,7 @@ impl Ids {
         (0..self.len()).map(|at| self.get(at))
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.text.len() + size_of_val(&*self.ends)
     }
 
