@@ -10,6 +10,13 @@ pub(crate) struct Metrics {
     /// Profiles under a local kill.
     pub(crate) local_kill: IntGauge,
     /// The first entry that cannot be read; 0 while there is none.
+    #[cfg_attr(
+        not(feature = "nats"),
+        expect(
+            dead_code,
+            reason = "a file of its own holds nothing that cannot be read"
+        )
+    )]
     pub(crate) unreadable: IntGauge,
     pub(crate) end: LogEnd,
     revision: IntGaugeVec,

@@ -124,8 +124,10 @@ impl Store {
 
     /// Something went wrong with the store before the start: the next trial writes, too.
     pub(crate) fn distrust(&self) {
-        if let Self::Embedded(store) = self {
-            store.distrust();
+        match self {
+            Self::Embedded(store) => store.distrust(),
+            #[cfg(feature = "nats")]
+            Self::Nats(_) => {}
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    entry::{Entry, FORMAT, NO_HASH, Unreadable, digest},
+    entry::{Entry, FORMAT, NO_HASH, Unreadable},
     error::StoreError,
 };
 
@@ -133,7 +133,10 @@ const UNREADABLE: &[u8] = b"unreadable:";
 #[cfg(feature = "nats")]
 pub(super) fn encode_unreadable(bytes: &[u8]) -> Vec<u8> {
     let payload = [UNREADABLE, hex::encode(bytes).as_bytes()].concat();
-    encode_line(&digest(bytes), &String::from_utf8_lossy(&payload))
+    encode_line(
+        &crate::entry::digest(bytes),
+        &String::from_utf8_lossy(&payload),
+    )
 }
 
 /// Reads the payload of an entry that cannot be read.
