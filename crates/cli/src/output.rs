@@ -88,6 +88,7 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Lines of text, each of which stays one line whatever stands in it.
+#[cfg(any(feature = "offline", test))]
 pub(crate) fn lines<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String {
     let lines = lines.into_iter();
     let escaped: Vec<String> = lines
