@@ -50,7 +50,7 @@ impl Stability {
         Ok((ranking, stability.ok_or_else(stopped)?))
     }
 
-    /// None when it was told to stop.
+    /// None when `stop` ended it.
     fn new(ranking: &Ranking, stop: &dyn Fn() -> bool) -> Option<Self> {
         // Ties break on the id, so the columns are put in that order.
         let mut by_id: Vec<usize> = (0..ranking.ids.len()).collect();

@@ -3,8 +3,8 @@
 use crate::{Dataset, Part, SplitBy};
 
 impl Dataset {
-    /// The share of a part, 0 where the split leaves it out; none where there is no split, and
-    /// where a column names the parts, so that only the rows tell.
+    /// The share of a part; 0 when the split leaves it out. None when the dataset is not split, and
+    /// when a column names the parts: then only the rows show the shares.
     pub fn share(&self, part: Part) -> Option<f64> {
         let split = self.spec.split.as_ref()?;
         (split.by != SplitBy::Column).then_some(match part {

@@ -52,7 +52,7 @@ pub(crate) struct Decision {
     pub(crate) last: usize,
 }
 
-/// Applies the rule; the error says in words why there is no recommendation. A point differs from
+/// Applies the rule; the error says why no weight can be recommended. A point differs from
 /// the best where it falls short by more than `errors` paired standard errors.
 pub(crate) fn decide(evidence: &Evidence, goal: Goal, errors: f64) -> Result<Decision, String> {
     let Evidence { at, gain, cost } = evidence;

@@ -21,8 +21,8 @@ use crate::{
     swept::Swept,
 };
 
-/// Fewer users (or requests, where there are none) than this in a part are no evidence: a bootstrap
-/// over them is no interval.
+/// The least number of users in a part, or of requests when the log names no users. A bootstrap over
+/// fewer does not give a usable interval.
 const FEWEST_USERS: u64 = 30;
 /// Points of the grid on which a weight is chosen.
 const GRID: usize = 400;

@@ -260,14 +260,18 @@ impl Admitted {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
         let deadline = call.deadline;
-        let handled = self.handle(service, call, parts, body);
-        let outcome = match deadline {
+        let mut begun = None;
+        let handled = self.handle(service, call, parts, body, &mut begun);
+        let answer = match deadline {
             None => handled.await,
             Some(deadline) => timeout_at(deadline.into(), handled)
                 .await
                 .unwrap_or(Err(Refusal::DeadlineExceeded)),
         };
-        let response = match outcome {
+        if let Some(call) = begun {
+            call.end(outcome_of(&answer));
+        }
+        let response = match answer {
             Ok(response) => response,
             Err(refusal) => self.gate.refuse(&refusal, self.limited),
         };
@@ -281,13 +285,15 @@ impl Admitted {
         })
     }
 
-    /// Receives and checks the message, waits for a place, and lets the service answer.
+    /// Receives and checks the message, waits for a place, and lets the service answer. `begun` is
+    /// the call from the moment at which the service has it.
     async fn handle<S>(
         &self,
         mut service: S,
         mut call: Call,
         mut parts: Parts,
         mut body: Body,
+        begun: &mut Option<Call>,
     ) -> Result<Response<Body>, Refusal>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
@@ -305,19 +311,11 @@ impl Admitted {
             let place = limiter.acquire(call.deadline, self.peer.id()).await?;
             call = call.with_place(place);
         }
-        // Held here too, in case the service drops the request before it has answered.
-        let held = call.clone();
+        // Kept here too, in case the service drops the request before it has answered.
+        *begun = Some(call.clone());
         parts.extensions.insert(call);
-        let answer = service.call(Request::from_parts(parts, body));
-        let (response, outcome) = match held.deadline {
-            None => answered(answer.await),
-            Some(deadline) => match timeout_at(deadline.into(), answer).await {
-                Ok(answer) => answered(answer),
-                Err(_) => (Err(Refusal::DeadlineExceeded), Outcome::Late),
-            },
-        };
-        held.end(outcome);
-        response
+        let Ok(response) = service.call(Request::from_parts(parts, body)).await;
+        Ok(response)
     }
 
     async fn receive(&self, body: Body, encoding: Encoding) -> Result<Message, Refusal> {
@@ -342,17 +340,17 @@ impl Admitted {
     }
 }
 
-/// An answer, and what the limiter learns from it.
-fn answered(
-    answer: Result<Response<Body>, Infallible>,
-) -> (Result<Response<Body>, Refusal>, Outcome) {
-    let Ok(response) = answer;
-    let outcome = match code_of(&response) {
+/// What the limiter learns from the answer to a call that its service had. Nothing but the deadline
+/// ends such a call with a refusal.
+fn outcome_of(answer: &Result<Response<Body>, Refusal>) -> Outcome {
+    let Ok(response) = answer else {
+        return Outcome::Late;
+    };
+    match code_of(response) {
         Code::DeadlineExceeded => Outcome::Late,
         Code::ResourceExhausted if is_overload(response.headers()) => Outcome::Overloaded,
         _ => Outcome::Answered,
-    };
-    (Ok(response), outcome)
+    }
 }
 
 /// True for a call that a server behind this one refused because of overload. A call that is

@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Why work was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
-    /// It was not begun, or was told to stop.
+    /// It did not begin, or it was stopped.
     #[error("{0}")]
     Refused(Refusal),
     /// It panicked.
@@ -101,8 +101,8 @@ impl WorkPool {
     /// progress until the work is done, even if its caller goes away.
     ///
     /// The work is passed a function that says whether it should stop, because the deadline has
-    /// passed or this future was dropped; work that takes long asks it every so often. What it
-    /// then returns is of no use to anybody.
+    /// passed or this future was dropped. Work that takes long calls it regularly; what the work
+    /// returns after that is discarded.
     ///
     /// # Errors
     /// The queue is full, the deadline passed before the work began, the pool is closed, or the

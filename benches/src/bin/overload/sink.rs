@@ -13,6 +13,7 @@ use counterweight_proto::{
     counterweight::v1::{RankResponse, RankedCandidate},
     inference::{ModelInferResponse, model_infer_response::InferOutputTensor},
 };
+use prost::Message;
 use tokio::net::TcpListener;
 use tonic::{
     Request, Response, Status,
@@ -34,68 +35,42 @@ pub(crate) async fn serve() -> Result<bool> {
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(16 << 20)
         .max_frame_size(1 << 20)
-        .add_service(Ranking)
-        .add_service(Inference)
+        .add_service(Canned(RankResponse {
+            candidates: vec![RankedCandidate::default(); PAGE as usize],
+            ..RankResponse::default()
+        }))
+        .add_service(Canned(ModelInferResponse {
+            outputs: vec![InferOutputTensor::default()],
+            ..ModelInferResponse::default()
+        }))
         .serve_with_incoming(incoming)
         .await?;
     Ok(true)
 }
 
+/// A service that answers every request with this.
 #[derive(Clone)]
-struct Ranking;
+struct Canned<T>(T);
 
-impl NamedService for Ranking {
+impl NamedService for Canned<RankResponse> {
     const NAME: &'static str = "counterweight.v1.RankingService";
 }
 
-/// The request is read into `()`, which skips its fields.
-impl UnaryService<()> for Ranking {
-    type Response = RankResponse;
-    type Future = Ready<Result<Response<RankResponse>, Status>>;
-
-    fn call(&mut self, _: Request<()>) -> Self::Future {
-        ready(Ok(Response::new(RankResponse {
-            candidates: vec![RankedCandidate::default(); PAGE as usize],
-            ..RankResponse::default()
-        })))
-    }
-}
-
-impl Service<http::Request<Body>> for Ranking {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<Self::Response, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let codec = ProstCodec::<RankResponse, ()>::default();
-        Box::pin(async move { Ok(Grpc::new(codec).unary(Ranking, request).await) })
-    }
-}
-
-#[derive(Clone)]
-struct Inference;
-
-impl NamedService for Inference {
+impl NamedService for Canned<ModelInferResponse> {
     const NAME: &'static str = "inference.GRPCInferenceService";
 }
 
-impl UnaryService<()> for Inference {
-    type Response = ModelInferResponse;
-    type Future = Ready<Result<Response<ModelInferResponse>, Status>>;
+/// The request is read into `()`, which skips its fields.
+impl<T: Clone> UnaryService<()> for Canned<T> {
+    type Response = T;
+    type Future = Ready<Result<Response<T>, Status>>;
 
     fn call(&mut self, _: Request<()>) -> Self::Future {
-        ready(Ok(Response::new(ModelInferResponse {
-            outputs: vec![InferOutputTensor::default()],
-            ..ModelInferResponse::default()
-        })))
+        ready(Ok(Response::new(self.0.clone())))
     }
 }
 
-impl Service<http::Request<Body>> for Inference {
+impl<T: Message + Clone + 'static> Service<http::Request<Body>> for Canned<T> {
     type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Self::Response, Infallible>;
@@ -105,7 +80,7 @@ impl Service<http::Request<Body>> for Inference {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let codec = ProstCodec::<ModelInferResponse, ()>::default();
-        Box::pin(async move { Ok(Grpc::new(codec).unary(Inference, request).await) })
+        let (codec, service) = (ProstCodec::<T, ()>::default(), self.clone());
+        Box::pin(async move { Ok(Grpc::new(codec).unary(service, request).await) })
     }
 }

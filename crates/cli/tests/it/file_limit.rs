@@ -7,12 +7,9 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Output, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
-/// How long anything may take that has no reason to be slow.
-const LONG: Duration = Duration::from_secs(30);
+use counterweight_test_support::wait_until;
 
 const CONFIG: &str = r#"
 listen = "127.0.0.1:0"
@@ -105,28 +102,22 @@ fn a_log_that_reaches_the_limit_takes_no_change_and_ends_nothing() {
     );
     drop(combiner);
     let combiner = Combiner::start(folder.path(), Some(8));
-    let told = combiner.text(&["weights", "get"]);
+    let weights = combiner.text(&["weights", "get"]);
     assert!(
-        told.contains("-9") && told.contains("a local kill of default"),
-        "{told}"
+        weights.contains("-9") && weights.contains("a local kill of default"),
+        "{weights}"
     );
     drop(combiner);
 
     // With room the log decides again.
     let combiner = Combiner::start(folder.path(), None);
     combiner.text(&["weights", "set", "β=-1e-300", "-m", "room"]);
-    let begun = Instant::now();
-    let told = loop {
-        let told = combiner.text(&["weights", "get"]);
-        if told.contains("ended at") {
-            break told;
-        }
-        assert!(begun.elapsed() < LONG, "{told}");
-        sleep(Duration::from_millis(20));
-    };
+    let weights = wait_until("the local kill ends", || {
+        Some(combiner.text(&["weights", "get"])).filter(|text| text.contains("ended at"))
+    });
     assert!(
-        told.contains("-1e-300") && !told.contains("0000000000"),
-        "{told}"
+        weights.contains("-1e-300") && !weights.contains("0000000000"),
+        "{weights}"
     );
     combiner.text(&["weights", "verify"]);
 }

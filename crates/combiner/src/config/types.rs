@@ -92,8 +92,8 @@ pub struct Profile {
     /// What happens when a model fails. Default [`Policy::Fail`].
     pub on_model_failure: Policy,
     /// What happens when a model has too much to do to answer. Default [`Policy::Fail`]: the caller
-    /// is told to come again, since ranking without an objective because of load alone would show
-    /// users something else at the busiest hour.
+    /// retries later. Ranking without an objective because of load alone would change what users
+    /// see at the busiest hour.
     pub on_model_overload: Policy,
     /// How many candidates are returned when the request does not say; 0 returns all.
     pub limit: usize,

@@ -36,7 +36,7 @@ const MAX_FRAME: u32 = 1 << 20;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why there is no connection.
+/// Why a connection or a call on it failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
     #[error("cannot connect")]

@@ -3,7 +3,7 @@
 
 use crate::common;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use common::{
     Combiner, info, request, two_models,
@@ -12,6 +12,7 @@ use common::{
 use counterweight_proto::counterweight::v1::{
     GetWeightsRequest, GetWeightsResponse, VerifyWeightsRequest,
 };
+use counterweight_test_support::eventually;
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -20,17 +21,6 @@ use tonic_health::pb::{
 async fn weights(client: &mut Weights) -> GetWeightsResponse {
     let all = GetWeightsRequest::default();
     client.get_weights(all).await.unwrap().into_inner()
-}
-
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), waiting)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 async fn health(combiner: &Combiner) -> ServingStatus {
@@ -92,7 +82,7 @@ async fn a_write_that_would_be_lost_is_refused_and_everything_says_why() {
         );
         assert_eq!(fs::read(&path).ok(), there, "nothing was written");
 
-        // Rankings go on, and everyone who asks is told.
+        // Rankings go on, and every answer about the weights says what happened.
         let ranked = combiner.ranking().await.rank(request(&[0.9], &[0.5])).await;
         let ranked = ranked.unwrap().into_inner();
         assert!(ranked.weights_stale && ranked.objectives[1].weight == -2.0);
@@ -101,7 +91,7 @@ async fn a_write_that_would_be_lost_is_refused_and_everything_says_why() {
         assert!(told.replicas[0].problem.contains(what), "{told:?}");
         let metrics = combiner.metrics_text().await;
         assert!(metrics.contains("counterweight_weights_store_lost 1"));
-        until("health goes down", async || {
+        eventually("health goes down", async || {
             health(&combiner).await == ServingStatus::NotServing
         })
         .await;
@@ -119,11 +109,11 @@ async fn it_is_noticed_without_a_write_and_writes_go_on_when_the_file_is_back() 
     let path = combiner.folder.path().join("weights.log");
     let aside = path.with_extension("log.1");
     fs::rename(&path, &aside).unwrap();
-    until("it is noticed", async || weights(&mut client).await.stale).await;
+    eventually("it is noticed", async || weights(&mut client).await.stale).await;
     fs::rename(&aside, &path).unwrap();
     client.set_weights(bait(-2.0, None)).await.unwrap();
     assert!(!weights(&mut client).await.stale);
-    until("health goes up", async || {
+    eventually("health goes up", async || {
         health(&combiner).await == ServingStatus::Serving
     })
     .await;

@@ -175,7 +175,7 @@ async fn the_log_is_verified_and_the_first_broken_entry_named() {
     let offline = verify_log(&path, "").unwrap();
     assert_eq!((offline.entries, offline.broken.unwrap().0), (2, 3));
 
-    // A tail that was never finished is no entry, and nothing is broken.
+    // An unfinished tail is not an entry, and nothing is broken.
     fs::write(&path, &whole[..whole.len() - 3]).unwrap();
     let torn = verify_log(&path, "").unwrap();
     assert_eq!((torn.entries, torn.broken), (4, None));

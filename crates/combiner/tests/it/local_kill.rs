@@ -3,7 +3,7 @@
 
 use crate::common;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use common::{
     Combiner, info, request,
@@ -13,7 +13,7 @@ use counterweight_proto::counterweight::v1::{
     GetWeightsRequest, GetWeightsResponse, KillWeightsRequest, RankResponse, SkipEntryRequest,
     VerifyWeightsRequest,
 };
-use counterweight_test_support::{LONG, NatsServer};
+use counterweight_test_support::{NatsServer, eventually};
 use tonic::Code;
 
 const CONFIG: &str = r#"
@@ -51,17 +51,6 @@ fn kill(local: bool) -> KillWeightsRequest {
     }
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(LONG, waiting)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn it_holds_while_nats_is_down_survives_a_restart_and_ends_when_nats_is_back() {
     let Some(mut server) = NatsServer::start() else {
@@ -77,7 +66,7 @@ async fn it_holds_while_nats_is_down_survives_a_restart_and_ends_when_nats_is_ba
     );
 
     server.kill();
-    until("NATS is missed", async || weights(&mut client).await.stale).await;
+    eventually("NATS is missed", async || weights(&mut client).await.stale).await;
     client.kill_weights(kill(false)).await.unwrap_err();
     let killed = client.kill_weights(kill(true)).await.unwrap().into_inner();
     assert!(killed.entry.is_none());
@@ -98,7 +87,7 @@ async fn it_holds_while_nats_is_down_survives_a_restart_and_ends_when_nats_is_ba
     assert!(answer.local_kill && answer.objectives[1].weight == -9.0);
 
     server.start_again();
-    until("it ends", async || !rank(&combiner).await.local_kill).await;
+    eventually("it ends", async || !rank(&combiner).await.local_kill).await;
     let answer = rank(&combiner).await;
     assert_eq!((answer.revision, answer.objectives[1].weight), (1, -2.0));
     let mut client = combiner.weights().await;
@@ -123,7 +112,7 @@ async fn an_entry_that_cannot_be_read_is_said_and_can_be_skipped() {
     client.set_weights(bait(-2.0, None)).await.unwrap();
     server.publish("counterweight.log", "anything").await;
 
-    until("it is noticed", async || weights(&mut client).await.stale).await;
+    eventually("it is noticed", async || weights(&mut client).await.stale).await;
     let told = weights(&mut client).await;
     assert!(
         told.stale_reason.contains("weights skip-entry 2 -m WHY"),

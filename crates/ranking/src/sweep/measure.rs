@@ -35,8 +35,8 @@ pub(super) struct Meter {
 const ABSENT: u32 = u32::MAX;
 
 impl Meter {
-    /// Adds the steps of one checked request of `n` candidates. Returns false when it was told to
-    /// stop: then the block is of no use any more.
+    /// Adds the steps of one checked request of `n` candidates. Returns false when `stop`
+    /// ended it: the block is then incomplete and must be discarded.
     pub(super) fn measure(
         &mut self,
         plan: &Plan,

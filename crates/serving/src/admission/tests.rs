@@ -95,7 +95,7 @@ async fn a_draining_server_says_so_and_not_that_it_is_overloaded() {
 
 #[test]
 fn only_the_overload_of_a_server_behind_counts_as_overload() {
-    let outcome = |status: Status| answered(Ok(status.into_http())).1;
+    let outcome = |status: Status| outcome_of(&Ok(status.into_http()));
     let overloaded = Refusal::Overloaded {
         retry_after: Duration::from_millis(20),
     };

@@ -30,7 +30,7 @@ pub(super) struct LastEntry {
     pub(super) last_start: u64,
     /// Where it ends.
     pub(super) end: u64,
-    /// Its hash; not read where there is no entry.
+    /// Its hash; unused while the log is empty.
     pub(super) hash: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the tests share: a model server that behaves as told, a combiner on port 0, and requests to
+//! What the tests share: a model server with a chosen behaviour, a combiner on port 0, and requests to
 //! it.
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses a part
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
