@@ -17,7 +17,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    thread::available_parallelism,
 };
 
 use counterweight_proto::Method;
@@ -43,6 +42,7 @@ use crate::{
     refusal::{OVERLOADED, Refusal},
     shared::Shared,
     spans,
+    work_pool::cores,
 };
 
 /// What a call takes beside its message: its stream, its headers, its tasks.
@@ -84,10 +84,10 @@ impl Gate {
         refused: impl Fn(&Refusal) + Send + Sync + 'static,
     ) -> Result<Self, ServingError> {
         // Fewer would leave a core without work.
-        let cores = available_parallelism().map_or(1, usize::from);
+        let least = cores();
         let most = shared.limits.max_concurrent_requests;
         Ok(Self(Arc::new(Inner {
-            limiter: Some(Limiter::new(cores, most, in_progress, &shared.registry)?),
+            limiter: Some(Limiter::new(least, most, in_progress, &shared.registry)?),
             shared,
             limited,
             refused: Box::new(refused),

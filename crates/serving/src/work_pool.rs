@@ -31,7 +31,8 @@ pub enum WorkError {
     Panicked(String),
 }
 
-fn cores() -> usize {
+/// The cores that this process may use, as far as the system says.
+pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 

@@ -97,7 +97,7 @@ impl NatsServer {
     }
 
     /// Throws away what it has on disk; it has to be stopped.
-    /// Publishes anything, as a program that is no combiner could.
+    /// Publishes anything, as a program that is not a combiner could.
     pub async fn publish(&self, subject: &str, text: &str) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let length = text.len();

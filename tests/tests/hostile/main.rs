@@ -1,5 +1,5 @@
 //! Each kind of attack against both servers as processes, beside an ordinary caller: the caller is
-//! served, memory stays within the budget, and the servers stop when they are told to.
+//! served, memory stays within the budget, and the servers stop on SIGTERM.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,7 +23,7 @@ use tokio::{runtime::Runtime, time::timeout};
 /// Attacks share two cores with the servers, so that only one runs at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 const CONNECTIONS: usize = 8;
-/// How long an attack goes on before the servers are told to stop.
+/// How long an attack goes on before the servers get SIGTERM.
 const ATTACK: Duration = Duration::from_secs(3);
 /// Longer than a stop takes on a busy machine; only a failure waits for it.
 const LONG: Duration = Duration::from_secs(10);
@@ -154,7 +154,7 @@ fn check_stop(outcome: &mut Outcome, target: &mut Target, drain: Duration) {
         process.terminate();
         let ended = process.ended(drain + LONG);
         outcome.check(ended.is_some_and(|status| status.success()), || {
-            format!("the {name} was told to stop: {ended:?}")
+            format!("the {name} got SIGTERM: {ended:?}")
         });
     };
     stop("combiner", &mut target.combiner);

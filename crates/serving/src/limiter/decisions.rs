@@ -19,7 +19,7 @@ const ANSWER: f64 = 0.6;
 /// A request whose answer is expected only after this share of its time comes too late to help.
 const LATE: f64 = 0.8;
 
-/// What a request is told when it arrives.
+/// What happens to a request that arrives.
 #[derive(Debug)]
 pub(super) enum Decision<W> {
     /// It has a place.

@@ -136,7 +136,7 @@ attacks! {
 }
 
 impl Attack {
-    /// Attacks `host:port` from so many connections until it is told to stop. Mute attacks use
+    /// Attacks `host:port` from so many connections until it is stopped. Mute attacks use
     /// some hundred connections for each.
     pub async fn run(self, address: String, connections: usize, control: Control) -> Seen {
         let connections = match self {
@@ -252,7 +252,7 @@ impl Plan {
     }
 }
 
-/// Attacks over one connection after another until it is told to stop.
+/// Attacks over one connection after another until it is stopped.
 async fn attacker(plan: Arc<Plan>, address: String, control: Control) -> Seen {
     let mut seen = Seen::default();
     loop {

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection that sends whatever it is told to.
+//! One HTTP/2 connection that sends any bytes, also wrong ones.
 
 use std::{future::poll_fn, io, time::Duration};
 

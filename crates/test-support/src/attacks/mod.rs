@@ -1,4 +1,4 @@
-//! Hostile clients. Each attack goes on until it is told to stop, and says what it saw.
+//! Hostile clients. Each attack goes on until it is stopped, and reports what it saw.
 
 mod attack;
 mod connection;
