@@ -8,9 +8,9 @@ use crate::{
     config::{Config, Policy},
     error::{CombinerError, RequestError},
     metrics::Metrics,
+    objectives::Objectives,
     recent_requests::RecentRequests,
     served::{known_attributes, served},
-    source::Objectives,
     weights::{Context, LiveWeights},
 };
 

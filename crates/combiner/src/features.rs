@@ -2,18 +2,19 @@
 //! configured attributes.
 
 use counterweight_config::did_you_mean;
+use counterweight_model_client::Batch;
+use counterweight_serving::Call;
+use counterweight_tensor::{Datatype, TensorView};
 use futures::future::join_all;
 
-use counterweight_serving::Call;
-
 use crate::{
-    batch::Batch,
     error::RequestError,
-    source::{Objectives, Source},
+    objective::Source,
+    objectives::Objectives,
+    weights::{Attribute, Value},
 };
 
-/// Refuses a feature that no objective accepts, as far as the models have described their inputs. A
-/// model may have been replaced by one that accepts more, so each is asked again before a refusal.
+/// Refuses a feature that no objective accepts, as far as the models have described their inputs.
 ///
 /// A model may have been replaced by one that accepts more, so each is asked again before a
 /// refusal.
@@ -91,4 +92,36 @@ fn known_features(objectives: &Objectives) -> Vec<String> {
     features
         .chain(objectives.attributes.iter().cloned())
         .collect()
+}
+
+/// The attributes of a request: every tensor of one element that is not missing.
+pub(crate) fn attributes(batch: &Batch<'_>) -> Vec<Attribute> {
+    let views = batch.tensors.iter().map(|(view, _)| view);
+    views
+        .filter(|view| view.rows == 1 && view.width == 1)
+        .filter_map(|view| {
+            Some(Attribute {
+                name: view.name.to_owned(),
+                value: value(view)?,
+            })
+        })
+        .collect()
+}
+
+/// The value of a tensor of one element: text for BYTES, else a number; none when it is missing.
+fn value(view: &TensorView<'_>) -> Option<Value> {
+    let value = match view.datatype {
+        Datatype::Bytes => Value::Text(view.to_strings().ok()?.pop()?.into_owned()),
+        Datatype::Fp32 => Value::Number(decimal(view.to_f32().ok()?.pop()?)),
+        _ => Value::Number(view.to_f64().ok()?.pop()?),
+    };
+    (!value.is_missing()).then_some(value)
+}
+
+/// The double with the shortest decimal form of a 32-bit float: 0.1 and not 0.10000000149011612.
+fn decimal(single: f32) -> f64 {
+    if single.fract() == 0.0 {
+        return single.into();
+    }
+    single.to_string().parse().unwrap_or(f64::from(single))
 }

@@ -2,19 +2,19 @@
 
 use std::time::Instant;
 
+use counterweight_model_client::{Batch, Failure, ModelError};
 use counterweight_ranking::{combine, top_k};
 use counterweight_serving::Call;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 
 use crate::{
-    batch::Batch,
     config::{Policy, Profile},
     engine::Engine,
-    error::{Failure, RequestError},
-    features::{check_attributes, check_features},
+    error::RequestError,
+    features::{attributes, check_attributes, check_features},
+    objective::Answer,
     ranking::{Combined, Degraded, Query, Ranking},
     served::{check_binding, pinned_version},
-    source::{Answer, SourceError},
     weights::{InForce, RequestContext},
 };
 
@@ -42,7 +42,7 @@ pub(crate) async fn rank(
     check_answer_size(engine, profile, &query, limit)?;
     let in_force = engine.weights.in_force(query.profile);
     let attributes = match query.all_attributes || !in_force.segments.is_empty() {
-        true => batch.attributes(),
+        true => attributes(&batch),
         false => Vec::new(),
     };
     let chosen = in_force.choose(RequestContext {
@@ -110,7 +110,7 @@ fn check_answer_size(
 }
 
 /// What came of one objective: its position in the configuration, and its answer.
-type Asked = (usize, Result<Answer, SourceError>);
+type Asked = (usize, Result<Answer, ModelError>);
 
 /// Asks every objective of a profile at once.
 ///
@@ -145,7 +145,7 @@ async fn ask_all(
     }
     let skipped = || {
         let reason = "it did not answer before, and an objective with weight 0 is not waited for";
-        Err(SourceError::Failed(Failure::Unavailable(reason.to_owned())))
+        Err(ModelError::Failed(Failure::Unavailable(reason.to_owned())))
     };
     let objectives = profile.objectives.iter().copied();
     let answers = answers.into_iter().map(|one| one.unwrap_or_else(skipped));
@@ -159,14 +159,14 @@ async fn ask(
     batch: &Batch<'_>,
     call: &Call,
     pinned: Option<&str>,
-) -> Result<Answer, SourceError> {
+) -> Result<Answer, ModelError> {
     let started = Instant::now();
     let objective = &engine.objectives.list[at];
     let answer = objective.answer(batch, call, pinned).await;
     engine.metrics.answered(at, started.elapsed());
     match &answer {
         Ok(answer) => engine.metrics.clamped(at, answer.clamped),
-        Err(SourceError::Failed(failure)) => {
+        Err(ModelError::Failed(failure)) => {
             engine.metrics.failed(&objective.name, failure);
             tracing::debug!(
                 objective = objective.name,
@@ -175,7 +175,11 @@ async fn ask(
                 "an objective failed"
             );
         }
-        Err(SourceError::Request(_) | SourceError::PinnedVersionGone { .. }) => {}
+        Err(
+            ModelError::Input(_)
+            | ModelError::PinnedVersionGone { .. }
+            | ModelError::Internal { .. },
+        ) => {}
     }
     answer
 }
@@ -205,18 +209,18 @@ fn apply_policy(
                 weight,
                 answer,
             }),
-            Err(SourceError::Failed(failure)) if without(&failure) => {
+            Err(ModelError::Failed(failure)) if without(&failure) => {
                 degraded.push(Degraded { objective, failure });
             }
-            Err(SourceError::PinnedVersionGone { reason, .. }) if weight == 0.0 => {
+            Err(ModelError::PinnedVersionGone { reason, .. }) if weight == 0.0 => {
                 let failure = Failure::NotServed(reason);
                 degraded.push(Degraded { objective, failure });
             }
-            Err(SourceError::Failed(failure)) => {
+            Err(ModelError::Failed(failure)) => {
                 let objective = name();
                 return Err(RequestError::ObjectiveFailed { objective, failure });
             }
-            Err(SourceError::PinnedVersionGone {
+            Err(ModelError::PinnedVersionGone {
                 model,
                 version,
                 reason,
@@ -228,7 +232,8 @@ fn apply_policy(
                     reason,
                 });
             }
-            Err(SourceError::Request(error)) => return Err(*error),
+            Err(ModelError::Input(error)) => return Err((*error).into()),
+            Err(ModelError::Internal { what }) => return Err(RequestError::Internal { what }),
         }
     }
     if combined.iter().all(|objective| objective.weight == 0.0) {

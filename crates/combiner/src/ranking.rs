@@ -1,11 +1,11 @@
 //! A ranking task and its result: the types that Rank, previews and the log share.
 
 use bytes::Bytes;
+use counterweight_model_client::Failure;
 use counterweight_proto::inference::model_infer_request::InferInputTensor;
 
 use crate::{
-    error::Failure,
-    source::Answer,
+    objective::Answer,
     weights::{Attribute, Chosen, ModelBinding, ModelIdentity},
 };
 

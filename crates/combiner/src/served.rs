@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use counterweight_model_client::{Failure, Side};
 use futures::future::join_all;
 
 use crate::{
     config::{Config, OnModelChange, Profile},
-    error::{Failure, RequestError},
+    error::RequestError,
+    objective::Source,
+    objectives::Objectives,
     ranking::{Combined, Unconfirmed},
-    source::{Objectives, Side, Source},
     weights::{InForce, KnownAttributes, ModelBinding, ModelIdentity, ProfileState},
 };
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use counterweight_model_client::Model;
 use counterweight_proto::{
     DESCRIPTORS,
     counterweight::v1::{
@@ -21,7 +22,6 @@ use crate::{
     engine::Engine,
     error::CombinerError,
     served,
-    source::Model,
     weights::LiveWeights,
     wire::{ranking::Ranker, weights::WeightsApi},
 };

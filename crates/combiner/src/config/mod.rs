@@ -5,8 +5,7 @@
 //! metrics_listen = "127.0.0.1:9100"  # /metrics and /healthz; none when left out
 //! replica = "a"                      # this combiner's name in answers
 //! # Tensors of one element that segments may use although no model accepts them. They are sent to
-//! no model.
-//! # to no model.
+//! # no model.
 //! attributes = ["user_tier"]
 //!
 //! [limits]                           # each may be left out
@@ -61,8 +60,7 @@
 //! [profile.default]
 //! weights = { engagement = 1.0, engagement_bait = -0.5, hide = -2.0 }
 //! # The weights that the kill switch puts in force. With a weight of 0 the profile still ranks
-//! when the model of that objective is down.
-//! # that objective is down.
+//! # when the model of that objective is down.
 //! safe = { engagement = 1.0, engagement_bait = -5.0, hide = -5.0 }
 //! on_model_failure = "fail"          # or "without"
 //! on_model_overload = "fail"         # or "without": how overload of a model is answered
@@ -86,7 +84,7 @@ use counterweight_weights::{self as weights, find_profile};
 pub use counterweight_weights::{OnModelChange, StoreConfig};
 
 use self::check::{Checked, Problem, problem};
-pub use self::types::{ModelSource, Objective, Packed, Policy, Profile, RecentRequests, Source};
+pub use self::types::{Objective, Policy, Profile, RecentRequests, Source};
 use crate::error::{ConfigurationError, RequestError};
 
 /// A year.

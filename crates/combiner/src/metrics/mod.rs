@@ -5,6 +5,7 @@ mod recent_requests;
 
 use std::time::Duration;
 
+use counterweight_model_client::Failure;
 use counterweight_proto::code_name;
 use counterweight_serving::{
     Register,
@@ -16,10 +17,7 @@ use tonic::Code;
 
 use self::recent_requests::RecentRequestsByProfile;
 pub(crate) use self::recent_requests::RecentRequestsMetrics;
-use crate::{
-    config::Config,
-    error::{CombinerError, Failure},
-};
+use crate::{config::Config, error::CombinerError};
 
 /// Every metric of a combiner.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use counterweight_model_client::Input;
 use counterweight_proto::counterweight::v1::{
     DescribeRankingResponse, FeatureDescription, ObjectiveDescription,
 };
@@ -10,7 +11,7 @@ use futures::future::join_all;
 
 use crate::{
     engine::Engine,
-    source::{Input, Objective, Source},
+    objective::{Objective, Source},
 };
 
 /// The longest that DescribeRanking waits for a model that does not answer.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use counterweight_model_client::{Failure, InputError};
 use counterweight_ranking::{BoundError, RampError, RankingError};
 use counterweight_serving::{OVERLOADED, Refusal, WorkError, status, with_retry};
 use counterweight_weights::{PlanError, StoreError};
@@ -13,7 +14,7 @@ use tonic::{
     Status,
 };
 
-use crate::error::{Failure, RequestError};
+use crate::error::RequestError;
 
 /// Facts of an error as `google.rpc.ErrorInfo` metadata.
 type Facts = Vec<(&'static str, String)>;
@@ -42,18 +43,9 @@ fn classify(error: &RequestError) -> Class {
     match error {
         E::Store(error) => classify_store(error),
         E::Plan(error) => classify_plan(error),
-        E::NoCandidates => (InvalidArgument, "NO_CANDIDATES"),
-        E::EmptyCandidateId { .. } => (InvalidArgument, "EMPTY_CANDIDATE_ID"),
-        E::DuplicateCandidate { .. } => (InvalidArgument, "DUPLICATE_CANDIDATE"),
-        E::Tensor(_) => (InvalidArgument, "MALFORMED_TENSOR"),
-        E::Ragged { .. } => (InvalidArgument, "RAGGED"),
-        E::Infinite { .. } => (InvalidArgument, "INFINITE"),
+        E::Input(error) => (InvalidArgument, input_reason(error)),
         E::UnknownFeature { .. } => (InvalidArgument, "UNKNOWN_FEATURE"),
         E::WideAttribute { .. } => (InvalidArgument, "WIDE_ATTRIBUTE"),
-        E::MissingFeature { .. } => (InvalidArgument, "MISSING_FEATURE"),
-        E::NotAProbability { .. } => (InvalidArgument, "NOT_A_PROBABILITY"),
-        E::WrongFeature { .. } => (InvalidArgument, "WRONG_FEATURE"),
-        E::Refused { .. } => (InvalidArgument, "FEATURES_REFUSED"),
         E::ObjectiveFailed {
             failure: Failure::Overloaded { .. },
             ..
@@ -74,6 +66,21 @@ fn classify(error: &RequestError) -> Class {
         E::WatcherTooSlow { .. } => (ResourceExhausted, "WATCHER_TOO_SLOW"),
         E::RecentRequestsBusy { .. } => (ResourceExhausted, "RECENT_REQUESTS_BUSY"),
         E::Internal { .. } => (Internal, "INTERNAL"),
+    }
+}
+
+fn input_reason(error: &InputError) -> &'static str {
+    match error {
+        InputError::NoCandidates => "NO_CANDIDATES",
+        InputError::EmptyCandidateId { .. } => "EMPTY_CANDIDATE_ID",
+        InputError::DuplicateCandidate { .. } => "DUPLICATE_CANDIDATE",
+        InputError::Tensor(_) => "MALFORMED_TENSOR",
+        InputError::Ragged { .. } => "RAGGED",
+        InputError::Infinite { .. } => "INFINITE",
+        InputError::MissingFeature { .. } => "MISSING_FEATURE",
+        InputError::NotAProbability { .. } => "NOT_A_PROBABILITY",
+        InputError::WrongFeature { .. } => "WRONG_FEATURE",
+        InputError::Refused { .. } => "FEATURES_REFUSED",
     }
 }
 
@@ -161,31 +168,12 @@ fn facts(error: &RequestError) -> Facts {
     match error {
         E::Store(error) => facts_of_store(error),
         E::Plan(error) => facts_of_plan(error),
-        E::NoCandidates => vec![fact("field", "candidate_ids")],
-        E::EmptyCandidateId { index } => vec![candidate_field(*index)],
-        E::DuplicateCandidate { id, index } => {
-            vec![candidate_field(*index), fact("candidate", id)]
-        }
-        E::Tensor(error) => vec![error.tensor().map_or_else(
-            || fact("field", "raw_input_contents"),
-            |name| fact("feature", name),
-        )],
-        E::Ragged { feature, .. }
-        | E::Infinite { feature, .. }
-        | E::UnknownFeature { feature, .. }
+        E::Input(error) => facts_of_input(error),
+        E::UnknownFeature { feature, .. }
         | E::WideAttribute {
             attribute: feature, ..
         } => vec![fact("feature", feature)],
-        E::MissingFeature { objective, feature }
-        | E::NotAProbability {
-            objective, feature, ..
-        }
-        | E::WrongFeature {
-            objective, feature, ..
-        } => vec![fact("objective", objective), fact("feature", feature)],
-        E::Refused { objective, .. } | E::ObjectiveFailed { objective, .. } => {
-            vec![fact("objective", objective)]
-        }
+        E::ObjectiveFailed { objective, .. } => vec![fact("objective", objective)],
         E::NothingLeft { objectives, .. } => vec![fact("objective", objectives)],
         E::PinnedVersionGone {
             objective, version, ..
@@ -214,6 +202,30 @@ fn facts(error: &RequestError) -> Facts {
         | E::RecentRequestsOff
         | E::Work(_)
         | E::Internal { .. } => vec![],
+    }
+}
+
+fn facts_of_input(error: &InputError) -> Facts {
+    use InputError as E;
+    match error {
+        E::NoCandidates => vec![fact("field", "candidate_ids")],
+        E::EmptyCandidateId { index } => vec![candidate_field(*index)],
+        E::DuplicateCandidate { id, index } => {
+            vec![candidate_field(*index), fact("candidate", id)]
+        }
+        E::Tensor(error) => vec![error.tensor().map_or_else(
+            || fact("field", "raw_input_contents"),
+            |name| fact("feature", name),
+        )],
+        E::Ragged { feature, .. } | E::Infinite { feature, .. } => vec![fact("feature", feature)],
+        E::MissingFeature { objective, feature }
+        | E::NotAProbability {
+            objective, feature, ..
+        }
+        | E::WrongFeature {
+            objective, feature, ..
+        } => vec![fact("objective", objective), fact("feature", feature)],
+        E::Refused { objective, .. } => vec![fact("objective", objective)],
     }
 }
 

@@ -3,11 +3,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use counterweight_model::Calibrator;
+use counterweight_model_client::{ModelSource, Packed};
 
 use super::problem::{Checked, problem};
 use crate::config::{
     raw,
-    types::{ModelSource, Objective, Packed, Source},
+    types::{Objective, Source},
 };
 
 pub(in crate::config) fn objectives(raw: Vec<raw::Objective>) -> Checked<Vec<Objective>> {

@@ -8,9 +8,9 @@ use crate::{
     config::Config,
     error::RequestError,
     metrics::Metrics,
+    objective::Answer,
     ranking::{Combined, Ranking},
     recent_requests::{Recent, RecentRequests, Record, record, record::Ids},
-    source::Answer,
     weights::{Attribute, Chosen, Draw, Value},
 };
 

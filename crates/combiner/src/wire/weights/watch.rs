@@ -29,8 +29,6 @@ use crate::{
 /// while it is waited for, and there may be thousands of watchers.
 const READ_AHEAD: usize = 64;
 const READ_BYTES: usize = 16 << 10;
-/// How long a watcher may read nothing while an entry waits for it.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What goes to a watcher: one message, however many watchers there are.
 type Message = Arc<pb::WatchWeightsResponse>;
@@ -89,7 +87,7 @@ pub(super) fn watch(
         newest: Arc::clone(newest),
         outlet: Outlet {
             sender,
-            patience: PATIENCE,
+            patience: engine.config.limits.send_timeout,
         },
         next,
     };
@@ -165,6 +163,7 @@ impl Watch {
 /// The way to a watcher.
 struct Outlet {
     sender: mpsc::Sender<Message>,
+    /// How long a watcher may read nothing while an entry waits for it.
     patience: Duration,
 }
 

@@ -7,34 +7,35 @@ use counterweight_proto::inference::model_infer_request::InferInputTensor;
 use counterweight_tensor::{Data, Datatype, TensorView, views};
 use foldhash::fast::RandomState;
 
-use crate::{
-    error::RequestError,
-    weights::{Attribute, Value},
-};
+use crate::InputError;
 
 /// Checked features of n candidates: every tensor has n rows, or one row that applies to all of
 /// them.
 #[derive(Debug)]
-pub(crate) struct Batch<'a> {
+pub struct Batch<'a> {
     /// n, at least 1.
-    pub(crate) candidates: usize,
+    pub candidates: usize,
     /// The tensors with the wire form they came in, in the order of the request.
-    pub(crate) tensors: Vec<(TensorView<'a>, &'a InferInputTensor)>,
+    pub tensors: Vec<(TensorView<'a>, &'a InferInputTensor)>,
 }
 
 impl<'a> Batch<'a> {
     /// Checks ids and tensors.
-    pub(crate) fn check(
+    ///
+    /// # Errors
+    /// There are no ids, one is empty or sent twice, a tensor is malformed, has another number of
+    /// rows than 1 and n, or holds an infinite number.
+    pub fn check(
         ids: &[String],
         inputs: &'a [InferInputTensor],
         raw: &'a [Bytes],
-    ) -> Result<Self, RequestError> {
+    ) -> Result<Self, InputError> {
         check_ids(ids)?;
         let candidates = ids.len();
         let views = views(inputs, raw)?;
         for view in &views {
             if view.rows != candidates && view.rows != 1 {
-                return Err(RequestError::Ragged {
+                return Err(InputError::Ragged {
                     feature: view.name.to_owned(),
                     rows: view.rows,
                     candidates,
@@ -42,7 +43,7 @@ impl<'a> Batch<'a> {
                 });
             }
             if let Some(element) = first_infinite(view) {
-                return Err(RequestError::Infinite {
+                return Err(InputError::Infinite {
                     feature: view.name.to_owned(),
                     row: element / view.width,
                 });
@@ -55,37 +56,23 @@ impl<'a> Batch<'a> {
     }
 
     /// The tensor of that name.
-    pub(crate) fn get(&self, name: &str) -> Option<&TensorView<'a>> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&TensorView<'a>> {
         self.tensors
             .iter()
             .map(|(view, _)| view)
             .find(|view| view.name == name)
     }
 
-    /// The attributes of the request: every tensor of one element that is not missing.
-    pub(crate) fn attributes(&self) -> Vec<Attribute> {
-        let views = self.tensors.iter().map(|(view, _)| view);
-        views
-            .filter(|view| view.rows == 1 && view.width == 1)
-            .filter_map(|view| {
-                Some(Attribute {
-                    name: view.name.to_owned(),
-                    value: value(view)?,
-                })
-            })
-            .collect()
-    }
-
-    /// Refuses a tensor of one row where a row per candidate is needed.
-    pub(crate) fn check_per_candidate(
-        &self,
-        view: &TensorView<'_>,
-        why: &str,
-    ) -> Result<(), RequestError> {
+    /// Refuses a tensor of one row where a row per candidate is needed; `why` says why it is.
+    ///
+    /// # Errors
+    /// [`InputError::Ragged`].
+    pub fn check_per_candidate(&self, view: &TensorView<'_>, why: &str) -> Result<(), InputError> {
         if view.rows == self.candidates {
             return Ok(());
         }
-        Err(RequestError::Ragged {
+        Err(InputError::Ragged {
             feature: view.name.to_owned(),
             rows: view.rows,
             candidates: self.candidates,
@@ -94,35 +81,17 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The value of a tensor of one element: text for BYTES, else a number; none when it is missing.
-fn value(view: &TensorView<'_>) -> Option<Value> {
-    let value = match view.datatype {
-        Datatype::Bytes => Value::Text(view.to_strings().ok()?.pop()?.into_owned()),
-        Datatype::Fp32 => Value::Number(decimal(view.to_f32().ok()?.pop()?)),
-        _ => Value::Number(view.to_f64().ok()?.pop()?),
-    };
-    (!value.is_missing()).then_some(value)
-}
-
-/// The double with the shortest decimal form of a 32-bit float: 0.1 and not 0.10000000149011612.
-fn decimal(single: f32) -> f64 {
-    if single.fract() == 0.0 {
-        return single.into();
-    }
-    single.to_string().parse().unwrap_or(f64::from(single))
-}
-
-fn check_ids(ids: &[String]) -> Result<(), RequestError> {
+fn check_ids(ids: &[String]) -> Result<(), InputError> {
     if ids.is_empty() {
-        return Err(RequestError::NoCandidates);
+        return Err(InputError::NoCandidates);
     }
     let mut seen = HashSet::with_capacity_and_hasher(ids.len(), RandomState::default());
     for (index, id) in ids.iter().enumerate() {
         if id.is_empty() {
-            return Err(RequestError::EmptyCandidateId { index });
+            return Err(InputError::EmptyCandidateId { index });
         }
         if !seen.insert(id.as_str()) {
-            return Err(RequestError::DuplicateCandidate {
+            return Err(InputError::DuplicateCandidate {
                 id: id.clone(),
                 index,
             });
@@ -178,15 +147,15 @@ mod tests {
     fn ids_are_there_filled_and_unique() {
         assert!(matches!(
             Batch::check(&[], &[], &[]),
-            Err(RequestError::NoCandidates)
+            Err(InputError::NoCandidates)
         ));
         assert!(matches!(
             Batch::check(&ids(&["a", ""]), &[], &[]),
-            Err(RequestError::EmptyCandidateId { index: 1 })
+            Err(InputError::EmptyCandidateId { index: 1 })
         ));
         let error = Batch::check(&ids(&["a", "b", "a"]), &[], &[]).unwrap_err();
         assert!(
-            matches!(error, RequestError::DuplicateCandidate { index: 2, .. }),
+            matches!(error, InputError::DuplicateCandidate { index: 2, .. }),
             "{error}"
         );
         assert_eq!(Batch::check(&ids(&["a"]), &[], &[]).unwrap().candidates, 1);
@@ -228,7 +197,7 @@ mod tests {
                 let inputs = [tensor("x", datatype, &[3])];
                 let error = Batch::check(&three, &inputs, &[raw]).unwrap_err();
                 assert!(
-                    matches!(error, RequestError::Infinite { row: 2, .. }),
+                    matches!(error, InputError::Infinite { row: 2, .. }),
                     "{error}"
                 );
             }
@@ -236,7 +205,7 @@ mod tests {
             typed.contents.get_or_insert_default().fp64_contents = values.to_vec();
             assert!(matches!(
                 Batch::check(&three, &[typed], &[]),
-                Err(RequestError::Infinite { row: 2, .. })
+                Err(InputError::Infinite { row: 2, .. })
             ));
         }
         let inputs = [tensor("x", Datatype::Fp64, &[3])];

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{
-    model::Model,
+use counterweight_model_client::Model;
+
+use crate::{
+    config::Config,
+    error::CombinerError,
     objective::{Objective, Source},
 };
-use crate::{config::Config, error::CombinerError};
 
 /// All objectives of a configuration, and the configured attributes.
 #[derive(Debug)]

@@ -10,18 +10,16 @@ use counterweight_proto::inference::ModelInferResponse;
 use counterweight_serving::{Call, OutgoingCall};
 use tonic::Request;
 
-use super::{
-    answer::{Answer, SourceError, probabilities},
+use crate::{
+    answer::{Prediction, probabilities},
+    batch::Batch,
     client::{Client, Deadline},
     endpoints::Endpoint,
+    error::{Failure, ModelError, NotAnAddress},
     infer,
     inputs::{Inputs, calibrator},
     metadata::Metadata,
-};
-use crate::{
-    batch::Batch,
-    config::{Config, ModelSource},
-    error::{CombinerError, Failure},
+    source::ModelSource,
 };
 
 /// The method that is called, for spans.
@@ -29,21 +27,27 @@ const MODEL_INFER: &str = "inference.GRPCInferenceService/ModelInfer";
 
 /// One model behind one or more servers.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub struct Model {
     client: Arc<Client>,
     metadata: Arc<Metadata>,
 }
 
 impl Model {
-    /// Prepares the source; connects to nothing yet.
-    pub(super) fn new(
+    /// Prepares the calls to the model of an objective; connects to nothing yet.
+    ///
+    /// A message to or from the model has at most `max_message_bytes`. The `attributes` are tensors
+    /// that are sent to the model only if it declares them.
+    ///
+    /// # Errors
+    /// An endpoint is not an address.
+    pub fn new(
         objective: &str,
         source: &ModelSource,
-        config: &Config,
-    ) -> Result<Self, CombinerError> {
-        let client = Client::new(objective, source, config.limits.max_message_bytes)?;
-        let client = Arc::new(client);
-        let metadata = Metadata::new(Arc::clone(&client), config.attributes.clone());
+        max_message_bytes: usize,
+        attributes: &[String],
+    ) -> Result<Self, NotAnAddress> {
+        let client = Arc::new(Client::new(objective, source, max_message_bytes)?);
+        let metadata = Metadata::new(Arc::clone(&client), attributes.to_vec());
         Ok(Self {
             client,
             metadata: Arc::new(metadata),
@@ -51,43 +55,43 @@ impl Model {
     }
 
     /// The model's name on its server.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.client.config.name
     }
 
     /// The longest that a call may take.
-    pub(crate) fn timeout(&self) -> Duration {
+    pub fn timeout(&self) -> Duration {
         self.client.config.timeout
     }
 
     /// The inputs of the served version; none until the model has described them.
-    pub(crate) fn inputs(&self) -> Option<Arc<Inputs>> {
+    pub fn inputs(&self) -> Option<Arc<Inputs>> {
         self.metadata.served()
     }
 
     /// Whether the model has described its inputs.
-    pub(crate) fn has_metadata(&self) -> bool {
+    pub fn has_metadata(&self) -> bool {
         self.inputs().is_some()
     }
 
     /// The inputs of every version in use.
-    pub(crate) fn all_inputs(&self) -> Vec<Arc<Inputs>> {
+    pub fn all_inputs(&self) -> Vec<Arc<Inputs>> {
         self.metadata.in_use()
     }
 
     /// Whether the description of its inputs is complete.
-    pub(crate) fn metadata_complete(&self) -> bool {
+    pub fn metadata_complete(&self) -> bool {
         self.inputs().is_some_and(|inputs| inputs.complete())
     }
 
     /// Whether the model declares an input of that name.
-    pub(crate) fn declares(&self, name: &str) -> bool {
+    pub fn declares(&self, name: &str) -> bool {
         let versions = self.all_inputs();
         versions.iter().any(|inputs| inputs.get(name).is_some())
     }
 
     /// Whether the model accepts a tensor of that name; none when that is unknown.
-    pub(crate) fn accepts(&self, name: &str) -> Option<bool> {
+    pub fn accepts(&self, name: &str) -> Option<bool> {
         if self.inputs()?.accepts(name) {
             return Some(true);
         }
@@ -95,26 +99,22 @@ impl Model {
     }
 
     /// True when the model has said what it accepts, and some server of it answers at present.
-    pub(super) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         self.has_metadata() && self.client.endpoints().any_live()
     }
 
     /// True when no server of the model answers at present.
-    pub(crate) fn is_down(&self) -> bool {
+    pub fn is_down(&self) -> bool {
         self.client.endpoints().all_suspect()
     }
 
     /// Reads the metadata of the model, unless it was read a moment ago: then that answer stands.
-    pub(crate) async fn refresh(&self, deadline: Instant) -> Result<(), Failure> {
+    pub async fn refresh(&self, deadline: Instant) -> Result<(), Failure> {
         self.metadata.refresh(Deadline::from_caller(deadline)).await
     }
 
     /// Whether some server has that version; [`Failure::NotServed`] when none has.
-    pub(crate) async fn find_version(
-        &self,
-        version: &str,
-        deadline: Instant,
-    ) -> Result<(), Failure> {
+    pub async fn find_version(&self, version: &str, deadline: Instant) -> Result<(), Failure> {
         let deadline = Deadline::from_caller(deadline);
         self.metadata
             .inputs_of_version(version, deadline)
@@ -123,23 +123,23 @@ impl Model {
     }
 
     /// The model's probabilities; `pinned` asks for one version instead of the served one.
-    pub(super) async fn infer(
+    pub async fn infer(
         &self,
         batch: &Batch<'_>,
         call: &Call,
         pinned: Option<&str>,
-    ) -> Result<Answer, SourceError> {
+    ) -> Result<Prediction, ModelError> {
         let deadline = self.client.deadline(call);
         if let Some(version) = pinned {
             return self.infer_pinned(version, batch, call, deadline).await;
         }
         if !self.has_metadata() {
             let refreshed = self.metadata.refresh(deadline).await;
-            refreshed.map_err(SourceError::Failed)?;
+            refreshed.map_err(ModelError::Failed)?;
         }
         let before = self.inputs();
         let first = self.infer_served(batch, call, deadline).await;
-        let Err(SourceError::Request(_)) = &first else {
+        let Err(ModelError::Input(_)) = &first else {
             return first;
         };
         // The model may have been replaced by one that accepts other features.
@@ -160,7 +160,7 @@ impl Model {
         batch: &Batch<'_>,
         call: &Call,
         deadline: Deadline,
-    ) -> Result<Answer, SourceError> {
+    ) -> Result<Prediction, ModelError> {
         let version = self.client.config.version.as_deref();
         let inputs = |endpoint: &Endpoint| self.metadata.inputs_of_endpoint(endpoint);
         let asked = version.unwrap_or_default();
@@ -183,18 +183,18 @@ impl Model {
         batch: &Batch<'_>,
         call: &Call,
         deadline: Deadline,
-    ) -> Result<Answer, SourceError> {
+    ) -> Result<Prediction, ModelError> {
         let infer = async {
             let inputs = self.metadata.inputs_of_version(version, deadline).await;
-            let inputs = inputs.map_err(SourceError::Failed)?;
+            let inputs = inputs.map_err(ModelError::Failed)?;
             let inputs = |_: &Endpoint| Arc::clone(&inputs);
             let (response, _) = self.call(version, inputs, batch, call, deadline).await?;
             self.read(response, Some(version), batch)
         };
         match infer.await {
-            Err(SourceError::Failed(Failure::NotServed(reason))) => {
+            Err(ModelError::Failed(Failure::NotServed(reason))) => {
                 self.metadata.forget_pinned();
-                Err(SourceError::PinnedVersionGone {
+                Err(ModelError::PinnedVersionGone {
                     model: self.client.config.name.clone(),
                     version: version.to_owned(),
                     reason,
@@ -211,7 +211,7 @@ impl Model {
         batch: &Batch<'_>,
         call: &Call,
         deadline: Deadline,
-    ) -> Result<(ModelInferResponse, Arc<Endpoint>), SourceError> {
+    ) -> Result<(ModelInferResponse, Arc<Endpoint>), ModelError> {
         let target = infer::Target {
             objective: &self.client.objective,
             config: &self.client.config,
@@ -245,9 +245,9 @@ impl Model {
         response: ModelInferResponse,
         asked: Option<&str>,
         batch: &Batch<'_>,
-    ) -> Result<Answer, SourceError> {
+    ) -> Result<Prediction, ModelError> {
         let config = &self.client.config;
-        let wrong = |reason| SourceError::Failed(Failure::WrongAnswer(reason));
+        let wrong = |reason| ModelError::Failed(Failure::WrongAnswer(reason));
         let (probabilities, clamped) =
             probabilities(&response, &config.output, config.column, batch.candidates)
                 .map_err(wrong)?;
@@ -261,10 +261,9 @@ impl Model {
             }
             asked.clone_into(&mut version);
         }
-        Ok(Answer {
+        Ok(Prediction {
             probabilities,
             clamped,
-            raw: None,
             model_version: version,
             calibrator,
         })

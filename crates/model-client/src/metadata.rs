@@ -17,13 +17,12 @@ use counterweight_proto::inference::ModelMetadataRequest;
 use tokio::{sync::Mutex, time::timeout_at};
 use tonic::Request;
 
-use super::{
-    answer::SourceError,
+use crate::{
     client::{Client, Deadline},
     endpoints::Endpoint,
+    error::{Failure, ModelError},
     inputs::Inputs,
 };
-use crate::error::Failure;
 
 /// Metadata is read at most once within this time, however many requests need it.
 const REST: Duration = Duration::from_millis(100);
@@ -248,9 +247,11 @@ impl Metadata {
             Ok(async move { endpoint.client().model_metadata(request).await })
         });
         let (metadata, endpoint) = asking.await.map_err(|error| match error {
-            SourceError::Failed(failure) => failure,
-            SourceError::Request(error) => Failure::Unavailable(error.to_string()),
-            SourceError::PinnedVersionGone { reason, .. } => Failure::NotServed(reason),
+            ModelError::Failed(failure) => failure,
+            ModelError::PinnedVersionGone { reason, .. } => Failure::NotServed(reason),
+            ModelError::Input(_) | ModelError::Internal { .. } => {
+                Failure::Unavailable(error.to_string())
+            }
         })?;
         let mut inputs = Inputs::from_metadata(metadata, &self.attributes);
         if let Some(packed) = &config.packed {

@@ -5,44 +5,17 @@ use counterweight_proto::inference::{InferTensorContents, ModelInferResponse};
 use counterweight_ranking::clamp_probabilities;
 use counterweight_tensor::{Data, Datatype, TensorView};
 
-use crate::error::{Failure, RequestError};
-
-/// One probability per candidate, and the model and calibrators that they come from.
+/// What a model predicts for a batch.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Prediction {
     /// Finite, in [0, 1], one per candidate.
-    pub(crate) probabilities: Vec<f64>,
+    pub probabilities: Vec<f64>,
     /// How many of them were clamped to [0, 1].
-    pub(crate) clamped: usize,
-    /// The model's answer before the combiner's calibrator, when it applied one.
-    pub(crate) raw: Option<Vec<f64>>,
-    /// Empty for a column.
-    pub(crate) model_version: String,
-    /// Name and version of each calibrator that was applied, comma separated; empty for none.
-    pub(crate) calibrator: String,
-}
-
-/// Why an objective has no answer.
-#[derive(Debug)]
-pub(crate) enum SourceError {
-    /// The request is wrong: no policy helps.
-    Request(Box<RequestError>),
-    /// The model has failed: the profile's policy decides.
-    Failed(Failure),
-    /// No server has the version that the weights were tuned for.
-    PinnedVersionGone {
-        /// The model's name on its server.
-        model: String,
-        version: String,
-        /// What the servers said.
-        reason: String,
-    },
-}
-
-impl From<RequestError> for SourceError {
-    fn from(error: RequestError) -> Self {
-        Self::Request(Box::new(error))
-    }
+    pub clamped: usize,
+    /// The version that answered; empty when it is not known.
+    pub model_version: String,
+    /// Name and version of the model's own calibrator; empty for none.
+    pub calibrator: String,
 }
 
 /// The column `column` of the output `output`, one finite probability for each of `candidates`, and

@@ -18,11 +18,11 @@ use counterweight_proto::{
 use http::Uri;
 use tokio::{net::lookup_host, sync::Mutex, time::timeout};
 
-use super::{
+use crate::{
     connection::{Connection, Peer},
+    error::NotAnAddress,
     health::{Health, Outcome},
 };
-use crate::error::CombinerError;
 
 /// A client of a model server.
 pub(super) type InferenceClient = GrpcInferenceServiceClient<Unary<Connection>>;
@@ -85,7 +85,7 @@ impl Endpoints {
         uris: &[String],
         connect_timeout: Duration,
         max_message_bytes: usize,
-    ) -> Result<Self, CombinerError> {
+    ) -> Result<Self, NotAnAddress> {
         let settings = Settings {
             connect_timeout,
             max_message_bytes,
@@ -93,8 +93,8 @@ impl Endpoints {
         let targets: Vec<Target> = uris.iter().map(|uri| Target::new(uri)).collect();
         let mut all = Vec::with_capacity(targets.len());
         for target in targets.iter().filter(|target| target.name.is_none()) {
-            let peer = target.peer.clone().ok_or_else(|| CombinerError::Internal {
-                what: format!("{} is not the address of a model server", target.uri),
+            let peer = target.peer.clone().ok_or_else(|| NotAnAddress {
+                uri: target.uri.clone(),
             })?;
             let address = target.uri.clone();
             all.push(Arc::new(Endpoint::new(target, &peer, address, &settings)));

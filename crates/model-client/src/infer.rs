@@ -7,11 +7,11 @@ use counterweight_proto::inference::{
 };
 use counterweight_tensor::{Data, Datatype, TensorView, tensor};
 
-use super::inputs::{Inputs, Side};
 use crate::{
     batch::Batch,
-    config::{ModelSource, Packed},
-    error::RequestError,
+    error::InputError,
+    inputs::{Inputs, Side},
+    source::{ModelSource, Packed},
 };
 
 /// What a request is made for.
@@ -29,7 +29,7 @@ pub(super) fn request(
     target: &Target<'_>,
     inputs: &Inputs,
     batch: &Batch<'_>,
-) -> Result<ModelInferRequest, RequestError> {
+) -> Result<ModelInferRequest, InputError> {
     let config = target.config;
     let (tensors, raw) = match &config.packed {
         Some(packed) => target.packed(packed, batch)?,
@@ -53,7 +53,7 @@ type Tensors = (Vec<InferInputTensor>, Vec<Bytes>);
 impl Target<'_> {
     /// One tensor per feature that the model accepts. Raw bytes are shared with the request, not
     /// copied.
-    fn forwarded(&self, inputs: &Inputs, batch: &Batch<'_>) -> Result<Tensors, RequestError> {
+    fn forwarded(&self, inputs: &Inputs, batch: &Batch<'_>) -> Result<Tensors, InputError> {
         let expand = self.config.expand_context;
         let typed = batch
             .tensors
@@ -95,7 +95,7 @@ impl Target<'_> {
                 .list
                 .iter()
                 .find(|input| input.optional == Some(false) && batch.get(&input.name).is_none());
-            return Err(RequestError::MissingFeature {
+            return Err(InputError::MissingFeature {
                 objective: self.objective.to_owned(),
                 feature: missing.map(|input| input.name.clone()).unwrap_or_default(),
             });
@@ -107,7 +107,7 @@ impl Target<'_> {
     /// repeated.
     ///
     /// It is FP32 where every feature is, else FP64, so that nothing is rounded.
-    fn packed(&self, packed: &Packed, batch: &Batch<'_>) -> Result<Tensors, RequestError> {
+    fn packed(&self, packed: &Packed, batch: &Batch<'_>) -> Result<Tensors, InputError> {
         let views = self.packed_views(packed, batch)?;
         let single = views.iter().all(|view| view.datatype == Datatype::Fp32);
         let datatype = if single {
@@ -132,7 +132,7 @@ impl Target<'_> {
         let columns = views
             .into_iter()
             .map(|view| Ok((view, view.to_f64()?)))
-            .collect::<Result<Vec<_>, RequestError>>()?;
+            .collect::<Result<Vec<_>, InputError>>()?;
         let mut raw = BytesMut::with_capacity(bytes_of(width).unwrap_or_default());
         for row in 0..rows {
             for (view, column) in &columns {
@@ -154,17 +154,17 @@ impl Target<'_> {
         &self,
         packed: &Packed,
         batch: &'b Batch<'_>,
-    ) -> Result<Vec<&'b TensorView<'b>>, RequestError> {
+    ) -> Result<Vec<&'b TensorView<'b>>, InputError> {
         let objective = || self.objective.to_owned();
         let view = |feature: &String| {
             let view = batch
                 .get(feature)
-                .ok_or_else(|| RequestError::MissingFeature {
+                .ok_or_else(|| InputError::MissingFeature {
                     objective: objective(),
                     feature: feature.clone(),
                 })?;
             match view.datatype {
-                Datatype::Bytes => Err(RequestError::WrongFeature {
+                Datatype::Bytes => Err(InputError::WrongFeature {
                     objective: objective(),
                     feature: feature.clone(),
                     problem: format!(
@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    fn packed(spec: &Packed, batch: &Batch<'_>) -> Result<Tensors, RequestError> {
+    fn packed(spec: &Packed, batch: &Batch<'_>) -> Result<Tensors, InputError> {
         let config = config();
         target(&config, 1 << 20).packed(spec, batch)
     }

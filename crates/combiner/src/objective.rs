@@ -3,17 +3,13 @@
 use std::sync::Arc;
 
 use counterweight_model::{Calibrator, finite_logit};
+use counterweight_model_client::{Batch, InputError, Model, ModelError, Prediction};
 use counterweight_ranking::clamp_probabilities;
 use counterweight_serving::Call;
 
-use super::{
-    answer::{Answer, SourceError},
-    model::Model,
-};
 use crate::{
-    batch::Batch,
     config::{self, Config},
-    error::{CombinerError, RequestError},
+    error::CombinerError,
 };
 
 /// One objective, ready to answer.
@@ -35,6 +31,21 @@ pub(crate) enum Source {
     Column(String),
 }
 
+/// One probability per candidate, and the model and calibrators that they come from.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Finite, in [0, 1], one per candidate.
+    pub(crate) probabilities: Vec<f64>,
+    /// How many of them were clamped to [0, 1].
+    pub(crate) clamped: usize,
+    /// The model's answer before the combiner's calibrator, when it applied one.
+    pub(crate) raw: Option<Vec<f64>>,
+    /// Empty for a column.
+    pub(crate) model_version: String,
+    /// Name and version of each calibrator that was applied, comma separated; empty for none.
+    pub(crate) calibrator: String,
+}
+
 impl Objective {
     /// Prepares the objective; connects to nothing yet.
     pub(crate) fn new(
@@ -43,7 +54,13 @@ impl Objective {
     ) -> Result<Self, CombinerError> {
         let source = match &objective.source {
             config::Source::Model(model) => {
-                Source::Model(Arc::new(Model::new(&objective.name, model, config)?))
+                let most = config.limits.max_message_bytes;
+                Source::Model(Arc::new(Model::new(
+                    &objective.name,
+                    model,
+                    most,
+                    &config.attributes,
+                )?))
             }
             config::Source::Column { name } => Source::Column(name.clone()),
         };
@@ -66,21 +83,33 @@ impl Objective {
         batch: &Batch<'_>,
         call: &Call,
         pinned: Option<&str>,
-    ) -> Result<Answer, SourceError> {
-        let mut answer = match &self.source {
+    ) -> Result<Answer, ModelError> {
+        let Prediction {
+            mut probabilities,
+            clamped,
+            model_version,
+            mut calibrator,
+        } = match &self.source {
             Source::Model(model) => model.infer(batch, call, pinned).await?,
             Source::Column(column) => self.column(column, batch)?,
         };
+        let mut raw = None;
         if self.calibrator != Calibrator::None {
             if let Source::Model(_) = self.source {
-                answer.raw = Some(answer.probabilities.clone());
+                raw = Some(probabilities.clone());
             }
-            for probability in &mut answer.probabilities {
+            for probability in &mut probabilities {
                 *probability = self.calibrator.apply(finite_logit(*probability));
             }
         }
-        self.add_calibrator(&mut answer.calibrator);
-        Ok(answer)
+        self.add_calibrator(&mut calibrator);
+        Ok(Answer {
+            probabilities,
+            clamped,
+            raw,
+            model_version,
+            calibrator,
+        })
     }
 
     /// The model version and the calibrators that are served now, as an answer names them; none
@@ -120,16 +149,14 @@ impl Objective {
         names.push_str(&self.calibrator_version);
     }
 
-    fn column(&self, name: &str, batch: &Batch<'_>) -> Result<Answer, RequestError> {
-        let view = batch
-            .get(name)
-            .ok_or_else(|| RequestError::MissingFeature {
-                objective: self.name.clone(),
-                feature: name.to_owned(),
-            })?;
+    fn column(&self, name: &str, batch: &Batch<'_>) -> Result<Prediction, InputError> {
+        let view = batch.get(name).ok_or_else(|| InputError::MissingFeature {
+            objective: self.name.clone(),
+            feature: name.to_owned(),
+        })?;
         batch.check_per_candidate(view, "a probability column has one per candidate")?;
         if view.width != 1 {
-            return Err(RequestError::WrongFeature {
+            return Err(InputError::WrongFeature {
                 objective: self.name.clone(),
                 feature: name.to_owned(),
                 problem: format!(
@@ -139,18 +166,16 @@ impl Objective {
             });
         }
         let mut probabilities = view.to_f64()?;
-        let clamped = clamp_probabilities(&mut probabilities).map_err(|row| {
-            RequestError::NotAProbability {
+        let clamped =
+            clamp_probabilities(&mut probabilities).map_err(|row| InputError::NotAProbability {
                 objective: self.name.clone(),
                 feature: name.to_owned(),
                 row,
                 value: probabilities[row],
-            }
-        })?;
-        Ok(Answer {
+            })?;
+        Ok(Prediction {
             probabilities,
             clamped,
-            raw: None,
             model_version: String::new(),
             calibrator: String::new(),
         })

@@ -8,49 +8,56 @@ use counterweight_proto::inference::{
 };
 use foldhash::fast::RandomState;
 
-use crate::config::Packed;
+use crate::source::Packed;
 
 /// The inputs of one model.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Inputs {
+pub struct Inputs {
     /// The served version; empty when it is not known.
-    pub(crate) version: String,
+    pub version: String,
     /// The model's own calibrator by name and version; empty for none.
-    pub(crate) calibrator: String,
+    pub calibrator: String,
     /// Whether the metadata states the version; otherwise it is learned from an answer.
     pub(super) states_version: bool,
     /// In the model's order.
-    pub(crate) list: Vec<Input>,
+    pub list: Vec<Input>,
     by_name: HashMap<String, usize, RandomState>,
     /// How many inputs must be sent.
-    pub(crate) required: usize,
+    pub required: usize,
     /// The model does not describe its inputs, so it is sent everything except these.
     excluded_inputs: Option<Vec<String>>,
 }
 
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Input {
-    pub(crate) name: String,
-    pub(crate) datatype: String,
-    pub(crate) shape: Vec<i64>,
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// The datatype of the Open Inference Protocol, as `FP32`.
+    pub datatype: String,
+    /// Its shape; −1 stands for the number of candidates.
+    pub shape: Vec<i64>,
     /// Empty when the server does not say.
-    pub(crate) kind: String,
+    pub kind: String,
     /// None when the server does not say.
-    pub(crate) side: Option<Side>,
+    pub side: Option<Side>,
     /// None when the server does not say.
-    pub(crate) optional: Option<bool>,
+    pub optional: Option<bool>,
 }
 
 /// Whether an input belongs to each candidate or to the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
+    /// A row for each candidate.
     Candidate,
+    /// One row for the whole request.
     Context,
 }
 
 impl Side {
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Candidate => "candidate",
             Self::Context => "context",

@@ -11,8 +11,7 @@ use counterweight_serving::{DOMAIN, OVERLOADED};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::answer::SourceError;
-use crate::error::{Failure, RequestError};
+use crate::error::{Failure, InputError, ModelError};
 
 /// When a caller may come again whose model does not say when.
 const RETRY: Duration = Duration::from_millis(100);
@@ -20,25 +19,25 @@ const RETRY: Duration = Duration::from_millis(100);
 const OVERLOAD: [&str; 2] = [OVERLOADED, "OVER_MEMORY_BUDGET"];
 
 /// A refused call as an error of the objective; the call was begun at `started`.
-pub(super) fn read(objective: &str, status: &Status, started: Instant) -> SourceError {
+pub(super) fn read(objective: &str, status: &Status, started: Instant) -> ModelError {
     let reason = status_chain(status);
     match status.code() {
-        Code::InvalidArgument => SourceError::from(RequestError::Refused {
+        Code::InvalidArgument => ModelError::from(InputError::Refused {
             objective: objective.to_owned(),
             reason,
         }),
         // tonic's servers answer CANCELLED when the deadline of the call has passed.
         Code::DeadlineExceeded | Code::Cancelled => {
-            SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()))
+            ModelError::Failed(Failure::TimedOut(started.elapsed().as_millis()))
         }
         Code::ResourceExhausted if is_overload(status) => {
             let hint = status.get_details_retry_info();
-            SourceError::Failed(Failure::Overloaded {
+            ModelError::Failed(Failure::Overloaded {
                 reason,
                 retry_after: hint.and_then(|hint| hint.retry_delay).unwrap_or(RETRY),
             })
         }
-        _ => SourceError::Failed(Failure::Failed(reason)),
+        _ => ModelError::Failed(Failure::Failed(reason)),
     }
 }
 

@@ -13,15 +13,12 @@ use tokio::time::timeout_at;
 use tonic::{Code, Response, Status};
 use tracing::Instrument as _;
 
-use super::{
-    answer::SourceError,
+use crate::{
     endpoints::{Endpoint, Endpoints},
+    error::{Failure, InputError, ModelError, NotAnAddress},
     health::Outcome,
     refusal,
-};
-use crate::{
-    config::ModelSource,
-    error::{CombinerError, Failure, RequestError},
+    source::ModelSource,
 };
 
 /// How much longer than the deadline a call waits for the server's answer to it.
@@ -61,7 +58,7 @@ impl Client {
         objective: &str,
         source: &ModelSource,
         max_message_bytes: usize,
-    ) -> Result<Self, CombinerError> {
+    ) -> Result<Self, NotAnAddress> {
         let endpoints = Endpoints::new(&source.endpoints, source.timeout, max_message_bytes)?;
         Ok(Self {
             objective: objective.to_owned(),
@@ -106,19 +103,19 @@ impl Client {
         &self,
         deadline: Deadline,
         attempt: F,
-    ) -> Result<(T, Arc<Endpoint>), SourceError>
+    ) -> Result<(T, Arc<Endpoint>), ModelError>
     where
         T: Send + 'static,
-        F: Fn(Arc<Endpoint>) -> Result<A, RequestError>,
+        F: Fn(Arc<Endpoint>) -> Result<A, InputError>,
         A: Future<Output = Result<Response<T>, Status>> + Send + 'static,
     {
         let started = Instant::now();
-        let timed_out = || SourceError::Failed(Failure::TimedOut(started.elapsed().as_millis()));
+        let timed_out = || ModelError::Failed(Failure::TimedOut(started.elapsed().as_millis()));
         let until = deadline.at.into();
         let in_turn = timeout_at(until, self.endpoints.next_endpoints()).await;
         let order = in_turn
             .map_err(|_| timed_out())?
-            .map_err(|reason| SourceError::Failed(Failure::Unavailable(reason)))?;
+            .map_err(|reason| ModelError::Failed(Failure::Unavailable(reason)))?;
         let mut last = None;
         let mut not_found = true;
         for endpoint in order {
@@ -130,9 +127,13 @@ impl Client {
             let call = tokio::spawn(call.in_current_span());
             let outcome = match timeout_at(until, call).await {
                 Ok(Ok(Ok(outcome))) => outcome,
+                Ok(Err(ended)) if ended.is_cancelled() => {
+                    let reason = "this process is stopping".to_owned();
+                    return Err(Failure::Unavailable(reason).into());
+                }
                 Ok(Err(panic)) => {
                     let what = panic.to_string();
-                    return Err(RequestError::Internal { what }.into());
+                    return Err(ModelError::Internal { what });
                 }
                 Ok(Ok(Err(_))) | Err(_) => {
                     report(Outcome::Silent {
@@ -162,7 +163,7 @@ impl Client {
             }
         }
         let reason = last.unwrap_or_default();
-        Err(SourceError::Failed(if not_found {
+        Err(ModelError::Failed(if not_found {
             Failure::NotServed(reason)
         } else {
             Failure::Unavailable(reason)
