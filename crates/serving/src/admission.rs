@@ -37,7 +37,7 @@ use crate::{
     budget::Charge,
     intake::{Bounds, Encoding, Message},
     lifecycle::InProgress,
-    limiter::{Limiter, Outcome},
+    limiter::{Announced, Limiter, Outcome},
     peer::Peer,
     refusal::{OVERLOADED, Refusal},
     shared::Shared,
@@ -147,15 +147,17 @@ impl Gate {
         };
         let peer = parts.extensions.remove::<Peer>();
         let peer = peer.unwrap_or_else(|| shared.new_peer());
-        if let Some(limiter) = self.limiter(limited) {
-            limiter.could_admit(call.deadline, peer.id())?;
-        }
+        let announced = self
+            .limiter(limited)
+            .map(|limiter| limiter.announce(call.deadline, peer.id()))
+            .transpose()?;
         let headers = peer.account().try_charge(CALL_BYTES);
         let method = shared.contracts.method(parts.uri.path());
         let streams = method.is_some_and(|method| method.client_streams || method.server_streams);
         Ok(Admitted {
             gate: self.clone(),
             limited,
+            announced,
             method,
             stream: streams.then(|| self.open_stream()).transpose()?,
             in_progress,
@@ -246,6 +248,8 @@ where
 struct Admitted {
     gate: Gate,
     limited: bool,
+    /// `None` when the method is not limited, or once a place was asked for.
+    announced: Option<Announced>,
     /// `None` when the service has no such method, which it then says itself.
     method: Option<Method>,
     peer: Peer,
@@ -255,7 +259,7 @@ struct Admitted {
 }
 
 impl Admitted {
-    async fn serve<S>(self, service: S, call: Call, parts: Parts, body: Body) -> Response<Body>
+    async fn serve<S>(mut self, service: S, call: Call, parts: Parts, body: Body) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
@@ -288,7 +292,7 @@ impl Admitted {
     /// Receives and checks the message, waits for a place, and lets the service answer. `begun` is
     /// the call from the moment at which the service has it.
     async fn handle<S>(
-        &self,
+        &mut self,
         mut service: S,
         mut call: Call,
         mut parts: Parts,
@@ -307,9 +311,8 @@ impl Admitted {
             body = message.into_body(&mut parts.headers);
         }
         call = call.on_connection(self.peer.id());
-        if let Some(limiter) = self.gate.limiter(self.limited) {
-            let place = limiter.acquire(call.deadline, self.peer.id()).await?;
-            call = call.with_place(place);
+        if let Some(announced) = self.announced.take() {
+            call = call.with_place(announced.acquire().await?);
         }
         // Kept here too, in case the service drops the request before it has answered.
         *begun = Some(call.clone());

@@ -37,13 +37,22 @@ impl<T> FairQueue<T> {
         self.by_connection.get(&connection).map_or(0, VecDeque::len)
     }
 
-    /// How many items would leave before an item that this connection added now.
-    pub(crate) fn ahead_of(&self, connection: u64) -> usize {
-        let own = self.len_of(connection);
-        let others = self.by_connection.iter();
-        let others = others.filter(|(other, _)| **other != connection);
+    /// How many items would leave before an item that this connection added now, if the items that
+    /// are `announced` by connection had been added before.
+    pub(crate) fn ahead_of(&self, connection: u64, announced: &HashMap<u64, usize>) -> usize {
+        let total = |connection: u64| {
+            self.len_of(connection) + announced.get(&connection).copied().unwrap_or(0)
+        };
+        let own = total(connection);
+        let waiting = self.by_connection.keys();
+        let only_announced = announced
+            .keys()
+            .filter(|other| !self.by_connection.contains_key(other));
+        let others = waiting
+            .chain(only_announced)
+            .filter(|&&other| other != connection);
         own + others
-            .map(|(_, items)| items.len().min(own + 1))
+            .map(|&other| total(other).min(own + 1))
             .sum::<usize>()
     }
 
@@ -135,10 +144,22 @@ mod tests {
         let items = [(7, 1), (7, 2), (7, 3), (8, 4)];
         for connection in [7, 8, 9] {
             let mut queue = queue(&items);
-            let ahead = queue.ahead_of(connection);
+            let ahead = queue.ahead_of(connection, &HashMap::new());
             queue.push(connection, 100);
             let left = drain(queue, false);
             assert_eq!(left.iter().position(|item| *item == 100), Some(ahead));
+        }
+    }
+
+    #[test]
+    fn what_is_announced_counts_as_if_it_were_there() {
+        let announced = HashMap::from([(7, 1), (8, 2), (10, 4)]);
+        let before = [(7, 1), (7, 2), (7, 3), (8, 4)];
+        let with = [(7, 5), (8, 6), (8, 7), (10, 8), (10, 9), (10, 10), (10, 11)];
+        let (without, with) = (queue(&before), queue(&[&before[..], &with].concat()));
+        for connection in 7..=10 {
+            let ahead = with.ahead_of(connection, &HashMap::new());
+            assert_eq!(without.ahead_of(connection, &announced), ahead);
         }
     }
 

@@ -102,6 +102,13 @@ impl Limits {
         self.max_message_bytes.saturating_mul(4).min(share)
     }
 
+    /// What a connection may send before it is read, in bytes. The transport holds it before it can
+    /// be charged, so it is a small share of the budget. Thousands of candidates fit into 4 MiB.
+    pub(crate) fn window(&self) -> u32 {
+        let share = u32::try_from(self.memory_budget / 64).unwrap_or(u32::MAX);
+        share.clamp(256 << 10, 4 << 20)
+    }
+
     /// Lowers what the process cannot do.
     pub(crate) fn fit_to_process(&mut self) {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);

@@ -15,9 +15,6 @@ use crate::{
     shared::Shared,
 };
 
-/// Flow control: thousands of candidates fit into one flight.
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
 /// One frame for a whole usual request: fewer reads and wake-ups than the default of 16 KiB.
 const MAX_FRAME: u32 = 1 << 20;
 /// Above what one caller needs, so that the gate answers an overload and not a queue in the client;
@@ -132,9 +129,10 @@ impl Server {
         let v1 = reflection().build_v1()?;
         let v1alpha = reflection().build_v1alpha()?;
         let gate = Gate::unlimited(Arc::clone(&self.shared));
+        let window = self.shared.limits.window();
         Ok(tonic::transport::Server::builder()
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(window)
             .max_frame_size(MAX_FRAME)
             .max_concurrent_streams(MAX_STREAMS)
             .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))

@@ -3,7 +3,10 @@
 //! Every request ends its wait in one of three ways: it is granted a place, it leaves, or its value
 //! is dropped, which refuses it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use crate::{
     fair_queue::FairQueue,
@@ -55,6 +58,8 @@ pub(super) struct Core<W> {
     concurrency: Concurrency,
     in_progress: usize,
     room: FairQueue<Waiting<W>>,
+    /// Requests by connection whose headers are there and whose message is still to come.
+    announced: HashMap<u64, usize>,
     next_ticket: u64,
 }
 
@@ -66,6 +71,7 @@ impl<W> Core<W> {
             concurrency: Concurrency::new(least, most, now),
             in_progress: 0,
             room: FairQueue::new(),
+            announced: HashMap::new(),
             next_ticket: 0,
         }
     }
@@ -82,18 +88,48 @@ impl<W> Core<W> {
         self.room.len()
     }
 
-    /// Whether a request could be admitted or wait, or after which time it should come again.
-    pub(super) fn could_admit(
-        &self,
+    /// Announces a request whose headers have arrived, unless it could not be answered in time even
+    /// if its message were there now: then the time after which it should come again.
+    ///
+    /// Headers of many requests may arrive before the message of the first. Each counts those before
+    /// it, or all of their messages would be received and most of them for nothing. Connections take
+    /// turns here too, so that one which announces many requests and sends none does not hold up the
+    /// others.
+    pub(super) fn announce(
+        &mut self,
         now: Instant,
         deadline: Option<Instant>,
         connection: u64,
     ) -> Result<(), Duration> {
-        if self.has_free_place() {
+        let ahead = self.room.ahead_of(connection, &self.announced);
+        self.check_wait(now, deadline, connection, ahead)?;
+        *self.announced.entry(connection).or_default() += 1;
+        Ok(())
+    }
+
+    /// A request that was announced has arrived, or will not.
+    pub(super) fn withdraw(&mut self, connection: u64) {
+        if let Some(count) = self.announced.get_mut(&connection) {
+            *count -= 1;
+            if *count == 0 {
+                self.announced.remove(&connection);
+            }
+        }
+    }
+
+    /// Whether a request could be admitted or wait behind so many others, or after which time it
+    /// should come again.
+    fn check_wait(
+        &self,
+        now: Instant,
+        deadline: Option<Instant>,
+        connection: u64,
+        ahead: usize,
+    ) -> Result<(), Duration> {
+        let wait = self.time_until_place(ahead + 1);
+        if wait.is_zero() && self.has_room() {
             return Ok(());
         }
-        let ahead = self.room.ahead_of(connection) + 1;
-        let wait = self.time_until_place(ahead);
         let left = time_left(now, deadline);
         let in_time = wait <= left.mul_f64(PLACE)
             && wait + self.concurrency.service_time() <= left.mul_f64(ANSWER);
@@ -117,7 +153,8 @@ impl<W> Core<W> {
             self.in_progress += 1;
             return Decision::Admitted(self.concurrency.start(now));
         }
-        if let Err(retry_after) = self.could_admit(now, deadline, connection) {
+        let ahead = self.room.ahead_of(connection, &HashMap::new());
+        if let Err(retry_after) = self.check_wait(now, deadline, connection, ahead) {
             return Decision::Refused(retry_after);
         }
         let displaced = match self.has_room() {

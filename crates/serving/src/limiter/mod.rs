@@ -46,6 +46,16 @@ struct Shared {
     limit: IntGauge,
 }
 
+/// A request whose headers have arrived, until it asks for a place or is dropped.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    shared: Arc<Shared>,
+    deadline: Option<Instant>,
+    connection: u64,
+    /// Whether it still counts as announced.
+    counts: bool,
+}
+
 /// A place among the requests in progress, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -82,31 +92,39 @@ impl Limiter {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Refuses a request that could not be answered before its deadline even if it were ready now.
-    pub(crate) fn could_admit(
+    /// Announces a request whose headers have arrived. It is refused when it could not be answered
+    /// before its deadline even if its message were there now.
+    pub(crate) fn announce(
         &self,
         deadline: Option<Instant>,
         connection: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Announced, Refusal> {
         check_deadline(deadline)?;
         self.0
-            .step(|core, now| core.could_admit(now, deadline, connection))
-            .map_err(overloaded)
+            .step(|core, now| core.announce(now, deadline, connection))
+            .map_err(overloaded)?;
+        Ok(Announced {
+            shared: Arc::clone(&self.0),
+            deadline,
+            connection,
+            counts: true,
+        })
     }
+}
 
+impl Announced {
     /// Waits for a place as long as the request can still be answered in time.
-    pub(crate) async fn acquire(
-        &self,
-        deadline: Option<Instant>,
-        connection: u64,
-    ) -> Result<Place, Refusal> {
+    pub(crate) async fn acquire(mut self) -> Result<Place, Refusal> {
+        let (deadline, connection) = (self.deadline, self.connection);
         check_deadline(deadline)?;
         let (sender, place) = oneshot::channel();
-        let decision = self
-            .0
-            .step(|core, now| core.arrive(now, deadline, connection, sender));
+        self.counts = false;
+        let decision = self.shared.step(|core, now| {
+            core.withdraw(connection);
+            core.arrive(now, deadline, connection, sender)
+        });
         let (ticket, give_up) = match decision {
-            Decision::Admitted(start) => return Ok(self.0.place(start)),
+            Decision::Admitted(start) => return Ok(self.shared.place(start)),
             Decision::Refused(retry_after) => return Err(overloaded(retry_after)),
             Decision::Waiting {
                 ticket,
@@ -119,7 +137,7 @@ impl Limiter {
             }
         };
         let waiting = Waiting {
-            shared: &self.0,
+            shared: &self.shared,
             connection,
             ticket,
             since: Instant::now(),
@@ -127,6 +145,14 @@ impl Limiter {
         match timeout_at(give_up.into(), place).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => Err(overloaded(waiting.since.elapsed())),
+        }
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if self.counts {
+            self.shared.step(|core, _| core.withdraw(self.connection));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use prometheus::{IntGauge, Registry};
 
 use super::{
-    Limiter, Outcome,
+    Limiter, Outcome, Place,
     decisions::{Core, Decision},
 };
 use crate::Refusal;
@@ -89,18 +89,45 @@ fn in_a_full_room_the_busiest_connection_makes_way_for_a_quiet_one() {
     assert_eq!(order, [Some(1), Some(5), Some(2)]);
 }
 
+#[test]
+fn requests_whose_messages_are_still_to_come_count_for_those_behind_them() {
+    let (mut core, now) = busy_core(100);
+    let deadline = Some(now + 4 * SECOND);
+    // One second until the place is free and one for the work; then two and one.
+    assert_eq!(core.announce(now, deadline, 1), Ok(()));
+    assert_eq!(core.announce(now, deadline, 1), Err(2 * SECOND));
+    core.withdraw(1);
+    assert_eq!(core.announce(now, deadline, 1), Ok(()));
+    // Connections take turns, so that many announcements of one count as one for another.
+    let later = Some(now + 100 * SECOND);
+    for _ in 0..10 {
+        assert_eq!(core.announce(now, later, 2), Ok(()));
+    }
+    let wait = core.announce(now, deadline, 3).unwrap_err();
+    assert_eq!(wait, 3 * SECOND);
+    // An announcement takes no place.
+    assert!(matches!(
+        core.arrive(now, deadline, 3, 1),
+        Decision::Waiting { .. }
+    ));
+}
+
 fn limiter(most: usize) -> (Limiter, IntGauge) {
     let in_progress = IntGauge::new("in_progress", "Requests.").unwrap();
     let limiter = Limiter::new(1, most, in_progress.clone(), &Registry::new()).unwrap();
     (limiter, in_progress)
 }
 
+async fn acquire(limiter: &Limiter, deadline: Option<Instant>) -> Result<Place, Refusal> {
+    limiter.announce(deadline, 1)?.acquire().await
+}
+
 #[tokio::test]
 async fn a_place_goes_to_the_next_that_still_waits() {
     let (limiter, in_progress) = limiter(4);
-    let first = limiter.acquire(None, 1).await.unwrap();
-    let mut gone = Box::pin(limiter.acquire(None, 1));
-    let mut second = Box::pin(limiter.acquire(None, 1));
+    let first = acquire(&limiter, None).await.unwrap();
+    let mut gone = Box::pin(acquire(&limiter, None));
+    let mut second = Box::pin(acquire(&limiter, None));
     assert!(futures::poll!(&mut gone).is_pending());
     assert!(futures::poll!(&mut second).is_pending());
     assert_eq!(limiter.0.waiting.get(), 2);
@@ -111,7 +138,7 @@ async fn a_place_goes_to_the_next_that_still_waits() {
     let second = second.await.unwrap();
     assert_eq!((in_progress.get(), limiter.0.waiting.get()), (1, 0));
     // A place that was granted and never taken is free again.
-    let mut third = Box::pin(limiter.acquire(None, 1));
+    let mut third = Box::pin(acquire(&limiter, None));
     assert!(futures::poll!(&mut third).is_pending());
     drop(second);
     assert_eq!(in_progress.get(), 1);
@@ -125,15 +152,15 @@ async fn what_cannot_be_answered_is_refused() {
     let past = Some(Instant::now());
     let refused = |refusal: Refusal| matches!(refusal, Refusal::Overloaded { .. });
     assert_eq!(
-        limiter.acquire(past, 1).await.unwrap_err(),
+        acquire(&limiter, past).await.unwrap_err(),
         Refusal::DeadlineExceeded
     );
-    let _first = limiter.acquire(None, 1).await.unwrap();
+    let _first = acquire(&limiter, None).await.unwrap();
     let soon = Some(Instant::now() + Duration::from_millis(100));
     // No time of work is known yet, so it waits, and gives up when its deadline has come.
-    assert!(refused(limiter.acquire(soon, 1).await.unwrap_err()));
-    let mut second = Box::pin(limiter.acquire(None, 1));
+    assert!(refused(acquire(&limiter, soon).await.unwrap_err()));
+    let mut second = Box::pin(acquire(&limiter, None));
     assert!(futures::poll!(&mut second).is_pending());
-    assert!(refused(limiter.could_admit(None, 1).unwrap_err()));
-    assert!(refused(limiter.acquire(None, 1).await.unwrap_err()));
+    assert!(refused(limiter.announce(None, 1).unwrap_err()));
+    assert!(refused(acquire(&limiter, None).await.unwrap_err()));
 }
