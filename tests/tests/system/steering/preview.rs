@@ -100,5 +100,7 @@ async fn every_change_can_be_seen_first() {
     assert_eq!(value(&back, 1, "after"), value(&seen, 1, "before"));
     assert_eq!(back["changed_order"], seen["changed_order"]);
     let late = ["weights", "set", "β=-2", "--dry-run", "--expect", "0"];
-    assert!(stderr(&combiner.run(&late)).contains("ABORTED"));
+    let refused = combiner.json(&late);
+    let reason = refused["refusal"].as_str().unwrap();
+    assert!(reason.contains("revision 1"), "{reason}");
 }
