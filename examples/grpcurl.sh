@@ -1,13 +1,13 @@
 #!/bin/sh
-# Ranks three posts of the shipped sample with grpcurl, moves β, ranks them again, and sets β to −1, as `up` starts with.
+# Ranks three posts of the shipped sample with grpcurl, changes β, ranks them again, and sets β to −1, the first weight of `up`.
 #
 #   counterweight up                      # in another terminal
 #   sh examples/grpcurl.sh                # or: sh examples/grpcurl.sh HOST:PORT
 #
-# The servers answer reflection, so grpcurl needs no .proto files. In grpcurl/rank.json a context feature has one value and a
-# feature of the candidates three. Texts are `bytes`, which JSON carries as base64: printf %s 'Tag somebody!' | base64
+# The servers support reflection, so grpcurl needs no .proto files. In grpcurl/rank.json a context feature has one value, and a
+# feature of the candidates has three. Texts are `bytes`, which JSON encodes as base64: printf %s 'Tag somebody!' | base64
 #
-# DescribeRanking says the kind of every feature, and with it how a missing value is sent: numeric and boolean as "NaN",
+# DescribeRanking reports the kind of every feature. The kind decides how a missing value is sent: numeric and boolean as "NaN",
 # categorical, text and list as "", vector as a row of "NaN". The second post has no topic, hashtags, age or embedding.
 set -eu
 cd "$(dirname "$0")/grpcurl"

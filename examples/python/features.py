@@ -1,5 +1,5 @@
-"""Candidates as the tensors of a Rank request. DescribeRanking says the kind of every feature, and with it how a
-missing value (None) is sent: nobody has to know the types by heart."""
+"""Encodes candidates as the tensors of a Rank request. DescribeRanking reports the kind of every feature. The kind
+decides the datatype of the tensor, and how a missing value (None) is sent."""
 
 import itertools
 import json
@@ -11,27 +11,27 @@ NAN = float("nan")
 
 
 def tensor(feature, values):
-    """A feature, as DescribeRanking describes it, with one value per row. None is a missing value of any kind."""
+    """The tensor of one described feature, with one value per row. None is a missing value of any kind."""
     Tensor, Contents = inference_pb2.ModelInferRequest.InferInputTensor, inference_pb2.InferTensorContents
     rows = len(values)
-    if feature.kind.startswith("vector"):  # a missing vector is NaN throughout
+    if feature.kind.startswith("vector"):  # in a missing vector every element is NaN
         length = feature.shape[1]
         vectors = ([NAN] * length if value is None else value for value in values)
         contents = Contents(fp32_contents=itertools.chain.from_iterable(vectors))
         return Tensor(name=feature.name, datatype="FP32", shape=[rows, length], contents=contents)
-    if feature.kind in ("text", "categorical", "list"):  # a missing one is empty; a list is a JSON array
+    if feature.kind in ("text", "categorical", "list"):  # a missing value is an empty text; a list is a JSON array
         texts = ("" if value is None else value if isinstance(value, str) else json.dumps(value) for value in values)
         contents = Contents(bytes_contents=[text.encode() for text in texts])
         return Tensor(name=feature.name, datatype="BYTES", shape=[rows], contents=contents)
-    # A number or a boolean; a missing one is NaN.
+    # A number or a boolean; a missing value is NaN.
     contents = Contents(fp64_contents=[NAN if value is None else float(value) for value in values])
     return Tensor(name=feature.name, datatype="FP64", shape=[rows], contents=contents)
 
 
 def rank_request(candidates, features, **more):
-    """A Rank request for candidates (dictionaries with a candidate_id), with those of their features that models take.
+    """A Rank request for candidates (dictionaries with a candidate_id), with the features that models read.
 
-    A feature of side "context" belongs to the request and is sent once, of the first candidate.
+    A feature of side "context" belongs to the request. It is sent once, with the value of the first candidate.
     """
     rows = {"context": candidates[:1]}
     inputs = [

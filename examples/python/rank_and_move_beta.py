@@ -1,4 +1,4 @@
-"""Ranks the candidates of a file, moves β, ranks them again, and puts β back.
+"""Ranks the candidates of a file, changes β, ranks them again, and restores β.
 
 Start a system with `counterweight up`, then, in the project's folder:
 
@@ -28,7 +28,7 @@ def rank(ranking, candidates, profile):
 
 
 def set_beta(weights, profile, objective, beta, reason):
-    """Sets one weight, unless someone else changed this profile in between. Returns the weight as it was."""
+    """Sets one weight, unless someone else changed the profile meanwhile. Returns the old weight."""
     now = weights.GetWeights(weights_pb2.GetWeightsRequest(profile=profile), timeout=10).profiles[0]
     change = weights_pb2.ProfileChange(profile=now.profile, expected_revision=now.revision)
     change.weights.add(objective=objective, weight=beta)
@@ -42,7 +42,7 @@ def main():
     parser.add_argument("candidates", help="the candidates of one request (NDJSON); null is a missing value")
     parser.add_argument("--address", default=os.environ.get("COUNTERWEIGHT_ADDRESS", "127.0.0.1:7000"), help="host:port of the combiner")
     parser.add_argument("--profile", default="default")
-    parser.add_argument("--objective", default="engagement_bait", help="whose weight is moved")
+    parser.add_argument("--objective", default="engagement_bait", help="the objective whose weight to change")
     parser.add_argument("--beta", type=float, default=-4.0, help="the new weight")
     options = parser.parse_args()
     with open(options.candidates, encoding="utf-8") as file:
@@ -56,7 +56,7 @@ def main():
             set_beta(weights, options.profile, options.objective, options.beta, "example: bait costs a lot")
             dear = rank(ranking, candidates, options.profile)
         finally:
-            set_beta(weights, options.profile, options.objective, before, "example: as it was")
+            set_beta(weights, options.profile, options.objective, before, "example: the old weight again")
     print("\nThe order changed." if free != dear else "\nThe order stayed the same.")
 
 

@@ -1,4 +1,5 @@
-"""Ranks the requests of an impression log again, as a feed would: recent traffic for `weights preview`, `solve` and `log export`.
+"""Sends the requests of an impression log to a combiner, which makes them recent requests for `weights preview`, `solve` and
+`log export`.
 
 Start a system with `counterweight up`, then, in the project's folder:
 
@@ -18,13 +19,13 @@ from features import rank_request
 
 
 def rows(path):
-    """The rows of a log, one after another, a piece of the file at a time."""
+    """Reads the rows of a log one after another, without loading the whole file."""
     for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
         yield from batch.to_pylist()
 
 
 def request(candidates, features, profile):
-    """The candidates of one request, as they were logged."""
+    """The Rank request for the candidates of one logged request."""
     first = candidates[0]
     return rank_request(candidates, features, profile=profile, request_id=first["request_id"], unit_id=first["user_id"] or "",
                         limit=first["k"])
@@ -32,10 +33,10 @@ def request(candidates, features, profile):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("log", help="impression log (Parquet, data/SCHEMA.md) with the features that the models take")
+    parser.add_argument("log", help="impression log (Parquet, data/SCHEMA.md) with the features that the models read")
     parser.add_argument("--address", default=os.environ.get("COUNTERWEIGHT_ADDRESS", "127.0.0.1:7000"), help="host:port of the combiner")
     parser.add_argument("--profile", default="default")
-    parser.add_argument("--skip", type=int, default=0, help="requests at the beginning to leave out")
+    parser.add_argument("--skip", type=int, default=0, help="how many requests at the beginning to leave out")
     parser.add_argument("--requests", type=int, help="how many to rank [default: all that follow]")
     options = parser.parse_args()
     with grpc.insecure_channel(options.address) as channel:

@@ -1,4 +1,4 @@
-//! Ranks the candidates of a file from Rust, moves β, ranks them again, and puts β back.
+//! Ranks the candidates of a file from Rust, changes β, ranks them again, and restores β.
 //!
 //! Start a system with `counterweight up`, then, in the project's folder:
 //!
@@ -27,15 +27,15 @@ use counterweight_tensor::{Datatype, encode_f32, encode_f64, encode_strings, ten
 use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
 
-/// The objective whose weight is moved.
+/// The objective whose weight is changed.
 const BAIT: &str = "engagement_bait";
 
-/// A feature as a tensor, with one value per row. DescribeRanking says its kind, and with it how a
-/// missing value (null) is sent.
+/// The tensor of one described feature, with one value per row. DescribeRanking reports its kind,
+/// which decides the datatype and how a missing value (null) is sent.
 fn feature_tensor(feature: &FeatureDescription, values: &[&Value]) -> (InferInputTensor, Bytes) {
     let rows = values.len();
     match feature.kind.as_str() {
-        // A missing vector is NaN throughout.
+        // In a missing vector every element is NaN.
         kind if kind.starts_with("vector") => {
             let length = feature.shape.get(1).map_or(1, |&length| length as usize);
             let element =
@@ -47,7 +47,7 @@ fn feature_tensor(feature: &FeatureDescription, values: &[&Value]) -> (InferInpu
             let tensor = tensor(&feature.name, Datatype::Fp32, &[rows, length]);
             (tensor, encode_f32(&elements))
         }
-        // A missing text is empty, and so is a missing list; a list is a JSON array.
+        // A missing text or list is an empty text; a list is a JSON array.
         "text" | "categorical" | "list" => {
             let texts = values.iter().map(|value| match value {
                 Value::Null => String::new(),
@@ -57,7 +57,7 @@ fn feature_tensor(feature: &FeatureDescription, values: &[&Value]) -> (InferInpu
             let tensor = tensor(&feature.name, Datatype::Bytes, &[rows]);
             (tensor, encode_strings(texts))
         }
-        // A number or a boolean; a missing one is NaN.
+        // A number or a boolean; a missing value is NaN.
         _ => {
             let number = |value: &&Value| match value {
                 Value::Bool(yes) => f64::from(u8::from(*yes)),
@@ -70,7 +70,7 @@ fn feature_tensor(feature: &FeatureDescription, values: &[&Value]) -> (InferInpu
     }
 }
 
-/// The candidates with those of their features that models take.
+/// A Rank request for candidates, with the features that models read.
 fn rank_request(candidates: &[Value], features: &[FeatureDescription]) -> RankRequest {
     let id = |row: &Value| row["candidate_id"].as_str().unwrap_or_default().to_owned();
     let mut request = RankRequest {
@@ -79,7 +79,7 @@ fn rank_request(candidates: &[Value], features: &[FeatureDescription]) -> RankRe
         ..RankRequest::default()
     };
     for feature in features {
-        // A feature of the request is sent once, of the first candidate.
+        // A feature of the request is sent once, with the value of the first candidate.
         let rows = match feature.side.as_str() {
             "context" => candidates.get(..1).unwrap_or_default(),
             _ => candidates,
@@ -118,7 +118,7 @@ async fn rank(
     Ok(ids.collect())
 }
 
-/// Sets β, unless someone else changed the profile in between; returns β as it was.
+/// Sets β, unless someone else changed the profile meanwhile. Returns the old β.
 async fn set_beta(
     client: &mut WeightsServiceClient<Channel>,
     beta: f64,
@@ -129,9 +129,11 @@ async fn set_beta(
         .into_inner()
         .profiles
         .pop()
-        .ok_or("no such profile")?;
+        .ok_or("the combiner has no profile `default`")?;
     let before = now.weights.iter().find(|weight| weight.objective == BAIT);
-    let before = before.ok_or("no such objective")?.weight;
+    let before = before
+        .ok_or("the profile has no objective `engagement_bait`")?
+        .weight;
     let change = ProfileChange {
         profile: now.profile,
         expected_revision: Some(now.revision),

@@ -1,4 +1,5 @@
-//! `counterweight bench`: load on a server, models over folds, and weights on a log.
+//! `counterweight bench`: measures servers under load, models by cross-validation, and weights on a
+//! log.
 
 use clap::Subcommand;
 
@@ -24,7 +25,7 @@ mod set_weights;
 #[cfg(feature = "offline")]
 mod train_compared;
 
-/// Measure: load on a server, models over folds, weights on a log.
+/// Measure servers under load, models by cross-validation, and weights on a log.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// Send load to a server and measure its latency and throughput.
@@ -33,19 +34,20 @@ pub(crate) enum Bench {
     /// Measure a recipe by cross-validation: everything is refitted for every fold.
     #[cfg(feature = "offline")]
     Folds(folds::Folds),
-    /// The exact front of a log: engagement and bait exposure at every weight, with bands.
+    /// Compute the exact front of a log: engagement and bait exposure at every weight, with bands.
     #[cfg(feature = "offline")]
     Front(front::Front),
-    /// A weight for a goal, with what it costs and how sure that is; or why there is none.
+    /// Recommend a weight for a goal, with its cost and intervals; or report why none can be given.
     #[cfg(feature = "offline")]
     Recommend(recommend::Recommend),
-    /// What another policy would have brought, from a log that explored.
+    /// Estimate what another policy would have brought, from a log with exploration.
     #[cfg(feature = "offline")]
     Ope(ope::Ope),
-    /// Two models and a weighted sum against one model of the combined loss, at the same weights.
+    /// Compare two models and a weighted sum with one model of the combined loss, at the same
+    /// weights.
     #[cfg(feature = "offline")]
     Compare(compare::Compare),
-    /// One report of a log, as a page, as Markdown or as JSON, with its plots.
+    /// Write one report of a log, as HTML, Markdown or JSON, with its plots.
     #[cfg(feature = "offline")]
     Report(Box<report::Report>),
 }

@@ -1,4 +1,4 @@
-//! Connections to a running system, and its errors as text for a person.
+//! Connects to a running combiner, and turns its errors into text for people.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use tonic_types::StatusExt as _;
 
 use crate::{number::parse_number, output::escape};
 
-/// Large enough for 100,000 candidates with a few dozen features.
+/// The largest message, in bytes: enough for 100,000 candidates with a few dozen features.
 #[cfg(feature = "offline")]
 pub(crate) const MESSAGE_LIMIT: usize = 256 << 20;
 
-/// Where a combiner listens by default.
+/// The address on which a combiner listens by default.
 pub(crate) const DEFAULT_ADDRESS: &str = "http://127.0.0.1:7000";
 
-/// Where the combiner is.
+/// How to reach the combiner.
 #[derive(Args, Clone)]
 pub(crate) struct Combiner {
     /// The address of the combiner.
@@ -43,7 +43,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 }
 
 impl Combiner {
-    /// A connected channel whose calls end after the timeout.
+    /// Connects a channel whose calls end after the timeout.
     pub(crate) async fn connect(&self) -> anyhow::Result<Channel> {
         self.endpoint()?
             .timeout(self.timeout())
@@ -52,8 +52,9 @@ impl Combiner {
             .map_err(|error| self.unreachable(&error))
     }
 
-    /// A connected channel for streams, which may last. A link over which nothing arrives is asked
-    /// for a sign of life after the timeout, and is given up after another one without an answer.
+    /// Connects a channel for streams, whose calls have no timeout. If nothing arrives for the
+    /// timeout, the client sends a keep-alive ping; without an answer within another timeout, the
+    /// connection is lost.
     pub(crate) async fn connect_stream(&self) -> anyhow::Result<Channel> {
         self.endpoint()?
             .http2_keep_alive_interval(self.timeout())
@@ -64,7 +65,7 @@ impl Combiner {
             .map_err(|error| self.unreachable(&error))
     }
 
-    /// The longest that an answer may take.
+    /// The longest time that an answer may take.
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_secs_f64(self.timeout)
     }
@@ -88,14 +89,14 @@ impl Combiner {
 
     fn unreachable(&self, error: &tonic::transport::Error) -> anyhow::Error {
         anyhow!(
-            "cannot reach the combiner at {}: {}; start it with `counterweight up` or name another with --address",
+            "cannot reach the combiner at {}: {}; start it with `counterweight up` or give another address with --address",
             self.address,
             error_chain(error)
         )
     }
 }
 
-/// A status as an error for a person: its code, its message, and the facts that it names.
+/// Turns a gRPC status into an error for people: its code, its message and its error details.
 pub(crate) fn explain_status(status: &Status) -> anyhow::Error {
     let about = status
         .get_details_error_info()
@@ -114,7 +115,7 @@ pub(crate) fn explain_status(status: &Status) -> anyhow::Error {
             )
         })
         .unwrap_or_default();
-    // Both were sent by the server, and must not look like lines of ours.
+    // The server sent both texts. Escaped, they cannot imitate lines of this program.
     anyhow!(
         "{}: {}{}",
         code_name(status.code()),

@@ -1,14 +1,14 @@
-//! Times for people: local time to the second, with its offset from UTC. JSON keeps UTC.
+//! Formats times for people: local time to the second, with its offset from UTC. JSON keeps UTC.
 
 use jiff::tz::TimeZone;
 use prost_types::Timestamp;
 
-/// A time of a message in the zone of this machine.
+/// A time of a message, in the time zone of this machine.
 pub(crate) fn local_time(time: &Timestamp) -> String {
     time_in(time, TimeZone::system())
 }
 
-/// An optional time; empty where there is none.
+/// An optional time; empty if it is missing.
 pub(crate) fn local_time_or_empty(time: Option<&Timestamp>) -> String {
     time.map(local_time).unwrap_or_default()
 }
@@ -19,7 +19,7 @@ fn time_in(time: &Timestamp, zone: TimeZone) -> String {
             let local = instant.to_zoned_datetime(zone);
             local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
         }
-        // Beyond the calendar: as it came.
+        // Outside the range of the calendar: print it as it came.
         Err(_) => time.to_string(),
     }
 }

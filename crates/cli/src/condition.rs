@@ -1,4 +1,4 @@
-//! Attributes and conditions as they are typed: `user_country=DE,AT`, `user_sessions_7d>=5`.
+//! Parses attributes and conditions: `user_country=DE,AT`, `user_sessions_7d>=5`.
 
 use counterweight_proto::counterweight::v1::{
     Attribute, AttributeRange, AttributeValue, AttributeValues, Condition, attribute_value::Value,
@@ -7,13 +7,13 @@ use counterweight_proto::counterweight::v1::{
 
 use crate::{number::parse_number, usage::WrongUse};
 
-/// Reads one condition; of a range it has one end.
+/// Parses one condition. A range has one end here; [`merge_ranges`] joins the two ends.
 pub(crate) fn parse_condition(text: &str) -> Result<Condition, String> {
     let wrong = || {
         "write ATTRIBUTE=VALUE, ATTRIBUTE=VALUE,VALUE, ATTRIBUTE>=NUMBER or ATTRIBUTE<NUMBER, in quotes for the shell".to_owned()
     };
-    let at = text.find(['=', '<', '>', '!']).ok_or_else(wrong)?;
-    let (attribute, rest) = (text[..at].trim(), &text[at..]);
+    let end = text.find(['=', '<', '>', '!']).ok_or_else(wrong)?;
+    let (attribute, rest) = (text[..end].trim(), &text[end..]);
     if attribute.is_empty() {
         return Err(wrong());
     }
@@ -22,7 +22,7 @@ pub(crate) fn parse_condition(text: &str) -> Result<Condition, String> {
         range(Some(parse_end(number)?), None)
     } else if rest.starts_with('>') || rest.starts_with("<=") {
         return Err(
-            "a range includes its lower end and excludes its upper one: write >= or <".to_owned(),
+            "a range includes its lower end and excludes its upper end: write >= or <".to_owned(),
         );
     } else if let Some(number) = rest.strip_prefix('<') {
         range(None, Some(parse_end(number)?))
@@ -42,7 +42,10 @@ pub(crate) fn parse_condition(text: &str) -> Result<Condition, String> {
     })
 }
 
-/// Conditions as the combiner takes them: `>=` and `<` of one attribute become one range.
+/// Merges conditions into the form of the combiner: `>=` and `<` of one attribute become one range.
+///
+/// # Errors
+/// An attribute has two `=`, two `>=` or two `<`, or its range is empty.
 pub(crate) fn merge_ranges(written: &[Condition]) -> Result<Vec<Condition>, WrongUse> {
     let mut merged: Vec<Condition> = Vec::new();
     for condition in written {
@@ -70,7 +73,7 @@ pub(crate) fn merge_ranges(written: &[Condition]) -> Result<Vec<Condition>, Wron
     Ok(merged)
 }
 
-/// Gives a range its other end.
+/// Adds the other end to a range.
 fn narrow(range: &mut AttributeRange, end: AttributeRange) -> Result<(), String> {
     let ends = [
         (&mut range.at_least, end.at_least, ">="),
@@ -90,7 +93,7 @@ fn narrow(range: &mut AttributeRange, end: AttributeRange) -> Result<(), String>
     }
 }
 
-/// Reads what is known of a request, ATTRIBUTE=VALUE.
+/// Parses one attribute of a request, ATTRIBUTE=VALUE.
 pub(crate) fn parse_attribute(text: &str) -> Result<Attribute, String> {
     let (name, written) = text
         .split_once('=')
@@ -104,18 +107,18 @@ pub(crate) fn parse_attribute(text: &str) -> Result<Attribute, String> {
     })
 }
 
-/// An end of a range.
+/// Parses one end of a range.
 fn parse_end(text: &str) -> Result<f64, String> {
     let text = text.trim();
     match digits(text) {
         Some(number) if number.is_finite() => Ok(number),
         _ => Err(format!(
-            "{text:?} is not a finite number, and only numbers have a range"
+            "{text:?} is not a finite number: >= and < compare with numbers only"
         )),
     }
 }
 
-/// Values with commas between them; a comma within quotes is part of the value.
+/// Parses values that are separated by commas; a comma in double quotes is part of the value.
 fn parse_values(text: &str) -> Result<Vec<Value>, String> {
     let (mut quoted, mut escaped, mut start) = (false, false, 0);
     let mut values = Vec::new();
@@ -135,8 +138,8 @@ fn parse_values(text: &str) -> Result<Vec<Value>, String> {
     Ok(values)
 }
 
-/// A number where it reads as one, true and false as 1 and 0, else text; in quotes, as in JSON,
-/// always text.
+/// Parses one value. Digits are a number, `true` and `false` are 1 and 0, and anything else is
+/// text. A value in double quotes, written as in JSON, is always text.
 fn parse_value(text: &str) -> Result<Value, String> {
     let text = text.trim();
     if text.starts_with('"') {
@@ -153,12 +156,12 @@ fn parse_value(text: &str) -> Result<Value, String> {
         ("true", _) => Ok(Value::Number(1.0)),
         ("false", _) => Ok(Value::Number(0.0)),
         (_, Some(number)) if number.is_finite() => Ok(Value::Number(number)),
-        (_, Some(_)) => Err(format!("{text} is beyond the largest number")),
+        (_, Some(_)) => Err(format!("{text} is too large for a number")),
         _ => Ok(Value::Text(text.to_owned())),
     }
 }
 
-/// A number that is written in digits: `nan` and `inf` are words.
+/// Parses a number with at least one digit: `nan` and `inf` are text.
 fn digits(text: &str) -> Option<f64> {
     let number = parse_number(text)?;
     text.contains(|letter: char| letter.is_ascii_digit())
@@ -166,7 +169,7 @@ fn digits(text: &str) -> Option<f64> {
 }
 
 fn empty() -> String {
-    "a value is empty: an empty text counts as missing, and a condition is never true for a missing attribute".to_owned()
+    "a value is empty: an empty text counts as missing, and no condition is true for a missing attribute".to_owned()
 }
 
 #[cfg(test)]
@@ -184,23 +187,22 @@ mod tests {
 
     #[test]
     fn values_are_numbers_where_they_read_as_numbers() {
-        let of = parse_values;
-        assert_eq!(of("DE,AT"), Ok(vec![text("DE"), text("AT")]));
+        assert_eq!(parse_values("DE,AT"), Ok(vec![text("DE"), text("AT")]));
         assert_eq!(
-            of("1, \u{2212}2.5e1,\"1\""),
+            parse_values("1, \u{2212}2.5e1,\"1\""),
             Ok(vec![Value::Number(1.0), Value::Number(-25.0), text("1")])
         );
         assert_eq!(
-            of("true,false"),
+            parse_values("true,false"),
             Ok(vec![Value::Number(1.0), Value::Number(0.0)])
         );
-        assert_eq!(of("nan,inf"), Ok(vec![text("nan"), text("inf")]));
+        assert_eq!(parse_values("nan,inf"), Ok(vec![text("nan"), text("inf")]));
         assert_eq!(
-            of(r#""a,b","say \"x\"""#),
+            parse_values(r#""a,b","say \"x\"""#),
             Ok(vec![text("a,b"), text("say \"x\"")])
         );
         for wrong in ["", "DE,", ",DE", "\"\"", "\"open", "\"a\"b", "1e999"] {
-            assert!(of(wrong).is_err(), "{wrong}");
+            assert!(parse_values(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_hold_signs_that_mean_something_in_a_condition() {
+    fn a_value_may_contain_the_operators_of_conditions() {
         let found = parse_condition("name=a=b<c").unwrap();
         let expected = parse_attribute("name=a=b<c").unwrap();
         assert_eq!(expected.value.clone().unwrap().value, Some(text("a=b<c")));
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_makes_no_sense_is_refused() {
+    fn an_invalid_condition_is_rejected() {
         for (wrong, wanted) in [
             (&["user_country"][..], "ATTRIBUTE=VALUE"),
             (&["=DE"], "ATTRIBUTE=VALUE"),

@@ -15,19 +15,19 @@ use crate::{
 /// Describe a dataset, or generate a simulated one.
 #[derive(Subcommand)]
 pub(crate) enum Data {
-    /// Describe a dataset: rows, label rates, missing and distinct values, sizes of the parts.
+    /// Describe a dataset: rows, label rates, missing and distinct values, and sizes of the parts.
     Describe(DatasetFile),
-    /// Generate the log of a simulated feed, and its true probabilities in a separate file.
+    /// Generate the log of a simulated feed, and write its true probabilities to a separate file.
     Generate(Generate),
 }
 
 /// The dataset to read.
 #[derive(Args)]
 pub(crate) struct DatasetFile {
-    /// The description of the dataset (TOML).
+    /// The dataset file (TOML).
     #[arg(long, value_name = "FILE")]
     pub(crate) dataset: PathBuf,
-    /// The folder of the dataset's files [default: the folder of the description].
+    /// The folder of the dataset's rows [default: the folder of the dataset file].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 }
@@ -38,13 +38,13 @@ impl DatasetFile {
     }
 }
 
-/// Generate the log of a simulated feed, and its true probabilities in a separate file.
+/// Generate the log of a simulated feed, and write its true probabilities to a separate file.
 #[derive(Args)]
 pub(crate) struct Generate {
-    /// How many requests to simulate; memory does not grow with their number.
+    /// How many requests to simulate; memory use does not depend on their number.
     #[arg(long, default_value_t = Config::default().requests)]
     requests: u64,
-    /// The seed: the same seed gives the same bytes.
+    /// The seed of the simulation; the same seed gives the same bytes.
     #[arg(long, default_value_t = Config::default().seed)]
     seed: u64,
     /// The folder to write to.

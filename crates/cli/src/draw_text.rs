@@ -1,9 +1,9 @@
-//! A drawn λ as text: `rank` and `weights explain` show it alike.
+//! Formats a drawn λ; `rank` and `weights explain` show it in the same way.
 
 use counterweight_proto::counterweight::v1::{Density, Draw};
 use counterweight_ranking::number_text;
 
-/// How a density draws, for people.
+/// The words for a draw from a density.
 pub(crate) fn density_words(density: Density) -> &'static str {
     match density {
         Density::Unspecified => "from an unknown density",

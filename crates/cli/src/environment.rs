@@ -1,6 +1,6 @@
-//! Which flags have an environment variable: settings of a deployment, each with one meaning.
-//! Flags that describe a single action have none, or a forgotten variable would change every later
-//! command.
+//! Tests which flags have an environment variable. Settings of a deployment have one, each with one
+//! meaning. Flags that describe a single action have none, because a forgotten variable would
+//! change every later command.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use clap::{Arg, ArgGroup, Command, CommandFactory as _};
 
 use super::Cli;
 
-/// Every variable, the one flag that it stands for, and the commands that take it.
+/// Every variable, the flag that it sets, and the commands that have this flag.
 const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("ADDRESS", "address", &["bench", "log", "rank", "weights"]),
     ("AUTHOR", "author", &["weights"]),
@@ -48,10 +48,10 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
 /// The servers, whose flags are settings of a deployment.
 const SERVERS: [&str; 3] = ["up", "serve-model", "serve-combiner"];
 
-/// Flags of `up` for one action: training before it serves.
+/// Flags of `up` that describe one action, the training before it serves.
 const TRAINING: [&str; 5] = ["retrain", "calibration", "folds", "alpha", "seed"];
 
-/// Calls `visit` with every argument, its command, and the top-level command that this is part of.
+/// Calls `visit_one` with every argument, its command, and the top-level command of that command.
 fn visit(command: &Command, top: &str, visit_one: &mut impl FnMut(&Arg, &Command, &str)) {
     for argument in command.get_arguments() {
         visit_one(argument, command, top);
@@ -90,13 +90,14 @@ fn every_variable_stands_for_one_flag() {
         (format!("COUNTERWEIGHT_{variable}"), uses.collect())
     });
     assert_eq!(found, listed.collect::<BTreeMap<_, _>>());
-    // The level of the servers' logs, which no flag sets.
+    // COUNTERWEIGHT_LOG sets the level of the servers' logs; no flag has it.
     assert!(!found.contains_key("COUNTERWEIGHT_LOG"));
 }
 
-/// A variable could block what is typed only through a conflict, and so has none.
+/// A variable that is set must not make a command line fail: flags with a variable conflict with no
+/// other flag.
 #[test]
-fn what_is_typed_beats_the_environment() {
+fn a_variable_blocks_no_flag() {
     every_argument(|argument, command, top| {
         let name = argument.get_id();
         for other in command.get_arg_conflicts_with(argument) {
@@ -137,9 +138,9 @@ fn the_help_states_the_rule() {
     let help = Cli::command().render_long_help().to_string();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for wanted in [
-        "Settings of a deployment can also come from the environment",
-        "Flags that describe a single action have none",
-        "What is typed beats the environment",
+        "Settings of a deployment can also be set by environment variables",
+        "Flags that describe a single action have no variable",
+        "A flag on the command line overrides its variable",
     ] {
         assert!(help.contains(wanted), "{wanted}: {help}");
     }

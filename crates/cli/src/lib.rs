@@ -1,6 +1,7 @@
-//! The command line: it parses, binds and prints; the work is done in the libraries.
+//! The command line. It parses arguments, binds sockets and prints results; the libraries do the
+//! work.
 //!
-//! It is a library so that tests can build the very same program under another name.
+//! This crate is a library so that tests can build the same program under another name.
 
 use std::process::ExitCode;
 
@@ -36,17 +37,18 @@ mod weights;
 use output::Output;
 use usage::WrongUse;
 
-/// Ranks candidates by α·P(engagement) + β·P(engagement bait), with weights that are changed live.
+/// Ranks candidates by α·P(engagement) + β·P(engagement bait), with weights that change live.
 ///
-/// Settings of a deployment can also come from the environment: --json, --address, --timeout,
-/// --author and the flags of the servers (up, serve-model, serve-combiner) show their variable as
-/// [env: …]. Flags that describe a single action have none. What is typed beats the environment.
+/// Settings of a deployment can also be set by environment variables. The help of --json,
+/// --address, --timeout, --author and of the flags of the servers (up, serve-model,
+/// serve-combiner) shows the variable as [env: …]. Flags that describe a single action have no
+/// variable. A flag on the command line overrides its variable.
 #[derive(Parser)]
 #[command(name = "counterweight", version, propagate_version = true)]
 #[cfg_attr(
     not(feature = "offline"),
     command(
-        after_help = "This is the lean binary, which only serves: up, data, train, evaluate, predict, rank, log and the offline benchmarks are in the binary that is built with the feature `offline`."
+        after_help = "This is the lean binary, which was built without the feature `offline`. It does not have up, data, train, evaluate, predict, rank, log and the offline benchmarks."
     )
 )]
 struct Cli {
@@ -59,7 +61,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the whole system on this machine; train the models first if there are none.
+    /// Start the whole system on this machine; first train the models that are missing.
     #[cfg(feature = "offline")]
     Up(up::Up),
     /// Describe a dataset, or generate a simulated one.
@@ -72,7 +74,7 @@ enum Command {
     /// Measure a trained model on every part of a dataset.
     #[cfg(feature = "offline")]
     Evaluate(train::Evaluate),
-    /// Write the probability of every row of a dataset.
+    /// Write the predicted probability of every row of a dataset.
     #[cfg(feature = "offline")]
     Predict(train::Predict),
     /// Serve trained models over the Open Inference Protocol.
@@ -94,7 +96,8 @@ enum Command {
     Bench(bench::Bench),
 }
 
-/// Runs the command line of this process: 0 on success, 1 on failure, 2 on wrong use.
+/// Runs the command line of this process. The exit code is 0 on success, 1 on failure and 2 on
+/// wrong usage.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json);

@@ -29,20 +29,20 @@ pub(crate) enum Log {
     /// Write the recent requests that the combiner keeps to a Parquet file, which `bench --log`
     /// reads.
     ///
-    /// data/SCHEMA.md describes the file. It holds all candidates with the probabilities that were
-    /// combined, so that any other weights can be tried on it; where λ was drawn, also the range
-    /// and density of the draw. It does not hold what users did: join that by request_id and
-    /// candidate_id as the columns label_<objective>.
+    /// data/SCHEMA.md describes the file. It contains all candidates with the probabilities that
+    /// were combined, so that other weights can be tried on it. If λ was drawn, it also contains
+    /// the range and density of the draw. It does not contain what users did: join that by
+    /// request_id and candidate_id, as columns label_<objective>.
     Export(Export),
 }
 
 /// Write the recent requests that the combiner keeps to a Parquet file.
 #[derive(Args)]
 pub(crate) struct Export {
-    /// The file to write, ending in .parquet; it gets its name when it is complete.
+    /// The file to write (.parquet); it appears under this name when it is complete.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Only requests of this profile [default: all].
+    /// Export only the requests of this profile [default: all].
     #[arg(long)]
     profile: Option<String>,
     #[command(flatten)]
@@ -99,7 +99,7 @@ impl Export {
         output.print(&value, |_| self.summary(&written, share))
     }
 
-    /// The objectives of the profiles that are exported, in their order.
+    /// The objectives that the exported profiles weigh, in the order of the combiner.
     async fn objectives(&self, channel: &Channel) -> anyhow::Result<Vec<String>> {
         let mut weights = WeightsServiceClient::new(channel.clone());
         let request = GetWeightsRequest {
@@ -114,21 +114,21 @@ impl Export {
         let described = answer
             .map_err(|status| explain_status(&status))?
             .into_inner();
-        let taken = |name: &String| {
+        let weighed = |name: &String| {
             let mut profiles = profiles.profiles.iter();
             profiles.any(|profile| profile.weights.iter().any(|own| own.objective == *name))
         };
         let names = described.objectives.into_iter().map(|own| own.name);
-        Ok(names.filter(taken).collect())
+        Ok(names.filter(weighed).collect())
     }
 
     fn nothing_to_export(&self) -> String {
-        let of = match &self.profile {
+        let profile = match &self.profile {
             Some(profile) => format!("of profile {profile}"),
             None => "of any profile".to_owned(),
         };
         format!(
-            "the combiner at {} keeps no request {of}, so nothing is written: rank some first; if it has ranked some lately, its configuration says [recent_requests] candidates = 0",
+            "the combiner at {} has no recent requests {profile}, so nothing was written; rank some first, and if it ranked some lately, check that its configuration does not set [recent_requests] candidates = 0",
             self.combiner.address
         )
     }
@@ -154,14 +154,14 @@ impl Export {
         text.push_str(&format!("\ncounterweight bench front --log {out}"));
         if written.explored > 0 {
             text.push_str(&format!(
-                "\nonce the outcomes are joined as the columns label_<objective>: counterweight bench ope --log {out}"
+                "\nafter you join the outcomes as columns label_<objective>: counterweight bench ope --log {out}"
             ));
         }
         text
     }
 }
 
-/// A request as the writer takes it; empty texts on the wire become none.
+/// Converts a request for the writer; texts that are empty on the wire become `None`.
 fn ranked_request(request: LoggedRequest) -> anyhow::Result<RankedRequest> {
     let id = request.request_id;
     let time = request

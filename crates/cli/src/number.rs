@@ -1,8 +1,8 @@
-//! Numbers as people type them: the typographic minus (U+2212) of `β=−3` is a minus, too.
+//! Parses numbers as people type them: the typographic minus (U+2212) of `β=−3` is a minus, too.
 
 use std::borrow::Cow;
 
-/// The minus sign of a typeset text.
+/// The minus sign of typeset text.
 const TYPOGRAPHIC_MINUS: char = '\u{2212}';
 
 /// The text with every typographic minus replaced by the plain one.
@@ -14,12 +14,12 @@ pub(crate) fn plain_minus(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Reads a number, which may be infinite or NaN; none where the text is no number.
+/// Parses a number, which may be infinite or NaN; `None` if the text is not a number.
 pub(crate) fn parse_number(text: &str) -> Option<f64> {
     plain_minus(text.trim()).parse().ok()
 }
 
-/// Reads `OBJECTIVE=WEIGHT`.
+/// Parses `OBJECTIVE=WEIGHT`.
 pub(crate) fn parse_weight(text: &str) -> Result<(String, f64), String> {
     let (name, weight) = text
         .rsplit_once('=')
@@ -32,14 +32,14 @@ pub(crate) fn parse_weight(text: &str) -> Result<(String, f64), String> {
     }
 }
 
-/// Reads a share, from 0 to 1.
+/// Parses a share, from 0 to 1.
 pub(crate) fn parse_share(text: &str) -> Result<f64, String> {
     parse_number(text)
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| "give a share from 0 to 1, for example 0.08".to_owned())
 }
 
-/// Reads a number of at least 0, such as an exchange rate.
+/// Parses a finite number of at least 0, such as an exchange rate.
 pub(crate) fn parse_non_negative(text: &str) -> Result<f64, String> {
     parse_number(text)
         .filter(|number| (0.0..f64::INFINITY).contains(number))
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn an_assignment_takes_a_name_and_a_finite_number() {
+    fn an_assignment_needs_a_name_and_a_finite_number() {
         for written in ["β=-0.5", "β = \u{2212}0.5"] {
             assert_eq!(parse_weight(written), Ok(("β".to_owned(), -0.5)));
         }

@@ -1,5 +1,5 @@
-//! What is printed: a table for people, or JSON for programs. Nothing that came from elsewhere can
-//! steer the terminal: control characters are escaped here, on their way out.
+//! Prints results: tables for people, JSON for programs. Control characters are escaped before
+//! printing, so that text from files and servers cannot control the terminal.
 
 use std::io::{self, Write as _};
 
@@ -10,7 +10,7 @@ use counterweight_serving::escape_lines;
 use serde::Serialize;
 use serde_json::json;
 
-/// Where results go, and in which form.
+/// Prints results in one format: tables or JSON.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
@@ -26,7 +26,7 @@ impl Output {
         self.json
     }
 
-    /// Prints a value as JSON, or what `human` makes of it.
+    /// Prints a value as indented JSON, or the text that `human` returns for it.
     pub(crate) fn print<T: Serialize>(
         self,
         value: &T,
@@ -40,7 +40,7 @@ impl Output {
         print_lines(&text)
     }
 
-    /// Prints one element of a stream: a JSON object a line, or what `human` makes of it.
+    /// Prints one element of a stream: JSON on one line, or the text that `human` returns for it.
     pub(crate) fn print_element<T: Serialize>(
         self,
         value: &T,
@@ -54,9 +54,9 @@ impl Output {
         print_lines(&text)
     }
 
-    /// Prints an error to standard error; as JSON, an object with the key `error`.
+    /// Prints an error to standard error. As JSON it is an object with the key `error`.
     pub(crate) fn error(self, error: &anyhow::Error) {
-        // Many an error names its cause in its own text; each is said once.
+        // Many errors repeat their cause in their own text; `error_chain` prints each text once.
         let text = error_chain(error.as_ref());
         print_note(&if self.json {
             json!({ "error": text }).to_string()
@@ -74,20 +74,20 @@ pub(crate) fn print_lines(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes lines to standard error, for a person to read beside the result.
+/// Writes lines to standard error, as a note beside the result.
 pub(crate) fn print_note(text: &str) {
     // Standard error may be closed; the result does not depend on it.
     let _ = writeln!(io::stderr(), "{}", escape_lines(text));
 }
 
-/// The reader of the output has seen enough (`| head`), which is not a failure.
+/// True if the reader of the output closed the pipe (`| head`), which is not a failure.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Lines of text, each of which stays one line whatever stands in it.
+/// Joins lines of text. Line breaks within a line are escaped, so that each stays one line.
 #[cfg(any(feature = "offline", test))]
 pub(crate) fn lines<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String {
     let lines = lines.into_iter();
@@ -97,7 +97,7 @@ pub(crate) fn lines<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String
     escaped.join("\n")
 }
 
-/// A table: its first `left` columns are text and the others numbers, set flush right.
+/// Draws a table: the first `left` columns are text, the others are right-aligned numbers.
 pub(crate) fn table<R>(header: &[&str], left: usize, rows: impl IntoIterator<Item = R>) -> String
 where
     R: IntoIterator<Item = String>,
@@ -125,7 +125,7 @@ where
     table.to_string()
 }
 
-/// A number with `digits` decimals, or a dash where there is none.
+/// A number with `digits` decimals, or a dash if there is no number.
 #[cfg(feature = "offline")]
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
@@ -135,7 +135,7 @@ pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
 mod tests {
     use super::*;
 
-    /// Clears the screen, rings, begins a sequence in one byte, deletes, turns the order round.
+    /// Control characters: clear screen, bell, one-byte CSI, delete, and bidirectional overrides.
     const HOSTILE: &str = "a\u{1b}[2J\u{7}\u{9b}31m\u{7f}\u{202e}b\u{2066}\r\n\tc";
 
     #[test]

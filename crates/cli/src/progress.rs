@@ -1,11 +1,11 @@
-//! Progress bars of long work, on standard error; none if that is not a terminal.
+//! Progress bars on standard error. They are hidden if standard error is not a terminal.
 
 use counterweight_trainer::{Progress, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::escape;
 
-/// One bar that follows the stages of training and measuring.
+/// One bar that follows the stages of training or evaluation.
 pub(crate) struct Bar {
     bar: ProgressBar,
     stage: Option<Stage>,
@@ -56,7 +56,7 @@ pub(crate) fn counter(message: &str, total: u64) -> ProgressBar {
     bar
 }
 
-/// Counts the rows of a log, whose number is not known in advance.
+/// A spinner that counts the rows of a log; their total is not known in advance.
 pub(crate) fn rows(log: &str) -> ProgressBar {
     let bar = spinner();
     bar.set_style(style("{spinner} {msg} {human_pos} rows"));

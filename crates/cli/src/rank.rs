@@ -25,34 +25,34 @@ use encode::{add_attribute, add_column};
 /// Rank the candidates of a file or of standard input.
 #[derive(Args)]
 pub(crate) struct Rank {
-    /// The candidates, one a row: .ndjson, .csv or .parquet; `-` reads NDJSON from standard input.
-    /// Columns that no objective takes are left out.
+    /// The file of candidates, one per row: .ndjson, .csv or .parquet; `-` reads NDJSON from
+    /// standard input. Columns that no objective uses are ignored.
     #[arg(value_name = "FILE")]
     candidates: PathBuf,
     /// The column with the ids of the candidates.
     #[arg(long, default_value = "candidate_id", value_name = "COLUMN")]
     id: String,
-    /// A context feature (one value for the whole request), in place of a column of the file; lists
-    /// and vectors as JSON arrays.
+    /// A context feature (one value for the whole request); it replaces the column of that name.
+    /// Lists and vectors are JSON arrays.
     #[arg(long, value_name = "FEATURE=VALUE", value_parser = parse_feature)]
     context: Vec<(String, String)>,
-    /// An attribute for segments that is not a feature of any model, as user_tier=gold. A value in
-    /// digits is a number, true and false are 1 and 0, and "1" in double quotes is text.
+    /// An attribute for segments that is not a feature of any model, such as user_tier=gold. A
+    /// value in digits is a number, true and false are 1 and 0, and "1" in double quotes is text.
     #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = parse_attribute)]
     attribute: Vec<Attribute>,
     /// The profile to rank with.
     #[arg(long, default_value = "default")]
     profile: String,
-    /// How many candidates to return; 0 returns all.
+    /// How many candidates to return; 0 means the limit of the profile, which is all by default.
     #[arg(long, short = 'k', default_value_t = 10)]
     limit: u32,
     /// A column of the file to print beside each candidate, such as its title.
     #[arg(long, value_name = "COLUMN")]
     show: Option<String>,
-    /// The id of the request in logs [default: a new one].
+    /// The id of the request, as it appears in logs [default: a new one].
     #[arg(long, default_value = "", hide_default_value = true)]
     request_id: String,
-    /// The unit of experiments, usually a user id.
+    /// The unit that experiments assign to an arm, usually a user id.
     #[arg(
         long,
         visible_alias = "unit",
@@ -60,8 +60,8 @@ pub(crate) struct Rank {
         hide_default_value = true
     )]
     unit_id: String,
-    /// Show how far each weight may move before this page changes, and before each candidate leaves
-    /// it.
+    /// Show how far each weight can move before this page changes, and before each candidate leaves
+    /// the page.
     #[arg(long)]
     stability: bool,
     #[command(flatten)]

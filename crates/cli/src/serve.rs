@@ -17,9 +17,8 @@ const MIB: usize = 1 << 20;
 /// How a server logs.
 #[derive(Args)]
 pub(crate) struct Logging {
-    /// Log JSON objects instead of text. The variable COUNTERWEIGHT_LOG sets the level, as `info`
-    /// or
-    /// `warn,counterweight_combiner=debug`.
+    /// Log JSON objects instead of text. The variable COUNTERWEIGHT_LOG sets the level, such as
+    /// `info` or `warn,counterweight_combiner=debug`.
     #[arg(long, env = "COUNTERWEIGHT_LOG_JSON")]
     pub(crate) log_json: bool,
     /// Export spans to this OpenTelemetry collector (OTLP over gRPC), such as
@@ -30,7 +29,7 @@ pub(crate) struct Logging {
 }
 
 impl Logging {
-    /// Starts to log, and to export spans. Call it within the runtime.
+    /// Starts logging and the export of spans. Call it within the runtime.
     pub(crate) fn start(&self) -> anyhow::Result<Exporting> {
         #[cfg(feature = "otlp")]
         let endpoint = self.otlp_endpoint.as_deref();
@@ -43,7 +42,7 @@ impl Logging {
 /// Serve trained models over the Open Inference Protocol.
 #[derive(Args)]
 pub(crate) struct ServeModel {
-    /// The model repository: a folder with one model folder per model, of the name of the model.
+    /// The model repository: a folder with one folder per model, which has the name of the model.
     #[arg(long, env = "COUNTERWEIGHT_REPOSITORY", value_name = "DIR")]
     repository: PathBuf,
     /// Serve only this model of the repository; may be given several times [default: all].
@@ -54,7 +53,7 @@ pub(crate) struct ServeModel {
         value_delimiter = ','
     )]
     models: Vec<String>,
-    /// Where gRPC listens: HOST:PORT (port 0 takes a free port) or unix:/PATH.
+    /// The gRPC address: HOST:PORT (port 0 chooses a free port) or unix:/PATH.
     #[arg(
         long,
         env = "COUNTERWEIGHT_LISTEN",
@@ -62,26 +61,26 @@ pub(crate) struct ServeModel {
         value_name = "ADDRESS"
     )]
     listen: String,
-    /// Where /metrics and /healthz listen: HOST:PORT [default: nowhere].
+    /// The HTTP address of /metrics and /healthz: HOST:PORT [default: they are not served].
     #[arg(long, env = "COUNTERWEIGHT_METRICS_LISTEN", value_name = "ADDRESS")]
     metrics_listen: Option<String>,
     /// How often to look for new versions in the repository, in milliseconds.
     #[arg(long, env = "COUNTERWEIGHT_POLL_MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     poll_ms: u64,
-    /// The most requests at one time; further ones are answered RESOURCE_EXHAUSTED at once.
+    /// The maximum number of requests in flight; a further one is rejected with RESOURCE_EXHAUSTED.
     #[arg(long, env = "COUNTERWEIGHT_MAX_IN_FLIGHT", default_value_t = 256)]
     max_in_flight: usize,
     /// The largest request, in MiB.
     #[arg(long, env = "COUNTERWEIGHT_MAX_MESSAGE_MIB", default_value_t = 64)]
     max_message_mib: usize,
-    /// The memory that requests and answers may take together, in MiB [default: a quarter of the
-    /// memory that the process may use].
+    /// The memory that requests and answers may use together, in MiB [default: a quarter of the
+    /// memory that is available to the process].
     #[arg(long, env = "COUNTERWEIGHT_MEMORY_BUDGET_MIB")]
     memory_budget_mib: Option<usize>,
-    /// The most connections at one time; one more is closed at once.
+    /// The maximum number of open connections; a further one is closed at once.
     #[arg(long, env = "COUNTERWEIGHT_MAX_CONNECTIONS", default_value_t = 4096)]
     max_connections: usize,
-    /// The most open streams of answers, such as watches of the health, at one time.
+    /// The maximum number of open response streams, such as watches of the health.
     #[arg(long, env = "COUNTERWEIGHT_MAX_STREAMS", default_value_t = 1024)]
     max_streams: usize,
     /// How long a request may take to arrive, in milliseconds.
@@ -91,10 +90,10 @@ pub(crate) struct ServeModel {
     /// milliseconds.
     #[arg(long, env = "COUNTERWEIGHT_SEND_TIMEOUT_MS", default_value_t = 30_000)]
     send_timeout_ms: u64,
-    /// How long requests in progress may take after a stop signal, in milliseconds.
+    /// How long requests in flight may take after a stop signal, in milliseconds.
     #[arg(long, env = "COUNTERWEIGHT_DRAIN_TIMEOUT_MS", default_value_t = 10_000)]
     drain_timeout_ms: u64,
-    /// How long to take requests after a stop signal, while the health check already says
+    /// How long to accept requests after a stop signal, while the health check already says
     /// NOT_SERVING, in milliseconds.
     #[arg(long, env = "COUNTERWEIGHT_DRAIN_GRACE_MS", default_value_t = 0)]
     drain_grace_ms: u64,
@@ -160,19 +159,21 @@ async fn bind(grpc: &str, metrics: Option<&str>) -> anyhow::Result<Listeners> {
 /// Serve ranking with weights that can be changed while it runs.
 #[derive(Args)]
 pub(crate) struct ServeCombiner {
-    /// The configuration (TOML): objectives, the addresses of their models, profiles, the weights
-    /// store.
+    /// The configuration file (TOML): objectives, the addresses of their models, profiles, and the
+    /// weights store.
     #[arg(long, env = "COUNTERWEIGHT_CONFIG", value_name = "FILE")]
     config: PathBuf,
-    /// The name of this combiner, in place of `replica` in the configuration; combiners that share
+    /// The name of this combiner; it overrides `replica` in the configuration. Combiners that share
     /// a weights store need different names.
     #[arg(long, env = "COUNTERWEIGHT_REPLICA", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     replica: Option<String>,
-    /// Where gRPC listens, in place of `listen` in the configuration: HOST:PORT (port 0 takes a
-    /// free port) or unix:/PATH [default: the configuration's, or else 127.0.0.1:7000].
+    /// The gRPC address; it overrides `listen` in the configuration: HOST:PORT (port 0 chooses a
+    /// free port) or unix:/PATH [default: that of the configuration, which is 127.0.0.1:7000 if
+    /// unset].
     #[arg(long, env = "COUNTERWEIGHT_LISTEN", value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Where /metrics and /healthz listen, in place of `metrics_listen` in the configuration.
+    /// The HTTP address of /metrics and /healthz; it overrides `metrics_listen` in the
+    /// configuration.
     #[arg(long, env = "COUNTERWEIGHT_METRICS_LISTEN", value_name = "ADDRESS")]
     metrics_listen: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Commands that a person can copy into a shell.
+//! Prints commands that a person can copy into a shell.
 
 use std::iter::once;
 
@@ -7,7 +7,7 @@ use shlex::try_quote;
 /// This program with these arguments, quoted for a shell.
 pub(crate) fn shell_command(arguments: &[String]) -> String {
     let quoted = arguments.iter().map(|word| {
-        // Only a zero byte has no quoted form, and no argument of a process can hold one.
+        // Quoting fails for a zero byte only, and process arguments cannot contain one.
         try_quote(word).unwrap_or_default()
     });
     once("counterweight".into())

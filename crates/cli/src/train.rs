@@ -1,5 +1,5 @@
-//! `counterweight train`, `evaluate` and `predict`: one objective's model, from a log to an
-//! artefact and back.
+//! `counterweight train`, `evaluate` and `predict`: train the model of one objective, measure it,
+//! and write its predictions.
 
 use std::path::{Path, PathBuf};
 
@@ -34,17 +34,17 @@ pub(crate) struct Train {
 /// How models are trained.
 #[derive(Args)]
 pub(crate) struct TrainingFlags {
-    /// How to calibrate: platt, isotonic, beta or none.
+    /// The calibration method: platt, isotonic, beta or none.
     #[arg(long, default_value_t = Calibration::default().name().to_owned(), value_name = "METHOD", value_parser = parse_calibration)]
     calibration: String,
     /// The number of folds of the cross-validation on the training part.
     #[arg(long, default_value_t = TrainOptions::default().folds)]
     folds: usize,
-    /// Penalties to choose from by cross-validation, on the sum of the losses; a single value is
-    /// used as it is [default: 0.01 to 10000 by factors of ten].
+    /// Penalties to choose from by cross-validation, relative to the sum of the losses of all rows.
+    /// A single value is used as it is [default: 0.01 to 10000 by factors of ten].
     #[arg(long, value_delimiter = ',')]
     alpha: Vec<f64>,
-    /// The seed: the same seed and data give the same bytes.
+    /// The seed of training; the same seed and data give the same bytes.
     #[arg(long, default_value_t = TrainOptions::default().seed)]
     seed: u64,
 }
@@ -68,12 +68,12 @@ impl Default for TrainingFlags {
 }
 
 impl TrainingFlags {
-    /// The seed.
+    /// The seed of training.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The options, with the command that trains the same model again.
+    /// The training options, with the command that trains the same model again.
     pub(crate) fn options(&self, dataset: &Path, objective: &str) -> anyhow::Result<TrainOptions> {
         let alphas = if self.alpha.is_empty() {
             DEFAULT_ALPHAS.to_vec()
@@ -140,7 +140,7 @@ impl Train {
 /// Measure a trained model on every part of a dataset.
 #[derive(Args)]
 pub(crate) struct Evaluate {
-    /// The model: a version's folder, or a model folder for its latest version.
+    /// The model: the folder of a version, or a model folder, which means its latest version.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     #[command(flatten)]
@@ -158,7 +158,7 @@ impl Evaluate {
             let data = if evaluation.same_data {
                 "the data that it was trained on"
             } else {
-                "other data than it was trained on"
+                "data other than it was trained on"
             };
             format!(
                 "{} {} on {data}\n{}",
@@ -170,10 +170,10 @@ impl Evaluate {
     }
 }
 
-/// Write the probability of every row of a dataset, in the order of its rows.
+/// Write the predicted probability of every row of a dataset, in the order of its rows.
 #[derive(Args)]
 pub(crate) struct Predict {
-    /// The model: a version's folder, or a model folder for its latest version.
+    /// The model: the folder of a version, or a model folder, which means its latest version.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     #[command(flatten)]
@@ -187,7 +187,7 @@ impl Predict {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         if self.out.extension().is_none() {
             return Err(WrongUse(format!(
-                "--out {} needs an ending: .csv, .ndjson or .parquet",
+                "--out {} has no file extension; use .csv, .ndjson or .parquet",
                 self.out.display()
             ))
             .into());
@@ -211,12 +211,12 @@ impl Predict {
     }
 }
 
-/// The share of the rows that are positive.
+/// The share of positive rows, in percent.
 pub(crate) fn positive_share(positives: u64, rows: u64) -> String {
     format!("{:.1} %", 100.0 * positives as f64 / rows.max(1) as f64)
 }
 
-/// The metrics of each part, a line each.
+/// A table of the metrics, one row per part.
 pub(crate) fn parts_table(parts: &[PartReport]) -> String {
     let header = [
         "part", "rows", "positive", "AUC", "PR-AUC", "log loss", "Brier", "ECE",

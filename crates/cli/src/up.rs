@@ -1,4 +1,4 @@
-//! `counterweight up`: the whole system on one machine, from a log to a ranked feed.
+//! `counterweight up`: trains models from a dataset and serves the whole system on one machine.
 
 use std::{
     fs,
@@ -26,10 +26,10 @@ use crate::{
     usage::WrongUse,
 };
 
-/// Start the whole system on this machine; train the models first if there are none.
+/// Start the whole system on this machine; first train the models that are missing.
 #[derive(Args)]
 pub(crate) struct Up {
-    /// The dataset to train on (TOML).
+    /// The dataset file to train on (TOML).
     #[arg(
         long,
         env = "COUNTERWEIGHT_DATASET",
@@ -37,7 +37,7 @@ pub(crate) struct Up {
         value_name = "FILE"
     )]
     dataset: PathBuf,
-    /// The folder of the dataset's files [default: the folder of the description].
+    /// The folder of the dataset's rows [default: the folder of the dataset file].
     #[arg(long, env = "COUNTERWEIGHT_DATA_DIR", value_name = "DIR")]
     data: Option<PathBuf>,
     /// The folder of the models, with one model folder per objective [default: models/DATASET].
@@ -46,8 +46,8 @@ pub(crate) struct Up {
     /// The folder of the weights log and the combiner's configuration [default: var/DATASET].
     #[arg(long, env = "COUNTERWEIGHT_STATE", value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Where the combiner listens; port 0 takes a free port. The models listen on the ports after
-    /// it.
+    /// The address of the combiner; port 0 chooses a free port. The model servers listen on the
+    /// ports that follow.
     #[arg(
         long,
         env = "COUNTERWEIGHT_LISTEN",
@@ -55,7 +55,7 @@ pub(crate) struct Up {
         value_name = "ADDRESS"
     )]
     listen: SocketAddr,
-    /// Where the combiner's /metrics and /healthz listen; port 0 takes a free port.
+    /// The HTTP address of the combiner's /metrics and /healthz; port 0 chooses a free port.
     #[arg(
         long,
         env = "COUNTERWEIGHT_METRICS_LISTEN",
@@ -63,7 +63,7 @@ pub(crate) struct Up {
         value_name = "ADDRESS"
     )]
     metrics_listen: SocketAddr,
-    /// Train all models again, even if there are some.
+    /// Train all models again, even those that exist.
     #[arg(long)]
     retrain: bool,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         let dataset = Dataset::open(&self.dataset, self.data.as_deref()).with_context(|| {
-            format!("cannot use the dataset {}; run this in the folder of the project, or name a dataset with --dataset", self.dataset.display())
+            format!("cannot use the dataset {}; run this in the folder of the project, or give a dataset file with --dataset", self.dataset.display())
         })?;
         let objectives: Vec<String> = dataset
             .objectives()
@@ -83,9 +83,11 @@ impl Up {
             .map(str::to_owned)
             .collect();
         if objectives.is_empty() {
-            return Err(
-                WrongUse(format!("{} has no [[objective]]", self.dataset.display())).into(),
-            );
+            return Err(WrongUse(format!(
+                "{} has no [[objective]]; add at least one",
+                self.dataset.display()
+            ))
+            .into());
         }
         let models = self
             .models
@@ -96,7 +98,7 @@ impl Up {
             .clone()
             .unwrap_or_else(|| Path::new("var").join(dataset.name()));
         runtime()?.block_on(async {
-            // Bound before any training, so that a port in use is an error at once.
+            // Bind before training, so that a port in use is reported at once.
             let ports = Ports::bind(self.listen, self.metrics_listen, objectives.len()).await?;
             let trained =
                 tokio::task::block_in_place(|| self.train_missing(&dataset, &objectives, &models))?;
@@ -154,7 +156,7 @@ impl Up {
     }
 }
 
-/// The ports, all bound.
+/// The sockets of all servers, already bound.
 struct Ports {
     combiner: Listener,
     metrics: TcpListener,
@@ -169,8 +171,9 @@ impl Ports {
         for offset in 1..=models {
             let port = match listen.port() {
                 0 => 0,
-                port => u16::try_from(usize::from(port) + offset)
-                    .context("--listen leaves no ports for the models")?,
+                port => u16::try_from(usize::from(port) + offset).context(
+                    "the model servers need the ports after that of --listen; give a lower port",
+                )?,
             };
             let address = SocketAddr::new(listen.ip(), port).to_string();
             listeners.push(Listener::bind(&address).await?);
@@ -183,7 +186,7 @@ impl Ports {
     }
 }
 
-/// All that is needed to serve.
+/// Everything that serving needs.
 struct System {
     objectives: Vec<String>,
     models: PathBuf,
@@ -207,7 +210,7 @@ impl System {
         write_file(&path, text.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         let mut config = Config::read(&path)?;
-        // All servers share this process, and so its memory.
+        // All servers run in this process and share its memory.
         let memory_budget = config.limits.memory_budget / (1 + self.objectives.len());
         config.limits.memory_budget = memory_budget;
 
@@ -215,7 +218,7 @@ impl System {
         let until_stopped = || {
             let mut stopped = stopped.clone();
             async move {
-                // An error means that the sender is gone, which is a stop, too.
+                // An error means that the sender was dropped, which also means stop.
                 let _ = stopped.wait_for(|stop| *stop).await;
             }
         };
@@ -255,7 +258,7 @@ impl System {
         };
         let _ = stop.send(true);
         let mut result = failed.map_or(Ok(()), |ended| match ended? {
-            Ok(()) => bail!("a server stopped on its own"),
+            Ok(()) => bail!("a server stopped unexpectedly"),
             error => error,
         });
         while let Some(ended) = servers.join_next().await {
@@ -265,7 +268,7 @@ impl System {
     }
 }
 
-/// The configuration that `up` serves with, and that `serve-combiner` takes.
+/// The configuration of the combiner that `up` starts; `serve-combiner` accepts it, too.
 fn combiner_config(
     listen: &str,
     objectives: &[String],
@@ -278,7 +281,7 @@ fn combiner_config(
             "model": { "name": name, "endpoints": [endpoint], "timeout_ms": 10_000 },
         })
     });
-    // α = 1 and β = −1 until someone who knows better changes them; further ones are off.
+    // Start with α = 1 and β = −1. Further objectives start at 0, which turns them off.
     let first = |position: usize| [1.0, -1.0].get(position).copied().unwrap_or(0.0);
     let weights: serde_json::Map<_, _> = objectives
         .iter()
@@ -289,16 +292,16 @@ fn combiner_config(
         "listen": listen,
         "store": { "path": "weights.log" },
         "objective": sources.collect::<Vec<_>>(),
-        // `weights kill` takes the default profile back to where it began.
+        // `weights kill` restores these first weights.
         "profile": { "default": { "weights": weights, "safe": weights } },
     }))?;
     Ok(format!(
-        "# Written by `counterweight up`. To start from here, copy it: counterweight serve-combiner --config FILE\n\
-         # The weight of the first objective is α, that of the second β.\n{config}"
+        "# `counterweight up` writes this file at each start. Copy it to change it: counterweight serve-combiner --config FILE\n\
+         # α is the weight of the first objective, β that of the second.\n{config}"
     ))
 }
 
-/// Says where everything is served, and how to use it.
+/// Prints the addresses of all servers, and commands to try.
 fn announce(welcome: &Value, up: &Up, objectives: &[String], output: Output) -> anyhow::Result<()> {
     if output.is_json() {
         return print_lines(&welcome.to_string());

@@ -1,8 +1,8 @@
-//! Wrong use of the command line, which ends the program with another exit code than a failure.
+//! Wrong usage of the command line. It has an exit code of its own, 2; a failure has 1.
 
 use counterweight_config::did_you_mean;
 
-/// The command was called wrongly: exit code 2, as for a flag that does not exist.
+/// The command line is wrong. The exit code is 2, as for an unknown flag.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct WrongUse(pub(crate) String);
@@ -10,7 +10,7 @@ pub(crate) struct WrongUse(pub(crate) String);
 /// The position of `name` among `names`.
 ///
 /// # Errors
-/// None of them has this name; the closest one is suggested.
+/// `names` does not contain `name`; the error suggests the closest one.
 pub(crate) fn position<'a>(
     what: &str,
     name: &str,
@@ -18,6 +18,6 @@ pub(crate) fn position<'a>(
 ) -> Result<usize, WrongUse> {
     names.clone().position(|own| own == name).ok_or_else(|| {
         let suggestion = did_you_mean(name, names);
-        WrongUse(format!("there is no {what} {name:?}{suggestion}"))
+        WrongUse(format!("{what} {name:?} does not exist{suggestion}"))
     })
 }

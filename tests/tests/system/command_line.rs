@@ -84,7 +84,7 @@ fn wrong_use_is_2_and_failure_is_1() {
             ],
             "110 % of the units",
         ),
-        (&["explore", "--low", "2", "--high", "1"], "not below"),
+        (&["explore", "--low", "2", "--high", "1"], "must be below"),
         (
             &[
                 "explore",

@@ -153,11 +153,11 @@ fn a_watch_goes_on_after_a_dead_link_and_after_a_restart() {
     // Nothing is closed: only the missing sign of life shows that the link is dead.
     proxy.silence();
     assert_eq!(set(&address, "β=-1.2"), 2);
-    watching.wait_for_note("reconnecting to go on with revision 2");
+    watching.wait_for_note("reconnecting to continue with revision 2");
     assert_eq!(watching.revision(), 2);
 
     server.kill();
-    watching.wait_for_note("reconnecting to go on with revision 3");
+    watching.wait_for_note("reconnecting to continue with revision 3");
     let (_server, address) = combiner(folder.path(), CONFIG);
     *proxy.upstream.lock().unwrap() = address.clone();
     assert_eq!(set(&address, "β=-1.3"), 3);

@@ -1,5 +1,5 @@
-//! `counterweight bench compare`: two models and a weighted sum against one model of the combined
-//! loss.
+//! `counterweight bench compare`: compares two models and a weighted sum with one model of the
+//! combined loss.
 
 use std::path::PathBuf;
 
@@ -23,23 +23,23 @@ use crate::{
     train::TrainingFlags,
 };
 
-/// Two models and a weighted sum against one model of the combined loss, at the same weights.
+/// Compare two models and a weighted sum with one model of the combined loss, at the same weights.
 #[derive(Args)]
 pub(crate) struct Compare {
     #[command(flatten)]
     file: DatasetFile,
     #[command(flatten)]
     what: CompareArgs,
-    /// The objective that is gained [default: the first].
+    /// The objective to gain [default: the first].
     #[arg(long, value_name = "OBJECTIVE")]
     gained: Option<String>,
-    /// The objective that it costs [default: the second].
+    /// The objective to avoid [default: the second].
     #[arg(long, value_name = "OBJECTIVE")]
     avoided: Option<String>,
-    /// Places of the page [default: the log's own k].
+    /// The number of places of the page [default: the k of the log].
     #[arg(short, long)]
     k: Option<usize>,
-    /// TrainingFlags the places of a page count.
+    /// How much each place of a page counts.
     #[arg(long, value_enum, default_value_t = Places::Flat)]
     discount: Places,
     #[command(flatten)]
@@ -50,14 +50,14 @@ pub(crate) struct Compare {
     how: TrainingFlags,
 }
 
-/// What is compared, beside the log.
+/// What is compared on the log.
 #[derive(Args)]
 pub(crate) struct CompareArgs {
-    /// The weights of both options, as m:n with α = 1 and β = −n/m; rows are copied m + n times
-    /// [default: 8:1,4:1,2:1,3:2,1:1,2:3,1:2,1:4,1:8].
+    /// The weights of both options, as M:N, which means α = 1 and β = −N/M. To train the one model,
+    /// each row is copied M + N times [default: 8:1,4:1,2:1,3:2,1:1,2:3,1:2,1:4,1:8].
     #[arg(long, value_delimiter = ',', value_name = "M:N", value_parser = ratio)]
     weights: Vec<[u32; 2]>,
-    /// The probabilities that the labels were drawn from, where the log was simulated: request_id,
+    /// The true probabilities of a simulated log, as a file with the columns request_id,
     /// candidate_id and truth_<objective>.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
@@ -68,11 +68,11 @@ fn ratio(text: &str) -> Result<[u32; 2], String> {
     let (m, n) = text.split_once(':').unwrap_or_default();
     match (parse(m), parse(n)) {
         (Some(m), Some(n)) => Ok([m, n]),
-        _ => Err("write whole numbers from 1 as M:N, such as 2:1".to_owned()),
+        _ => Err("write two whole numbers of at least 1 as M:N, such as 2:1".to_owned()),
     }
 }
 
-/// Trains, compares and times, with progress on standard error.
+/// Trains the models, compares the options and measures the times, with progress on standard error.
 pub(crate) struct Comparing<'a> {
     pub(crate) file: &'a DatasetFile,
     pub(crate) what: &'a CompareArgs,
@@ -152,15 +152,15 @@ impl Compare {
 fn human(comparison: &Comparison) -> String {
     let [gain, cost] = &comparison.objectives;
     let outcomes = if comparison.truth {
-        "the truth of the simulation, of all candidates".to_owned()
+        "the truth of the simulation, for all candidates".to_owned()
     } else {
         format!(
-            "labels; {} candidates without both are left out",
+            "labels; {} candidates without both labels are left out",
             comparison.unlabelled
         )
     };
     let mut text = format!(
-        "{}: {} requests of {} users tune, {} of {} test; k = {}{}; outcomes: {outcomes}\n\n{}\n",
+        "{}: tune part {} requests of {} users, test part {} requests of {} users; k = {}{}; outcomes: {outcomes}\n\n{}\n",
         comparison.log,
         comparison.requests[0],
         comparison.users[0],
@@ -175,7 +175,7 @@ fn human(comparison: &Comparison) -> String {
         points_table(comparison),
     );
     text.push_str(&format!(
-        "On the test part, {:.0} % intervals over users. * chosen on the tune part: on the hull of its option there.\n\n{}\n",
+        "All values are of the test part, with {:.0} % intervals over users. * marks points that were chosen on the tune part: they are on the hull of their option there.\n\n{}\n",
         100.0 * comparison.draws.level,
         baseline_table(comparison)
     ));
@@ -195,7 +195,7 @@ fn human(comparison: &Comparison) -> String {
         ));
     }
     text.push_str(&format!(
-        "\n{}\n\n{}\nThe exact sweep of two models has {} points on this log; it is drawn by `bench report` and not scored.",
+        "\n{}\n\n{}\nThe exact sweep of two models has {} points on this log; `bench report` draws it but does not score it.",
         comparison.words(),
         cost_line(comparison),
         comparison.breakpoints + 1
@@ -283,7 +283,7 @@ fn cost_line(comparison: &Comparison) -> String {
     let change = retraining + deploy;
     match &comparison.set_weights {
         Some(set) => format!(
-            "A change of the weight: one model is trained again in {retraining:.2} s and loaded in {deploy:.3} s (medians of this run, {} models); two models take SetWeights, {:.3} ms at the median and {:.3} ms at the 99th percentile of {} ({}): {:.0} times less.",
+            "To change the weight, one model is trained again in {retraining:.2} s and loaded in {deploy:.3} s (medians of this run, {} models). Two models need only SetWeights: {:.3} ms at the median and {:.3} ms at the 99th percentile of {} changes ({}), {:.0} times less.",
             comparison.retraining.len() - 2,
             1e3 * set.median,
             1e3 * set.p99,
@@ -292,7 +292,7 @@ fn cost_line(comparison: &Comparison) -> String {
             change / set.median
         ),
         None => format!(
-            "A change of the weight: one model is trained again in {retraining:.2} s and loaded in {deploy:.3} s (medians of this run)."
+            "To change the weight, one model is trained again in {retraining:.2} s and loaded in {deploy:.3} s (medians of this run)."
         ),
     }
 }

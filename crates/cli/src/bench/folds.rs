@@ -1,4 +1,5 @@
-//! `counterweight bench folds`: how well a recipe does on data that it has not seen.
+//! `counterweight bench folds`: measures how well models of a recipe predict rows that they were
+//! not trained on.
 
 use std::{
     io::{BufWriter, Write as _},
@@ -23,13 +24,13 @@ use crate::{
 pub(crate) struct Folds {
     #[command(flatten)]
     file: DatasetFile,
-    /// The objective, as the dataset names it.
+    /// The objective, by its name in the dataset.
     #[arg(long, value_name = "NAME")]
     objective: String,
-    /// Folds; no group is divided.
+    /// The number of folds; all rows of a group are in one fold.
     #[arg(long, default_value_t = 5)]
     folds: usize,
-    /// Seed of the folds.
+    /// The seed of the division into folds.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Also write row, fold, label and probability of every row to this CSV file.

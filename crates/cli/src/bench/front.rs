@@ -1,4 +1,5 @@
-//! `counterweight bench front`: what each weight gains and costs, exactly, for all of them at once.
+//! `counterweight bench front`: computes exactly what each weight gains and costs, for all weights
+//! at once.
 
 use std::path::PathBuf;
 
@@ -15,10 +16,10 @@ use serde_json::json;
 use super::log::{DrawArgs, LogArgs, QuestionArgs, bound_line, read_line};
 use crate::output::{Output, table};
 
-/// Rows of the table for people.
+/// The number of rows of the table for people.
 const ROWS: usize = 12;
 
-/// The exact front of a log: engagement and bait exposure at every weight, with bands.
+/// Compute the exact front of a log: engagement and bait exposure at every weight, with bands.
 #[derive(Args)]
 pub(crate) struct Front {
     #[command(flatten)]
@@ -27,14 +28,14 @@ pub(crate) struct Front {
     question: QuestionArgs,
     #[command(flatten)]
     draws: DrawArgs,
-    /// The part that is shown.
+    /// The part of the log to show.
     #[arg(long, value_enum, default_value_t = PartName::Test)]
     part: PartName,
-    /// Also write the whole curves of that part, one row per interval, to this .csv or .parquet
-    /// file.
+    /// Also write the whole curves of that part to this .csv or .parquet file, with one row between
+    /// two breakpoints.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Also draw the front as an SVG picture.
+    /// Also draw the front to this SVG file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// The colours of the picture.
@@ -63,11 +64,11 @@ impl From<ThemeName> for Theme {
 /// A part of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PartName {
-    /// Where weights are chosen.
+    /// The requests on which weights are chosen.
     Tune,
-    /// Where they are reported.
+    /// The requests on which weights are judged.
     Test,
-    /// Both as one: every request counts, and points are chosen and shown on the same ones.
+    /// Both parts as one: points are chosen and judged on the same requests.
     All,
 }
 
@@ -117,12 +118,12 @@ impl Front {
 
 fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
     let basis = match report.basis {
-        Basis::Realised => "what came of it",
+        Basis::Realised => "observed outcomes",
         Basis::OffPolicy => "off-policy estimates",
-        Basis::Predicted => "what the models predict",
+        Basis::Predicted => "the predictions of the models",
     };
     let mut text = format!(
-        "{}\n{} breakpoints on {}; the front of {} against {}, by {basis}, has {} points, {} of them on its hull; hypervolume {:.4}\n\n{}\nEach value with its {:.0} % band, which holds for the whole curve at once and covers the draw of users, not errors of the models nor how users would respond.\nprobabilities: {}",
+        "{}\n{} breakpoints on {}; the front of {} against {}, by {basis}, has {} points, {} of them on its hull; hypervolume {:.4}\n\n{}\nEach value is shown with its {:.0} % band. The band holds for the whole curve at once; it covers which users came, not errors of the models or how users would respond.\nprobabilities: {}",
         read_line(log, &swept.summary),
         report.breakpoints,
         match report.part {
@@ -141,7 +142,7 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
     );
     if report.basis == Basis::Predicted {
         text.push_str(
-            "\nNot every outcome is known, so that realised values favour what was shown (`known` is the share of places they rest on); where λ was randomised, `bench ope` estimates without that bias.",
+            "\nNot every outcome is known, so realised values favour what was shown (`known` is the share of places with a known outcome). If λ was randomised, `bench ope` estimates without this bias.",
         );
     }
     if report.basis == Basis::Realised
@@ -149,7 +150,7 @@ fn human(log: &Log, swept: &Swept, report: &FrontReport) -> String {
         && report.chosen_on == report.part
     {
         text.push_str(
-            "\nThere is no tune part: the points were chosen on the same outcomes that they are shown with, so they look better than they are.",
+            "\nThe log has no tune part: the points were chosen and judged on the same outcomes, so they look better than they are.",
         );
     }
     if !report.baselines.is_empty() {
@@ -193,7 +194,7 @@ fn curve_table(swept: &Swept, report: &FrontReport) -> String {
     table(&header, 0, rows(report).into_iter().map(row))
 }
 
-/// A dozen points of the grid, as even in cost as they come.
+/// A dozen points of the grid, about evenly spaced in cost.
 fn rows(report: &FrontReport) -> Vec<&GridPoint> {
     let cost = |point: &GridPoint| point.values[report.cost].value;
     let costs = || report.grid.iter().map(cost).filter(|cost| cost.is_finite());

@@ -23,7 +23,7 @@ pub(crate) enum Load {
     Infer(Infer),
 }
 
-/// How load is sent.
+/// The flags for how load is sent.
 #[derive(Args)]
 struct Common {
     /// The number of requests in flight (closed loop), to find the highest throughput.
@@ -45,7 +45,7 @@ struct Common {
     /// Send tensors as typed contents instead of raw bytes.
     #[arg(long)]
     typed: bool,
-    /// The longest time that a request may take, in milliseconds.
+    /// The timeout of a request, in milliseconds.
     #[arg(long, default_value_t = 10_000)]
     timeout_ms: u64,
     /// The seed of the random values.
@@ -67,7 +67,7 @@ pub(crate) struct Rank {
     /// The number of candidates of one request.
     #[arg(long, default_value_t = 500)]
     candidates: usize,
-    /// How many candidates to return; 0 returns all.
+    /// How many candidates to return; 0 means the limit of the profile, which is all by default.
     #[arg(long, default_value_t = 10)]
     limit: u32,
     /// The profile to rank for.
@@ -98,7 +98,7 @@ pub(crate) struct Infer {
     /// The datatype of the packed tensor.
     #[arg(long, default_value = "FP32")]
     datatype: String,
-    /// The output tensor to ask for [default: what the server sends].
+    /// The output tensor to request [default: all outputs of the model].
     #[arg(long, value_name = "TENSOR")]
     output: Option<String>,
     #[command(flatten)]
@@ -138,7 +138,7 @@ impl Load {
         let report = runtime()?.block_on(run(&options, |_| {}))?;
         output.print(&report, report_text)?;
         if report.latency.is_none() {
-            anyhow::bail!("no request was answered; the table above counts the errors by code");
+            anyhow::bail!("no request was answered; the lines above count the errors by code");
         }
         Ok(())
     }

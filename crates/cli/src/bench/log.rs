@@ -1,5 +1,5 @@
-//! Which log a benchmark reads, by which models, and which weight it asks about: the flags that its
-//! commands share.
+//! The flags that the offline benchmarks share: the log to read, the models that score it, and the
+//! weight to vary.
 
 use std::path::{Path, PathBuf};
 
@@ -19,44 +19,44 @@ use crate::{
     usage::WrongUse,
 };
 
-/// Which log.
+/// The log to read.
 #[derive(Args)]
 pub(crate) struct LogArgs {
-    /// Impression logs in the columns of data/SCHEMA.md: .parquet, .csv or .ndjson files, or
-    /// patterns.
+    /// Impression logs with the columns of data/SCHEMA.md: .parquet, .csv or .ndjson files, or
+    /// patterns of file names, such as logs/*.parquet.
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
     log: Vec<PathBuf>,
-    /// A dataset's description (TOML) of a log of any other form.
+    /// A dataset file (TOML) that describes a log in any other format.
     #[arg(long, value_name = "FILE")]
     dataset: Option<PathBuf>,
-    /// The folder that the description's files are in [default: the description's folder].
+    /// The folder of the dataset's rows [default: the folder of the dataset file].
     #[arg(long, value_name = "DIR", requires = "dataset")]
     data: Option<PathBuf>,
-    /// Score the log with these models in place of its logged probabilities: model folders, or a
-    /// folder of them.
+    /// Score the log with these models instead of using its logged probabilities: model folders, or
+    /// a folder of model folders.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     models: Vec<PathBuf>,
-    /// Places of the page [default: the log's own k].
+    /// The number of places of the page [default: the k of the log].
     #[arg(short, long)]
     k: Option<usize>,
-    /// The share of users that tune, where the description's split does not say it.
+    /// The share of users in the tune part, if the dataset file does not define the parts.
     #[arg(long, default_value_t = LogOptions::default().tune, value_name = "SHARE", value_parser = parse_share)]
     tune: f64,
-    /// Seed of the division of users and of the draws.
+    /// The seed of the division of users into parts and of the bootstrap.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
     unshown: UnshownArgs,
-    /// Threads [default: one per core]; no result depends on it.
+    /// The number of threads [default: one per core]; results do not depend on it.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
 
-/// What becomes of labels that nobody can have given.
+/// What happens to labels of candidates that were not shown.
 #[derive(Args)]
 pub(crate) struct UnshownArgs {
-    /// What to do with labels of candidates whose position is missing: they were not shown, so that
-    /// a 0 there says nothing.
+    /// What to do with labels of candidates without a position. These candidates were not shown, so
+    /// a label 0 of them says nothing.
     #[arg(long, value_enum, default_value_t = Unshown::Refuse)]
     unshown_labels: Unshown,
 }
@@ -64,9 +64,9 @@ pub(crate) struct UnshownArgs {
 /// What to do with labels of candidates that were not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Unshown {
-    /// Refuse the log.
+    /// Reject the log.
     Refuse,
-    /// Leave them out and count them.
+    /// Leave these labels out and count them.
     Drop,
 }
 
@@ -79,7 +79,7 @@ impl UnshownArgs {
     }
 }
 
-/// Which weight moves.
+/// The weight to vary, and how pages are measured.
 #[derive(Args)]
 pub(crate) struct QuestionArgs {
     /// The objective whose weight is varied [default: the second].
@@ -92,29 +92,29 @@ pub(crate) struct QuestionArgs {
     /// Sweep positive weights (β > 0) instead of negative ones.
     #[arg(long)]
     positive: bool,
-    /// How the places of a page count.
+    /// How much each place of a page counts.
     #[arg(long, value_enum, default_value_t = Places::Flat)]
     discount: Places,
-    /// The λ in force now: changes are counted from it.
+    /// The λ in force now, from which changes are measured.
     #[arg(long, default_value_t = 0.0, value_name = "LAMBDA", value_parser = parse_non_negative)]
     reference: f64,
 }
 
-/// How intervals are drawn.
+/// How intervals are computed.
 #[derive(Args)]
 pub(crate) struct DrawArgs {
-    /// Bootstrap replicates over users.
+    /// The number of bootstrap replicates over users.
     #[arg(long, default_value_t = Draws::default().replicates, value_name = "N")]
     replicates: usize,
-    /// Level of the intervals.
+    /// The confidence level of the intervals.
     #[arg(long, default_value_t = Draws::default().level, value_parser = parse_share)]
     level: f64,
 }
 
-/// How the places of a page count.
+/// How much each place of a page counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Places {
-    /// All alike.
+    /// All places count alike.
     Flat,
     /// Place p counts 1 / log2(p + 1), as in DCG.
     Log2,
@@ -133,7 +133,7 @@ impl LogArgs {
     /// Opens the log, with the given number of threads.
     pub(crate) fn open(&self) -> anyhow::Result<Log> {
         if self.threads == Some(0) {
-            return Err(WrongUse("--threads is at least 1".to_owned()).into());
+            return Err(WrongUse("--threads must be at least 1".to_owned()).into());
         }
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new()
@@ -160,8 +160,8 @@ impl LogArgs {
         })
     }
 
-    /// Sweeps the parts of an open log, with a progress bar; also estimates off-policy where
-    /// `explored`.
+    /// Sweeps the parts of an open log, with a progress bar. If `explored`, it also collects what
+    /// the off-policy estimates need.
     pub(crate) fn sweep(
         log: &mut Log,
         question: &QuestionArgs,
@@ -185,7 +185,7 @@ impl LogArgs {
         Ok((swept?, off_policy))
     }
 
-    /// The description, where there is one.
+    /// The dataset file, if one was given.
     pub(crate) fn dataset_file(&self) -> Option<DatasetFile> {
         Some(DatasetFile {
             dataset: self.dataset.clone()?,
@@ -193,17 +193,17 @@ impl LogArgs {
         })
     }
 
-    /// What becomes of labels of candidates that were not shown.
+    /// What happens to labels of candidates that were not shown.
     pub(crate) fn unshown_labels(&self) -> UnshownLabels {
         self.unshown.unshown_labels()
     }
 
-    /// Places of the page, where they were given.
+    /// The number of places of the page, if it was given.
     pub(crate) fn k(&self) -> Option<usize> {
         self.k
     }
 
-    /// The share of users that tune.
+    /// The share of users in the tune part.
     pub(crate) fn tune(&self) -> f64 {
         self.tune
     }
@@ -217,7 +217,7 @@ impl LogArgs {
 }
 
 impl DrawArgs {
-    /// The draws, with the default seed.
+    /// The settings of the bootstrap, with the default seed.
     pub(crate) fn draws(&self) -> Draws {
         Draws {
             replicates: self.replicates,
@@ -226,7 +226,7 @@ impl DrawArgs {
         }
     }
 
-    /// Level of the intervals.
+    /// The confidence level of the intervals.
     pub(crate) fn level(&self) -> f64 {
         self.level
     }
@@ -244,7 +244,7 @@ impl QuestionArgs {
     }
 }
 
-/// Loads a model folder, or each model folder in a folder, in the order of their names.
+/// Loads a model folder, or all model folders in a folder, in the order of their names.
 fn load(folder: &Path, artefacts: &mut Vec<Artefact>) -> anyhow::Result<()> {
     let is_model = |folder: &Path| {
         ["LATEST", "MANIFEST.json"]
@@ -273,10 +273,10 @@ fn load(folder: &Path, artefacts: &mut Vec<Artefact>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was read, in words.
+/// A text about the requests that were read and left out.
 pub(crate) fn read_line(log: &Log, summary: &Summary) -> String {
     let mut text = format!(
-        "{}: {} requests of {} users tune, {} of {} test; {} candidates, k = {}",
+        "{}: tune part {} requests of {} users, test part {} requests of {} users; {} candidates, k = {}",
         log.name(),
         summary.tune,
         summary.tune_users,
@@ -290,9 +290,9 @@ pub(crate) fn read_line(log: &Log, summary: &Summary) -> String {
             summary.training,
             "requests that the models may have been trained on",
         ),
-        (summary.divided, "requests divided between parts"),
+        (summary.divided, "requests with rows in two parts"),
         (summary.incomplete, "requests ranked without an objective"),
-        (summary.undealt, "rows beyond the last whole request"),
+        (summary.undealt, "rows after the last whole request"),
         (
             summary.unshown_labels,
             "labels of candidates that were not shown",
@@ -318,7 +318,7 @@ pub(crate) fn read_line(log: &Log, summary: &Summary) -> String {
     text
 }
 
-/// Where the probabilities are from, and so what the weights are bound to.
+/// The model versions of the probabilities, to which the weights are bound.
 pub(crate) fn bound_line(objectives: &[counterweight_evaluation::Objective]) -> String {
     let each = objectives.iter().map(|objective| {
         let version = match (&objective.model, &objective.calibrator) {

@@ -1,4 +1,5 @@
-//! `counterweight bench ope`: what another policy would have brought, from a log that explored.
+//! `counterweight bench ope`: estimates what another policy would have brought, from a log with
+//! exploration.
 
 use std::path::PathBuf;
 
@@ -16,38 +17,37 @@ use crate::{
     progress,
 };
 
-/// What another policy would have brought, from a log that explored; refused where its weights
-/// cannot carry it.
+/// Estimate what another policy would have brought, from a log with exploration. An estimate is
+/// refused if too little of the log supports it.
 #[derive(Args)]
 pub(crate) struct Ope {
     #[command(flatten)]
     log: LogArgs,
     #[command(flatten)]
     question: QuestionArgs,
-    /// The policy that is judged.
+    /// The policy to evaluate.
     #[arg(long, value_enum, default_value_t = PolicyName::Lambda)]
     policy: PolicyName,
-    /// The λ to judge [default: eleven over the range that was explored].
+    /// The values of λ to evaluate [default: eleven over the explored range].
     #[arg(long, value_name = "LAMBDA", value_delimiter = ',', value_parser = parse_non_negative)]
     at: Vec<f64>,
-    /// Level of the intervals.
+    /// The confidence level of the intervals.
     #[arg(long, default_value_t = 0.95, value_parser = parse_share)]
     level: f64,
-    /// Also write the whole curves over the range of λ that was explored to this .csv or .parquet
-    /// file.
+    /// Also write the whole curves over the explored range of λ to this .csv or .parquet file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Show estimates, too, that their weights refuse.
+    /// Also show estimates that are refused.
     #[arg(long)]
     anyway: bool,
 }
 
-/// A policy.
+/// The policy to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PolicyName {
-    /// Ranking with λ.
+    /// Rank with λ.
     Lambda,
-    /// Every candidate is equally likely.
+    /// Show every candidate with the same probability.
     Uniform,
 }
 
@@ -94,15 +94,17 @@ impl Ope {
 }
 
 fn human(report: &OpeReport) -> String {
-    let mut text = format!("{} requests explored", report.requests);
+    let mut text = format!("{} requests with exploration", report.requests);
     if let Some((low, high)) = report.range {
-        text.push_str(&format!("; each drew λ from [{low}, {high}] at least"));
+        text.push_str(&format!(
+            "; each drew λ from a range that contains [{low}, {high}]"
+        ));
     }
     for (count, what) in [
         (report.unlabelled, "whose outcomes are not all known"),
         (
             report.contradicted,
-            "that λ and probabilities of the log cannot have given",
+            "whose page the logged λ and probabilities cannot have produced",
         ),
     ] {
         if count > 0 {
@@ -131,12 +133,12 @@ fn human(report: &OpeReport) -> String {
     refused.sort();
     refused.dedup();
     text.push_str(&format!(
-        "± is half of a {:.0} % interval; it covers the draw of users under what the estimator assumes of users: SIPS nothing, RIPS that they look from the top, IIPS and DR that places do not touch each other. ESS is of IIPS.",
+        "± is half of a {:.0} % interval. It covers which users came, under the estimator's assumption: SIPS assumes nothing about users, RIPS that they look from the top, IIPS and DR that places do not influence each other. ESS is the effective sample size of IIPS.",
         100.0 * report.level
     ));
     if let Some(first) = refused.first() {
         text.push_str(&format!(
-            "\nRefused estimates are a dash, or shown on --anyway and not to be acted on ({} reasons, all in --json): {first}.",
+            "\nA refused estimate is a dash; --anyway shows it, but do not act on it ({} reasons, all in --json): {first}.",
             refused.len()
         ));
     }

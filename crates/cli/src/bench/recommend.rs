@@ -1,5 +1,5 @@
-//! `counterweight bench recommend`: a weight for a goal, chosen on one part of a log and shown on
-//! the other.
+//! `counterweight bench recommend`: recommends a weight for a goal. The weight is chosen on one
+//! part of a log and judged on the other.
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
@@ -16,14 +16,14 @@ use crate::{
     output::{Output, table},
 };
 
-/// A weight for a goal, with what it costs and how sure that is; or why there is none.
+/// Recommend a weight for a goal, with its cost and intervals; or report why none can be given.
 #[derive(Args)]
 #[command(group(ArgGroup::new("goal").required(true).args(["bait_budget", "min_engagement", "exchange_rate"])))]
 pub(crate) struct Recommend {
     #[command(flatten)]
     goal: GoalArgs,
-    /// What gain and cost are counted in [default: outcomes where all are known, else off-policy
-    /// estimates where λ was randomised].
+    /// How gain and cost are measured [default: by outcomes if all are known, otherwise by
+    /// off-policy estimates if λ was randomised].
     #[arg(long, value_enum)]
     basis: Option<BasisName>,
     #[command(flatten)]
@@ -38,13 +38,13 @@ pub(crate) struct Recommend {
 #[derive(Args)]
 #[group(multiple = false)]
 pub(crate) struct GoalArgs {
-    /// Recommend the most engagement with a bait exposure of at most this share of the page.
+    /// Goal: the highest engagement with a bait exposure of at most SHARE (0 to 1).
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     bait_budget: Option<f64>,
-    /// Recommend the least bait exposure with an engagement of at least this share of the page.
+    /// Goal: the lowest bait exposure with an engagement of at least SHARE (0 to 1).
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     min_engagement: Option<f64>,
-    /// Recommend by the engagements that one bait avoided is worth.
+    /// Goal: the best trade if one bait avoided is worth RATE engagements.
     #[arg(long, value_name = "RATE", value_parser = parse_non_negative)]
     exchange_rate: Option<f64>,
 }
@@ -58,20 +58,20 @@ impl GoalArgs {
     }
 }
 
-/// What gain and cost are counted in.
+/// How gain and cost are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BasisName {
-    /// The outcomes; all of them must be known.
+    /// By observed outcomes; all of them must be known.
     Realised,
-    /// Off-policy estimates; λ must have been randomised.
+    /// By off-policy estimates; λ must have been randomised.
     OffPolicy,
-    /// What the models predict.
+    /// By the predictions of the models.
     Predicted,
 }
 
 impl BasisName {
-    /// The basis that was given, else outcomes where all are known, else off-policy estimates where
-    /// λ was randomised.
+    /// The given basis. Without one, off-policy estimates if some outcomes are unknown and λ was
+    /// randomised, otherwise observed outcomes.
     pub(crate) fn or_default(given: Option<Self>, swept: &Swept, off_policy: &OffPolicy) -> Basis {
         match given {
             Some(Self::Realised) => Basis::Realised,
@@ -88,7 +88,7 @@ impl Recommend {
         let goal = self
             .goal
             .goal()
-            .context("no goal; give --bait-budget, --min-engagement or --exchange-rate")?;
+            .context("give a goal: --bait-budget, --min-engagement or --exchange-rate")?;
         let explored = matches!(self.basis, None | Some(BasisName::OffPolicy));
         check_goal(goal)?;
         let draws = self.log.draws(&self.draws);
@@ -110,7 +110,10 @@ impl Recommend {
 fn human(log: &Log, swept: &Swept, answer: &Recommendation) -> String {
     let read = read_line(log, &swept.summary);
     let Some(found) = &answer.recommended else {
-        let reason = answer.reason.as_deref().unwrap_or("there is no evidence");
+        let reason = answer
+            .reason
+            .as_deref()
+            .unwrap_or("the log does not contain enough evidence");
         return format!("{read}\n\nno recommendation: {reason}");
     };
     let weights: Vec<String> = answer
@@ -118,12 +121,12 @@ fn human(log: &Log, swept: &Swept, answer: &Recommendation) -> String {
         .iter()
         .zip(&found.weights)
         .enumerate()
-        .map(|(at, (objective, weight))| format!("{} = {weight} ({})", symbol(at), objective.name))
+        .map(|(i, (objective, weight))| format!("{} = {weight} ({})", symbol(i), objective.name))
         .collect();
     let basis = match answer.basis {
-        Basis::Realised => "what came of it",
+        Basis::Realised => "observed outcomes",
         Basis::OffPolicy => "off-policy estimates",
-        Basis::Predicted => "what the models predict, which is only as good as they are",
+        Basis::Predicted => "the predictions of the models, which are only as good as the models",
     };
     let (gain, cost) = (&answer.gain, &answer.cost);
     let kept = match found.kept {
@@ -134,7 +137,7 @@ fn human(log: &Log, swept: &Swept, answer: &Recommendation) -> String {
         None => "",
     };
     format!(
-        "{read}\n\n{}\nOn the tune part weights from λ = {:.4} to {:.4} keep the limit and do not differ from the best by more than chance.\nOne {cost} avoided is valued at {:.4} {gain}: a candidate with 10 points more of P({cost}) needs {:.2} points more of P({gain}) to keep its place.\n\n{}\nBy {basis}; {:.0} % intervals over users; change is paired, from λ = {}.{kept}\nBound to {}: solve again when a model changes.\n\n{}",
+        "{read}\n\n{}\nOn the tune part, the weights from λ = {:.4} to {:.4} keep the limit and do not differ significantly from the best.\nOne {cost} avoided is valued at {:.4} {gain}: a candidate with 10 points more of P({cost}) needs {:.2} points more of P({gain}) to keep its place.\n\n{}\nMeasured by {basis}, with {:.0} % intervals over users. The change is paired and starts from λ = {}.{kept}\nThe weights are bound to {}: run this again when a model changes.\n\n{}",
         weights.join(", "),
         found.range.0,
         found.range.1,

@@ -1,4 +1,4 @@
-//! `counterweight bench report`: everything that a log says about its weights, as one file for
+//! `counterweight bench report`: writes all results of the offline benchmark into one file, for
 //! people or for programs.
 
 use std::path::{Path, PathBuf};
@@ -26,14 +26,14 @@ use crate::{
     usage::WrongUse,
 };
 
-/// One report of a log: front, recommendation, calibration, an example, off-policy estimates, and
-/// two models against one with --compare.
+/// Write one report of a log: front, recommendation, calibration, an example, off-policy estimates,
+/// and with --compare a comparison of two models with one.
 #[derive(Args)]
 pub(crate) struct Report {
     /// The file to write; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The form of the report.
+    /// The format of the report.
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
     /// Also write every plot as an SVG file into this folder.
@@ -41,15 +41,15 @@ pub(crate) struct Report {
     plots: Option<PathBuf>,
     #[command(flatten)]
     goal: GoalArgs,
-    /// What gain and cost of the recommendation are counted in [default: as `bench recommend`].
+    /// How gain and cost of the recommendation are measured [default: as in `bench recommend`].
     #[arg(long, value_enum)]
     basis: Option<BasisName>,
-    /// Also train and compare two models with one of the combined loss; needs --dataset.
+    /// Also train two models and one model of the combined loss, and compare them; needs --dataset.
     #[arg(long, requires = "dataset")]
     compare: bool,
     #[command(flatten)]
     what: CompareArgs,
-    /// Show off-policy estimates, too, that their weights refuse.
+    /// Also show off-policy estimates that are refused.
     #[arg(long)]
     anyway: bool,
     #[command(flatten)]
@@ -60,14 +60,14 @@ pub(crate) struct Report {
     draws: DrawArgs,
 }
 
-/// A form of the report.
+/// The format of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// One self-contained page.
+    /// One self-contained HTML file.
     Html,
     /// Markdown; with --plots it shows the plots.
     Markdown,
-    /// Every value.
+    /// Every value, for programs.
     Json,
 }
 
@@ -110,7 +110,7 @@ impl Report {
         })
     }
 
-    /// Checks what needs no log.
+    /// Checks the arguments that can be checked before the log is read.
     fn check(&self) -> anyhow::Result<()> {
         let folder = self
             .out
@@ -118,7 +118,7 @@ impl Report {
             .filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             bail!(
-                "cannot write {}: there is no folder {}",
+                "cannot write {}: the folder {} does not exist; create it",
                 self.out.display(),
                 folder.display()
             );
@@ -130,8 +130,8 @@ impl Report {
         Ok(())
     }
 
-    /// Two models against one, with --compare. It comes before the log is read, since it fails
-    /// early where something is missing.
+    /// Runs the comparison if --compare is given. It runs before the log is read, so that missing
+    /// inputs are reported early.
     fn comparison(&self) -> anyhow::Result<Option<Comparison>> {
         if !self.compare {
             return Ok(None);
@@ -154,7 +154,7 @@ impl Report {
         comparing.run().map(Some)
     }
 
-    /// The report of a log with objectives to weigh.
+    /// The report of a log with at least two objectives, whose weights can be swept.
     fn weighed(&self, mut log: Log, comparison: Option<Comparison>) -> anyhow::Result<Finished> {
         let (mut off_policy, mut inputs) = (OffPolicy::default(), ReportInputs::default());
         let (name, question) = (log.name().to_owned(), self.question.question());
@@ -200,12 +200,12 @@ impl Report {
         Ok(Finished::new(&log, &swept, front, &inputs, parts))
     }
 
-    /// The report of a log with one objective, whose places explored: what equally likely
-    /// candidates would have brought.
+    /// The report of a log with one objective: it estimates what the uniform policy would have
+    /// brought.
     fn estimated(&self, mut log: Log) -> anyhow::Result<Finished> {
         if self.goal.goal().is_some() {
             bail!(
-                "{}: a goal takes two objectives with probabilities to weigh; leave it out, or give their models",
+                "{}: a goal needs two objectives with probabilities; leave the goal out, or give models with --models",
                 log.name()
             );
         }
@@ -232,7 +232,7 @@ impl Report {
         Ok(answer?)
     }
 
-    /// The folder of the plots as it is named from the folder of the report.
+    /// The path of the plots folder, relative to the folder of the report if it is inside it.
     fn plots_from_out(&self) -> Option<String> {
         let plots = self.plots.as_ref()?;
         let folder = self.out.parent().unwrap_or(Path::new(""));

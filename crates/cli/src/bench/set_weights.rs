@@ -1,5 +1,5 @@
-//! Measures how long a change of weights takes: SetWeights over gRPC to its own combiner on
-//! this machine, with its store on disk.
+//! Measures how long a change of weights takes: SetWeights over gRPC to a combiner that this module
+//! starts on this machine, with a weights store on disk.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::{client::explain_status, runtime::runtime};
 
-/// Changes before any is timed.
+/// The number of changes before the timed ones.
 const WARM_UP: usize = 10;
-/// Changes that are timed.
+/// The number of timed changes.
 const CHANGES: usize = 200;
 
-/// Times changes of the second objective's weight, one after another. Each is answered once it is
+/// Times changes of the second objective's weight, one after another. Each is answered when it is
 /// on disk and in force.
 pub(crate) fn measure([gained, avoided]: &[String; 2]) -> anyhow::Result<SetWeights> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
@@ -42,7 +42,7 @@ pub(crate) fn measure([gained, avoided]: &[String; 2]) -> anyhow::Result<SetWeig
             metrics: None,
         };
         let server = tokio::spawn(serve(config, listeners, async {
-            // An error means that the sender is gone, which is a stop, too.
+            // An error means that the sender was dropped, which also means stop.
             let _ = stopped.await;
         }));
         let times = changes(&format!("http://{address}"), avoided).await;

@@ -1,4 +1,4 @@
-//! The models of both options, trained alike, and what each took.
+//! Trains the models of both options in the same way, and measures the time of each.
 
 use std::{path::Path, time::Instant};
 
@@ -7,8 +7,8 @@ use counterweight_evaluation::{ComparePlan, Retraining, TrainedModels};
 use counterweight_model::Artefact;
 use counterweight_trainer::{Combined, Progress, Stage, TrainOptions, train, train_combined};
 
-/// Trains the models that a plan compares, each into its own folder below `out`. `progress`
-/// gets the model in training and its progress.
+/// Trains the models that a plan compares, each into its own folder in `out`. `progress` receives
+/// the name of the model in training and its progress.
 pub(super) fn train_all(
     plan: &ComparePlan<'_>,
     options: &TrainOptions,
@@ -32,8 +32,8 @@ pub(super) fn train_all(
         deploy_seconds: 0.0,
     };
     let mut loads = Vec::new();
-    // A combined one first: where the labels are not on the same rows, this fails before any other
-    // model is trained.
+    // Train the combined models first: if the labels are not on the same rows, this fails before
+    // the time of any other training is spent.
     let tasks = combined.iter().map(Task::Both);
     let tasks = tasks.chain([Task::One(gained), Task::One(avoided)]);
     for (number, task) in tasks.enumerate() {
@@ -57,7 +57,7 @@ pub(super) fn train_all(
     }
     loads.sort_by(f64::total_cmp);
     trained.deploy_seconds = loads[loads.len() / 2];
-    // Objectives stand in the order of the description; here their models only have to come first.
+    // The comparison expects the models of the two objectives before the combined models.
     trained.artefacts.rotate_right(2);
     trained.retraining.rotate_right(2);
     Ok(trained)
@@ -77,7 +77,7 @@ impl Task<'_> {
     }
 }
 
-/// Times stages by when each begins.
+/// Measures the time of each stage, from its first progress to that of the next stage.
 struct Clock {
     begun: Instant,
     stage: Option<(Stage, Instant)>,

@@ -1,5 +1,5 @@
-//! A ranking for people and for programs: the candidates with their scores explained, and the
-//! weights that ranked them.
+//! Formats a ranking for people and for programs: the candidates with the terms of their scores,
+//! and the weights that ranked them.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::{
     output::{lines, table},
 };
 
-/// The column that is printed beside each candidate: its name, and its text by id.
+/// The column that is printed beside each candidate: its name, and its text by candidate id.
 pub(super) type Shown<'a> = (&'a str, HashMap<&'a str, String>);
 
 pub(super) fn answer_table(answer: &RankResponse, shown: Option<&Shown<'_>>) -> String {
@@ -27,14 +27,14 @@ pub(super) fn answer_table(answer: &RankResponse, shown: Option<&Shown<'_>>) -> 
         header.push(format!("P({})", objective.name));
         header.push(format!("{}·P", symbol(position)));
     }
-    // Ranges are there only where they were asked for.
+    // The answer has ranges only if the request asked for them.
     let with_ranges = answer
         .candidates
         .iter()
         .any(|one| !one.page_ranges.is_empty());
     if with_ranges {
         let objectives = 0..answer.objectives.len();
-        header.extend(objectives.map(|at| format!("stays for {}", symbol(at))));
+        header.extend(objectives.map(|position| format!("stays for {}", symbol(position))));
     }
     let rows = answer
         .candidates
@@ -63,7 +63,7 @@ pub(super) fn answer_table(answer: &RankResponse, shown: Option<&Shown<'_>>) -> 
     text
 }
 
-/// The weights that the candidates were ranked with, and what else applied.
+/// The lines below the table: the weights that ranked the candidates, and warnings.
 fn footer(answer: &RankResponse) -> String {
     let sum: Vec<String> = answer
         .objectives
@@ -110,7 +110,7 @@ fn footer(answer: &RankResponse) -> String {
     lines(footer)
 }
 
-/// How far each weight may move before the page changes.
+/// How far each weight can move before the page changes; `None` without ranges.
 fn stable_text(objectives: &[ObjectiveInEffect]) -> Option<String> {
     let ranges = objectives.iter().enumerate().filter_map(|(at, objective)| {
         let range = objective.page_range.as_ref()?;
@@ -125,8 +125,8 @@ fn stable_text(objectives: &[ObjectiveInEffect]) -> Option<String> {
     })
 }
 
-/// A range with four decimals, rounded inward; with all of them where four would leave nothing of
-/// it.
+/// A range with four decimals, rounded inward, so that it never promises too much. If nothing would
+/// remain, it is shown with all decimals.
 fn range_text(range: &WeightRange) -> String {
     const SCALE: f64 = 1e4;
     let (low, high) = (range.low, range.high);
@@ -139,13 +139,13 @@ fn range_text(range: &WeightRange) -> String {
     let end = |end: f64| match end {
         f64::INFINITY => "∞".to_owned(),
         f64::NEG_INFINITY => "−∞".to_owned(),
-        // −0 is 0.
+        // Adding 0 turns −0 into 0.
         end => number_text(end + 0.0),
     };
     format!("{} … {}", end(low), end(high))
 }
 
-/// The head of a long text.
+/// The text, cut to 48 characters.
 fn cut(text: &str) -> String {
     const WIDTH: usize = 48;
     if text.chars().count() <= WIDTH {
@@ -162,7 +162,7 @@ pub(super) fn answer_json(
     let mut value = to_json(answer)?;
     if let (Some((name, text)), Some(candidates)) = (shown, value["candidates"].as_array_mut()) {
         for (candidate, ranked) in candidates.iter_mut().zip(&answer.candidates) {
-            // Under its own key: a column may be called `score`.
+            // The key is separate because the column may be called `score`.
             candidate["shown"] = json!({ *name: text.get(ranked.id.as_str()) });
         }
     }

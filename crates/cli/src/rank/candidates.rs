@@ -1,4 +1,4 @@
-//! The candidates of one request, read from a file into the columns that some objective takes.
+//! Reads the candidates of one request from a file, with the columns that objectives use.
 
 use std::{
     collections::HashMap,
@@ -18,23 +18,23 @@ use crate::{
     usage::WrongUse,
 };
 
-/// What was read of the file, and the context features that were typed.
+/// The candidates of the file, and the context features of the command line.
 pub(super) struct Candidates {
     rows: Rows,
-    /// The first so many inputs are features; one more may be there only to be printed.
+    /// How many of the inputs are features. One more input may follow that is only printed.
     features: usize,
-    /// The input to print.
+    /// The position of the input to print.
     shown: Option<usize>,
-    /// Typed context features, each a column of one row.
+    /// The context features of the command line, each a column of one row.
     pub(super) context: Vec<(Input, Column<'static>)>,
 }
 
 impl Candidates {
-    /// Reads the ids, the columns that some objective takes, and the column to print.
+    /// Reads the ids, the columns that objectives use, and the column to print.
     ///
     /// # Errors
-    /// A file that cannot be read, has no candidate or too many; a context feature that no
-    /// objective takes or that is not a value of its kind.
+    /// The file cannot be read, or has no candidates or too many; a context feature is unknown, or
+    /// its value does not have the feature's kind.
     pub(super) fn read(
         path: &Path,
         id: &str,
@@ -61,7 +61,7 @@ impl Candidates {
                 .iter()
                 .position(|input| input.name == show)
                 .unwrap_or_else(|| {
-                    // As a category, a number keeps its decimal form.
+                    // Read as a category, a number keeps its decimal form.
                     inputs.push(Input::candidate(show, Kind::Categorical));
                     features
                 })
@@ -108,7 +108,7 @@ fn check_context(
     for (name, _) in context {
         if !names().any(|known| known == name) {
             return Err(WrongUse(format!(
-                "--context {name}: no objective takes this feature{}",
+                "--context {name}: no objective uses this feature{}",
                 did_you_mean(name, names())
             )));
         }
@@ -116,8 +116,8 @@ fn check_context(
     Ok(())
 }
 
-/// The input that a described feature is read as; a server of another make that does not say the
-/// kind takes numbers.
+/// The input type of a described feature. Model servers other than ours do not report a kind; then
+/// the datatype decides, and anything but BOOL and BYTES is numeric.
 fn described_input(feature: &FeatureDescription) -> anyhow::Result<Input> {
     let kind = match (feature.kind.as_str(), feature.datatype.as_str()) {
         ("boolean", _) | ("", "BOOL") => Kind::Boolean,
@@ -132,7 +132,7 @@ fn described_input(feature: &FeatureDescription) -> anyhow::Result<Input> {
                 .filter(|&dim| dim > 0);
             let dim = dim.ok_or_else(|| {
                 anyhow!(
-                    "the combiner does not say how long the vector {:?} is",
+                    "the combiner does not report the length of the vector {:?}; its model server must describe the shape",
                     feature.name
                 )
             })?;
@@ -154,7 +154,7 @@ fn described_input(feature: &FeatureDescription) -> anyhow::Result<Input> {
     })
 }
 
-/// A typed context feature as a column of one row.
+/// Parses the value of a context feature into a column of one row.
 fn parse_context(input: &Input, value: &str) -> anyhow::Result<Column<'static>> {
     let wrong = |what: &str| WrongUse(format!("--context {}={value}: {what}", input.name));
     Ok(match input.kind {
@@ -183,8 +183,9 @@ fn parse_context(input: &Input, value: &str) -> anyhow::Result<Column<'static>> 
     })
 }
 
-/// Reads ids and inputs of a file, or of NDJSON on standard input.
+/// Reads ids and inputs from a file, or from NDJSON on standard input.
 fn read_rows(path: &Path, id: &str, inputs: Vec<Input>) -> anyhow::Result<Rows> {
+    // A dataset reads files only, so standard input is copied to a temporary file.
     let mut stdin = tempfile::Builder::new().suffix(".ndjson").tempfile()?;
     let path = if path == Path::new("-") {
         let mut text = Vec::new();
@@ -201,8 +202,8 @@ fn read_rows(path: &Path, id: &str, inputs: Vec<Input>) -> anyhow::Result<Rows> 
         .with_context(|| format!("cannot read {}", path.display()))?;
     let name = path
         .to_str()
-        .ok_or_else(|| anyhow!("{} is not a UTF-8 path", path.display()))?;
-    // The files of a dataset are patterns, and this is a path.
+        .ok_or_else(|| anyhow!("the path {} is not UTF-8; rename it", path.display()))?;
+    // A dataset names its files by patterns; an escaped path matches only itself.
     let dataset = DatasetBuilder::new("candidates", [Pattern::escape(name)])
         .role(Role::Candidate, id)
         .build()?;
@@ -215,10 +216,10 @@ fn read_rows(path: &Path, id: &str, inputs: Vec<Input>) -> anyhow::Result<Rows> 
     match (pieces.pop(), pieces.is_empty()) {
         (Some(rows), true) if !rows.is_empty() => Ok(rows),
         (Some(_), false) => bail!(
-            "{} has more candidates than fit into one request",
+            "{} has more candidates than fit into one request; split it",
             path.display()
         ),
-        _ => bail!("{} has no candidate", path.display()),
+        _ => bail!("{} has no candidates", path.display()),
     }
 }
 
@@ -227,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typed_context_feature_takes_either_minus() {
+    fn a_context_feature_accepts_either_minus() {
         let numeric = Input::candidate("x", Kind::Numeric);
         assert!(matches!(
             parse_context(&numeric, "\u{2212}2.5"),

@@ -1,4 +1,4 @@
-//! Columns and attributes as the tensors of a Rank request.
+//! Encodes columns and attributes as tensors of a Rank request.
 
 use anyhow::bail;
 use counterweight_model::{Column, Input, Side};
@@ -8,7 +8,7 @@ use counterweight_proto::counterweight::v1::{
 use counterweight_tensor::{Datatype, encode_f32, encode_f64, encode_strings, tensor};
 use serde_json::Value;
 
-/// Adds an attribute to the request: one element, of the datatype that segments compare it as.
+/// Adds an attribute to the request, as one element of the datatype that segments compare.
 pub(super) fn add_attribute(request: &mut RankRequest, attribute: &Attribute) {
     let value = attribute.value.as_ref().and_then(|one| one.value.as_ref());
     let (datatype, raw) = match value {
@@ -23,7 +23,7 @@ pub(super) fn add_attribute(request: &mut RankRequest, attribute: &Attribute) {
 /// Adds a column to the request.
 ///
 /// # Errors
-/// A context feature is sent once, and so must have one value in all rows.
+/// A context feature has different values in the rows; it is sent once, for the whole request.
 pub(super) fn add_column(
     request: &mut RankRequest,
     input: &Input,
@@ -32,7 +32,7 @@ pub(super) fn add_column(
     let context = input.side == Side::Context;
     if context && !is_constant(column) {
         bail!(
-            "{:?} is a context feature but differs between rows; rank the candidates of one request at a time",
+            "{:?} is a context feature but its values differ between rows; rank the candidates of one request at a time",
             input.name
         );
     }
@@ -60,7 +60,7 @@ pub(super) fn add_column(
     Ok(())
 }
 
-/// Whether all rows have one value; missing ones are equal to each other.
+/// True if all rows have the same value; missing values are equal to each other.
 fn is_constant(column: &Column<'_>) -> bool {
     match column {
         Column::Numeric(values) => values

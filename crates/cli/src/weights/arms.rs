@@ -1,23 +1,23 @@
-//! Shares and arms of experiments as they are typed: `control=5%`, `gentle=5%:beta=-0.2`.
+//! Parses shares and arms of experiments: `control=5%`, `gentle=5%:beta=-0.2`.
 
 use counterweight_proto::counterweight::v1::{BucketRun, Experiment};
 use serde::Serialize;
 
 use crate::number::parse_weight;
 
-/// How many buckets an experiment divides units into.
+/// The number of buckets into which an experiment divides units.
 pub(super) const BUCKETS: u32 = 10_000;
 
-/// An arm as it is typed.
+/// An arm of the command line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct TypedArm {
     pub(super) name: String,
     pub(super) buckets: u32,
-    /// Weights by objective name or symbol.
+    /// Weights by name or symbol of the objective.
     pub(super) weights: Vec<(String, f64)>,
 }
 
-/// Reads NAME=SHARE.
+/// Parses ARM=SHARE.
 pub(super) fn parse_share(text: &str) -> Result<(String, u32), String> {
     let (name, share) = text
         .split_once('=')
@@ -26,7 +26,7 @@ pub(super) fn parse_share(text: &str) -> Result<(String, u32), String> {
     Ok((name.trim().to_owned(), parse_buckets(share)?))
 }
 
-/// Reads NAME=SHARE or NAME=SHARE:OBJECTIVE=WEIGHT,…
+/// Parses ARM=SHARE or ARM=SHARE:OBJECTIVE=WEIGHT,…
 pub(super) fn parse_arm(text: &str) -> Result<TypedArm, String> {
     let (head, weights) = match text.split_once(':') {
         Some((head, weights)) => (head, Some(weights)),
@@ -44,7 +44,8 @@ pub(super) fn parse_arm(text: &str) -> Result<TypedArm, String> {
     })
 }
 
-/// A share in percent as a number of buckets; exact, so that nothing is rounded.
+/// Parses a share in percent into a number of buckets. It works on decimal digits, so that no
+/// floating-point error can reject or round a share.
 fn parse_buckets(text: &str) -> Result<u32, String> {
     let text = text.trim();
     let wrong = || format!("{text:?} is not a share: write a percentage, for example 5% or 0.25%");
@@ -67,7 +68,7 @@ fn parse_buckets(text: &str) -> Result<u32, String> {
         .parse()
         .ok()
         .filter(|&buckets| buckets <= BUCKETS)
-        .ok_or_else(|| format!("{text} is more than all units"))
+        .ok_or_else(|| format!("{text} is more than 100 % of the units"))
 }
 
 /// A number of buckets in percent.
@@ -80,11 +81,11 @@ pub(super) fn percent(buckets: u32) -> String {
     }
 }
 
-/// How many buckets have another arm than before.
+/// The number of buckets whose arm changed.
 pub(super) fn moved_buckets(before: &Experiment, after: &Experiment) -> usize {
     let table = |experiment: &Experiment| -> Vec<String> {
-        let of_run = |run: &BucketRun| vec![run.arm.clone(); run.count.min(BUCKETS) as usize];
-        experiment.buckets.iter().flat_map(of_run).collect()
+        let arms_of_run = |run: &BucketRun| vec![run.arm.clone(); run.count.min(BUCKETS) as usize];
+        experiment.buckets.iter().flat_map(arms_of_run).collect()
     };
     let (before, after) = (table(before), table(after));
     before.iter().zip(&after).filter(|(a, b)| a != b).count()
@@ -118,8 +119,8 @@ mod tests {
             ("5%%", "write a percentage"),
             ("0.005%", "not a multiple of 0.01 %"),
             ("33.333%", "not a multiple of 0.01 %"),
-            ("100.01%", "more than all"),
-            ("99999999999999999999%", "more than all"),
+            ("100.01%", "more than 100 %"),
+            ("99999999999999999999%", "more than 100 %"),
         ] {
             let error = parse_buckets(wrong).unwrap_err();
             assert!(error.contains(wanted), "{wrong}: {error}");

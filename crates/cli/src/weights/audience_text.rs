@@ -1,4 +1,4 @@
-//! Segments, experiments and exploration as text for people, a line each.
+//! Formats segments, experiments and exploration for people, one line each.
 
 use counterweight_proto::counterweight::v1::{
     AttributeValue, Condition, Exploration, ObjectiveWeight, ProfileWeights,
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::arms::percent;
 use crate::{condition::parse_condition, draw_text::density_words};
 
-/// The segments, experiments and exploration of a profile, a line each; empty where it has none.
+/// The segments, experiments and exploration of a profile, one line each; empty if it has none.
 pub(super) fn audience_lines(profile: &ProfileWeights) -> Vec<String> {
     let segments = profile.segments.iter().map(|segment| {
         format!(
@@ -43,8 +43,8 @@ pub(super) fn audience_lines(profile: &ProfileWeights) -> Vec<String> {
     segments.chain(experiments).chain(explores).collect()
 }
 
-/// How many segments and experiments a profile has, for one line of a history; empty where it has
-/// none and does not explore.
+/// The number of segments and experiments of a profile and its exploration, for one line of the
+/// history; empty if it has none.
 pub(super) fn audience_summary(profile: &ProfileWeights) -> String {
     let count = |count: usize, what: &str| match count {
         0 => String::new(),
@@ -60,7 +60,7 @@ pub(super) fn audience_summary(profile: &ProfileWeights) -> String {
     text
 }
 
-/// The weights of a segment or an arm, which replace the profile's.
+/// The weights of a segment or an arm, which replace those of the profile.
 pub(super) fn replaced_weights(weights: &[ObjectiveWeight], profile: &ProfileWeights) -> String {
     if weights.is_empty() {
         return "weights unchanged".to_owned();
@@ -68,9 +68,9 @@ pub(super) fn replaced_weights(weights: &[ObjectiveWeight], profile: &ProfileWei
     let texts = weights.iter().map(|weight| {
         let mut own = profile.weights.iter();
         match own.position(|own| own.objective == weight.objective) {
-            Some(at) => {
+            Some(position) => {
                 let value = number_text(weight.weight);
-                format!("{} {} {value}", symbol(at), weight.objective)
+                format!("{} {} {value}", symbol(position), weight.objective)
             }
             None => format!("{} {}", weight.objective, number_text(weight.weight)),
         }
@@ -97,7 +97,7 @@ pub(super) fn conditions_text(conditions: &[Condition]) -> String {
     each.collect::<Vec<_>>().join(" and ")
 }
 
-/// A value as it is written: text that would be read as anything else is in quotes.
+/// A value as it is written on the command line. Text that would be parsed differently is quoted.
 fn value_text(value: &AttributeValue) -> String {
     match &value.value {
         Some(Kind::Number(number)) => number_text(*number),

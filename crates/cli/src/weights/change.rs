@@ -1,5 +1,5 @@
-//! A change of one profile: the flags that every such command has, and how the change is sent: read
-//! the profile, build the change, write it only if the profile has not moved meanwhile.
+//! Changes one profile. The commands share their flags and steps: read the profile, build the
+//! change, and write it only if nobody changed the profile meanwhile.
 
 use clap::Args;
 use counterweight_proto::{
@@ -29,11 +29,11 @@ pub(super) struct ChangeFlags {
     /// [default: the revision seen when the command starts].
     #[arg(long, value_name = "REVISION")]
     expect: Option<u64>,
-    /// Apply it even if it breaks the configured bounds; the history says so.
+    /// Apply the change even if it violates the configured bounds; the history records this.
     #[arg(long)]
     force: bool,
-    /// Only show what it would do to the recent requests, as `weights preview` does; nothing is
-    /// changed.
+    /// Only show what the change would do to the recent requests, as `weights preview` does;
+    /// nothing is changed.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -53,11 +53,14 @@ pub(super) struct Changed {
 }
 
 impl ChangeFlags {
-    /// Makes the change that `build` makes of the profile as it stands, and prints what was done:
-    /// `describe` gives words for people, and further keys of the JSON.
+    /// Reads the profile, writes the change that `build` returns for it, and prints the result.
+    /// `describe` returns a text for people, and further keys of the JSON.
     ///
-    /// `command` is what was typed, for repeats under one idempotency key. If someone else changed
-    /// the profile since it was read, the combiner answers ABORTED.
+    /// `command` is the command line, by which repeats with the same idempotency key are
+    /// recognised.
+    ///
+    /// # Errors
+    /// The combiner answers ABORTED if the profile changed after it was read.
     pub(super) async fn apply(
         self,
         command: &Value,
@@ -68,8 +71,8 @@ impl ChangeFlags {
         let command = json!([command, self.profile, self.expect, self.force]);
         let mut client = connect(&self.combiner).await?;
         let before = read_profile(&mut client, &self.profile).await?;
-        // After the profile was read: a first call that lands in between is then found here or by
-        // the combiner.
+        // Search only after the profile is read. A first call that commits before the search is
+        // found here; one that commits later is found by the combiner.
         if let Some(first) = self.first_change(&mut client, &command).await? {
             let (words, more) = describe(&first)?;
             return first.print(output, &words, more);
@@ -102,7 +105,7 @@ impl ChangeFlags {
         changed.print(output, &words, more)
     }
 
-    /// What the same command did earlier under the key that was given, if it did.
+    /// The earlier change by the same command with the same key, if there was one.
     async fn first_change(
         &self,
         client: &mut Client,
@@ -130,7 +133,7 @@ impl ChangeFlags {
 }
 
 impl Changed {
-    /// The change of the one profile that an entry holds; none where there is no entry.
+    /// The change of the one profile in an entry; `None` if there is no entry.
     fn from_revision(found: GetRevisionResponse) -> Option<Self> {
         let entry = found.entry?;
         Some(Self {
@@ -153,7 +156,7 @@ impl Changed {
         }
         output.print(&value, |_| {
             let stopped = match (&self.before.ramp, &self.after.ramp) {
-                (Some(_), None) => "\nthe ramp that was running is stopped where it was",
+                (Some(_), None) => "\nthe running ramp is stopped at its current step",
                 _ => "",
             };
             format!(

@@ -1,4 +1,4 @@
-//! `weights experiment`: units divided into arms that get their own weights.
+//! `weights experiment`: divides units into arms that get their own weights.
 
 use clap::{Args, Subcommand};
 use counterweight_proto::counterweight::v1::{
@@ -22,11 +22,11 @@ use crate::{
 pub(crate) enum Experiment {
     /// Start an experiment.
     Start(Start),
-    /// Change the shares of a running experiment; as few units as possible change their arm.
+    /// Change the shares of a running experiment; as few units as possible change arms.
     Shares(Shares),
-    /// Stop an experiment; all units get the weights of the profile again.
+    /// Stop an experiment; its units get the weights of their segment or profile again.
     Stop(Stop),
-    /// List the experiments in their order: the first that has an arm for the unit applies.
+    /// List the experiments in their order; the first that has an arm for the unit applies.
     List(List),
 }
 
@@ -35,11 +35,11 @@ pub(crate) enum Experiment {
 pub(crate) struct Start {
     /// The name of the experiment.
     name: String,
-    /// An arm with its share of the units and the weights that differ, as control=5% or
-    /// gentle=5%:beta=-0.2,alpha=1; at least one. Shares are multiples of 0.01 %.
+    /// An arm with its share of the units and the weights that it replaces, such as control=5% or
+    /// gentle=5%:beta=-0.2,alpha=1. Give at least one. Shares are multiples of 0.01 %.
     #[arg(long = "arm", required = true, value_name = "ARM=SHARE[:OBJECTIVE=WEIGHT,...]", value_parser = parse_arm)]
     arms: Vec<TypedArm>,
-    /// Only requests of this segment take part [default: all of the profile].
+    /// Only requests of this segment take part [default: all requests of the profile].
     #[arg(long, default_value = "", hide_default_value = true)]
     segment: String,
     /// The salt of the hash that divides the units; experiments with the same salt divide them in
@@ -50,19 +50,20 @@ pub(crate) struct Start {
     change: ChangeFlags,
 }
 
-/// Change the shares of a running experiment; as few units as possible change their arm.
+/// Change the shares of a running experiment; as few units as possible change arms.
 #[derive(Args)]
 pub(crate) struct Shares {
     /// The name of the experiment.
     name: String,
-    /// New shares, as control=10%, in multiples of 0.01 %; arms that are not named keep theirs.
+    /// New shares, such as control=10%, in multiples of 0.01 %. Arms that are not named keep their
+    /// share.
     #[arg(required = true, value_name = "ARM=SHARE", value_parser = parse_share)]
     shares: Vec<(String, u32)>,
     #[command(flatten)]
     change: ChangeFlags,
 }
 
-/// Stop an experiment; all units get the weights of the profile again.
+/// Stop an experiment; its units get the weights of their segment or profile again.
 #[derive(Args)]
 pub(crate) struct Stop {
     /// The name of the experiment.
@@ -71,7 +72,7 @@ pub(crate) struct Stop {
     change: ChangeFlags,
 }
 
-/// List the experiments in their order: the first that has an arm for the unit applies.
+/// List the experiments in their order; the first that has an arm for the unit applies.
 #[derive(Args)]
 pub(crate) struct List {
     #[command(flatten)]
@@ -98,7 +99,7 @@ impl Start {
             let mut experiments = running_experiments(before);
             if experiments.iter().any(|own| own.name == *name) {
                 return Err(WrongUse(format!(
-                    "experiment {name} is running already; `weights experiment shares {name}` changes its shares, `weights experiment stop {name}` stops it"
+                    "experiment {name} is already running; `weights experiment shares {name}` changes its shares, `weights experiment stop {name}` stops it"
                 ))
                 .into());
             }
@@ -151,7 +152,7 @@ impl Shares {
     }
 }
 
-/// Gives the named arms their new shares.
+/// Sets the shares of the named arms.
 fn set_shares(arms: &mut [Arm], shares: &[(String, u32)]) -> Result<(), WrongUse> {
     for (number, (name, buckets)) in shares.iter().enumerate() {
         if shares[..number].iter().any(|(other, _)| other == name) {
@@ -217,7 +218,7 @@ impl List {
     }
 }
 
-/// The experiments of a profile, to be sent again: their tables of buckets are the combiner's.
+/// The experiments of a profile without their bucket tables, which the combiner computes.
 fn running_experiments(profile: &ProfileWeights) -> Vec<Running> {
     let mut experiments = profile.experiments.clone();
     experiments.iter_mut().for_each(|own| own.buckets.clear());
@@ -237,11 +238,11 @@ fn find(experiments: &[Running], name: &str) -> Result<usize, WrongUse> {
     position("experiment", name, names)
 }
 
-/// Refuses arms that have more than all units between them.
+/// Rejects arms whose shares add up to more than all units.
 fn check_total(buckets: impl Iterator<Item = u32>) -> Result<(), WrongUse> {
     match buckets.sum::<u32>() {
         all if all > BUCKETS => Err(WrongUse(format!(
-            "the arms have {} of the units between them, more than all",
+            "the shares of the arms add up to {} of the units; give at most 100 %",
             percent(all)
         ))),
         _ => Ok(()),

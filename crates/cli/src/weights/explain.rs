@@ -17,17 +17,18 @@ use crate::{
 /// Show which segment, arm and weights a request would get, and why.
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// Attributes of the request, as user_country=DE. A value in digits is a number, true and false
-    /// are 1 and 0, and "1" in double quotes is text.
+    /// Attributes of the request, such as user_country=DE. A value in digits is a number, true and
+    /// false are 1 and 0, and "1" in double quotes is text.
     #[arg(value_name = "ATTRIBUTE=VALUE", value_parser = parse_attribute)]
     attributes: Vec<Attribute>,
-    /// The unit of experiments, usually a user id [default: none, which is in no experiment].
+    /// The unit that experiments assign to an arm, usually a user id [default: none, so that no
+    /// experiment applies].
     #[arg(long, alias = "unit-id", default_value = "", hide_default_value = true)]
     unit: String,
-    /// The request id, which decides the draw where a profile explores [default: nothing is drawn].
+    /// The request id, which decides the drawn λ if the profile explores [default: none is drawn].
     #[arg(long, default_value = "", hide_default_value = true)]
     request_id: String,
-    /// The profile that the request asks for.
+    /// The profile that the request names.
     #[arg(long, default_value = "default")]
     profile: String,
     #[command(flatten)]

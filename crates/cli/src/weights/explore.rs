@@ -1,5 +1,5 @@
-//! `weights explore`: draws the second objective's weight for every request, so that a log shows
-//! what other weights do.
+//! `weights explore`: draws the weight of the second objective for every request, so that the log
+//! shows the effect of other weights.
 
 use clap::{Args, ValueEnum};
 use counterweight_proto::counterweight::v1::{
@@ -13,16 +13,16 @@ use super::{
 };
 use crate::{number::parse_non_negative, output::Output, usage::WrongUse};
 
-/// Draw a new weight of the second objective for every request, or stop drawing.
+/// Draw a random weight of the second objective for every request, or stop drawing.
 #[derive(Args)]
 pub(crate) struct Explore {
-    /// Lower end of the range of λ (the weight is −λ · α): at least 0, above 0 for log-uniform.
+    /// The lower end of the range of λ (the weight is −λ · α): at least 0, above 0 for log-uniform.
     #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "LAMBDA", value_parser = parse_non_negative)]
     low: Option<f64>,
-    /// Upper end of the range, above the lower one.
+    /// The upper end of the range, above the lower end.
     #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "LAMBDA", value_parser = parse_non_negative)]
     high: Option<f64>,
-    /// How λ is spread over the range.
+    /// The density that λ is drawn from.
     #[arg(long, value_enum, default_value_t = Density::Uniform, conflicts_with = "stop")]
     density: Density,
     /// Explore only in this arm, as EXPERIMENT/ARM [default: all requests of the profile].
@@ -33,8 +33,8 @@ pub(crate) struct Explore {
         conflicts_with = "stop"
     )]
     arm: String,
-    /// The seed of the draws: a request's draw follows from it and the request id; 0 takes a new
-    /// one.
+    /// The seed of the draws. The seed and the request id decide the λ of a request; 0 chooses a
+    /// new seed.
     #[arg(long, default_value_t = 0, conflicts_with = "stop")]
     seed: u64,
     /// Stop exploring.
@@ -44,7 +44,7 @@ pub(crate) struct Explore {
     change: ChangeFlags,
 }
 
-/// How λ is spread over its range.
+/// The density that λ is drawn from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Density {
     /// Every λ of the range is equally likely.
@@ -79,13 +79,13 @@ impl Explore {
         self.change.apply(&command, output, build, describe).await
     }
 
-    /// The exploration that was asked for; none stops it.
+    /// The exploration to start; `None` stops it.
     fn exploration(&self) -> Result<Option<Exploration>, WrongUse> {
         let (Some(low), Some(high)) = (self.low, self.high) else {
             return Ok(None);
         };
         if low >= high {
-            return Err(WrongUse(format!("--low {low} is not below --high {high}")));
+            return Err(WrongUse(format!("--low {low} must be below --high {high}")));
         }
         if low == 0.0 && self.density == Density::LogUniform {
             return Err(WrongUse(

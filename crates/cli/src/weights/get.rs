@@ -1,4 +1,4 @@
-//! `weights get`: the weights in force, the replica that answered, and the models they are for.
+//! `weights get`: shows the weights in force, their models, and the replica that answered.
 
 use clap::Args;
 use counterweight_proto::{
@@ -15,7 +15,7 @@ use crate::{
     output::{Output, escape, table},
 };
 
-/// Show the weights that are applied now.
+/// Show the weights that are in force now.
 #[derive(Args)]
 pub(crate) struct Get {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `weights history` and `weights show`: the log, newest first, and one revision of it.
+//! `weights history` and `weights show`: the weights log, newest first, and one revision of it.
 
 use clap::Args;
 use counterweight_proto::{
@@ -21,13 +21,13 @@ use crate::{
 /// List the revisions, newest first.
 #[derive(Args)]
 pub(crate) struct History {
-    /// Only revisions of this profile.
+    /// List only revisions of this profile.
     #[arg(long)]
     profile: Option<String>,
-    /// The most revisions to list.
+    /// The maximum number of revisions to list.
     #[arg(long, short = 'n', default_value_t = 20, value_name = "N")]
     count: usize,
-    /// Only revisions below this one.
+    /// List only revisions before this one.
     #[arg(long, value_name = "REVISION")]
     before: Option<u64>,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(crate) struct History {
 /// Show one revision.
 #[derive(Args)]
 pub(crate) struct Show {
-    /// The revision, from 1.
+    /// The number of the revision, from 1.
     revision: u64,
     #[command(flatten)]
     combiner: Combiner,
@@ -69,7 +69,7 @@ impl History {
         })
     }
 
-    /// As many entries as were asked for, page by page.
+    /// Reads up to `count` entries, page by page.
     async fn entries(&self) -> anyhow::Result<Vec<WeightsEntry>> {
         let mut client = connect(&self.combiner).await?;
         let mut entries: Vec<WeightsEntry> = Vec::new();

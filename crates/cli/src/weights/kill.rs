@@ -1,4 +1,4 @@
-//! `weights kill`: the configured safe weights, at once.
+//! `weights kill`: applies the configured safe weights at once.
 
 use clap::Args;
 use counterweight_proto::{counterweight::v1::KillWeightsRequest, to_json};
@@ -13,14 +13,14 @@ use crate::{
     output::{Output, escape},
 };
 
-/// Apply the configured safe weights at once; this stops every ramp that is running there.
+/// Apply the configured safe weights at once; this stops every running ramp of these profiles.
 #[derive(Args)]
 pub(crate) struct Kill {
-    /// Only this profile [default: every profile that has safe weights].
+    /// Change only this profile [default: every profile that has safe weights].
     #[arg(long)]
     profile: Option<String>,
-    /// Only on the combiner at --address, while it cannot reach the weights store. It survives a
-    /// restart, and ends when the store is in reach again.
+    /// Change only the combiner at --address, while it cannot reach the weights store. This local
+    /// kill survives a restart, and ends when the combiner reaches the store again.
     #[arg(long)]
     local: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `counterweight weights`: reads, moves and watches the weights of a running system.
+//! `counterweight weights`: reads, changes and watches the weights of a running system.
 
 mod arms;
 mod audience_text;
@@ -30,37 +30,36 @@ use crate::{output::Output, runtime::runtime};
 /// Read, change and watch the weights of a running system.
 #[derive(Subcommand)]
 pub(crate) enum Weights {
-    /// Show the weights that are applied now.
+    /// Show the weights that are in force now.
     Get(get::Get),
     Set(set::Set),
     /// Show what new weights would do to the recent requests; nothing is changed.
     Preview(preview::Preview),
-    /// Find the weight that meets a goal on the recent requests with the least loss; nothing is
-    /// changed.
+    /// Find the best weight that meets a goal on the recent requests; nothing is changed.
     Solve(solve::Solve),
     /// Show which weights a request would get, and why.
     Explain(explain::Explain),
     /// Give some requests their own weights.
     ///
     /// A segment is a set of conditions on a request, with weights. The first segment whose
-    /// conditions are all true applies. Its weights replace the profile's; objectives that it does
-    /// not name keep theirs.
+    /// conditions are all true applies. Its weights replace those of the profile; an objective that
+    /// it does not name keeps its weight.
     #[command(subcommand)]
     Segment(segment::Segment),
     /// Divide units (usually users) into arms that get their own weights.
     ///
-    /// A unit's arm follows from a hash of its id and the salt of the experiment, and stays the
-    /// same as long as the shares do. The first experiment that has an arm for the unit applies;
-    /// the arm's weights replace those of the segment or profile. `weights explain --unit` shows
-    /// which arm a unit is in, and why.
+    /// A hash of the unit's id and the experiment's salt decides the arm. A unit stays in its arm
+    /// as long as the shares do not change. The first experiment that has an arm for the unit
+    /// applies; the weights of the arm replace those of the segment or profile. `weights explain
+    /// --unit` shows which arm a unit is in, and why.
     #[command(subcommand)]
     Experiment(experiment::Experiment),
-    /// Draw a new weight of the second objective for every request, or stop drawing.
+    /// Draw a random weight of the second objective for every request, or stop drawing.
     ///
-    /// Exploration makes a log from which the effect of other weights can be estimated. λ is drawn
-    /// before the candidates are looked at, and the second objective's weight is −λ times the
-    /// first's. The response and the log hold the draw with its range and density, so that
-    /// `bench ope` knows the exact propensities.
+    /// A log with exploration allows estimating the effect of other weights. λ is drawn
+    /// independently of the candidates, and the weight of the second objective is −λ times that of
+    /// the first. The response and the log contain λ with the range and density of the draw, so
+    /// that `bench ope` knows the exact propensities.
     Explore(explore::Explore),
     /// List the revisions, newest first.
     History(history::History),
@@ -72,7 +71,7 @@ pub(crate) enum Weights {
     Kill(kill::Kill),
     Watch(watch::Watch),
     SkipEntry(skip_entry::SkipEntry),
-    /// Check that the log is complete and unchanged.
+    /// Check that the weights log is complete and unchanged.
     Verify(verify::Verify),
 }
 

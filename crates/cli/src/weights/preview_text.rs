@@ -1,4 +1,4 @@
-//! A preview as text for people, of given weights and of weights that were solved for.
+//! Formats a preview for people, of weights that were given or solved for.
 
 use counterweight_proto::{
     counterweight::v1::{
@@ -15,10 +15,10 @@ use crate::{
     output::{Output, escape, table},
 };
 
-/// What the intervals cover, and what they do not.
+/// What exposure means, and what its intervals cover.
 const COVERED: &str = "Exposure is the mean predicted probability on the page. The 95 % intervals cover the sampling of requests only, not errors of the models or how users respond.";
 
-/// Asks what a change would do, and prints it; k = 0 takes the k of most of the recent requests.
+/// Requests the preview of a change and prints it; k = 0 means the most frequent k.
 pub(super) async fn print_preview(
     client: &mut Client,
     change: ProfileChange,
@@ -47,7 +47,7 @@ pub(super) fn preview_text(preview: &Preview) -> String {
         ),
         format!("{}\n{COVERED}", exposures_table(&preview.exposures)),
         format!(
-            "{} of the requests show another candidate, {} another page; the rank correlation of all candidates is {:.4}",
+            "{} of the pages contain other candidates than before, {} differ in candidates or order; the rank correlation of all candidates is {:.4}",
             share(preview.changed_set),
             share(preview.changed_order),
             preview.rank_correlation
@@ -62,7 +62,7 @@ pub(super) fn preview_text(preview: &Preview) -> String {
     }
     if !preview.refusal.is_empty() {
         parts.push(format!(
-            "`weights set` would refuse this: {}",
+            "`weights set` would reject this change: {}",
             escape(&preview.refusal)
         ));
     }
@@ -82,7 +82,7 @@ fn replayed_text(replayed: &Replayed, k: u32) -> String {
     let left_out = [
         (
             replayed.left_out_other_models,
-            "ranked with other models than the newest",
+            "ranked by other models than the newest request",
         ),
         (replayed.left_out_incomplete, "ranked without an objective"),
     ];
@@ -93,9 +93,9 @@ fn replayed_text(replayed: &Replayed, k: u32) -> String {
 }
 
 fn exposures_table(exposures: &[ExposureChange]) -> String {
-    let rows = exposures.iter().enumerate().map(|(at, exposure)| {
+    let rows = exposures.iter().enumerate().map(|(position, exposure)| {
         let ends = [&exposure.before, &exposure.after, &exposure.change];
-        let mut row = vec![format!("{} {}", symbol(at), exposure.objective)];
+        let mut row = vec![format!("{} {}", symbol(position), exposure.objective)];
         row.extend(ends.map(|estimate| interval(estimate.unwrap_or_default())));
         row
     });
@@ -107,7 +107,7 @@ fn interval(estimate: Estimate) -> String {
         return "–".to_owned();
     }
     if !(estimate.low.is_finite() && estimate.high.is_finite()) {
-        // One unit alone says nothing about what others would do.
+        // One unit gives no estimate of the variation between units.
         return format!("{:.4} (−∞ … ∞)", estimate.value);
     }
     format!(
@@ -118,9 +118,9 @@ fn interval(estimate: Estimate) -> String {
 
 fn sensitivity_table(preview: &Preview) -> String {
     let rows = preview.sensitivities.iter().enumerate();
-    let rows = rows.map(|(at, sensitivity)| {
+    let rows = rows.map(|(position, sensitivity)| {
         [
-            format!("{} {}", symbol(at), sensitivity.objective),
+            format!("{} {}", symbol(position), sensitivity.objective),
             share(sensitivity.within_1_percent),
             share(sensitivity.within_10_percent),
         ]

@@ -21,11 +21,11 @@ use crate::{
 
 /// Move weights to a target in steps over time, or stop moving them.
 ///
-/// The combiners take the steps; this command returns at once. The steps are even in the direction
-/// of the weights, not in the weights: the order of candidates depends on that direction alone, so
-/// every step changes about as much of it. Direction is an angle, measured after each weight is
-/// multiplied by the usual probability of its objective (`base_rate` in the configuration, 1 by
-/// default).
+/// The combiners make the steps; this command returns at once. All steps turn the weights by the
+/// same angle; they do not add equal amounts. Only the angle between the weights decides the order
+/// of candidates, so every step changes the order about equally much. The angle is measured after
+/// each weight is multiplied by the usual probability of its objective (`base_rate` in the
+/// configuration, 1 by default).
 ///
 /// At half time the weights are therefore at half of the angle. With α = 1, a ramp from β = 0 to
 /// β = −4 is then at β = −0.78 rather than −2; from β = −1 to β = −2 it is at β = −1.39.
@@ -34,19 +34,19 @@ pub(crate) struct Ramp {
     /// The target, as OBJECTIVE=WEIGHT; objectives that are not named keep their weight.
     #[arg(required_unless_present = "stop", conflicts_with = "stop", value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     target: Vec<(String, f64)>,
-    /// How long the ramp takes in all, as 90s, 10m, 2h or 1d.
+    /// The duration of the whole ramp, such as 90s, 10m, 2h or 1d.
     #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "DURATION", value_parser = parse_duration)]
     over: Option<Duration>,
-    /// The number of steps [default: 20, or more where the bounds limit the size of a step].
+    /// The number of steps [default: 20, or more if the bounds limit the size of a step].
     #[arg(long, value_name = "N", conflicts_with = "stop")]
     steps: Option<u32>,
-    /// Stop the ramp where it is.
+    /// Stop the ramp at its current step.
     #[arg(long)]
     stop: bool,
     /// The profile to change.
     #[arg(long, default_value = "default")]
     profile: String,
-    /// Start it even if it breaks the configured bounds; the history says so.
+    /// Start the ramp even if it violates the configured bounds; the history records this.
     #[arg(long, conflicts_with = "stop")]
     force: bool,
     #[command(flatten)]
@@ -90,7 +90,7 @@ impl Ramp {
         let request = StopRampRequest {
             profile: Some(ProfileRevision {
                 profile: self.profile,
-                // Whichever step it is at by now.
+                // Stop it at whichever step it has reached.
                 expected_revision: None,
             }),
             cause: Some(self.writer.cause(&command)),
@@ -100,7 +100,7 @@ impl Ramp {
         Ok(answer.into_inner().entry.unwrap_or_default())
     }
 
-    /// What was typed, for repeats under one idempotency key.
+    /// The command line, by which repeats with the same idempotency key are recognised.
     fn command(&self) -> Value {
         let over = self.over.map(|over| over.as_secs_f64());
         json!([
@@ -115,7 +115,7 @@ impl Ramp {
     }
 }
 
-/// A number with a unit: ms, s, m, h or d.
+/// Parses a number with a unit: ms, s, m, h or d.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration: write for example 90s, 10m, 2h or 1d");
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());

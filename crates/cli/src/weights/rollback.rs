@@ -16,18 +16,18 @@ use crate::{
     output::Output,
 };
 
-/// Restore the weights of an earlier revision, in a new one.
+/// Restore the weights of an earlier revision, as a new revision.
 ///
-/// This stops a ramp that is running.
+/// This stops a running ramp.
 #[derive(Args)]
 pub(crate) struct Rollback {
-    /// The revision whose weights to restore, as they were in force after it; 0 is the configured
+    /// The revision to restore: the weights that were in force after it; 0 is the configured
     /// default.
     revision: u64,
-    /// The profiles to restore, all in one revision.
+    /// The profiles to restore, all in one new revision.
     #[arg(long, default_value = "default", value_delimiter = ',')]
     profile: Vec<String>,
-    /// Restore them even if they break the configured bounds; the history says so.
+    /// Restore the weights even if they violate the configured bounds; the history records this.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `weights segment`: requests that get their own weights.
+//! `weights segment`: sets, removes and lists segments, whose requests get their own weights.
 
 use clap::{Args, Subcommand};
 use counterweight_proto::counterweight::v1::{
@@ -21,32 +21,33 @@ use crate::{
 /// Give some requests their own weights.
 #[derive(Subcommand)]
 pub(crate) enum Segment {
-    /// Add a segment, or replace the one of this name.
+    /// Add a segment, or replace the segment of this name.
     Set(Set),
     /// Remove a segment.
     Remove(Remove),
-    /// List the segments in their order: the first that matches applies.
+    /// List the segments in their order; the first that matches applies.
     List(List),
 }
 
-/// Add a segment, or replace the one of this name.
+/// Add a segment, or replace the segment of this name.
 #[derive(Args)]
 pub(crate) struct Set {
-    /// Its name: letters, digits, `_`, `-` and `.`, at most 64.
+    /// The name of the segment: at most 64 letters, digits, `_`, `-` and `.`.
     name: String,
     /// A condition on the request: user_country=DE,AT (any of these), user_sessions_7d>=5,
-    /// user_sessions_7d<20. Given several times, all must be true. A value in digits is a number,
-    /// true and false are 1 and 0, and "1" in double quotes is text.
+    /// user_sessions_7d<20. If it is given several times, all conditions must be true. A value in
+    /// digits is a number, true and false are 1 and 0, and "1" in double quotes is text.
     #[arg(long, required = true, value_name = "CONDITION", value_parser = parse_condition)]
     when: Vec<Condition>,
-    /// Weights that replace the profile's, as OBJECTIVE=WEIGHT. A segment may have none, for an
-    /// experiment to use.
+    /// Weights that replace those of the profile, as OBJECTIVE=WEIGHT. A segment without weights
+    /// can limit an experiment.
     #[arg(value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     weights: Vec<(String, f64)>,
-    /// Put it before this segment: the first that matches applies [default: a new one goes last].
+    /// Place it before this segment; the first that matches applies [default: a new segment is
+    /// last].
     #[arg(long, value_name = "OTHER", conflicts_with = "first")]
     before: Option<String>,
-    /// Put it before all others.
+    /// Place it before all other segments.
     #[arg(long)]
     first: bool,
     #[command(flatten)]
@@ -62,7 +63,7 @@ pub(crate) struct Remove {
     change: ChangeFlags,
 }
 
-/// List the segments in their order: the first that matches applies.
+/// List the segments in their order; the first that matches applies.
 #[derive(Args)]
 pub(crate) struct List {
     #[command(flatten)]
@@ -138,10 +139,10 @@ impl List {
         let profiles = self.filter.read().await?.profiles;
         output.print(&lists_json(&profiles, "segments")?, |_| {
             let rows = profiles.iter().flat_map(|profile| {
-                profile.segments.iter().enumerate().map(|(at, rule)| {
+                profile.segments.iter().enumerate().map(|(position, rule)| {
                     [
                         profile.profile.clone(),
-                        (at + 1).to_string(),
+                        (position + 1).to_string(),
                         rule.name.clone(),
                         conditions_text(&rule.conditions),
                         replaced_weights(&rule.weights, profile),
@@ -150,7 +151,7 @@ impl List {
             });
             let rows: Vec<[String; 5]> = rows.collect();
             if rows.is_empty() {
-                return "there is no segment; `weights segment set` adds one".to_owned();
+                return "no segment is defined; `weights segment set` adds one".to_owned();
             }
             table(&["profile", "", "segment", "when", "weights"], 5, rows)
         })
@@ -170,7 +171,7 @@ fn find(segments: &[Rule], name: &str) -> Result<usize, WrongUse> {
     position("segment", name, names)
 }
 
-/// Replaces the rule of the same name, or inserts the rule where it is wanted.
+/// Replaces the rule of the same name in place, or inserts the rule at the given place.
 fn place(
     segments: &mut Vec<Rule>,
     rule: Rule,
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_stands_where_it_is_wanted() {
+    fn a_segment_is_inserted_at_the_given_place() {
         let mut segments = Vec::new();
         place(&mut segments, rule("a"), None, false).unwrap();
         place(&mut segments, rule("b"), None, false).unwrap();

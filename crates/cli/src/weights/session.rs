@@ -1,5 +1,5 @@
-//! What every command on weights needs: a client, the weights in force, who writes and why, and the
-//! objectives that typed names mean.
+//! What the `weights` commands share: the client, the weights in force, author and reason of a
+//! change, and the objectives that names and symbols stand for.
 
 use clap::Args;
 use counterweight_config::did_you_mean;
@@ -25,24 +25,25 @@ pub(super) async fn connect(combiner: &Combiner) -> anyhow::Result<Client> {
     Ok(WeightsServiceClient::new(combiner.connect().await?))
 }
 
-/// Who writes, and why.
+/// Author, reason and idempotency key of a change.
 #[derive(Args)]
 pub(super) struct Writer {
-    /// Why; kept in the log.
+    /// The reason for the change, which the log records.
     #[arg(long, short = 'm', default_value = "on the command line")]
     reason: String,
-    /// Who; kept in the log [default: the user's login name].
+    /// The author of the change, whom the log records [default: the user's login name].
     #[arg(long, env = "COUNTERWEIGHT_AUTHOR")]
     author: Option<String>,
-    /// A key for one change: the same command under the same key is carried out once, and every
-    /// repeat is answered as the first was [default: a new key for each call].
+    /// The idempotency key of the change: the same command with the same key is executed once, and
+    /// every repeat gets the answer of the first [default: a new key for each call].
     #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) idempotency_key: Option<String>,
 }
 
 impl Writer {
-    /// The cause of a change. `command` is what was typed: a repeat is recognised by it, since the
-    /// message may also hold what was read in between, such as the profile's revision.
+    /// The cause of a change. `command` is the command line, by which a repeat is recognised: the
+    /// message of a repeat can differ, because it also contains values that were read meanwhile,
+    /// such as the profile's revision.
     pub(super) fn cause(self, command: &Value) -> Cause {
         Cause {
             intent: self.intent(command),
@@ -54,13 +55,13 @@ impl Writer {
         }
     }
 
-    /// The command in one form, however its flags were ordered.
+    /// The command in a form that does not depend on the order of its flags.
     pub(super) fn intent(&self, command: &Value) -> String {
         Value::from(vec![command.clone(), self.reason.clone().into()]).to_string()
     }
 }
 
-/// The login name, as the system knows it whatever the environment says.
+/// The login name, from the system's user database and not from the environment.
 fn login_name() -> String {
     whoami::fallible::username().unwrap_or_else(|_| "unknown".to_owned())
 }
@@ -68,7 +69,7 @@ fn login_name() -> String {
 /// Which profiles to show.
 #[derive(Args)]
 pub(super) struct ProfileFilter {
-    /// Only this profile.
+    /// Show only this profile.
     #[arg(long)]
     profile: Option<String>,
     #[command(flatten)]
@@ -76,19 +77,19 @@ pub(super) struct ProfileFilter {
 }
 
 impl ProfileFilter {
-    /// The weights that are in force.
+    /// Reads the weights that are in force.
     pub(super) async fn read(self) -> anyhow::Result<GetWeightsResponse> {
         let mut client = connect(&self.combiner).await?;
         read_weights(&mut client, self.profile.unwrap_or_default()).await
     }
 }
 
-/// The profiles as JSON, each with its list of this name alone.
+/// The profiles as JSON, each with its name, its revision and one list.
 pub(super) fn lists_json(
     profiles: &[ProfileWeights],
     list: &str,
 ) -> Result<Value, serde_json::Error> {
-    let of_profile = |profile| {
+    let profile_json = |profile| {
         let all = to_json(profile)?;
         Ok(json!({
             "profile": all["profile"],
@@ -96,10 +97,10 @@ pub(super) fn lists_json(
             (list): all[list],
         }))
     };
-    profiles.iter().map(of_profile).collect()
+    profiles.iter().map(profile_json).collect()
 }
 
-/// The weights of a profile, or of all for an empty name.
+/// Reads the weights of a profile, or of all profiles if the name is empty.
 pub(super) async fn read_weights(
     client: &mut Client,
     profile: String,
@@ -110,7 +111,7 @@ pub(super) async fn read_weights(
         .into_inner())
 }
 
-/// One profile as it is in force.
+/// Reads one profile, as it is in force.
 pub(super) async fn read_profile(
     client: &mut Client,
     profile: &str,
@@ -123,7 +124,7 @@ pub(super) async fn read_profile(
         .ok_or_else(|| anyhow::anyhow!("the combiner has no profile {profile:?}"))
 }
 
-/// Typed weights with the names of their objectives, as the combiner takes them.
+/// Replaces names and symbols of objectives by the names that the combiner uses.
 pub(super) fn resolve_weights(
     assignments: &[(String, f64)],
     profile: &ProfileWeights,
@@ -139,7 +140,7 @@ pub(super) fn resolve_weights(
         .collect()
 }
 
-/// The objective that a name or a symbol means.
+/// The objective that a name or a symbol stands for.
 pub(super) fn resolve_objective(name: &str, profile: &ProfileWeights) -> anyhow::Result<String> {
     let position = match name {
         "alpha" => Some(0),
@@ -158,7 +159,7 @@ pub(super) fn resolve_objective(name: &str, profile: &ProfileWeights) -> anyhow:
     match position.and_then(|position| profile.weights.get(position)) {
         Some(weight) => Ok(weight.objective.clone()),
         None => Err(WrongUse(format!(
-            "there is no objective {name:?}{}; profile {:?} has {}",
+            "objective {name:?} does not exist{}; profile {:?} has {}",
             did_you_mean(name, known()),
             profile.profile,
             known().collect::<Vec<_>>().join(", ")
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_or_a_name_means_an_objective() {
+    fn a_symbol_or_a_name_stands_for_an_objective() {
         for (name, expected) in [
             ("alpha", "engagement"),
             ("β", "engagement_bait"),

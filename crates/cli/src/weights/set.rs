@@ -13,14 +13,14 @@ use crate::{number::parse_weight, output::Output};
 
 /// Replace weights.
 ///
-/// The change is durable and applied when the command returns. It stops a ramp that is running.
+/// The change is durable and in force when the command returns. It stops a running ramp.
 #[derive(Args)]
 pub(crate) struct Set {
     /// New weights, as OBJECTIVE=WEIGHT; `alpha=` and `beta=` (or `α=`, `β=`) name the first two
     /// objectives. Objectives that are not named keep their weight.
     #[arg(required_unless_present = "confirm_models", value_name = "OBJECTIVE=WEIGHT", value_parser = parse_weight)]
     weights: Vec<(String, f64)>,
-    /// Confirm all weights for the models that are served now, after models were replaced.
+    /// Confirm all weights for the models that are served now, after a model was replaced.
     #[arg(long)]
     confirm_models: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `weights skip-entry`: steps over an entry that cannot be read and blocks the log.
+//! `weights skip-entry`: skips an entry that cannot be read and blocks the weights log.
 
 use clap::Args;
 use counterweight_proto::{counterweight::v1::SkipEntryRequest, to_json};
@@ -13,11 +13,11 @@ use crate::{
     output::Output,
 };
 
-/// Step over an entry of a log in NATS that cannot be read and blocks every change.
+/// Skip an entry of a weights log in NATS that cannot be read and blocks every change.
 ///
-/// The log gets an entry that names the skipped one and its hash, so that every combiner skips the
-/// same; `weights verify` reports it. `weights get` names the entry that blocks. Look at it first:
-/// whatever it was meant to change does not take effect.
+/// The command appends an entry that names the skipped entry and its hash, so that every combiner
+/// skips the same entry; `weights verify` reports it. `weights get` shows which entry blocks the
+/// log. Inspect that entry first: its change will not take effect.
 #[derive(Args)]
 pub(crate) struct SkipEntry {
     /// The revision that cannot be read: its sequence number in the stream.

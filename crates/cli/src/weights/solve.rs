@@ -1,5 +1,5 @@
-//! `weights solve`: the weight that meets a goal on the recent requests, and the command that
-//! applies it.
+//! `weights solve`: finds the weight that meets a goal on the recent requests, and prints the
+//! command that applies it.
 
 use std::env;
 
@@ -24,23 +24,24 @@ use crate::{
     shell::shell_command,
 };
 
-/// Find the weight that meets a goal on the recent requests with the least loss, and print the
-/// command that applies it. No model is called and nothing is changed.
+/// Find the best weight that meets a goal on the recent requests, and print the command that
+/// applies it. No model is called and nothing is changed.
 #[derive(Args)]
 #[command(group(ArgGroup::new("goal").required(true).args(["bait_budget", "min_engagement", "exchange_rate"])))]
 pub(crate) struct Solve {
-    /// Goal: the most engagement with a bait exposure of at most this (0 to 1).
+    /// Goal: the highest engagement with a bait exposure of at most SHARE (0 to 1).
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     bait_budget: Option<f64>,
-    /// Goal: the least bait exposure with an engagement of at least this (0 to 1).
+    /// Goal: the lowest bait exposure with an engagement of at least SHARE (0 to 1).
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     min_engagement: Option<f64>,
-    /// Goal: the most engagement less RATE times bait, so that one bait avoided is worth RATE
-    /// engagements.
+    /// Goal: the highest value of engagement minus RATE times bait exposure. One bait avoided is
+    /// then worth RATE engagements.
     #[arg(long, value_name = "RATE", value_parser = parse_non_negative)]
     exchange_rate: Option<f64>,
     /// The objective whose weight to find, by name or symbol [default: the second]. Bait exposure
-    /// is the mean probability of this objective on the page, engagement that of the first.
+    /// is the mean probability of this objective on the page; engagement is that of the first
+    /// objective.
     #[arg(long)]
     objective: Option<String>,
     /// The profile whose weight to find.
@@ -109,7 +110,7 @@ fn answer_text(answer: &SolveWeightsResponse, words: &str, command: &str) -> Str
     let solved = answer.solved.clone().unwrap_or_default();
     let range = answer.range.unwrap_or_default();
     let objectives = &preview.after;
-    let at = objectives
+    let position = objectives
         .iter()
         .position(|own| own.objective == solved.objective);
     let gained = objectives
@@ -117,8 +118,8 @@ fn answer_text(answer: &SolveWeightsResponse, words: &str, command: &str) -> Str
         .map_or("engagement", |own| own.objective.as_str());
     let (gained, objective) = (escape(gained), escape(&solved.objective));
     format!(
-        "{} = {} ({}): {words}\nWith any weight between {} and {} the pages of the recent requests have the same candidates; over all of them {gained} is {:.6} and {} is {:.6}.\n\n{}\n\n{command}",
-        at.map(symbol).unwrap_or_default(),
+        "{} = {} ({}): {words}\nWith any weight between {} and {} the pages of the recent requests have the same candidates. On these pages {gained} is {:.6} and {} is {:.6}.\n\n{}\n\n{command}",
+        position.map(symbol).unwrap_or_default(),
         number_text(solved.weight),
         objective,
         number_text(range.low),
@@ -143,7 +144,7 @@ fn set_command(answer: &SolveWeightsResponse, words: &str, address: &str) -> Str
         "--expect".to_owned(),
         preview.revision.to_string(),
     ];
-    // An address from the environment is there for the next command, too.
+    // The next command also reads the address from the environment.
     let known = env::var("COUNTERWEIGHT_ADDRESS");
     if address != DEFAULT_ADDRESS && known.as_deref() != Ok(address) {
         arguments.extend(["--address".to_owned(), address.to_owned()]);

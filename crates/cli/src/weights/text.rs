@@ -1,4 +1,4 @@
-//! Profiles and entries of the log as text for people, with symbols and names.
+//! Formats profiles and entries of the weights log for people, with symbols and names.
 
 use counterweight_proto::counterweight::v1::{
     LocalKill, ObjectiveWeight, ProfileWeights, Ramp, UnconfirmedObjective, WeightsAction,
@@ -12,7 +12,7 @@ use crate::{
     output::{escape, table},
 };
 
-/// The weights of profiles, a row for each objective.
+/// A table of the weights of profiles, one row per objective.
 pub(super) fn profiles_table(profiles: &[ProfileWeights]) -> String {
     let rows = profiles.iter().flat_map(|profile| {
         let weights = profile.weights.iter().enumerate();
@@ -45,7 +45,7 @@ pub(super) fn profiles_table(profiles: &[ProfileWeights]) -> String {
     )
 }
 
-/// Each weight with its objective, and what it was before where it changed.
+/// Each weight with its objective; a changed weight also with its old value.
 pub(super) fn weight_changes(before: &[ObjectiveWeight], after: &[ObjectiveWeight]) -> String {
     let changes: Vec<String> = after
         .iter()
@@ -115,7 +115,7 @@ fn with_calibrator(calibrator: &str) -> String {
     }
 }
 
-/// What an entry did, in a few words.
+/// The action of an entry, in a few words.
 pub(super) fn action_text(entry: &WeightsEntry) -> String {
     let text = match entry.action() {
         WeightsAction::Unspecified => "?".to_owned(),
@@ -141,7 +141,7 @@ fn skip_text(entry: &WeightsEntry) -> String {
     format!("skipped {}", revisions.join(", "))
 }
 
-/// A local kill, lasting or ended.
+/// A local kill, in force or ended.
 pub(super) fn local_kill_text(kill: &LocalKill) -> String {
     let (profiles, author) = (kill.profiles.join(", "), escape(&kill.author));
     let (start, reason) = (
@@ -151,7 +151,7 @@ pub(super) fn local_kill_text(kill: &LocalKill) -> String {
     let mut text = format!("a local kill of {profiles} by {author} at {start} ({reason})");
     match &kill.end {
         Some(end) => text.push_str(&format!(
-            " ended at {}, when the weights store was in reach again; the weights of the log are in force",
+            " ended at {}, when the weights store was reached again; the weights of the log are in force",
             local_time(end)
         )),
         None => text.push_str(
@@ -165,7 +165,7 @@ pub(super) fn local_kill_text(kill: &LocalKill) -> String {
     text
 }
 
-/// What an entry says of each profile.
+/// The weights of each profile after an entry.
 pub(super) fn profiles_line(entry: &WeightsEntry) -> String {
     let profiles = entry.profiles.iter();
     let profiles: Vec<String> = profiles
@@ -198,7 +198,7 @@ pub(super) fn entry_line(entry: &WeightsEntry) -> String {
     )
 }
 
-/// A written entry for the person who wrote it.
+/// A new entry, for the person who wrote it.
 pub(super) fn written_entry(entry: &WeightsEntry) -> String {
     let mut text = format!(
         "revision {} is applied: {}, {}",
@@ -217,7 +217,7 @@ pub(super) fn written_entry(entry: &WeightsEntry) -> String {
     text
 }
 
-/// What a person should know of a profile beside its weights, a line each.
+/// Notes on a profile, one line each: unconfirmed models, ramp, segments, experiments, exploration.
 pub(super) fn profile_notes(profile: &ProfileWeights) -> Vec<String> {
     let unconfirmed = profile.unconfirmed.iter().map(unconfirmed_line);
     let ramp = profile.ramp.as_ref().map(ramp_line);

@@ -1,4 +1,4 @@
-//! `weights verify`: checks the whole log, on a running system or in a file.
+//! `weights verify`: checks the whole weights log, on a running system or in a file.
 
 use std::path::PathBuf;
 
@@ -13,22 +13,22 @@ use crate::{
     output::{Output, escape},
 };
 
-/// Check that every entry of the log is as it was written and follows the one before it; name the
-/// first that is not.
+/// Check that every entry of the weights log is unchanged and follows the entry before it; report
+/// the first that is not.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// The hash of an entry that you noted elsewhere: if the log holds it, the log was neither cut
-    /// off before it nor replaced.
+    /// The hash of an entry that you noted elsewhere. If the log contains it, the log was neither
+    /// cut off before that entry nor replaced.
     #[arg(long, value_name = "HASH")]
     expected_hash: Option<String>,
-    /// Check this file of an embedded log instead of a running system.
+    /// Check this file of an embedded weights store instead of a running system.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     #[command(flatten)]
     combiner: Combiner,
 }
 
-/// What a check found, on a running system or in a file.
+/// The result of a check, of a running system or of a file.
 struct LogCheck {
     entries: u64,
     last_hash: String,
@@ -101,13 +101,13 @@ impl Verify {
 impl LogCheck {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} entries are as they were written\nlast hash {}",
+            "{} entries are unchanged\nlast hash {}",
             self.entries,
             escape(&self.last_hash)
         );
         if self.expected_hash_revision > 0 {
             text.push_str(&format!(
-                "\nthe hash that you gave is that of revision {}",
+                "\n--expected-hash is the hash of revision {}",
                 self.expected_hash_revision
             ));
         }
@@ -115,13 +115,13 @@ impl LogCheck {
             let skipped = self.skipped_revisions.iter();
             let revisions: Vec<String> = skipped.map(u64::to_string).collect();
             text.push_str(&format!(
-                "\nrevisions that cannot be read, and that a later entry skips: {}",
+                "\nrevisions that cannot be read and that a later entry skips: {}",
                 revisions.join(", ")
             ));
         }
         if self.unfinished_bytes > 0 {
             text.push_str(&format!(
-                "\n{} bytes after them are of a write that was not finished and so not acknowledged",
+                "\nthe {} bytes after them are an unfinished write, which was not acknowledged",
                 self.unfinished_bytes
             ));
         }

@@ -1,4 +1,4 @@
-//! `weights watch`: prints every change as it happens, over as many connections as that takes.
+//! `weights watch`: prints every change as it happens, and reconnects after a lost connection.
 
 use std::time::Duration;
 
@@ -23,14 +23,15 @@ use crate::{
     output::{Output, print_note},
 };
 
-/// Before the first attempt to connect again, and the longest pause between attempts.
+/// The pause before the first attempt to reconnect.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Print every change as it happens.
 ///
-/// A link that does not answer within --timeout, twice, counts as lost. The command then connects
-/// again, goes on with the next revision, and says so on standard error.
+/// A connection that is silent for twice the --timeout counts as lost. The command then reconnects,
+/// continues with the next revision, and reports this on standard error.
 #[derive(Args)]
 pub(crate) struct Watch {
     /// The first revision to print, 1 for the whole history; 0 prints only new changes.
@@ -43,11 +44,11 @@ pub(crate) struct Watch {
     combiner: Combiner,
 }
 
-/// Why there is no stream.
+/// Why a stream failed.
 enum Failure {
-    /// The link or the server is down, and may come back.
+    /// The connection or the server is down; another attempt may succeed.
     Lost(anyhow::Error),
-    /// The server refuses; asking again changes nothing.
+    /// The server rejected the request; another attempt would be rejected, too.
     Refused(anyhow::Error),
 }
 
@@ -79,8 +80,8 @@ impl Watch {
         Ok(())
     }
 
-    /// The first revision to ask for. "From now on" becomes a number at once, so that no change is
-    /// missed if the link is lost before the first one.
+    /// The first revision to request. For new changes only, this is the one after the applied
+    /// revision, so that no change is missed if the connection is lost before the first change.
     async fn first_revision(&self) -> anyhow::Result<u64> {
         if self.from > 0 {
             return Ok(self.from);
@@ -103,18 +104,18 @@ impl Watch {
         }
     }
 
-    /// Connects again, however long that takes.
+    /// Reconnects; it tries until it succeeds or the server rejects the request.
     async fn reopen(
         &self,
         next: u64,
         lost: &anyhow::Error,
     ) -> anyhow::Result<Streaming<WatchWeightsResponse>> {
         print_note(&format!(
-            "lost the link to {}: {lost:#}; reconnecting to go on with revision {next}",
+            "lost the connection to {}: {lost:#}; reconnecting to continue with revision {next}",
             self.combiner.address
         ));
         let mut pause = FIRST_PAUSE;
-        let mut said = String::new();
+        let mut printed = String::new();
         loop {
             sleep(pause).await;
             pause = (2 * pause).min(LONGEST_PAUSE);
@@ -125,11 +126,11 @@ impl Watch {
                 }
                 Err(Failure::Refused(error)) => return Err(error),
                 Err(Failure::Lost(error)) => {
-                    // Each reason once, however often it is tried.
+                    // Print a reason once, not at every attempt.
                     let reason = format!("{error:#}");
-                    if reason != said {
+                    if reason != printed {
                         print_note(&format!("not connected yet: {reason}"));
-                        said = reason;
+                        printed = reason;
                     }
                 }
             }
@@ -137,8 +138,8 @@ impl Watch {
     }
 }
 
-/// What a status says about asking again. A replica that is behind answers OUT_OF_RANGE until it
-/// has caught up.
+/// Decides by the status whether another attempt can succeed. OUT_OF_RANGE can: a replica that is
+/// behind answers it until it has caught up.
 fn failure(status: &Status) -> Failure {
     match status.code() {
         Code::InvalidArgument

@@ -1,4 +1,4 @@
-//! The worked example of `deploy/` works as it stands, but for its ports.
+//! The worked example in `deploy/` runs unchanged, except for its ports.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -16,12 +16,12 @@ use counterweight_model::{
 use counterweight_test_support::{nats_server_binary, wait_until};
 use serde_json::Value;
 
-/// The ports that stand in the example.
+/// The ports that the example uses.
 const PORTS: [&str; 9] = [
     "4222", "7001", "7002", "7010", "7020", "7030", "9110", "9120", "9130",
 ];
 
-/// A model of one number.
+/// A model with one numeric feature.
 fn model(objective: &str) -> Model {
     let schema = Schema::new(
         vec![Input::candidate("x", Kind::Numeric)],
@@ -49,14 +49,14 @@ fn model(objective: &str) -> Model {
     .unwrap()
 }
 
-/// Ports that nobody has now.
+/// Ports that no process uses now.
 fn free_ports() -> Vec<String> {
     let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     let port = |listener: &TcpListener| listener.local_addr().unwrap().port().to_string();
     listeners.iter().map(port).collect()
 }
 
-/// The script, which is asked to end when this is dropped.
+/// The running script; dropping this terminates it.
 struct Script(Child);
 
 impl Script {
@@ -135,7 +135,7 @@ fn three_combiners_of_the_example_share_one_log() {
         String::from_utf8_lossy(&set.stderr)
     );
     for port in combiners {
-        wait_until("everyone has applied it and says so", || {
+        wait_until("every combiner reports the revision", || {
             let reported = get(port).unwrap();
             let replicas = reported["replicas"].as_array().unwrap();
             let applied = reported["profiles"][0]["weights"][1]["weight"] == -3.0

@@ -1,5 +1,5 @@
-//! The limit on the size of files (`ulimit -f`) ends no combiner: the write is refused, rankings go on, and the
-//! safe weights can be put in force locally.
+//! A limit on the size of files (`ulimit -f`) does not end a combiner: it refuses the write,
+//! continues to rank, and can still put the safe weights in force locally.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -26,7 +26,7 @@ weights = { engagement = 1.0, engagement_bait = -0.5 }
 safe = { engagement = 1.0, engagement_bait = -9.0 }
 "#;
 
-/// A combiner whose files may have so many KiB, or any size.
+/// A running combiner, with or without a limit on the size of its files.
 struct Combiner {
     process: Child,
     address: String,
@@ -74,7 +74,7 @@ impl Drop for Combiner {
 }
 
 #[test]
-fn a_log_that_reaches_the_limit_takes_no_change_and_ends_nothing() {
+fn a_log_at_the_limit_refuses_changes_and_the_combiner_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("combiner.toml"), CONFIG).unwrap();
     let mut combiner = Combiner::start(folder.path(), Some(8));
@@ -109,7 +109,7 @@ fn a_log_that_reaches_the_limit_takes_no_change_and_ends_nothing() {
     );
     drop(combiner);
 
-    // With room the log decides again.
+    // Without the limit, the weights of the log are in force again.
     let combiner = Combiner::start(folder.path(), None);
     combiner.text(&["weights", "set", "β=-1e-300", "-m", "room"]);
     let weights = wait_until("the local kill ends", || {

@@ -14,7 +14,7 @@ async fn what_was_explored_is_exported_and_read_by_the_benchmark() {
     let empty = combiner.run(&["log", "export", "--out", out]);
     assert_eq!(empty.status.code(), Some(1));
     assert!(
-        stderr(&empty).contains("keeps no request"),
+        stderr(&empty).contains("has no recent requests"),
         "{}",
         stderr(&empty)
     );
