@@ -64,7 +64,7 @@ impl Labels {
         Self { bounds, taken }
     }
 
-    /// The free place that is nearest to a point; right of the point where there is none.
+    /// The free place that is nearest to a point; right of the point when none is free.
     pub(crate) fn place(&mut self, text: &str, x: f64, y: f64) -> Place {
         let width = width(text);
         let candidates: Vec<(Area, bool)> = (0..RINGS)

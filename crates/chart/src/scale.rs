@@ -102,7 +102,7 @@ pub(crate) fn range(values: impl Iterator<Item = f64> + Clone, logarithmic: bool
             let room = (high / low).powf(0.05);
             (low / room, high * room)
         }
-        // A flat curve stands in the middle.
+        // A flat curve is drawn in the middle.
         (_, false) if low.is_finite() => (low - 0.5, low + 0.5),
         (_, true) if low.is_finite() => (0.5 * low, 2.0 * low),
         (_, false) => (0.0, 1.0),

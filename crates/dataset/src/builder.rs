@@ -59,7 +59,7 @@ impl DatasetBuilder {
         self
     }
 
-    /// An objective whose label stands in a column as 0 or 1.
+    /// An objective whose label is a column of 0 and 1.
     #[must_use]
     pub fn objective(mut self, name: &str, label: &str) -> Self {
         self.spec.objective.push(ObjectiveSpec {
@@ -77,7 +77,7 @@ impl DatasetBuilder {
         self
     }
 
-    /// The dataset; its name stands for it in errors.
+    /// The dataset; errors call it by its name.
     ///
     /// # Errors
     /// As [`Dataset::parse`].

@@ -1,4 +1,4 @@
-//! From a file's values to the kinds that the description declares.
+//! Converts the values of a file to the kinds that the description declares.
 
 mod cells;
 mod nested;

@@ -122,7 +122,7 @@ pub enum DatasetError {
     },
     /// The training part is empty.
     #[error(
-        "objective `{objective}`: there is no training row; check the split's fractions and the filters"
+        "objective `{objective}`: the training part has no rows; check the split's fractions and the filters"
     )]
     NoTrainingRows {
         /// The objective.

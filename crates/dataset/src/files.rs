@@ -61,7 +61,7 @@ pub(crate) fn resolve(
 }
 
 /// The files that one entry of `files` means. What a pattern or a folder finds leaves out hidden
-/// files and markers such as `_SUCCESS`; a file that is named itself is taken whatever its name.
+/// files and markers such as `_SUCCESS`; a file that is named itself is always read.
 fn expand(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
     let plain = folder.join(pattern);
     if plain.is_file() {

@@ -1,4 +1,4 @@
-//! Carries out a plan: filters, labels, splits and samples each piece, and keeps the rest in
+//! Executes a plan: filters, labels, splits and samples each piece, and keeps the rest in
 //! memory.
 
 use counterweight_model::Column;

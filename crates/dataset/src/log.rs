@@ -62,7 +62,7 @@ impl LogPiece {
         self.rows.len()
     }
 
-    /// Whether there is no row.
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -122,7 +122,7 @@ impl Dataset {
         self.spec.columns.propensity.as_deref()
     }
 
-    /// How rows are dealt into requests, if the description says so.
+    /// How rows are grouped into requests, if the description says how.
     pub fn dealt_requests(&self) -> Option<DealtRequests> {
         let spec = self.spec.requests?;
         Some(DealtRequests {

@@ -8,7 +8,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 /// A moment, by which rows are ordered. All moments of one column are of one variant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Moment {
-    /// A finite number, of whatever unit the column has.
+    /// A finite number, in the unit of the column.
     Number(f64),
     Instant(Timestamp),
 }

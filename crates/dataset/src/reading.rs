@@ -130,7 +130,7 @@ impl Dataset {
             .unwrap_or_default();
         let gathered = Gathered::read(plan, files)?;
         if gathered.counts.read == 0 {
-            let problem = "there is no row, only a header or a schema; check `files`";
+            let problem = "the files have a header or a schema but no rows; check `files`";
             return Err(DatasetError::Empty {
                 file: first,
                 problem: Excerpt::problem(problem),

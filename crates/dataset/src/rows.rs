@@ -67,7 +67,7 @@ impl Rows {
         self.numbers.len()
     }
 
-    /// Whether there is no row.
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }

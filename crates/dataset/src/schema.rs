@@ -1,4 +1,4 @@
-//! From the description's inputs and features to the schema of a model.
+//! Makes the schema of a model of the inputs and features of a description.
 
 use counterweight_config::did_you_mean;
 use counterweight_model::{Column, Expression, Feature, Input, Kind, Schema};
@@ -52,7 +52,7 @@ pub(crate) fn build_schema(
                 let near = did_you_mean(name, features.iter().map(|feature| feature.name.as_str()));
                 return Err(fault((
                     objective.element(),
-                    format!("features: there is no feature {name:?}{near}"),
+                    format!("features: {name:?} is not a feature{near}"),
                 )));
             }
         }

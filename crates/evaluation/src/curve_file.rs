@@ -49,7 +49,10 @@ pub fn check_curve_file(path: &Path) -> Result<(), EvaluationError> {
     }
     Err(EvaluationError::Write {
         path: path.to_owned(),
-        problem: format!("there is no folder {}; create it first", folder.display()),
+        problem: format!(
+            "the folder {} does not exist; create it first",
+            folder.display()
+        ),
     })
 }
 

@@ -1,9 +1,9 @@
 //! The rule by which a weight is recommended, on curves and their replicates alone.
 //!
-//! Feasible is what meets the limit even at the unfavourable end of its simultaneous band. Of the
-//! feasible points the best is found; of those within one paired standard error of the best the
-//! cautious one is taken: the lowest cost (of a limit on the gain, the highest gain). An argmax
-//! over 10⁵ intervals would pick noise.
+//! A point is feasible when it meets the limit even at the unfavourable end of its simultaneous
+//! band. The rule finds the best feasible point, looks at the feasible points within one paired
+//! standard error of it, and takes the most cautious: the one with the lowest cost, or, for a limit
+//! on the gain, with the highest gain. The best of 10⁵ intervals alone would be chosen by noise.
 
 use counterweight_ranking::solve::Goal;
 use counterweight_statistics::{Band, deviation};

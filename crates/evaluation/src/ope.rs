@@ -1,9 +1,9 @@
-//! What another policy would have brought, from a log that explored: estimates with their
-//! diagnostics, refused where the weights cannot carry them.
+//! Off-policy evaluation: estimates what another policy would have brought, from a log that
+//! explored. An estimate is refused when its importance weights do not support it.
 //!
-//! The logged propensities are exact: of a λ that was drawn, from the breakpoints of the
-//! probabilities that were ranked by; else from the log. The policy that is judged may rank by
-//! other models than the log was served by.
+//! The logged propensities are exact. Where λ was drawn, they follow from the breakpoints of the
+//! probabilities that the request was ranked by; otherwise the log states them. The target policy
+//! may rank by other models than those that served the log.
 
 mod curves;
 mod diagnostics;

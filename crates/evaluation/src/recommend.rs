@@ -1,5 +1,5 @@
 //! A recommendation: chosen on the tune part by a stated rule, shown on the test part, bound to the
-//! models it was made for; or the reason why there is none.
+//! models it was made for; or the reason why none can be recommended.
 
 use counterweight_impressions::{Log, Objective, Part, Parts};
 use counterweight_ranking::{
@@ -79,7 +79,7 @@ pub struct Recommendation {
     pub draws: Draws,
     /// The weight, if there is evidence for one.
     pub recommended: Option<Recommended>,
-    /// Why there is none.
+    /// Why no weight is recommended.
     pub reason: Option<String>,
 }
 

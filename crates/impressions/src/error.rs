@@ -1,4 +1,4 @@
-//! Every way in which a log is refused, with what a person needs to put it right.
+//! Why a log is refused, with the facts that a person needs to correct it.
 
 use std::path::PathBuf;
 

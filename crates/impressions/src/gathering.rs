@@ -203,7 +203,7 @@ impl Gathering {
         self.propensities.extend(other.propensities);
     }
 
-    /// The hash of the user, of the request where there is none.
+    /// The hash of the user, or of the request when the user is unknown.
     pub(crate) fn unit(&self) -> u64 {
         unit(self.user.as_deref(), &self.id)
     }
@@ -217,7 +217,8 @@ impl Gathering {
     }
 }
 
-/// Whom the bootstrap draws: the hash of the user, of the request where there is none.
+/// The unit that the bootstrap draws: the hash of the user, or of the request when the user is
+/// unknown.
 pub(crate) fn unit(user: Option<&str>, request: &str) -> u64 {
     match user.filter(|user| !user.is_empty()) {
         Some(user) => xxh3_64_with_seed(user.as_bytes(), 0),

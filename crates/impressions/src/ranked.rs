@@ -44,7 +44,7 @@ pub struct RankedObjective {
     pub calibrator: Option<String>,
     /// The n doubles that entered the sum, in [0, 1].
     pub probabilities: Vec<f64>,
-    /// The n answers of the model before a calibrator on top of it; empty where there is none.
+    /// The n answers of the model before a calibrator on top of it; empty without a calibrator.
     pub raw: Vec<f64>,
 }
 

@@ -33,7 +33,7 @@ impl Log {
     /// rows of no such part are counted and not scored. `progress` gets the rows done.
     ///
     /// # Errors
-    /// What is wrong with the files, a row or a request, and whatever `visit` returns.
+    /// What is wrong with the files, a row or a request, and the errors that `visit` returns.
     pub fn read<E: From<LogError>>(
         &mut self,
         parts: Parts,

@@ -64,7 +64,7 @@ impl Versions {
         notes
     }
 
-    /// The versions by objective; an empty text is no version.
+    /// The versions by objective; an empty text means that no version is known.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = [Option<String>; 2]> {
         let named = |version: Option<String>| version.filter(|version| !version.is_empty());
         self.0.into_iter().map(move |both| both.map(named))

@@ -96,7 +96,7 @@ pub struct InferWorkload {
     pub model: String,
     /// Model version; empty means the server's default.
     pub version: String,
-    /// Rows of one request: what stands for −1 in a shape; at least 1.
+    /// Rows of one request, which replace −1 in a shape; at least 1.
     pub rows: usize,
     /// How tensors are carried.
     pub contents: Contents,
@@ -124,7 +124,7 @@ pub struct TensorSpec {
     pub name: String,
     /// Open Inference datatype, such as `FP32`.
     pub datatype: String,
-    /// Shape, row major; a first side of −1 stands for the rows of the request.
+    /// Shape, row major; a first side of −1 means the rows of the request.
     pub shape: Vec<i64>,
     /// numeric, boolean, categorical, text, list or vector, where the server says: it decides what
     /// a BYTES element holds.

@@ -88,7 +88,7 @@ impl Report {
         }
     }
 
-    /// Requests that failed, whatever the code.
+    /// Requests that failed, with any code.
     pub fn failed(&self) -> u64 {
         self.errors.values().sum()
     }

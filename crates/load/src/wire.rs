@@ -71,7 +71,7 @@ impl Caller {
         Self { grpc, path }
     }
 
-    /// Sends one encoded message; the encoded answer, or DEADLINE_EXCEEDED when there is none by
+    /// Sends one encoded message; the encoded answer, or DEADLINE_EXCEEDED when none has come by
     /// `deadline`.
     pub(crate) async fn call(
         &mut self,

@@ -33,7 +33,7 @@ pub enum ModelServerError {
     #[error(transparent)]
     Serving(#[from] ServingError),
     /// No model of that name.
-    #[error("there is no model {model:?}; available: {}", list(available))]
+    #[error("model {model:?} does not exist; available: {}", list(available))]
     UnknownModel {
         /// The name that was requested.
         model: String,
@@ -155,7 +155,9 @@ pub enum ModelServerError {
     #[error("{0}")]
     Batch(#[source] ModelError),
     /// The model has no such output.
-    #[error("there is no output {output:?}{suggestion}: use probability, logit or contributions")]
+    #[error(
+        "output {output:?} does not exist{suggestion}: use probability, logit or contributions"
+    )]
     UnknownOutput {
         /// The name that was requested.
         output: String,

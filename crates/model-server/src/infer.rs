@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Bounds<'a> {
     /// The largest answer, in bytes.
     pub(crate) max_message_bytes: usize,
-    /// Says whether nobody waits for the answer any more.
+    /// Returns true when nobody waits for the answer any more.
     pub(crate) stop: &'a dyn Fn() -> bool,
 }
 

@@ -205,7 +205,7 @@ impl Service {
             infer::infer(loaded, &request, bounds)
         };
         if is_quick {
-            // No work begins whose answer nobody waits for.
+            // Work does not begin when nobody waits for its answer any more.
             return match call.is_overdue() {
                 true => Err(ModelServerError::DeadlineExceeded),
                 false => infer(loaded, &|| false),

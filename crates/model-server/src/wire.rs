@@ -14,7 +14,8 @@ use counterweight_tensor::{Datatype, TensorError, TensorView, views};
 
 use crate::{ModelServerError, loaded::LoadedVersion};
 
-/// The longest name that a suggestion is looked for; nobody mistypes a longer one.
+/// A suggestion is looked for only for names of at most this length: longer ones are not typing
+/// mistakes.
 const MAX_NAME_BYTES: usize = 100;
 
 /// The columns of a request.

@@ -187,7 +187,7 @@ pub fn versions(dir: &Path) -> Result<Vec<String>, ModelError> {
     Ok(found)
 }
 
-/// The version that a model folder's `LATEST` names; `None` when there is no such file.
+/// The version that a model folder's `LATEST` names; `None` when the file does not exist.
 ///
 /// # Errors
 /// [`ModelError::Io`] or, for a file that names no version, [`ModelError::Corrupt`].

@@ -61,7 +61,8 @@ pub(crate) struct Scratch<'s> {
     dense: Vec<f64>,
     hits: Vec<usize>,
     text: GramBuffer,
-    /// Says whether nobody waits for the numbers any more: then an encoder may leave out the rest.
+    /// Returns true when nobody waits for the numbers any more: an encoder may then leave out the
+    /// rest.
     pub(crate) stop: &'s dyn Fn() -> bool,
 }
 

@@ -84,7 +84,7 @@ pub enum ModelError {
         "the batch was checked against another schema than that of the model; check it against the schema of the model"
     )]
     OtherSchema,
-    /// The caller told the computation to stop.
+    /// The caller stopped the computation.
     #[error("the computation was stopped before its end")]
     Stopped,
     /// Parallel arrays differ in length.
@@ -142,7 +142,7 @@ pub enum ModelError {
         supported: u64,
     },
     /// A folder holds no model.
-    #[error("{path}: there is no model here ({problem})")]
+    #[error("{path}: the folder contains no model ({problem})")]
     NoModel {
         /// The folder.
         path: PathBuf,

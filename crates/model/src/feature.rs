@@ -65,7 +65,7 @@ pub struct Input {
     #[serde(default)]
     pub optional: bool,
     /// Set for a numeric input that is known in training only, such as the position at which a
-    /// candidate was shown. Serving uses this value whatever is sent, and the input may be left
+    /// candidate was shown. Serving always uses this value, even if another is sent, and the input may be left
     /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<f64>,

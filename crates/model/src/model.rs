@@ -203,7 +203,7 @@ impl Model {
                 .map_or(0.0, |prior| prior.shift())
     }
 
-    /// Scores as in serving: an input with a served value has that value, whatever the batch holds.
+    /// Scores as in serving: an input with a served value has that value, also when the batch has another.
     ///
     /// # Errors
     /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.

@@ -166,7 +166,7 @@ impl Schema {
         let kind = |name: &str| {
             self.input_index(name)
                 .map(|at| self.inputs[at].kind)
-                .ok_or_else(|| format!("there is no input `{name}`"))
+                .ok_or_else(|| format!("`{name}` is not an input"))
         };
         let needs = |name: &str, wanted: &str, fits: fn(Kind) -> bool| match kind(name)? {
             found if fits(found) => Ok(found),

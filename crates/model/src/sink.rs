@@ -1,7 +1,7 @@
 //! Receivers of encoded numbers: a training matrix, logits, or contributions by feature.
 //!
 //! One encoding routine feeds all three, so that training and serving cannot differ. Every row
-//! receives its columns in increasing order, whatever else is in the batch, so that sums of doubles
+//! receives its columns in increasing order, independent of the rest of the batch, so that sums of doubles
 //! are equal bit for bit.
 
 /// Receives encoded numbers. A number that is never sent is 0.

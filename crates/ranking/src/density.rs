@@ -1,4 +1,4 @@
-//! From what the weight was drawn.
+//! The densities that a weight may be drawn from.
 
 use crate::error::RankingError;
 
@@ -137,7 +137,7 @@ mod tests {
             for density in [Density::Uniform { low, high }, Density::LogUniform { low, high }] {
                 let x = density.quantile(u);
                 prop_assert!((low..=high).contains(&x), "{x}");
-                // As sharp as x can be told from its neighbours.
+                // The interval is as narrow as doubles near x allow.
                 let sharp = 4.0 * f64::EPSILON * (high / (high - low)) * 4.0;
                 prop_assert!((density.below(x) - u).abs() <= sharp.max(1e-14), "{} against {u}", density.below(x));
                 prop_assert!(density.quantile(u + (1.0 - u) * further) >= x);

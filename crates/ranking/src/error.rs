@@ -4,7 +4,7 @@
 /// the order in which they came.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RankingError {
-    /// A page of no places.
+    /// A page without places.
     #[error("k is 0; a page has at least one place")]
     NoPlaces,
     /// An index of an objective beyond the objectives there are.
@@ -91,7 +91,7 @@ pub enum RankingError {
     },
     /// A slate that names a candidate twice, or one that is not there.
     #[error(
-        "the slate holds candidate {candidate}, which stands in it before or is none of the {candidates} candidates"
+        "the slate contains candidate {candidate} twice, or it is not one of the {candidates} candidates"
     )]
     Slate {
         /// The candidate.
@@ -101,7 +101,7 @@ pub enum RankingError {
     },
     /// A slate that the logging policy would not have shown.
     #[error(
-        "request {request}: what stands on place {place} (from 0) had probability {propensity:e} there; the probabilities, weights and positions of this log do not belong together"
+        "request {request}: the candidate at place {place} (from 0) had probability {propensity:e} there; the probabilities, weights and positions of this log do not belong together"
     )]
     NeverShown {
         /// The request.
@@ -179,11 +179,11 @@ pub enum RankingError {
         /// A weight that gives it.
         weight: f64,
     },
-    /// The caller told the computation to stop.
+    /// The caller stopped the computation.
     #[error("the computation was stopped before its end")]
     Stopped,
     /// Nothing was fed.
-    #[error("there is no request; feed at least one")]
+    #[error("no request was added; add at least one")]
     NoRequests,
     /// Two sets of replicates that were not drawn alike.
     #[error(

@@ -1,4 +1,4 @@
-//! Which numbers are taken as probabilities.
+//! Which numbers count as probabilities.
 
 /// How far outside of [0, 1] a number may lie and still be a probability: the rounding of 32-bit
 /// floats makes 1.0000001 of a 1.

@@ -151,7 +151,7 @@ impl Solver {
     /// page of k places shows all of them.
     ///
     /// # Errors
-    /// [`RankingError::Stopped`], after which the solver is of no use any more; and as
+    /// [`RankingError::Stopped`], after which the solver cannot be used any more; and as
     /// [`push`](Self::push).
     pub fn push_until(
         &mut self,

@@ -1,4 +1,4 @@
-//! Posts and their authors. Posts appear at a steady rate, whatever the requests.
+//! Posts and their authors. Posts appear at a steady rate, independent of the requests.
 
 use crate::stream::{Purpose, Stream};
 use crate::text::{self, Category, topics};

@@ -88,7 +88,7 @@ pub fn shared_data(file: &str) -> Option<PathBuf> {
         return Some(folder);
     }
     skip(&format!(
-        "there is no {file} in {}; let COUNTERWEIGHT_DATA name the folder that has it",
+        "{file} is not in {}; set COUNTERWEIGHT_DATA to the folder that has it",
         folder.display()
     ));
     None
@@ -122,7 +122,10 @@ pub fn python_program(name: &str) -> Option<PathBuf> {
     if program.is_file() {
         return Some(program);
     }
-    skip(&format!("there is no {name} beside {python}; {}", advice()));
+    skip(&format!(
+        "{name} is not installed beside {python}; {}",
+        advice()
+    ));
     None
 }
 

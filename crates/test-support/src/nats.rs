@@ -152,7 +152,7 @@ impl Drop for NatsServer {
 pub enum Wire {
     /// They go through.
     Whole,
-    /// They are held, as where packets are lost; connections stay.
+    /// They are delayed, as when packets are lost; connections stay open.
     Silent,
     /// Connections end, and no new one is served.
     Cut,

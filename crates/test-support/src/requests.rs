@@ -111,7 +111,7 @@ pub fn change(bait: f64) -> ProfileChange {
     }
 }
 
-/// A call that changes the weights, whatever their revision and bounds.
+/// A call that changes the weights at any revision and within any bounds.
 #[must_use]
 pub fn set(change: ProfileChange) -> SetWeightsRequest {
     SetWeightsRequest {

@@ -19,7 +19,7 @@ pub struct Evaluation {
     /// Whether this is the data that the model was trained on.
     pub same_data: bool,
     /// Metrics on every part of the split that has rows. On other data than that of the model no
-    /// part was trained on, whatever its name.
+    /// part was trained on, also under another name.
     pub parts: Vec<PartReport>,
 }
 

@@ -24,7 +24,7 @@ impl<'a> Cells<'a> {
         let column = piece.frame.column(name).ok()?;
         let mut series = column.as_materialized_series().rechunk();
         if series.null_count() == series.len() {
-            // A column of nulls alone has no type to speak of, whatever the file calls it.
+            // A column of nulls alone has no type, even if the file names one.
             series = Series::new_null(series.name().clone(), series.len());
         }
         Some(Self {

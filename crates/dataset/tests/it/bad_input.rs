@@ -240,7 +240,7 @@ fn labels_must_be_0_or_1_and_of_two_classes() {
     names(&message, &["bait", "all 2 training rows", "label 1"]);
     names(
         &loaded.labels(&[]).unwrap_err().to_string(),
-        &["no training row"],
+        &["training part has no rows"],
     );
 }
 

@@ -1,4 +1,4 @@
-//! From pages to the comparison, with paired intervals: every replicate draws the users once for
+//! Compares pages, with paired intervals: every replicate draws the users once for
 //! all orders.
 
 use counterweight_impressions::{Log, Summary};

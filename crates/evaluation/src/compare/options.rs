@@ -1,4 +1,4 @@
-//! How to compare, and whether that can be done.
+//! The options of a comparison, and the checks whether it can be made.
 
 use std::path::PathBuf;
 
@@ -126,7 +126,7 @@ pub(super) fn objectives(
     let find = |named: &Option<String>, other: Option<&str>| match named {
         Some(name) if all.contains(&name.as_str()) => Ok(name.clone()),
         Some(name) => Err(refuse(format!(
-            "there is no objective {name:?}; use one of {}",
+            "{name:?} is not an objective; use one of {}",
             all.join(", ")
         ))),
         None => {

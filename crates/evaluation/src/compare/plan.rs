@@ -1,4 +1,4 @@
-//! From a plan over trained models to the comparison.
+//! Makes the comparison from a plan over trained models.
 
 use counterweight_dataset::Dataset;
 use counterweight_impressions::{Log, Parts};

@@ -1,4 +1,4 @@
-//! What the comparison says.
+//! The result of the comparison.
 
 use counterweight_impressions::{Objective, Summary};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What no real log has: the probabilities that the labels of a simulated one were drawn from, by
+//! The truth of a simulated log, which no real log has: the probabilities that the labels of a simulated one were drawn from, by
 //! request and candidate.
 
 use std::{collections::HashMap, path::Path};

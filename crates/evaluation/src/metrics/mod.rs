@@ -1,9 +1,9 @@
 //! Metrics of one objective's probabilities against 0/1 labels, as scikit-learn defines them, and
 //! of ranked pages.
 //!
-//! Of the functions in this file, every one takes one score or probability per row and one label
-//! per row, of the same length, and gives `None` where the metric is not defined (no rows, or one
-//! class only where two are needed). Scores must not be NaN.
+//! Every function in this file takes one score or probability per row and one label per row, in
+//! slices of the same length. It returns `None` when the metric is not defined: without rows, or
+//! with one class when two are needed. Scores must not be NaN.
 
 mod calibration;
 mod pages;

@@ -1,4 +1,4 @@
-//! Whether weights can carry an estimate, and the refusal where they cannot.
+//! Diagnostics of importance weights, and the refusal of an estimate that they do not support.
 
 use std::fmt;
 

@@ -158,7 +158,7 @@ impl Explored {
         self.slates.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.slates.is_empty()
     }

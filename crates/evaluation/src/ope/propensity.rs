@@ -26,7 +26,7 @@ pub struct Propensities {
     pub slate: f64,
     /// Of the first l candidates in their order, for l from 1.
     pub prefix: Vec<f64>,
-    /// Of each candidate on its place, whatever stands elsewhere.
+    /// Of each candidate at its place, with any candidates at the other places.
     pub position: Vec<f64>,
 }
 

@@ -1,5 +1,5 @@
-//! What is estimated and how it is reported: a value with its interval, and the refusal where the
-//! weights cannot carry it.
+//! What is estimated and how it is reported: a value with its interval, or the refusal when the
+//! importance weights do not support it.
 
 use counterweight_statistics::normal_quantile;
 use serde::Serialize;

@@ -1,10 +1,10 @@
 //! The estimators, over slates of one or more places.
 //!
-//! A slate's place l has a reward r and a weight w: how much more probable the target policy makes
-//! what is there than the logging policy did. Which probabilities these are is the assumption about
-//! users: of the whole slate (SIPS: none), of the slate down to the place (RIPS: users look from
-//! the top), of the candidate on its place (IIPS: places do not touch each other). With one place
-//! all three are IPS. References: Swaminathan et al. 2017 and Li et al. 2018 (IIPS), McInerney et
+//! Place l of a slate has a reward r and an importance weight w, the probability under the target
+//! policy divided by that under the logging policy. What the probability is of depends on what is
+//! assumed of users: of the whole slate (SIPS: nothing is assumed), of the slate down to the place
+//! (RIPS: users look from the top), or of the candidate at its place (IIPS: places do not influence
+//! each other). With one place all three are IPS. References: Swaminathan et al. 2017 and Li et al. 2018 (IIPS), McInerney et
 //! al. 2020 (RIPS), Dudík et al. 2011 (DR).
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub struct Sample {
     rows: Vec<Row>,
     /// Per slate, where its rows end and what a reward model expects of the target policy.
     slates: Vec<(usize, f64)>,
-    /// Whom each slate was shown to; none where each stands for itself.
+    /// The unit that each slate was shown to; none when each slate is a unit of its own.
     users: Vec<Option<u64>>,
     unsupported: usize,
 }
@@ -169,7 +169,7 @@ impl Sample {
         self.slates.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.slates.is_empty()
     }

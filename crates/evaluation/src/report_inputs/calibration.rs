@@ -1,4 +1,4 @@
-//! How far probabilities can be believed: the observed share beside the predicted share.
+//! How well probabilities are calibrated: the observed share beside the predicted share.
 
 use counterweight_impressions::{Log, Part, Request};
 use counterweight_model::{CalibrationBin, PartReport};

@@ -108,7 +108,7 @@ fn a_file_that_cannot_take_curves_is_told_before_they_are_made() {
     check_curve_file(&folder.path().join("curves.csv")).unwrap();
     for (name, wanted) in [
         ("curves.txt", "must be .csv or .parquet"),
-        ("absent/curves.csv", "there is no folder"),
+        ("absent/curves.csv", "does not exist"),
     ] {
         let error = check_curve_file(&folder.path().join(name)).unwrap_err();
         assert!(error.to_string().contains(wanted), "{error}");

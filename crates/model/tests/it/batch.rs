@@ -181,7 +181,7 @@ fn a_schema_names_what_does_not_fit() {
     );
     assert_eq!(
         error(vec![number()], vec![Feature::of_input("m")]),
-        "schema: feature `m`: there is no input `m`"
+        "schema: feature `m`: `m` is not an input"
     );
     assert_eq!(
         error(

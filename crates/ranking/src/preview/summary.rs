@@ -60,7 +60,7 @@ pub struct Summary {
     /// The same from 0.9·w to 1.1·w.
     pub within_10_percent: Vec<f64>,
     /// The mean over requests of at least two candidates of Kendall's τ between the orders of all
-    /// candidates before and after; 1 where there is no such request. Ties are broken as they are
+    /// candidates before and after; 1 without such a request. Ties are broken as they are
     /// served, so that both orders are total.
     pub rank_correlation: f64,
     /// The ten candidates that move farthest among those on the page before or after, farthest

@@ -1,4 +1,4 @@
-//! The candidates' scores as lines in one weight, and where one certainly stands above another.
+//! The candidates' scores as lines in one weight, and where one certainly ranks above another.
 
 use super::range::Range;
 

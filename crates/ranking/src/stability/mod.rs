@@ -1,10 +1,10 @@
 //! How far each weight may move before one response changes: of the page as a whole, and of each
 //! candidate on it.
 //!
-//! Candidate a stands above b while sₐ − s_b = (vₐ − v_b) + w·(pₐ − p_b) > 0, with w the weight in
+//! Candidate a ranks above b while sₐ − s_b = (vₐ − v_b) + w·(pₐ − p_b) > 0, with w the weight in
 //! question, p its probabilities and v the rest of the scores: a half-line in w. Served scores are
 //! rounded sums, so that near the crossing the order is decided by rounding; each half-line is
-//! therefore cut short by what rounding can be at most. Inside a range the very doubles that are
+//! therefore shortened by the largest possible rounding error. Inside a range the doubles that are
 //! served give the same order.
 
 mod lines;
@@ -58,7 +58,7 @@ pub fn ranges<P: AsRef<[f64]>>(weights: &[f64], probabilities: &[P], page: &[usi
 }
 
 /// For each candidate of the page, the range of one weight in which it stays on the page (at
-/// whatever place) while the other weights are fixed, rounded inward. Where three candidates meet
+/// any place) while the other weights are fixed, rounded inward. Where three candidates meet
 /// in one point, so that one comes to stand above it as another goes, the range may end there.
 /// Arguments as in [`ranges`]. O(k · (n + k log k)) for a page of k.
 pub fn staying<P: AsRef<[f64]>>(

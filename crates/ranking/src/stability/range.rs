@@ -15,7 +15,7 @@ impl Range {
         high: f64::INFINITY,
     };
 
-    /// Whether w lies in it, ends included.
+    /// Whether w is in the range, ends included.
     pub fn contains(self, w: f64) -> bool {
         self.low <= w && w <= self.high
     }

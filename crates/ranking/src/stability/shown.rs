@@ -1,4 +1,4 @@
-//! Who is on the page, and who is not.
+//! The candidates on the page, and the others.
 
 /// Who stands where on the page.
 pub(super) struct Shown {

@@ -30,7 +30,7 @@ pub struct Replicates {
 
 impl Sweep {
     /// Draws the curves anew `replicates` times, read at the points `at` (each ≥ 0; 0 is the point
-    /// 0 itself, and each other point stands for the interval that [`super::Curves::step_at`]
+    /// 0 itself, and each other point represents the interval that [`super::Curves::step_at`]
     /// gives). Costs O(replicates · steps).
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Sweep {
             cells.values(&sums, &order)
         };
         let units: HashMap<u64, ()> = tracks.iter().map(|track| (track.unit, ())).collect();
-        // One number for the set of units, whatever their order.
+        // One number for the set of units, independent of their order.
         let units = units
             .keys()
             .fold(0, |sum, &unit| splitmix64(unit).wrapping_add(sum));
@@ -165,7 +165,7 @@ impl Replicates {
         self.drawn.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.drawn.is_empty()
     }

@@ -1,8 +1,8 @@
 //! The sums that the metrics are made of.
 //!
-//! A metric is a ratio. Above stands a sum over the page of discount × gain; below stands the
-//! number of requests that take part, or again such a sum. Sums over the page change with x; the
-//! others are totals.
+//! A metric is a ratio. Its numerator is a sum over the page of discount × gain. Its denominator is
+//! the number of requests that take part, or another such sum. Sums over the page change with x;
+//! the others are totals.
 
 use super::plan::{Discount, Metric};
 

@@ -27,7 +27,7 @@ pub(super) struct Meter {
     discounts: Vec<f64>,
     page: Vec<u32>,
     best: Vec<f64>,
-    /// Where each candidate stands on the reference page; `ABSENT` where it does not.
+    /// The place of each candidate on the reference page; `ABSENT` when it is not on it.
     reference: Vec<u32>,
     row: Vec<i64>,
 }

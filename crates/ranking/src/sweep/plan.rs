@@ -155,7 +155,7 @@ impl Plan {
 /// The candidates of one request, in ascending order of their ids: ties break on the position.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Whom the bootstrap draws: the user, or the request where there is none.
+    /// The unit that the bootstrap draws: the user, or the request when the user is unknown.
     pub unit: u64,
     /// Per objective, the probability of each candidate, in [0, 1].
     pub probabilities: &'a [&'a [f64]],

@@ -120,7 +120,7 @@ fn trade(view: &FrontView<'_>) -> Option<Trade> {
             view.cost(point).value / cost - 1.0,
         ],
     };
-    // A positive weight promotes the cost, and a change that rounds to nothing is no finding.
+    // A positive weight promotes the cost, and a change that rounds to 0 is not a finding.
     let is_finding = cost_change < -0.005 && gain_change.is_finite();
     is_finding.then(|| Trade {
         lambda: match view.recommended {
@@ -254,7 +254,7 @@ fn table(view: &FrontView<'_>, caption: String) -> Table {
     let mut table = Table::new(caption, header, 0);
     let last = view.front.grid.last().map(|point| point.lambda);
     for point in rows(view) {
-        // The last point stands for every λ above the last breakpoint.
+        // The last point represents every λ above the last breakpoint.
         let mut cells = match last == Some(point.lambda) {
             true => vec!["→ ∞".to_owned(), "–".to_owned()],
             false => vec![

@@ -46,7 +46,7 @@ impl Prose {
             reason: answer
                 .reason
                 .clone()
-                .unwrap_or_else(|| "there is not enough evidence".to_owned()),
+                .unwrap_or_else(|| "the evidence is not sufficient".to_owned()),
             gain: display_name(&answer.gain),
             cost: display_name(&answer.cost),
             counted: basis(answer.basis),

@@ -65,7 +65,7 @@ async fn serve(stream: TcpStream) {
     }
 }
 
-/// Nobody is there to hear of a failure: the attacker has gone.
+/// A failure is not reported: the attacker has gone.
 async fn refuse(mut body: RecvStream, mut respond: SendResponse<Bytes>) {
     while let Some(Ok(data)) = body.data().await {
         let _ = body.flow_control().release_capacity(data.len());

@@ -36,7 +36,7 @@ pub(super) async fn in_turn(
     }
 }
 
-/// Begins so many calls a second, whatever becomes of the ones before.
+/// Begins so many calls a second, and does not wait for the ones before.
 pub(super) async fn open_loop(
     mut connection: Connection,
     call: &Call,

@@ -3,8 +3,8 @@
 /// Why a matrix cannot be fitted.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum FitError {
-    /// There is no row.
-    #[error("there is no row to train on")]
+    /// The matrix has no rows.
+    #[error("the training part has no rows")]
     NoRows,
     /// All labels are the same.
     #[error("all {rows} training labels are {label}; a model needs rows of both classes")]

@@ -51,7 +51,7 @@ pub(super) fn fit_completely(
     found.map_or((start, 0), |weights| (weights, rows.len()))
 }
 
-/// `tolerance` is per row; `None` if the line search of linfa fails or there is no column.
+/// `tolerance` is per row; `None` if the line search of linfa fails or the matrix has no columns.
 fn fit(
     problem: &Problem<'_>,
     rows: &[usize],

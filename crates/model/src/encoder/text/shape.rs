@@ -1,7 +1,7 @@
-//! The shape of a word, whatever its letters: headlines that shout differ from sentences in shape
+//! The shape of a word, independent of its letters: headlines that shout differ from sentences in shape
 //! alone.
 
-/// A byte for the shape of a token; `None` for a token that is not a word and stands for itself.
+/// A byte for the shape of a token; `None` for a token that is not a word and is its own shape.
 /// The bytes do not occur in UTF-8.
 pub(super) fn shape(token: &str) -> Option<u8> {
     let first = token.chars().next()?;
