@@ -23,7 +23,6 @@ pub(crate) struct LoadedVersion {
     pub(crate) statistics: Statistics,
     /// When the artefact was written, as time since 1970.
     pub(crate) written: Duration,
-    inputs: HashMap<String, usize>,
     calibrator: String,
 }
 
@@ -36,26 +35,15 @@ impl LoadedVersion {
             .ok()
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .unwrap_or_default();
-        let inputs = artefact.model.schema().inputs();
         Ok(Self {
             name: name.to_owned(),
             metrics: metrics.version(name, &artefact.version),
             statistics: Statistics::default(),
             written,
-            inputs: inputs
-                .iter()
-                .enumerate()
-                .map(|(index, input)| (input.name.clone(), index))
-                .collect(),
             calibrator: artefact.model.calibrator().version(),
             model: artefact.model,
             version: artefact.version,
         })
-    }
-
-    /// The position of an input in the schema.
-    pub(crate) fn input_index(&self, name: &str) -> Option<usize> {
-        self.inputs.get(name).copied()
     }
 
     /// The parameters that every answer and the metadata carry.

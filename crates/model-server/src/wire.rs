@@ -60,6 +60,8 @@ pub(crate) fn decode<'a>(
     // tensors as the model has inputs.
     let index_of = |name: &str| {
         loaded
+            .model
+            .schema()
             .input_index(name)
             .ok_or_else(|| unknown_input(loaded, name))
     };

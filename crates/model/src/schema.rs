@@ -1,7 +1,8 @@
 //! The checked inputs and features of a model: names are unique, references resolve, kinds fit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
@@ -21,6 +22,8 @@ pub struct Schema {
     features: Vec<Feature>,
     max_text_bytes: usize,
     fingerprint: u64,
+    /// Positions of the inputs by name: every expression looks its inputs up for every batch.
+    positions: HashMap<String, usize, RandomState>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,12 +81,13 @@ impl Schema {
         for input in &inputs {
             check_input(input, &mut seen)?;
         }
-        let fingerprint = fingerprint(&inputs, max_text_bytes);
+        let names = inputs.iter().map(|input| input.name.clone());
         let schema = Self {
+            positions: names.zip(0..).collect(),
+            fingerprint: fingerprint(&inputs, max_text_bytes),
             inputs,
             features,
             max_text_bytes,
-            fingerprint,
         };
         let mut seen = HashSet::new();
         for feature in &schema.features {
@@ -122,7 +126,7 @@ impl Schema {
     /// Position of the input with this name.
     #[must_use]
     pub fn input_index(&self, name: &str) -> Option<usize> {
-        self.inputs.iter().position(|input| input.name == name)
+        self.positions.get(name).copied()
     }
 
     /// Kind of the values of a feature.

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use bytes::{Bytes, BytesMut};
 use counterweight_proto::inference::{InferTensorContents, model_infer_request::InferInputTensor};
+use foldhash::fast::RandomState;
 
 use crate::contents::{Elements, decode_all, empty_contents, encode_typed, to_decimal};
 use crate::datatype::Datatype;
@@ -50,7 +51,7 @@ pub fn views<'a>(
             raw: raw.len(),
         });
     }
-    let mut names = HashSet::with_capacity(inputs.len());
+    let mut names = HashSet::with_capacity_and_hasher(inputs.len(), RandomState::default());
     if let Some(again) = inputs
         .iter()
         .find(|input| !names.insert(input.name.as_str()))
