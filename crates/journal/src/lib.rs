@@ -1,0 +1,34 @@
+//! Durable logs: records go through a bounded queue into write-ahead segments, and closed segments
+//! become Parquet parts.
+//!
+//! A [`JournalFolder`] is locked by one process. A [`Wal`] writes the records of one [`Kind`] into
+//! segments of one UTC hour each. [`convert`] turns a closed segment of requests into one part and
+//! deletes the segment only when the part is in place. [`retain`] deletes old parts.
+
+mod clock;
+mod disk;
+mod error;
+mod folder;
+#[cfg(feature = "test")]
+mod lossy_disk;
+mod parts;
+mod queue;
+mod retention;
+mod segment;
+mod segment_writer;
+mod table;
+mod wal;
+
+pub use clock::{Clock, SystemClock};
+pub use disk::{Disk, DiskFile, OsDisk};
+pub use error::{DropReason, JournalError};
+pub use folder::JournalFolder;
+#[cfg(feature = "test")]
+pub use lossy_disk::LossyDisk;
+pub use parts::{Converted, Decode, PartOptions, convert};
+pub use queue::{Durability, Receipt, Record};
+pub use retention::{Removed, Retention, retain};
+pub use segment::{Found, Frames, Header, Kind, MAX_FRAME_BYTES, MAX_SEGMENT_BYTES, encode_frame};
+pub use segment_writer::{ClosedSegment, WalOptions};
+pub use table::{Column, ColumnType, Columns, Values};
+pub use wal::{Recovered, Wal};

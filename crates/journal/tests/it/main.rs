@@ -1,0 +1,6 @@
+//! The journal over a disk that crashes, fills up and refuses.
+
+mod common;
+mod frames;
+mod parts;
+mod wal;
