@@ -17,7 +17,7 @@ use std::{
 
 use common::weights::{Weights, change, set};
 use counterweight_combiner::{Config, Listener, Listeners, serve, verify_log};
-use counterweight_test_support::soon;
+use counterweight_test_support::{LONG, soon};
 use tokio::sync::watch;
 use tonic::transport::Channel;
 
@@ -80,8 +80,10 @@ async fn write(
     writer: u64,
     answered: Arc<watch::Sender<u64>>,
 ) -> Vec<(u64, String)> {
+    // A call that was under way when the process was killed may never end by itself.
     let channel = Channel::from_shared(format!("http://{address}"))
         .unwrap()
+        .timeout(LONG / 4)
         .connect_lazy();
     let mut client = Weights::new(channel);
     let mut done = Vec::new();
