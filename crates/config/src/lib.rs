@@ -1,5 +1,5 @@
-//! Reads TOML files, and reports a mistake by file, line, wrong key and the key that was probably
-//! meant.
+//! Reads TOML files. Errors name the file, the line, the wrong key and the key that was probably
+//! intended.
 
 use std::{
     fs, io,
@@ -19,14 +19,14 @@ pub enum ConfigError {
         /// The error of the system.
         source: io::Error,
     },
-    /// The text is not valid TOML, or not what was expected.
+    /// The text is not valid TOML, or does not have the expected form.
     #[error("{origin}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
     Parse {
         /// Where the text comes from, usually a path.
         origin: String,
         /// The line, counted from 1, if known.
         line: Option<usize>,
-        /// What is wrong, and what was probably meant.
+        /// What is wrong, and what was probably intended.
         message: String,
     },
 }
@@ -43,11 +43,12 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     parse_toml(&text, &path.display().to_string())
 }
 
-/// Parses a TOML text; `origin` names it in errors. For the nearest known key `T` must
-/// `deny_unknown_fields`.
+/// Parses a TOML text. `origin` is its name in errors. Errors suggest the most similar known key
+/// only if `T` uses `deny_unknown_fields`.
 ///
 /// # Errors
-/// [`ConfigError::Parse`] names the line and, for an unknown key or variant, the nearest known one.
+/// [`ConfigError::Parse`], which names the line and, for an unknown key or variant, the most
+/// similar known one.
 pub fn parse_toml<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| ConfigError::Parse {
         origin: origin.to_owned(),
@@ -58,14 +59,14 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, Co
     })
 }
 
-/// The longest names that are compared, in bytes: the time of a comparison grows with the product
-/// of both lengths, and a caller may send a name of any length.
+/// Longest names to compare, in bytes. The time of a comparison grows with the product of both
+/// lengths, and a caller may send a name of any length.
 const LONGEST_COMPARED: usize = 64;
-/// The most known names that a wrong one is compared with.
+/// Maximum number of known names to compare with a wrong name.
 const MOST_COMPARED: usize = 1_000;
 
-/// The known name that is nearest to a wrong one, if one is near enough to be meant. Names of more
-/// than 64 bytes are not compared, and neither are names after the first thousand.
+/// The known name that is most similar to a wrong one, if it is similar enough. Names of more than
+/// 64 bytes are not compared, and neither are names after the first thousand.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
@@ -78,13 +79,13 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
-/// ` (did you mean "…"?)`, or nothing when no known name is near.
+/// ` (did you mean "…"?)`, or an empty text if no known name is similar.
 #[must_use]
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(wrong, known).map_or_else(String::new, |name| format!(" (did you mean {name:?}?)"))
 }
 
-// serde names the unknown key first and the known ones after it, each in backticks.
+// serde's message contains first the unknown key and then the known keys, each in backticks.
 fn with_suggestion(message: &str) -> String {
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match names.split_first() {

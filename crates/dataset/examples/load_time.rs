@@ -1,7 +1,8 @@
-//! How long 1,000,000 rows × 32 numbers take from a Parquet file into a model's columns, the
-//! fingerprint included: `cargo run --release -p counterweight-dataset --example load_time`
+//! Measures how long it takes to load 1,000,000 rows × 32 numbers from a Parquet file into a
+//! model's columns, with the fingerprint:
+//! `cargo run --release -p counterweight-dataset --example load_time`
 
-#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+#![expect(clippy::print_stdout, reason = "it prints its measurements")]
 
 use std::{error::Error, fs::File, time::Instant};
 
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Numbers that do not compress, from a fixed sequence.
+/// Writes numbers that do not compress, from a fixed pseudo-random sequence.
 fn write(path: &std::path::Path) -> Result<(), Box<dyn Error>> {
     let mut state = 1u64;
     let mut next = || {

@@ -1,4 +1,4 @@
-//! A description that is made in code, of values: nothing is written as TOML and parsed again.
+//! Builds a description in code, without TOML.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::{
     spec::{LabelSpec, ObjectiveSpec, RoleColumns, Spec},
 };
 
-/// The description of a log whose columns are known. It has no inputs: nothing trains on it.
+/// The description of a log with known columns. It has no inputs, so no model can train on it.
 ///
 /// ```
 /// use counterweight_dataset::{DatasetBuilder, Role};
@@ -43,7 +43,7 @@ impl DatasetBuilder {
         }
     }
 
-    /// The column of a role.
+    /// Sets the column of a role.
     #[must_use]
     pub fn role(mut self, role: Role, column: &str) -> Self {
         let columns = &mut self.spec.columns;
@@ -59,7 +59,7 @@ impl DatasetBuilder {
         self
     }
 
-    /// An objective whose label is a column of 0 and 1.
+    /// Adds an objective whose label is a column of 0 and 1.
     #[must_use]
     pub fn objective(mut self, name: &str, label: &str) -> Self {
         self.spec.objective.push(ObjectiveSpec {
@@ -77,7 +77,7 @@ impl DatasetBuilder {
         self
     }
 
-    /// The dataset; errors call it by its name.
+    /// Checks the description. Errors refer to the dataset by its name.
     ///
     /// # Errors
     /// As [`Dataset::parse`].

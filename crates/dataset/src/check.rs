@@ -1,4 +1,4 @@
-//! Checks across the keys of a description, so that what is opened can be read.
+//! Checks across the keys of a description, before any file is read.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Checks everything that needs no file.
+/// Checks everything that does not need a file.
 pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
     let fault = |(element, problem): Fault| DatasetError::Description {
         origin: origin.to_owned(),
@@ -40,7 +40,7 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
     if let Some(split) = &spec.split {
         check_split(split, &spec.columns).map_err(fault)?;
     }
-    // Evaluation needs no features. Training without them is refused when the schema is made.
+    // Evaluation needs no features. Training without features fails when the schema is built.
     let log_only = spec.input.is_empty() && spec.feature.is_empty();
     let mut names = HashSet::new();
     for objective in &spec.objective {
@@ -61,7 +61,7 @@ pub(crate) fn check(spec: &Spec, origin: &str) -> Result<(), DatasetError> {
     build_schema(spec, None, origin).map(drop)
 }
 
-/// The role columns that are named, in the order of [`Role`].
+/// The role columns that the description names, in the order of [`Role`].
 pub(crate) fn roles(columns: &RoleColumns) -> Vec<(Role, &str)> {
     let all = [
         (Role::Request, &columns.request),
@@ -76,7 +76,8 @@ pub(crate) fn roles(columns: &RoleColumns) -> Vec<(Role, &str)> {
         .collect()
 }
 
-/// A group may be the request, the user or the candidate; the other roles exclude one another.
+/// The group column may also be the request, user or candidate column. All other roles need
+/// different columns.
 fn check_roles(columns: &RoleColumns) -> Result<(), Fault> {
     let named = roles(columns);
     for (index, (role, column)) in named.iter().enumerate() {
@@ -140,13 +141,13 @@ fn check_requests(requests: &RequestsSpec, columns: &RoleColumns) -> Result<(), 
     match (requests.candidates, requests.scattered) {
         (Some(0), _) => fault("`candidates` must be at least 1"),
         (Some(_), false) if columns.request.is_some() => {
-            fault("the rows have requests already: `request` in [columns]; leave one of them out")
+            fault("[columns] already names a `request` column; remove it or remove `candidates`")
         }
         (None, true) if columns.request.is_none() => {
-            fault("`scattered` is said of rows that have a `request` in [columns]")
+            fault("`scattered` needs a `request` column in [columns]; add one or remove the key")
         }
         (Some(_), false) | (None, true) => Ok(()),
-        _ => fault("give either `candidates`, to deal rows, or `scattered = true`"),
+        _ => fault("give either `candidates`, to group rows, or `scattered = true`"),
     }
 }
 
@@ -195,7 +196,10 @@ fn check_split(split: &SplitSpec, columns: &RoleColumns) -> Result<(), Fault> {
         ));
     }
     if split.train.is_none() || sum == 0.0 {
-        return fault("`train` must be above 0; write train = 0 for a log that is only evaluated");
+        return fault(
+            "`train` is missing or all fractions are 0; write `train` above 0, or train = 0 and \
+             another fraction for a log that is only evaluated",
+        );
     }
     Ok(())
 }
@@ -238,21 +242,24 @@ fn check_objective(objective: &ObjectiveSpec) -> Result<(), Fault> {
         return fault("outcome: give either `column` or `ratio = [numerator, denominator]`".into());
     }
     match (objective.sample_negatives, above) {
-        (Some(share), _) if !(share > 0.0 && share <= 1.0) => {
-            fault("sample_negatives is the share of training negatives to keep, above 0 and at most 1".into())
-        }
+        (Some(share), _) if !(share > 0.0 && share <= 1.0) => fault(
+            "sample_negatives is the share of training negatives to keep; \
+                 it must be above 0 and at most 1"
+                .into(),
+        ),
         (Some(_), Some(Above::Text(_))) => fault(
-            "sample_negatives needs labels that each row tells by itself; give `above` as a number in place of the training median"
+            "sample_negatives needs labels that do not depend on other rows; \
+             give `above` as a number instead of the training median"
                 .into(),
         ),
         _ => Ok(()),
     }
 }
 
-/// The one word that `above` knows.
+/// The only text that `above` accepts.
 pub(crate) const TRAINING_MEDIAN: &str = "training median";
 
-/// A model that reads what its label is made of has nothing left to predict.
+/// Refuses a model that would read a column from which its label is made.
 fn check_leak(spec: &Spec, objective: &ObjectiveSpec, origin: &str) -> Result<(), DatasetError> {
     let schema = build_schema(spec, Some(objective), origin)?;
     let label = objective
@@ -272,7 +279,8 @@ fn check_leak(spec: &Spec, objective: &ObjectiveSpec, origin: &str) -> Result<()
                 origin: origin.to_owned(),
                 element: objective.element(),
                 problem: format!(
-                    "{column:?} is both an input and part of the label, so that the model would read the answer; leave its features out of `features`"
+                    "{column:?} is both an input and part of the label, so the model would read \
+                     its own label; leave its features out of `features`"
                 ),
             });
         }

@@ -1,4 +1,4 @@
-//! Converts the values of a file to the kinds that the description declares.
+//! Converts values of a file to the kinds that the description declares.
 
 mod cells;
 mod nested;
@@ -15,7 +15,7 @@ pub(crate) use cells::Cells;
 pub(crate) use times::Times;
 
 impl Cells<'_> {
-    /// The column as the model reads a value of that kind.
+    /// The column as values of the given kind.
     pub(crate) fn column(&self, kind: Kind) -> Result<Column<'static>, DatasetError> {
         Ok(match kind {
             Kind::Numeric => Column::Numeric(self.numbers()?),

@@ -1,4 +1,4 @@
-//! A description that was checked, and what can be read by it.
+//! A checked description, and the ways to read its rows.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::{
     split::Splitter,
 };
 
-/// A checked dataset description. Files are opened when rows are asked for.
+/// A checked dataset description. Its files are opened when rows are read.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     pub(crate) spec: Spec,
@@ -24,12 +24,12 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads a description. Its files are relative to `data_dir`, or without one to the
-    /// description's folder.
+    /// Reads a description. Its files are relative to `data_dir`, or to the description's folder if
+    /// `data_dir` is `None`.
     ///
     /// # Errors
     /// [`DatasetError::Config`] for invalid TOML (the error names an unknown key and its line),
-    /// [`DatasetError::Description`] and [`DatasetError::Schema`] for one that contradicts itself.
+    /// [`DatasetError::Description`] and [`DatasetError::Schema`] if keys contradict each other.
     pub fn open(description: &Path, data_dir: Option<&Path>) -> Result<Self, DatasetError> {
         let spec = counterweight_config::read_toml(description)?;
         let folder = data_dir.or(description.parent()).unwrap_or(Path::new(""));
@@ -75,10 +75,10 @@ impl Dataset {
             .collect()
     }
 
-    /// The files that are read, in that order.
+    /// The files to read, in reading order.
     ///
     /// # Errors
-    /// [`DatasetError::Description`] for a pattern that finds nothing or a file of unknown ending.
+    /// [`DatasetError::Description`] if a pattern finds no file, or a file has an unknown ending.
     pub fn files(&self) -> Result<Vec<PathBuf>, DatasetError> {
         Ok(self
             .data_files()?
@@ -108,17 +108,17 @@ impl Dataset {
         Ok(self.objective(objective)?.label.describe())
     }
 
-    /// Reads the rows of an objective: those that pass the filters and have a label and a part, in
-    /// the order of the files.
+    /// Reads the rows of an objective that pass the filters and have a label and a part, in the
+    /// order of the files.
     ///
     /// # Errors
-    /// What is wrong with the files: see [`DatasetError`]. No row left is [`DatasetError::NoRows`].
+    /// See [`DatasetError`]. If no row remains, [`DatasetError::NoRows`].
     pub fn load(&self, objective: &str) -> Result<Loaded, DatasetError> {
         self.load_as(objective, &self.schema(objective)?)
     }
 
-    /// As [`Dataset::load`], with the inputs of another schema: that of a trained model that is
-    /// evaluated.
+    /// Like [`Dataset::load`], but with the inputs of another schema, such as that of a trained
+    /// model that is evaluated.
     ///
     /// # Errors
     /// As [`Dataset::load`].
@@ -128,19 +128,19 @@ impl Dataset {
     }
 
     /// The rows of an objective without inputs: labels, parts, groups and times. The schema still
-    /// names the inputs.
+    /// lists the inputs.
     pub(crate) fn load_labels(&self, objective: &str) -> Result<Loaded, DatasetError> {
         let mut plan = self.plan(objective, Vec::new())?;
         plan.with_times = true;
         self.loaded(objective, &plan, self.schema(objective)?)
     }
 
-    /// Reads every row of the files, in their order, with the inputs of a schema, to predict on: no
-    /// filter, no label and no split apply. One item holds the rows of one piece, so that memory
-    /// holds no more than that.
+    /// Reads every row of the files, in order, with the inputs of a schema, for prediction.
+    /// Filters, labels and the split do not apply. Each item contains the rows of one piece, which
+    /// limits memory to one piece.
     ///
     /// # Errors
-    /// As [`Dataset::files`]; the items carry what is wrong with the files.
+    /// As [`Dataset::files`]. The items report errors in the files.
     pub fn inputs(&self, schema: &Schema) -> Result<InputPieces, DatasetError> {
         let plan = Plan {
             inputs: schema.inputs().to_vec(),
@@ -184,7 +184,7 @@ impl Dataset {
         files::resolve(&self.spec.files, &self.folder, &self.origin)
     }
 
-    /// The inputs whose column has another name in the files.
+    /// The inputs whose column in the files has another name, and that name.
     pub(crate) fn renamed(&self) -> Vec<(String, String)> {
         let inputs = self.spec.input.iter();
         inputs

@@ -1,4 +1,4 @@
-//! Summarises a dataset for a person, before anything is trained on it.
+//! Summarises a dataset for a person, before a model is trained on it.
 
 mod column;
 mod description;
@@ -17,10 +17,10 @@ pub use description::{
 pub use table::Table;
 
 /// Reads the dataset once for the columns, and once per objective for its labels, and summarises
-/// them.
+/// both.
 ///
 /// # Errors
-/// As [`Dataset::load`]; labels of one class are not an error here; they are reported in
+/// As [`Dataset::load`]. Labels of a single class are not an error; they are reported in
 /// [`ObjectiveDescription::problem`].
 pub fn describe(dataset: &Dataset) -> Result<Description, DatasetError> {
     let inputs = schema::inputs(&dataset.spec, &dataset.origin)?;
@@ -67,15 +67,15 @@ fn role(ids: &IdColumn) -> RoleDescription {
 }
 
 fn duplicates(ids: &[IdColumn]) -> Option<usize> {
-    let of = |role| {
+    let values_of = |role| {
         ids.iter()
             .find(|ids| ids.role == role)
             .map(|ids| &ids.values)
     };
-    let candidates = of(Role::Candidate)?;
+    let candidates = values_of(Role::Candidate)?;
     let mut seen = HashSet::new();
     let repeated = (0..candidates.len()).filter(|&row| {
-        let request = of(Role::Request).map_or("", |requests| requests[row].as_str());
+        let request = values_of(Role::Request).map_or("", |requests| requests[row].as_str());
         !seen.insert((request, candidates[row].as_str()))
     });
     Some(repeated.count())
@@ -89,7 +89,7 @@ fn objective(dataset: &Dataset, name: &str) -> Result<ObjectiveDescription, Data
     };
     let parts = Part::ALL
         .into_iter()
-        .map(|part| part_of(&loaded, part, &labels.values));
+        .map(|part| describe_part(&loaded, part, &labels.values));
     Ok(ObjectiveDescription {
         name: name.to_owned(),
         rule: dataset.label_rule(name)?,
@@ -101,7 +101,7 @@ fn objective(dataset: &Dataset, name: &str) -> Result<ObjectiveDescription, Data
     })
 }
 
-/// Labels to count although nothing can be trained on them.
+/// Labels for the counts of an objective on which no model can be trained.
 fn unusable(loaded: &Loaded) -> Labels {
     let values = match &loaded.targets {
         Targets::Fixed(values) => values.clone(),
@@ -113,10 +113,10 @@ fn unusable(loaded: &Loaded) -> Labels {
     }
 }
 
-fn part_of(loaded: &Loaded, part: Part, labels: &[bool]) -> PartDescription {
+fn describe_part(loaded: &Loaded, part: Part, labels: &[bool]) -> PartDescription {
     let rows = loaded.part(part);
-    let of_row = |&row: &usize| loaded.times.get(row).copied().flatten();
-    let times: Vec<Moment> = rows.iter().filter_map(of_row).collect();
+    let time = |&row: &usize| loaded.times.get(row).copied().flatten();
+    let times: Vec<Moment> = rows.iter().filter_map(time).collect();
     let positives = rows.iter().filter(|&&row| labels[row]).count();
     PartDescription {
         part,

@@ -1,4 +1,4 @@
-//! Why a description or its files are refused, with the facts that a person needs to fix them.
+//! Why a description or its files are refused, with the facts that are needed to fix them.
 
 use std::path::PathBuf;
 
@@ -14,14 +14,14 @@ pub enum DatasetError {
     /// The description is not valid TOML, or has unknown keys.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The description contradicts itself or refers to what is not there.
+    /// The description contradicts itself or refers to something that does not exist.
     #[error("{origin}: {element}: {problem}")]
     Description {
         /// The description's file.
         origin: String,
-        /// The table or key at fault, e.g. ``input `title` ``.
+        /// The table or key at fault, for example ``input `title` ``.
         element: String,
-        /// What is wrong with it and what to do.
+        /// What is wrong with it, and what to do.
         problem: String,
     },
     /// The inputs and features do not form a valid schema.
@@ -45,17 +45,17 @@ pub enum DatasetError {
     Empty {
         /// The file.
         file: PathBuf,
-        /// What was found and what to do.
+        /// What was found, and what to do.
         problem: Excerpt,
     },
-    /// A row is not valid in the format that the file's ending names.
+    /// A row is not valid in the format that the file name's ending determines.
     #[error("{}, row {row}: {problem}", file.display())]
     Row {
         /// The file.
         file: PathBuf,
         /// The row, from 1; a CSV header is not counted.
         row: u64,
-        /// What is wrong with it and what to do.
+        /// What is wrong with it, and what to do.
         problem: Excerpt,
     },
     /// A file lacks a needed column.
@@ -67,10 +67,10 @@ pub enum DatasetError {
         file: PathBuf,
         /// What the description uses it for.
         needed_as: String,
-        /// The nearest column there is, as a question, or the first columns that there are.
+        /// The most similar column as a question, or else the first columns of the file.
         suggestion: Excerpt,
     },
-    /// The type of a column does not fit what the description says of it.
+    /// The type of a column does not match the description.
     #[error("column {column:?} of {} contains {found}, expected {expected}", file.display())]
     Type {
         /// The column.
@@ -82,7 +82,7 @@ pub enum DatasetError {
         /// What was expected.
         expected: String,
     },
-    /// One value does not fit what the description says of its column.
+    /// One value does not match what the description says about its column.
     #[error("column {column:?} of {}, row {row}: {value:?} is not {expected}", file.display())]
     Value {
         /// The column.
@@ -96,58 +96,61 @@ pub enum DatasetError {
         /// What was expected.
         expected: String,
     },
-    /// The filters, the label and the split leave no row.
+    /// No row remains after the filters, the label and the split.
     #[error(
-        "{origin}: no row is left of {read}: {counts}; loosen the filters or check the label column"
+        "{origin}: none of the {read} rows remains: {counts}; \
+         loosen the filters or check the label column"
     )]
     NoRows {
         /// The description's file.
         origin: String,
         /// Rows read.
         read: u64,
-        /// Where they went.
+        /// How many rows were left out for each reason.
         counts: String,
     },
     /// All training rows have the same label, so there is nothing to learn.
     #[error(
-        "objective `{objective}`: all {rows} training rows have the label {label}; a model needs both classes, so check the label rule, the filters and the split"
+        "objective `{objective}`: all {rows} training rows have the label {label}; a model needs \
+         both classes, so check the label rule, the filters and the split"
     )]
     OneClass {
         /// The objective.
         objective: String,
         /// Training rows.
         rows: usize,
-        /// The label they share, 0 or 1.
+        /// The label of all training rows, 0 or 1.
         label: u8,
     },
     /// The training part is empty.
     #[error(
-        "objective `{objective}`: the training part has no rows; check the split's fractions and the filters"
+        "objective `{objective}`: the training part has no rows; check the split's fractions and \
+         the filters"
     )]
     NoTrainingRows {
         /// The objective.
         objective: String,
     },
-    /// The rows cannot be divided into so many folds.
+    /// The rows cannot be divided into this many folds.
     #[error("cannot divide {groups} groups into {folds} folds; {problem}")]
     Folds {
-        /// The folds asked for.
+        /// The requested number of folds.
         folds: usize,
-        /// The groups of the rows.
+        /// The number of groups in the rows.
         groups: usize,
         /// Why not, and what to do.
         problem: &'static str,
     },
-    /// The description has no objective of that name.
+    /// The description has no objective with this name.
     #[error("{origin} has no objective {name:?}{suggestion}; it has {known}")]
     UnknownObjective {
         /// The description's file.
         origin: String,
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The nearest one, as a question, or nothing.
+        /// The most similar name as a question, or empty.
         suggestion: String,
-        /// All of them.
+        /// All objectives of the description.
         known: String,
     },
     /// The rows do not form a batch of the model's schema.

@@ -1,19 +1,19 @@
-//! Text from outside in a message: cut to a readable length, control characters escaped.
+//! External text for messages, cut to a readable length, with control characters escaped.
 
 use std::fmt::{self, Debug, Display, Formatter, Write as _};
 
-/// Characters of what a reader says of a file.
+/// Maximum characters of a problem report about a file.
 const PROBLEM: usize = 400;
-/// Characters of a single value.
+/// Maximum characters of a single value.
 const VALUE: usize = 60;
 
-/// Text that came out of a file, or was made of such text. It is never longer than a few lines,
-/// whatever the file holds, and cannot move a terminal's cursor.
+/// Text from a file, or text that quotes it. It has a limited length whatever the file contains,
+/// and cannot send control sequences to a terminal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Excerpt(String);
 
 impl Excerpt {
-    /// The start of what is wrong with a file.
+    /// The start of a problem report about a file.
     pub(crate) fn problem(text: impl Display) -> Self {
         Self::cut(text, PROBLEM)
     }
@@ -23,18 +23,18 @@ impl Excerpt {
         Self::cut(text, VALUE)
     }
 
-    fn cut(text: impl Display, most: usize) -> Self {
+    fn cut(text: impl Display, max_characters: usize) -> Self {
         let mut cut = Cut {
             text: String::new(),
-            left: most,
+            left: max_characters,
         };
-        // It fails on purpose once the text is long enough, so that no more of it is formatted.
+        // The writer fails once the text is long enough, so that the rest is not formatted.
         let _ = write!(cut, "{text}");
         Self(cut.text)
     }
 }
 
-/// Takes so many characters and then an ellipsis.
+/// A writer that keeps `left` more characters, then appends an ellipsis and fails.
 struct Cut {
     text: String,
     left: usize,
@@ -67,7 +67,7 @@ impl Display for Excerpt {
     }
 }
 
-/// In quotes, as a message shows a value.
+/// The text in quotes, escaped like a string literal.
 impl Debug for Excerpt {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         Debug::fmt(&self.0, f)

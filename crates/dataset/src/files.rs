@@ -1,5 +1,5 @@
-//! Which files a description means: files, folders and patterns, the format by the ending, and the
-//! columns in the path.
+//! Finds the files of a description: files, folders and patterns, their format by the ending of
+//! the name, and the columns in their path.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::DatasetError;
 
-/// The name that Hive gives to the partition of rows without a value.
+/// The folder name that Hive uses for rows without a value of the partition column.
 const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Csv,
@@ -18,7 +18,7 @@ pub(crate) enum Format {
     Parquet,
 }
 
-/// A column that a folder's name gives, and its value; none is missing.
+/// A column from a folder's name, and its value; `None` is a missing value.
 pub(crate) type Partition = (String, Option<String>);
 
 /// A file to read.
@@ -26,12 +26,12 @@ pub(crate) type Partition = (String, Option<String>);
 pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
-    /// The columns that the path gives: `dt=2024-01-01/part.parquet` has `dt`.
+    /// The columns from the path: `dt=2024-01-01/part.parquet` has `dt`.
     pub(crate) partitions: Vec<Partition>,
 }
 
-/// The files of all patterns: patterns in their order, the files of one pattern sorted by path,
-/// each file once.
+/// The files of all patterns, without duplicates: in the order of the patterns, and sorted by path
+/// within a pattern.
 pub(crate) fn resolve(
     patterns: &[String],
     folder: &Path,
@@ -60,8 +60,8 @@ pub(crate) fn resolve(
     Ok(files)
 }
 
-/// The files that one entry of `files` means. What a pattern or a folder finds leaves out hidden
-/// files and markers such as `_SUCCESS`; a file that is named itself is always read.
+/// The files that one entry of `files` selects. Patterns and folders skip hidden files and markers
+/// such as `_SUCCESS`. A file that is named exactly is always read.
 fn expand(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
     let plain = folder.join(pattern);
     if plain.is_file() {
@@ -72,16 +72,16 @@ fn expand(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
     } else {
         fixed_and_pattern(folder, pattern)
     };
-    // The fixed part is not a pattern, even if its name has such characters.
+    // The fixed part is not a pattern, even if its name contains pattern characters.
     let escaped = glob::Pattern::escape(&root.to_string_lossy());
     let found = glob::glob(&Path::new(&escaped).join(&rest).to_string_lossy())
         .map_err(|error| format!("this is not a valid pattern: {error}"))?;
-    let asked_for = is_marker(&rest);
+    let pattern_names_markers = is_marker(&rest);
     let mut paths = Vec::new();
     for path in found {
         let path = path.map_err(|error| format!("cannot be searched: {error}"))?;
         let below = path.strip_prefix(&root).unwrap_or(&path);
-        if path.is_file() && (asked_for || !is_marker(below)) {
+        if path.is_file() && (pattern_names_markers || !is_marker(below)) {
             paths.push(path);
         }
     }
@@ -97,7 +97,8 @@ fn expand(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-/// The folders before the first part that is a pattern, and the rest.
+/// Splits a pattern into the folder before its first component with pattern characters, and the
+/// rest. Without such characters, the rest is the last component.
 fn fixed_and_pattern(folder: &Path, pattern: &str) -> (PathBuf, PathBuf) {
     let parts: Vec<Component<'_>> = Path::new(pattern).components().collect();
     let is_pattern = |part: &Component<'_>| {
@@ -113,7 +114,7 @@ fn fixed_and_pattern(folder: &Path, pattern: &str) -> (PathBuf, PathBuf) {
     )
 }
 
-/// Whether a part of a path below the searched folder begins with a dot or an underscore.
+/// Whether a component of a path below the searched folder begins with a dot or an underscore.
 fn is_marker(below: &Path) -> bool {
     below.components().any(|component| match component {
         Component::Normal(name) => name.to_string_lossy().starts_with(['.', '_']),
@@ -131,13 +132,14 @@ fn format_of(path: &Path) -> Result<Format, String> {
         Some("ndjson" | "jsonl" | "json") => Ok(Format::Ndjson),
         Some("parquet") => Ok(Format::Parquet),
         _ => Err(format!(
-            "cannot tell the format of {}; the ending must be csv, ndjson, jsonl, json or parquet",
+            "cannot determine the format of {}; \
+             the name must end in csv, ndjson, jsonl, json or parquet",
             path.display()
         )),
     }
 }
 
-/// The columns that the folders of a path give, as Spark and Hive name them.
+/// The columns from the folder names of a path, in the convention of Spark and Hive.
 fn partitions(path: &Path) -> Vec<Partition> {
     let folders = path.parent().into_iter().flat_map(Path::components);
     let partition = |component: Component<'_>| {

@@ -1,4 +1,4 @@
-//! Which rows a filter keeps.
+//! Applies the filters of a description to the rows of a piece.
 
 use crate::{
     DatasetError,
@@ -17,7 +17,7 @@ impl Filter {
         }
     }
 
-    /// Whether each row of the piece passes. A missing value passes no test.
+    /// Whether each row of the piece passes. A missing value passes no condition.
     pub(crate) fn passes(&self, piece: &Piece) -> Result<Vec<bool>, DatasetError> {
         let Some(cells) = Cells::find(piece, &self.column) else {
             return Ok(vec![false; piece.len()]);
@@ -48,8 +48,8 @@ impl Filter {
     }
 }
 
-/// Clears the flag of each row whose value is none of those given. A number equals the same number
-/// written otherwise.
+/// Clears the flag of each row whose value is not among `values`. Numbers are compared by value, so
+/// `3` equals `3.0`.
 fn one_of(cells: &Cells<'_>, values: &[Scalar], keep: &mut [bool]) -> Result<(), DatasetError> {
     for (keep, text) in keep.iter_mut().zip(cells.texts()?) {
         *keep &= values.iter().any(|value| match value {
@@ -59,7 +59,7 @@ fn one_of(cells: &Cells<'_>, values: &[Scalar], keep: &mut [bool]) -> Result<(),
                 "false" | "0" => !*wanted,
                 _ => false,
             },
-            #[expect(clippy::float_cmp, reason = "equality is what the filter asks for")]
+            #[expect(clippy::float_cmp, reason = "the filter asks for equality")]
             Scalar::Number(wanted) => text
                 .trim()
                 .parse::<f64>()

@@ -1,12 +1,12 @@
-//! A hash of the kept rows, so that a model can say what it was trained on. It covers the typed
-//! values, so it depends on neither the path nor the file format nor the sizes of the pieces.
+//! A hash of the kept rows, which identifies the data that a model was trained on. It covers typed
+//! values, so it does not depend on the path, the file format or the sizes of the pieces.
 
 use counterweight_model::Column;
 use sha2::{Digest, Sha256};
 
 use crate::{Part, Rows, loaded::Targets};
 
-/// Bytes collected before they are hashed.
+/// Bytes to collect before hashing them.
 const BUFFER: usize = 64 * 1024;
 
 pub(crate) fn fingerprint(rows: &Rows, parts: &[Part], targets: &Targets) -> String {
@@ -54,7 +54,7 @@ impl Hasher {
         self.bytes(&number.to_le_bytes());
     }
 
-    /// All NaN are one, and so are both zeros.
+    /// All NaN values have one hash, and both zeros have one hash.
     fn float(&mut self, number: f64) {
         let number = if number.is_nan() {
             f64::NAN

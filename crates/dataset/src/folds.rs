@@ -1,4 +1,4 @@
-//! Group k-fold assignment: balanced by rows, no group in two folds, the same for the same seed.
+//! Assigns groups to folds: balanced by rows, each group in one fold, reproducible by seed.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::DatasetError;
 
 /// The fold of each row.
-pub(crate) fn deal(groups: &[u64], k: usize, seed: u64) -> Result<Vec<u32>, DatasetError> {
+pub(crate) fn assign(groups: &[u64], k: usize, seed: u64) -> Result<Vec<u32>, DatasetError> {
     let mut sizes: HashMap<u64, usize> = HashMap::new();
     for &group in groups {
         *sizes.entry(group).or_default() += 1;
     }
     let problem = match k {
         0 | 1 => Some("use at least 2"),
-        _ if k > sizes.len() => Some("ask for fewer folds or add data: a group is never divided"),
+        _ if k > sizes.len() => Some("use fewer folds or add data: a group is never divided"),
         _ => None,
     };
     if let Some(problem) = problem {
@@ -30,7 +30,7 @@ pub(crate) fn deal(groups: &[u64], k: usize, seed: u64) -> Result<Vec<u32>, Data
         .collect();
     order.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
 
-    // The smallest fold first; ties go to the lowest number.
+    // A min-heap of fold sizes: the smallest fold is first, and ties go to the lowest number.
     let mut heap: std::collections::BinaryHeap<std::cmp::Reverse<(usize, u32)>> = (0..)
         .take(k)
         .map(|fold| std::cmp::Reverse((0, fold)))
@@ -53,11 +53,13 @@ mod tests {
     proptest! {
         #[test]
         fn folds_divide_no_group_and_are_as_even_as_the_largest_group_allows(
-            groups in prop::collection::vec(0u64..40, 60..300), k in 2usize..6, seed in any::<u64>(),
+            groups in prop::collection::vec(0u64..40, 60..300),
+            k in 2usize..6,
+            seed in any::<u64>(),
         ) {
             prop_assume!(groups.iter().collect::<std::collections::HashSet<_>>().len() >= k);
-            let folds = deal(&groups, k, seed).unwrap();
-            prop_assert_eq!(&folds, &deal(&groups, k, seed).unwrap());
+            let folds = assign(&groups, k, seed).unwrap();
+            prop_assert_eq!(&folds, &assign(&groups, k, seed).unwrap());
             let mut fold_of = HashMap::new();
             let mut rows = vec![0usize; k];
             let mut sizes: HashMap<u64, usize> = HashMap::new();
@@ -75,13 +77,13 @@ mod tests {
     #[test]
     fn too_few_folds_or_groups_are_refused() {
         assert!(
-            deal(&[1, 2, 3], 1, 0)
+            assign(&[1, 2, 3], 1, 0)
                 .unwrap_err()
                 .to_string()
                 .contains("at least 2")
         );
         assert!(
-            deal(&[1, 1, 2], 3, 0)
+            assign(&[1, 1, 2], 3, 0)
                 .unwrap_err()
                 .to_string()
                 .contains("divide 2 groups into 3 folds")
@@ -91,6 +93,9 @@ mod tests {
     #[test]
     fn the_seed_decides_among_groups_of_one_size() {
         let groups: Vec<u64> = (0..100).collect();
-        assert_ne!(deal(&groups, 5, 1).unwrap(), deal(&groups, 5, 2).unwrap());
+        assert_ne!(
+            assign(&groups, 5, 1).unwrap(),
+            assign(&groups, 5, 2).unwrap()
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Executes a plan: filters, labels, splits and samples each piece, and keeps the rest in
+//! Executes a plan: filters, labels, splits and samples each piece, and keeps the remaining rows in
 //! memory.
 
 use counterweight_model::Column;
@@ -17,10 +17,10 @@ use crate::{
     whole_number,
 };
 
-/// Sets the draw of the negatives apart from the draw of the parts under the same seed.
+/// Makes the random draw of negatives independent of the draw of parts with the same seed.
 const NEGATIVES_SALT: u64 = 0x6e65_6761_7469_7665;
 
-/// What is kept of the files.
+/// The rows that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     pub(crate) columns: Vec<Option<Column<'static>>>,
@@ -29,14 +29,14 @@ pub(crate) struct Gathered {
     pub(crate) targets: Vec<Target>,
     pub(crate) parts: Vec<Part>,
     pub(crate) groups: Vec<u64>,
-    /// Where the plan asks for them.
+    /// Empty unless the plan asks for times.
     pub(crate) times: Vec<Option<Moment>>,
     time_column: Times,
     pub(crate) counts: Counts,
     pub(crate) lossy_rows: u64,
 }
 
-/// The pieces of all files in their order, each with its rows numbered over all files.
+/// The pieces of all files in order. Rows are numbered across all files.
 pub(crate) struct AllPieces {
     files: std::vec::IntoIter<DataFile>,
     needed: Vec<Needed>,
@@ -106,7 +106,7 @@ impl Gathered {
         Ok(gathered)
     }
 
-    /// Takes what the plan keeps of a piece.
+    /// Adds the rows of a piece that the plan keeps.
     pub(crate) fn add(&mut self, plan: &Plan, mut piece: Piece) -> Result<(), DatasetError> {
         self.lossy_rows += piece.lossy;
         self.counts.read += piece.len() as u64;
@@ -129,14 +129,14 @@ impl Gathered {
         let mut parts = plan
             .splitter
             .parts(&piece, &|row, seed| identity(&ids, &piece, row, seed))?;
-        let drawn = drawn_out(plan, &piece, &targets, &parts);
+        let sampled_out = sampled_out(plan, &piece, &targets, &parts);
         let keep: Vec<bool> = parts
             .iter()
-            .zip(&drawn)
-            .map(|(part, drawn)| part.is_some() && !drawn)
+            .zip(&sampled_out)
+            .map(|(part, sampled_out)| part.is_some() && !sampled_out)
             .collect();
         self.counts.unassigned += parts.iter().filter(|part| part.is_none()).count() as u64;
-        self.counts.sampled_out += drawn.iter().filter(|drawn| **drawn).count() as u64;
+        self.counts.sampled_out += sampled_out.iter().filter(|out| **out).count() as u64;
         piece.retain(&keep)?;
         retain(&mut targets, &keep);
         retain(&mut parts, &keep);
@@ -161,7 +161,8 @@ impl Gathered {
         self.append(plan, &piece, before)
     }
 
-    /// Converts the input columns of what is left of a piece, behind `before` rows.
+    /// Converts and appends the input columns of a piece. `before` is the number of rows that the
+    /// columns have already.
     pub(crate) fn append(
         &mut self,
         plan: &Plan,
@@ -189,7 +190,7 @@ impl Gathered {
     }
 }
 
-/// Leaves out the rows that do not pass; returns how many.
+/// Removes the rows that do not pass the filters; returns their number.
 fn filter(plan: &Plan, piece: &mut Piece) -> Result<u64, DatasetError> {
     let mut count = 0;
     for filter in &plan.filters {
@@ -217,15 +218,15 @@ pub(crate) fn ids(plan: &Plan, piece: &Piece) -> Result<Ids, DatasetError> {
     for (role, column) in &plan.roles {
         let mut values = values(column)?;
         if *role == Role::Position {
-            values.iter_mut().for_each(write_whole);
+            values.iter_mut().for_each(normalise_position);
         }
         ids.push((*role, values));
     }
     Ok(ids)
 }
 
-/// A place is an integer, also where a join has made it `8.0`.
-fn write_whole(value: &mut String) {
+/// A position is an integer, even if a join turned it into `8.0`.
+fn normalise_position(value: &mut String) {
     if let Some(number) = whole_number(value) {
         *value = number.to_string();
     }
@@ -233,11 +234,11 @@ fn write_whole(value: &mut String) {
 
 fn find_values(ids: &Ids, role: Role) -> Option<&[String]> {
     ids.iter()
-        .find(|(of, _)| *of == role)
+        .find(|(own, _)| *own == role)
         .map(|(_, values)| values.as_slice())
 }
 
-/// The hash of a row's request and candidate, or of its number where it has neither.
+/// The hash of a row's request and candidate, or of its number if it has neither.
 pub(crate) fn identity(ids: &Ids, piece: &Piece, row: usize, seed: u64) -> u64 {
     let value = |role| find_values(ids, role).map_or("", |values| values[row].as_str());
     let (request, candidate) = (value(Role::Request), value(Role::Candidate));
@@ -247,8 +248,14 @@ pub(crate) fn identity(ids: &Ids, piece: &Piece, row: usize, seed: u64) -> u64 {
     xxh3_64_with_seed(format!("{request}\u{1f}{candidate}").as_bytes(), seed)
 }
 
-/// The training negatives that the plan's share leaves out, drawn by the number of the row.
-fn drawn_out(plan: &Plan, piece: &Piece, targets: &[Target], parts: &[Option<Part>]) -> Vec<bool> {
+/// Whether each row is a training negative that down-sampling leaves out. The draw depends on the
+/// row number and the seed only, so it is the same for every size of pieces.
+fn sampled_out(
+    plan: &Plan,
+    piece: &Piece,
+    targets: &[Target],
+    parts: &[Option<Part>],
+) -> Vec<bool> {
     let Some((share, seed)) = plan.negatives else {
         return vec![false; piece.len()];
     };
@@ -277,7 +284,7 @@ fn groups(ids: &Ids, piece: &Piece) -> Vec<u64> {
     piece.global.iter().enumerate().map(group).collect()
 }
 
-/// Both columns are of the input's kind.
+/// Appends values to a column of the same kind.
 fn extend(into: &mut Column<'static>, values: Column<'static>) {
     match (into, values) {
         (Column::Numeric(into), Column::Numeric(values)) => into.extend(values),

@@ -1,4 +1,4 @@
-//! What the labels of an objective are made from, row by row.
+//! Computes the values that the labels of an objective are made from, row by row.
 
 use crate::{
     DatasetError,
@@ -7,11 +7,11 @@ use crate::{
     spec::{Above, LabelSpec},
 };
 
-/// What one row says of its label.
+/// What the label of one row is made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Target {
     Known(bool),
-    /// To be compared with a threshold that is fitted later.
+    /// A value to compare with a threshold that is fitted later.
     Value(f64),
     Missing,
 }
@@ -58,16 +58,16 @@ impl LabelSpec {
         matches!(self.above, Some(Above::Text(_)))
     }
 
-    /// The rule in words.
+    /// The label rule in words.
     pub(crate) fn describe(&self) -> String {
-        let of = match (&self.column, &self.ratio) {
+        let value = match (&self.column, &self.ratio) {
             (_, Some([numerator, denominator])) => format!("{numerator} / {denominator}"),
             (column, _) => column.clone().unwrap_or_default(),
         };
         match &self.above {
-            None => of,
-            Some(Above::Number(number)) => format!("{of} > {number}"),
-            Some(Above::Text(text)) => format!("{of} > {text}"),
+            None => value,
+            Some(Above::Number(number)) => format!("{value} > {number}"),
+            Some(Above::Text(text)) => format!("{value} > {text}"),
         }
     }
 }

@@ -4,17 +4,17 @@ use serde::Serialize;
 
 use crate::{DatasetError, Rows, folds, moment::Moment};
 
-/// The part of the data that a row belongs to. No row is in two.
+/// The part of the data that a row belongs to. Each row is in at most one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// Encoders, coefficients and thresholds are fitted on these rows only.
+    /// Rows on which encoders, coefficients and thresholds are fitted.
     Train,
-    /// Calibrators are fitted here.
+    /// Rows on which calibrators are fitted.
     Calibrate,
-    /// Weights are chosen here.
+    /// Rows on which weights are chosen.
     Tune,
-    /// Figures are reported on these rows.
+    /// Rows on which results are reported.
     Test,
 }
 
@@ -33,16 +33,17 @@ impl Part {
     }
 }
 
-/// Where the rows of the files went. `read` is the sum of the others.
+/// How many rows were kept, and why the others were left out. `read` is the sum of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
     /// Rows of all files.
     pub read: u64,
     /// Left out by a filter.
     pub filtered: u64,
-    /// Left out since the label is missing.
+    /// Left out because the label is missing.
     pub unlabelled: u64,
-    /// Left out since the fractions of the split sum to less than 1, or the split column is empty.
+    /// Left out because the fractions of the split sum to less than 1, or because the split column
+    /// is empty.
     pub unassigned: u64,
     /// Training negatives left out by `sample_negatives`.
     pub sampled_out: u64,
@@ -50,64 +51,65 @@ pub struct Counts {
     pub kept: u64,
 }
 
-/// All that is known of one objective's rows.
+/// The labelled rows of one objective.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The objective.
     pub objective: String,
-    /// The rows; every one has a label.
+    /// The rows. Every row has a label.
     pub rows: Rows,
     /// The part of each row.
     pub parts: Vec<Part>,
-    /// The group of each row as a hash; without a group column each row is its own group.
+    /// The group of each row as a hash. A row without a group value is its own group.
     pub groups: Vec<u64>,
-    /// Where the rows went.
+    /// How many rows were kept and left out.
     pub counts: Counts,
-    /// Rows read in which broken UTF-8 was replaced.
+    /// Rows in which broken UTF-8 was replaced, counted before filtering.
     pub lossy_rows: u64,
-    /// The share of training negatives that was kept, if they were down-sampled: the odds that a
-    /// model learns on the training part are `1 / share` times too high.
+    /// The share of training negatives that was kept, if they were down-sampled. The odds that a
+    /// model learns from the training part are then `1 / share` times too high.
     pub negatives_kept: Option<f64>,
-    /// SHA-256 of the content of the kept rows, in hexadecimal; it depends neither on paths nor on
+    /// SHA-256 of the content of the kept rows, in hexadecimal. It does not depend on paths or on
     /// the file format.
     pub fingerprint: String,
     pub(crate) targets: Targets,
-    /// The moment of each row, where it was asked for and the row has one.
+    /// The time of each row, if the plan asked for times and the row has one.
     pub(crate) times: Vec<Option<Moment>>,
 }
 
-/// What the labels are made from.
+/// What the labels are computed from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Targets {
     Fixed(Vec<bool>),
-    /// 1 where the value is above the median of the training rows.
+    /// The label is 1 if the value is above the median of the training rows.
     AboveMedian(Vec<f64>),
 }
 
-/// Labels of all rows, and how they were found.
+/// The labels of all rows, and the threshold that produced them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labels {
     /// One per row of [`Loaded::rows`].
     pub values: Vec<bool>,
-    /// The training median that was resolved, if the rule asks for one. A row is positive strictly
-    /// above it.
+    /// The training median, if the rule needs one. A row is positive if its value is strictly above
+    /// it.
     pub threshold: Option<f64>,
 }
 
 impl Loaded {
-    /// The rows of one part, ascending.
+    /// The row indices of one part, ascending.
     pub fn part(&self, part: Part) -> Vec<usize> {
         (0..self.parts.len())
             .filter(|&row| self.parts[row] == part)
             .collect()
     }
 
-    /// The label of every row, with `above = "training median"` resolved on `training` alone: the
-    /// training part, or the training rows of one fold, since a median is a fit.
+    /// The label of every row. `above = "training median"` is resolved on `training` alone, which
+    /// is the training part or the training rows of one fold: the median is fitted, so it must not
+    /// see held-out rows.
     ///
     /// # Errors
     /// [`DatasetError::NoTrainingRows`], or [`DatasetError::OneClass`] when all training rows have
-    /// one label.
+    /// the same label.
     ///
     /// # Panics
     /// When an index is not below the number of rows.
@@ -136,9 +138,9 @@ impl Loaded {
         Ok(Labels { values, threshold })
     }
 
-    /// The label of every row for a threshold that is known already, such as the one a model was
-    /// trained with. It is ignored where the rule needs none; where the rule needs one, none gives
-    /// no positive row.
+    /// The label of every row for a known threshold, such as the one that a model was trained with.
+    /// The threshold is ignored if the rule does not need one. If the rule needs one and it is
+    /// `None`, every row is negative.
     pub fn labels_at(&self, threshold: Option<f64>) -> Vec<bool> {
         match &self.targets {
             Targets::Fixed(values) => values.clone(),
@@ -154,26 +156,27 @@ impl Loaded {
         matches!(self.targets, Targets::AboveMedian(_))
     }
 
-    /// Deals all rows into `k` folds of nearly equal size, the rows of one group into one fold:
-    /// groups in descending size (ties in an order drawn by `seed`), each to the fold that has the
-    /// fewest rows so far.
+    /// Assigns all rows to `k` folds of nearly equal size. The rows of a group share a fold. Groups
+    /// are taken in descending size, with ties in an order drawn by `seed`. Each goes to the
+    /// fold that has the fewest rows so far.
     ///
     /// # Errors
     /// [`DatasetError::Folds`] when `k` is below 2 or above the number of groups.
     pub fn folds(&self, k: usize, seed: u64) -> Result<Vec<u32>, DatasetError> {
-        folds::deal(&self.groups, k, seed)
+        folds::assign(&self.groups, k, seed)
     }
 
-    /// The same for some of the rows: one fold per entry of `rows`, balanced among these.
+    /// As [`folds`](Self::folds), but for some of the rows: one fold per entry of `rows`, balanced
+    /// among these rows.
     ///
     /// # Errors
-    /// As [`folds`](Self::folds), of the groups of these rows.
+    /// As [`folds`](Self::folds), with the groups of these rows.
     ///
     /// # Panics
     /// When an index is not below the number of rows.
     pub fn folds_of(&self, rows: &[usize], k: usize, seed: u64) -> Result<Vec<u32>, DatasetError> {
         let groups: Vec<u64> = rows.iter().map(|&row| self.groups[row]).collect();
-        folds::deal(&groups, k, seed)
+        folds::assign(&groups, k, seed)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Rows to evaluate on, piece by piece: every row that passes the filters, labelled or not, with
-//! its outcomes and the inputs of the models that score it.
+//! Rows to evaluate on, piece by piece: every row that passes the filters, with or without labels,
+//! with its outcomes and the inputs of the models that score it.
 
 use counterweight_model::{Batch, Column, Input, ModelError, Schema};
 
@@ -14,43 +14,43 @@ use crate::{
     split::Splitter,
 };
 
-/// What to read of each row beside its roles and its outcomes.
+/// What to read of each row, in addition to its roles and outcomes.
 #[derive(Debug, Clone, Default)]
 pub struct LogColumns {
     /// The schemas of the models that score the rows.
     pub schemas: Vec<Schema>,
-    /// For each objective of the description, the training median that its label rule needs and its
-    /// model knows.
+    /// For each objective of the description, the training median that its label rule needs. The
+    /// objective's model stores it.
     pub thresholds: Vec<Option<f64>>,
-    /// Columns of numbers.
+    /// Columns to read as numbers.
     pub numbers: Vec<String>,
-    /// Columns of text.
+    /// Columns to read as text.
     pub texts: Vec<String>,
 }
 
-/// How rows without a request are dealt into requests.
+/// How rows without a request are grouped into requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DealtRequests {
-    /// Candidates of each request.
+    /// Candidates per request.
     pub candidates: usize,
-    /// Seed of the deal.
+    /// Seed of the random order.
     pub seed: u64,
 }
 
-/// The rows of one piece that pass the dataset's filters, in the order of the file.
+/// The rows of one piece that pass the dataset's filters, in file order.
 pub struct LogPiece {
     /// The role columns.
     pub ids: Vec<IdColumn>,
     /// The number of each row over all files, from 0.
     pub rows: Vec<u64>,
-    /// One column per name of [`LogColumns::numbers`]; NaN is missing.
+    /// One column per name in [`LogColumns::numbers`]; NaN is missing.
     pub numbers: Vec<Vec<f64>>,
-    /// One column per name of [`LogColumns::texts`]; empty is missing.
+    /// One column per name in [`LogColumns::texts`]; empty is missing.
     pub texts: Vec<Vec<String>>,
-    /// One column per objective of the description: its outcome in [0, 1], where there is none its
-    /// label as 0 or 1; NaN is missing, also where the objective's own filter leaves the row out.
+    /// One column per objective of the description: its outcome in [0, 1], or its label as 0 or 1
+    /// if the objective has no outcome. NaN is missing, or left out by the objective's own filter.
     pub outcomes: Vec<Vec<f64>>,
-    /// The part of each row by the description's split; none beyond its fractions.
+    /// The part of each row; `None` for rows beyond the fractions of the split.
     pub parts: Vec<Option<Part>>,
     inputs: Vec<Input>,
     columns: Vec<Option<Column<'static>>>,
@@ -62,7 +62,7 @@ impl LogPiece {
         self.rows.len()
     }
 
-    /// Whether it has no rows.
+    /// Whether the piece has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -73,18 +73,20 @@ impl LogPiece {
         Some(&found.values)
     }
 
-    /// Some rows, by their place in the piece, with the inputs of one of the schemas that were
-    /// asked for.
+    /// A batch of rows, given by their index in the piece, with the inputs of one of the requested
+    /// schemas.
     ///
     /// # Errors
-    /// What [`Batch::new`] refuses.
+    /// As [`Batch::new`].
     ///
     /// # Panics
-    /// When a place is not below [`LogPiece::len`].
+    /// When an index is not below [`LogPiece::len`].
     pub fn batch<'a>(&'a self, schema: &Schema, rows: &[usize]) -> Result<Batch<'a>, ModelError> {
         let column = |input: &Input| {
-            let at = self.inputs.iter().position(|own| own.name == input.name)?;
-            self.columns[at].as_ref().map(|column| column.gather(rows))
+            let index = self.inputs.iter().position(|own| own.name == input.name)?;
+            self.columns[index]
+                .as_ref()
+                .map(|column| column.gather(rows))
         };
         let columns = schema.inputs().iter().map(column).collect();
         Batch::new(schema, rows.len(), columns)
@@ -100,7 +102,7 @@ pub struct LogPieces {
 }
 
 impl Dataset {
-    /// The columns of the first file, in its order (of NDJSON the keys of its first line).
+    /// The columns of the first file, in file order; for NDJSON, the keys of its first line.
     ///
     /// # Errors
     /// As [`Dataset::files`], and for a file that cannot be read.
@@ -113,7 +115,7 @@ impl Dataset {
 
     /// The column of a role, if the description names one.
     pub fn role(&self, role: Role) -> Option<String> {
-        let found = self.roles().into_iter().find(|(of, _)| *of == role)?;
+        let found = self.roles().into_iter().find(|(own, _)| *own == role)?;
         Some(found.1)
     }
 
@@ -122,7 +124,7 @@ impl Dataset {
         self.spec.columns.propensity.as_deref()
     }
 
-    /// How rows are grouped into requests, if the description says how.
+    /// How rows without a request are grouped into requests, if the description says how.
     pub fn dealt_requests(&self) -> Option<DealtRequests> {
         let spec = self.spec.requests?;
         Some(DealtRequests {
@@ -131,13 +133,13 @@ impl Dataset {
         })
     }
 
-    /// Whether the rows of a request may stand apart.
+    /// Whether the rows of a request need not be adjacent.
     pub fn scattered_requests(&self) -> bool {
         self.spec.requests.is_some_and(|spec| spec.scattered)
     }
 
-    /// Whether an objective's outcome is compared with a training median, which only its model
-    /// knows.
+    /// Whether the label of an objective is compared with a training median, which only its model
+    /// stores. False if the objective has an outcome, which replaces the label.
     ///
     /// # Errors
     /// [`DatasetError::UnknownObjective`].
@@ -149,13 +151,13 @@ impl Dataset {
     /// Reads every row that passes the dataset's filters, piece by piece.
     ///
     /// # Errors
-    /// As [`Dataset::files`]; [`DatasetError::Description`] when two models ask for one input in
-    /// two ways. The items carry what is wrong with the files.
+    /// As [`Dataset::files`]; [`DatasetError::Description`] when two models read one input as
+    /// different kinds. The items report errors in the files.
     pub fn log(&self, wanted: LogColumns) -> Result<LogPieces, DatasetError> {
         let objectives = self.spec.objective.clone();
         let mut plan = self.plan_without_label(self.union(&wanted.schemas)?, &[]);
         plan.splitter = match objectives.first() {
-            // The very parts that models were trained and measured on.
+            // Exactly the parts on which the models were trained and measured.
             Some(objective) => self.plan(&objective.name, Vec::new())?.splitter,
             None => self.splitter(&plan)?,
         };
@@ -197,7 +199,7 @@ impl Dataset {
         })
     }
 
-    /// The inputs of all schemas, each once.
+    /// The inputs of all schemas, without duplicates.
     fn union(&self, schemas: &[Schema]) -> Result<Vec<Input>, DatasetError> {
         let mut inputs: Vec<Input> = Vec::new();
         for input in schemas.iter().flat_map(Schema::inputs) {
@@ -210,7 +212,8 @@ impl Dataset {
                         origin: self.origin.clone(),
                         element: format!("input `{}`", input.name),
                         problem: format!(
-                            "one model reads it as {one:?} and another as {other:?}; score the log with models that agree"
+                            "one model reads it as {one:?} and another as {other:?}; \
+                             score the log with models that read it as one kind"
                         ),
                     });
                 }
@@ -239,7 +242,7 @@ impl OutcomeSpec {
                 Some(cells) => Err(cells.wrong_value(
                     row,
                     &values[row].to_string(),
-                    "an outcome, which is from 0 to 1",
+                    "an outcome between 0 and 1",
                 )),
                 None => Ok(values),
             },

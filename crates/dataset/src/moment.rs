@@ -1,11 +1,11 @@
-//! When a row happened, in a form that can be compared: text as ISO 8601 is an instant, a number is
-//! a number. Text is never compared as text: `03/02/2024` sorts before `05/11/2023`.
+//! The time of a row in a comparable form: ISO 8601 text is an instant, and a number is a number.
+//! Times are never compared as text, because `03/02/2024` would sort before `05/11/2023`.
 
 use std::{cmp::Ordering, fmt};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-/// A moment, by which rows are ordered. All moments of one column are of one variant.
+/// A time by which rows are ordered. All moments of one column have the same variant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Moment {
     /// A finite number, in the unit of the column.
@@ -14,12 +14,12 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
-    /// Both zeros are one moment; NaN and ±∞ are none.
+    /// A finite number as a moment; `None` for NaN and ±∞. Both zeros give the same moment.
     pub(crate) fn number(number: f64) -> Option<Self> {
         number.is_finite().then_some(Self::Number(number + 0.0))
     }
 
-    /// A number, or ISO 8601; what has no offset is UTC.
+    /// Parses a number or ISO 8601. A time without an offset is UTC.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         match text.parse::<f64>() {
@@ -37,8 +37,8 @@ fn instant(text: &str) -> Option<Timestamp> {
     if let Ok(instant) = text.parse() {
         return Some(instant);
     }
-    // A civil time ignores an offset or a zone that it cannot use, so nothing that may be one
-    // passes.
+    // The parser of civil times ignores an offset or zone, so a text that may contain one is
+    // rejected.
     let time = text.get(10..).unwrap_or_default();
     if time.contains(['+', '-', '[', 'Z', 'z']) {
         return None;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_read_in_two_ways_is_refused() {
+    fn ambiguous_or_invalid_times_are_rejected() {
         for text in [
             "",
             "03/02/2024 00:00",
@@ -135,7 +135,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_order_is_total(a in ".{0,40}", b in "[0-9T:Z+. -]{0,30}", c in any::<f64>()) {
+        fn no_text_panics_and_order_is_total(
+            a in ".{0,40}",
+            b in "[0-9T:Z+. -]{0,30}",
+            c in any::<f64>(),
+        ) {
             let moments = [Moment::parse(&a), Moment::parse(&b), Moment::number(c)];
             for one in moments.iter().flatten() {
                 for other in moments.iter().flatten() {

@@ -1,8 +1,8 @@
-//! The one way in which this project writes Parquet, so that every file opens in every reader.
+//! Writes all Parquet files of this project, so that every reader can open them.
 //!
-//! polars puts an Arrow schema into the footer that says `string_view`, a type that pandas and
-//! parts of pyarrow refuse. Without it, readers take the types of Parquet itself: plain strings and
-//! lists.
+//! By default polars adds an Arrow schema to the footer that declares `string_view`, a type that
+//! pandas and parts of pyarrow reject. Without that schema, readers use the types of Parquet
+//! itself: plain strings and lists.
 
 use std::{io::Write, sync::PoisonError};
 
@@ -11,7 +11,7 @@ use polars::{
     prelude::{DataFrame, ParquetWriter, PolarsResult, Schema},
 };
 
-/// Rows of a row group at most.
+/// Maximum rows of a row group.
 const ROW_GROUP_ROWS: usize = 262_144;
 
 /// Writes rows as Parquet, compressed with zstd. The file is complete after
@@ -21,25 +21,25 @@ pub struct ParquetRows<W: Write> {
 }
 
 impl<W: Write> ParquetRows<W> {
-    /// Begins a file of rows that have these columns.
+    /// Begins a file of rows with the columns of `schema`.
     ///
     /// # Errors
-    /// What polars cannot write as Parquet.
+    /// When polars cannot write a type as Parquet, or the writer fails.
     pub fn begin(writer: W, schema: &Schema) -> PolarsResult<Self> {
         let writer = ParquetWriter::new(writer).batched(schema)?;
         Ok(Self { writer })
     }
 
-    /// Writes rows that have the columns of the file, as one row group or several if they are many.
+    /// Writes rows that have the columns of the file, as one or more row groups.
     ///
     /// # Errors
-    /// What polars or the writer refuses.
+    /// When the columns differ from those of the file, or the writer fails.
     pub fn write(&mut self, frame: &DataFrame) -> PolarsResult<()> {
         for first in (0..frame.height()).step_by(ROW_GROUP_ROWS) {
-            // No frame is longer than an i64 counts.
+            // A frame never has more rows than an i64 can count.
             let first = i64::try_from(first).unwrap_or(i64::MAX);
             let mut group = frame.slice(first, ROW_GROUP_ROWS);
-            // The writer takes one row group from each chunk.
+            // The writer makes one row group of each chunk.
             group.rechunk_mut();
             self.writer.write_batch(&group)?;
         }
@@ -49,10 +49,10 @@ impl<W: Write> ParquetRows<W> {
     /// Writes the footer. Returns the size of the file in bytes.
     ///
     /// # Errors
-    /// What the writer refuses.
+    /// When the writer fails.
     pub fn finish(self) -> PolarsResult<u64> {
         let writer = self.writer.get_writer();
-        // No key-value metadata at all: left to itself, polars would add its Arrow schema here.
+        // Empty key-value metadata: otherwise polars would add its Arrow schema here.
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.end(Some(Vec::new()))
     }

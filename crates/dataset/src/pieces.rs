@@ -1,5 +1,4 @@
-//! Reading files piece by piece, so that memory holds one piece and what was kept of those before
-//! it.
+//! Reads files piece by piece, so that memory contains one piece and the rows kept so far.
 
 mod blocks;
 mod csv;
@@ -19,9 +18,9 @@ use crate::{
 
 pub(crate) use piece::{Needed, Piece, PieceIterator, Shape, retain};
 
-/// Opens a file and checks that it has the needed columns (of NDJSON, where a row may leave a key
-/// out, at its end). A column that the file lacks and its path names, as in
-/// `dt=2024-01-01/part.parquet`, has the path's value in every row.
+/// Opens a file and checks that it has the needed columns. For NDJSON, whose rows may omit keys,
+/// the check is at the end of the file. If the file lacks a column that its path names, as in
+/// `dt=2024-01-01/part.parquet`, every row gets the value from the path.
 pub(crate) fn open(file: &DataFile, needed: &[Needed]) -> Result<PieceIterator, DatasetError> {
     let size = std::fs::metadata(&file.path)
         .map_err(|error| piece::unreadable(&file.path, &error))?
@@ -34,17 +33,17 @@ pub(crate) fn open(file: &DataFile, needed: &[Needed]) -> Result<PieceIterator, 
             ),
         });
     }
-    let needed = partition::relaxed(&file.partitions, needed);
+    let needed = partition::relax_partitioned(&file.partitions, needed);
     let pieces: PieceIterator = match file.format {
         Format::Csv => Box::new(csv::CsvPieces::open(&file.path, &needed)?),
         Format::Ndjson => Box::new(ndjson::NdjsonPieces::open(&file.path, &needed)?),
         Format::Parquet => Box::new(parquet::ParquetPieces::open(&file.path, &needed)?),
     };
-    Ok(partition::filled(file, &needed, pieces))
+    Ok(partition::fill_partitioned(file, &needed, pieces))
 }
 
-/// The columns of a file, in its order (of NDJSON the keys of its first line), and those that its
-/// path names.
+/// The columns of a file in file order (for NDJSON, the keys of its first line), and then the
+/// columns that its path names.
 pub(crate) fn read_header(file: &DataFile) -> Result<Vec<String>, DatasetError> {
     let mut names = match file.format {
         Format::Csv => csv::read_header(&file.path),

@@ -1,4 +1,4 @@
-//! What one reading of the files has to find and to keep.
+//! What to find and to keep when the files are read once.
 
 use counterweight_model::{Input, Kind};
 
@@ -9,7 +9,7 @@ use crate::{
     split::Splitter,
 };
 
-/// One reading of the files.
+/// The plan for one pass over the files.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
@@ -19,20 +19,20 @@ pub(crate) struct Plan {
     pub(crate) filters: Vec<Filter>,
     pub(crate) label: Option<LabelSpec>,
     pub(crate) splitter: Splitter,
-    /// The share of training negatives that is kept, and the seed of the draw.
+    /// The share of training negatives to keep, and the seed of the draw.
     pub(crate) negatives: Option<(f64, u64)>,
-    /// Whether the moments of the rows are kept.
+    /// Whether to keep the time of each row.
     pub(crate) with_times: bool,
 }
 
 impl Plan {
-    /// The file's column of an input.
+    /// The column in the files of an input.
     pub(crate) fn file_column<'a>(&'a self, input: &'a str) -> &'a str {
         let renamed = self.renamed.iter().find(|(name, _)| name == input);
         renamed.map_or(input, |(_, column)| column)
     }
 
-    /// The columns that the files must have, each once.
+    /// The columns that the files must have, without duplicates.
     pub(crate) fn needed(&self) -> Vec<Needed> {
         let inputs = self.inputs.iter().map(|input| Needed {
             column: self.file_column(&input.name).to_owned(),

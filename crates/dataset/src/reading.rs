@@ -1,5 +1,5 @@
-//! How a dataset is read: the plan for an objective, where time divides the parts, and the rows
-//! that result.
+//! Reads a dataset: makes the plan for an objective, finds where time divides the parts, and loads
+//! the rows.
 
 use counterweight_model::{Input, Schema};
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Dataset {
-    /// What one reading for an objective has to keep.
+    /// The plan for one pass over the files for an objective.
     pub(crate) fn plan(&self, objective: &str, inputs: Vec<Input>) -> Result<Plan, DatasetError> {
         let objective = self.objective(objective)?;
         let mut plan = self.plan_without_label(inputs, &objective.filter);
@@ -29,7 +29,7 @@ impl Dataset {
         Ok(plan)
     }
 
-    /// Every row that passes the filters.
+    /// The plan that keeps every row that passes the filters.
     pub(crate) fn plan_without_label(&self, inputs: Vec<Input>, more_filters: &[Filter]) -> Plan {
         Plan {
             inputs,
@@ -69,7 +69,7 @@ impl Dataset {
         })
     }
 
-    /// Reads the time column of the labelled rows alone, to find where the parts start.
+    /// Reads only the time column of the labelled rows, to find where the parts start.
     fn time_starts(
         &self,
         plan: &Plan,
@@ -93,7 +93,7 @@ impl Dataset {
         Ok(split::part_starts(moments, spec))
     }
 
-    /// Carries out a plan that has labels.
+    /// Executes a plan that has labels.
     pub(crate) fn loaded(
         &self,
         objective: &str,
@@ -130,7 +130,7 @@ impl Dataset {
             .unwrap_or_default();
         let gathered = Gathered::read(plan, files)?;
         if gathered.counts.read == 0 {
-            let problem = "the files have a header or a schema but no rows; check `files`";
+            let problem = "the files have a header or a schema, but no rows; check `files`";
             return Err(DatasetError::Empty {
                 file: first,
                 problem: Excerpt::problem(problem),
@@ -145,7 +145,8 @@ impl Dataset {
                 ..
             } = gathered.counts;
             let counts = format!(
-                "{filtered} filtered, {unlabelled} without a label, {unassigned} in no part, {sampled_out} sampled out"
+                "{filtered} filtered, {unlabelled} without a label, {unassigned} in no part, \
+                 {sampled_out} sampled out"
             );
             return Err(DatasetError::NoRows {
                 origin: self.origin.clone(),
@@ -157,7 +158,7 @@ impl Dataset {
     }
 }
 
-/// What is left of a piece after filters and label.
+/// The rows of a piece that pass the filters and have a label.
 fn labelled(plan: &Plan, mut piece: Piece) -> Result<Piece, DatasetError> {
     for filter in &plan.filters {
         let keep = filter.passes(&piece)?;
@@ -174,7 +175,7 @@ fn labelled(plan: &Plan, mut piece: Piece) -> Result<Piece, DatasetError> {
     Ok(piece)
 }
 
-/// All rows of one reading have the same kind of target.
+/// Collects the targets. All rows of one pass have the same kind of target.
 fn targets(targets: &[Target]) -> Targets {
     if targets
         .iter()

@@ -1,24 +1,25 @@
-//! Rows in memory: the typed input columns and the role columns, and batches of any of the rows.
+//! Rows in memory: typed input columns and role columns, and batches of selected rows.
 
 use counterweight_model::{Batch, Column, ModelError, Schema};
 use serde::Serialize;
 
-/// What a column says about a row beside its features.
+/// What a column says about a row, other than its features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The request the candidate was shown in.
+    /// The request in which the candidate was shown.
     Request,
-    /// Who it was shown to.
+    /// The user to whom the candidate was shown.
     User,
     /// The candidate's id.
     Candidate,
-    /// When: a date or time of the file's own type, ISO 8601 (UTC where it has no offset), or a
+    /// The time: a date or time of the file's own type, ISO 8601 (UTC without an offset), or a
     /// number.
     Time,
-    /// Where in the ranking; a whole float such as `8.0` becomes `8`.
+    /// The position in the ranking. A whole float such as `8.0` becomes `8`.
     Position,
-    /// Rows of one group share a part and a fold; a row without a value is its own group.
+    /// The group. Rows of one group share a part and a fold; a row without a value is its own
+    /// group.
     Group,
 }
 
@@ -36,28 +37,28 @@ impl Role {
     }
 }
 
-/// The values of a role column as text, one per row; the empty string is missing.
+/// The values of a role column as text, one per row; an empty string is a missing value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdColumn {
     /// The role.
     pub role: Role,
-    /// The file's name of the column.
+    /// The name of the column in the files.
     pub column: String,
     /// One value per row.
     pub values: Vec<String>,
 }
 
-/// Rows as the model reads them.
+/// Rows in the form that the model reads.
 #[derive(Debug, Clone)]
 pub struct Rows {
     /// The inputs and features.
     pub schema: Schema,
-    /// One per input, in schema order, each with [`Rows::len`] values; `None` is an optional column
+    /// One per input, in schema order, each with [`Rows::len`] values. `None` is an optional column
     /// that no file has.
     pub columns: Vec<Option<Column<'static>>>,
     /// The role columns that the description names, in the order of [`Role`].
     pub ids: Vec<IdColumn>,
-    /// The number of each row over all files, from 0; rows that are not kept are counted.
+    /// The number of each row across all files, from 0. Rows that were left out are counted too.
     pub numbers: Vec<u64>,
 }
 
@@ -67,7 +68,7 @@ impl Rows {
         self.numbers.len()
     }
 
-    /// Whether it has no rows.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
@@ -80,10 +81,10 @@ impl Rows {
             .map(|ids| ids.values.as_slice())
     }
 
-    /// A checked batch of the given rows, in the given order; texts are borrowed.
+    /// A checked batch of the given rows, in the given order. Texts are borrowed.
     ///
     /// # Errors
-    /// What [`Batch::new`] refuses.
+    /// As [`Batch::new`].
     ///
     /// # Panics
     /// When an index is not below [`Rows::len`].
@@ -98,7 +99,7 @@ impl Rows {
     /// A checked batch of all rows.
     ///
     /// # Errors
-    /// What [`Batch::new`] refuses.
+    /// As [`Batch::new`].
     pub fn all(&self) -> Result<Batch<'_>, ModelError> {
         let rows: Vec<usize> = (0..self.len()).collect();
         self.batch(&rows)

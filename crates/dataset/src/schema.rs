@@ -1,4 +1,4 @@
-//! Makes the schema of a model of the inputs and features of a description.
+//! Builds the schema of a model from the inputs and features of a description.
 
 use counterweight_config::did_you_mean;
 use counterweight_model::{Column, Expression, Feature, Input, Kind, Schema};
@@ -8,7 +8,8 @@ use crate::{
     spec::{Fault, FeatureSpec, InputSpec, KindName, ObjectiveSpec, Spec},
 };
 
-/// The schema of an objective (its features and the inputs they need), or of all features.
+/// The schema of an objective, with its features and the inputs that they need. Without an
+/// objective, the schema of all features.
 pub(crate) fn build_schema(
     spec: &Spec,
     objective: Option<&ObjectiveSpec>,
@@ -32,8 +33,8 @@ pub(crate) fn build_schema(
         });
     }
     let mut inputs = inputs(spec, origin)?;
-    // All features are checked first, so that a mistake in one that no objective uses is reported
-    // too.
+    // All features are checked first, so that a mistake is reported even in a feature that no
+    // objective uses.
     let max_text_bytes = spec
         .max_text_bytes
         .unwrap_or(counterweight_model::DEFAULT_MAX_TEXT_BYTES);
@@ -58,7 +59,7 @@ pub(crate) fn build_schema(
         }
         features.retain(|feature| names.contains(&feature.name));
     }
-    // An input that no feature reads need not be sent.
+    // An input that no feature reads does not need to be sent.
     inputs.retain(|input| {
         features
             .iter()
@@ -114,7 +115,7 @@ pub(crate) fn to_kind(input: &InputSpec) -> Result<Kind, Fault> {
         (KindName::Vector, _) => {
             fault("a vector needs `dim`, the number of its elements, at least 1")
         }
-        (_, Some(_)) => fault("`dim` is of vectors only; leave it out"),
+        (_, Some(_)) => fault("`dim` applies only to vectors; leave it out"),
         (KindName::Numeric, None) => Ok(Kind::Numeric),
         (KindName::Boolean, None) => Ok(Kind::Boolean),
         (KindName::Categorical, None) => Ok(Kind::Categorical),
@@ -124,8 +125,8 @@ pub(crate) fn to_kind(input: &InputSpec) -> Result<Kind, Fault> {
 }
 
 pub(crate) fn to_expression(feature: &FeatureSpec) -> Result<Expression, Fault> {
-    let two = |of: &Option<[String; 2]>, make: fn(String, String) -> Expression| {
-        of.clone().map(|[left, right]| make(left, right))
+    let two = |operands: &Option<[String; 2]>, make: fn(String, String) -> Expression| {
+        operands.clone().map(|[left, right]| make(left, right))
     };
     let all = [
         feature
@@ -164,7 +165,7 @@ pub(crate) fn to_expression(feature: &FeatureSpec) -> Result<Expression, Fault> 
     }
 }
 
-/// A column of no rows.
+/// A column without rows.
 pub(crate) fn empty_column(kind: Kind) -> Column<'static> {
     match kind {
         Kind::Numeric | Kind::Boolean => Column::Numeric(Vec::new()),

@@ -1,10 +1,10 @@
-//! The share of the rows that a part gets, as far as the description says it.
+//! The share of the rows in each part, if the description states it.
 
 use crate::{Dataset, Part, SplitBy};
 
 impl Dataset {
-    /// The share of a part; 0 when the split leaves it out. None when the dataset is not split, and
-    /// when a column names the parts: then only the rows show the shares.
+    /// The share of a part; 0 if the split does not use the part. `None` if the dataset is not
+    /// split or a column names the parts; then the shares are only known from the rows.
     pub fn share(&self, part: Part) -> Option<f64> {
         let split = self.spec.split.as_ref()?;
         (split.by != SplitBy::Column).then_some(match part {

@@ -1,8 +1,8 @@
-//! The TOML description as it is written, before any check across keys.
+//! The TOML description as written, before any check across keys.
 
 use serde::{Deserialize, Serialize};
 
-/// An element of the description, and what is wrong with it.
+/// An element of the description, and the problem with it.
 pub(crate) type Fault = (String, String);
 
 /// The whole file. Unknown keys are errors everywhere.
@@ -26,7 +26,7 @@ pub(crate) struct Spec {
     pub(crate) split: Option<SplitSpec>,
 }
 
-/// The columns that are no features by themselves but say what a row is.
+/// The columns that identify a row. They are not features unless an input reads them too.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleColumns {
@@ -39,8 +39,8 @@ pub(crate) struct RoleColumns {
     pub(crate) propensity: Option<String>,
 }
 
-/// A test that a row must pass to be kept. All that are given must hold; a missing value passes
-/// none of them.
+/// A test that a row must pass to be kept. If several conditions are given, all must be true. A
+/// missing value passes none of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
@@ -67,17 +67,17 @@ pub(crate) enum Scalar {
 #[serde(deny_unknown_fields)]
 pub(crate) struct InputSpec {
     pub(crate) name: String,
-    /// The file's column, where it has another name.
+    /// The column in the files, if its name differs.
     pub(crate) column: Option<String>,
     pub(crate) kind: KindName,
     #[serde(default = "candidate")]
     pub(crate) side: counterweight_model::Side,
-    /// Numbers per row; of a vector only, and there required.
+    /// Elements per row; required for a vector and not allowed for other kinds.
     pub(crate) dim: Option<usize>,
     #[serde(default)]
     pub(crate) optional: bool,
     pub(crate) served: Option<f64>,
-    /// Whether the input is a feature as it is.
+    /// Whether the input is itself a feature.
     #[serde(default = "yes")]
     pub(crate) feature: bool,
 }
@@ -112,7 +112,7 @@ pub(crate) struct FeatureSpec {
 pub(crate) struct ObjectiveSpec {
     pub(crate) name: String,
     pub(crate) label: LabelSpec,
-    /// What the offline benchmark counts as realised; the label when left out.
+    /// The value that the offline benchmark counts as realised; the default is the label.
     pub(crate) outcome: Option<OutcomeSpec>,
     #[serde(default)]
     pub(crate) filter: Vec<Filter>,
@@ -121,7 +121,7 @@ pub(crate) struct ObjectiveSpec {
 }
 
 impl ObjectiveSpec {
-    /// Its name for a message.
+    /// How messages refer to the objective.
     pub(crate) fn element(&self) -> String {
         format!("objective `{}`", self.name)
     }
@@ -135,7 +135,7 @@ pub(crate) struct LabelSpec {
     pub(crate) above: Option<Above>,
 }
 
-/// A value in [0, 1]: a column, or a ratio of two.
+/// A value in [0, 1]: a column, or a ratio of two columns.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutcomeSpec {
@@ -143,15 +143,15 @@ pub(crate) struct OutcomeSpec {
     pub(crate) ratio: Option<[String; 2]>,
 }
 
-/// How requests are made of rows that do not stand together.
+/// How requests are formed from rows that are not adjacent or have no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestsSpec {
-    /// Deals rows that belong to no request.
+    /// Candidates per request, for rows without a request.
     pub(crate) candidates: Option<usize>,
     #[serde(default)]
     pub(crate) seed: u64,
-    /// The rows of a request stand anywhere.
+    /// Whether the rows of a request may be anywhere in the log.
     #[serde(default)]
     pub(crate) scattered: bool,
 }
@@ -179,18 +179,18 @@ pub(crate) struct SplitSpec {
     pub(crate) seed: u64,
 }
 
-/// What decides the part that a row belongs to.
+/// What decides the part of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitBy {
-    /// The hash of the group column's value: no group straddles two parts.
+    /// The hash of the group column's value, so that no group is in two parts.
     Group,
-    /// The hash of the row's identity: request and candidate, or the row number where there is
-    /// neither.
+    /// The hash of the row's request and candidate, or of the row number if it has neither.
     Hash,
-    /// The order of the time column: the earliest rows train, and rows of one time share a part.
+    /// The order of the time column. The earliest rows train, and rows with equal times share a
+    /// part.
     Time,
-    /// A column that names the part.
+    /// A column that contains the name of the part.
     Column,
 }
 

@@ -1,4 +1,5 @@
-//! Decides the part of each row by itself, so that the part is known before the row is kept.
+//! Decides the part of each row without reading other rows, so that the part is known before the
+//! row is kept.
 
 use counterweight_statistics::unit_interval;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -11,18 +12,18 @@ use crate::{
     spec::SplitSpec,
 };
 
-/// Decides parts.
+/// The rule that decides the part of a row.
 #[derive(Debug, Clone)]
 pub(crate) enum Splitter {
     /// No split: every row trains.
     AllTrain,
-    /// By the hash of a group or of the row's identity.
+    /// By the hash of the group, or of the row's identity.
     Hash {
         spec: SplitSpec,
         column: Option<String>,
     },
-    /// By the first moment of each part after the first; a part that is empty starts where the next
-    /// one does.
+    /// By time: the first moment of each part after the first, and of the rows beyond the last
+    /// part. An empty part starts where the next one does.
     Time {
         column: String,
         starts: Vec<Option<Moment>>,
@@ -41,19 +42,19 @@ impl SplitSpec {
         ]
     }
 
-    /// Where each part ends, as a share of all rows.
+    /// The cumulative share at which each part ends.
     fn ends(&self) -> [f64; 4] {
         let mut sum = 0.0;
         self.fractions().map(|fraction| {
             sum += fraction;
-            // Fractions such as 0.7 + 0.1 + 0.2 fall short of 1 by rounding; no row may fall into
-            // the gap.
+            // Rounding makes fractions such as 0.7 + 0.1 + 0.2 fall short of 1. Without this, a row
+            // could fall into the gap.
             if sum > 1.0 - 1e-9 { 1.0 } else { sum }
         })
     }
 }
 
-/// The part of a share in [0, 1), if any.
+/// The part for a share in [0, 1), or `None` beyond the last part.
 fn part_for_share(share: f64, ends: [f64; 4]) -> Option<Part> {
     Part::ALL
         .into_iter()
@@ -63,8 +64,8 @@ fn part_for_share(share: f64, ends: [f64; 4]) -> Option<Part> {
 }
 
 impl Splitter {
-    /// The part of each row; none where the row belongs to no part. `identity` gives each row's
-    /// hash under a seed.
+    /// The part of each row, or `None` for a row in no part. `identity` returns the hash of a row
+    /// under a seed.
     pub(crate) fn parts(
         &self,
         piece: &Piece,
@@ -93,7 +94,7 @@ impl Splitter {
                     .collect())
             }
             Self::Time { column, starts } => {
-                let mut times = Times::like(starts.iter().flatten().next());
+                let mut times = Times::comparable_with(starts.iter().flatten().next());
                 let moments = read_moments(&mut times, piece, column)?;
                 Ok(moments
                     .iter()
@@ -105,7 +106,7 @@ impl Splitter {
     }
 }
 
-/// The last part whose start is not after the moment; none beyond the end of the last part.
+/// The last part that starts at or before the moment, or `None` beyond the end of the last part.
 fn part_in_time(moment: &Moment, starts: &[Option<Moment>]) -> Option<Part> {
     let passed = starts
         .iter()
@@ -114,7 +115,7 @@ fn part_in_time(moment: &Moment, starts: &[Option<Moment>]) -> Option<Part> {
     Part::ALL.get(passed).copied()
 }
 
-/// The moments of all rows; a missing one is an error.
+/// The moments of all rows. A missing time is an error.
 pub(crate) fn read_moments(
     times: &mut Times,
     piece: &Piece,
@@ -133,8 +134,8 @@ pub(crate) fn read_moments(
     moments.into_iter().enumerate().map(moment).collect()
 }
 
-/// The first moment of each part after the first, and of what is beyond the last. Rows of one
-/// moment share a part.
+/// The first moment of each part after the first, and of the rows beyond the last part. Rows with
+/// equal moments share a part.
 pub(crate) fn part_starts(mut moments: Vec<Moment>, spec: &SplitSpec) -> Vec<Option<Moment>> {
     moments.sort_unstable();
     let rows = moments.len();

@@ -1,11 +1,11 @@
-//! Integers that a join or a data frame has made floats: `8.0` is 8, in every format.
+//! Integers that a join or a data frame has converted to floats: `8.0` is 8, in every format.
 
-/// Beyond this, a float no longer says which integer it is.
+/// Above this, not every integer has its own float.
 const EXACT: f64 = (1u64 << 53) as f64;
 
-/// The integer that a text holds, also when it is written as a float: `8`, `8.0` and `8e0` are 8.
+/// Parses an integer, even if it is written as a float: `8`, `8.0` and `8e0` are 8.
 ///
-/// Returns nothing for a fraction, for a float beyond 2⁵³ and for what is not a number.
+/// Returns `None` for a fraction, for a float beyond 2⁵³, and for text that is not a number.
 ///
 /// ```
 /// use counterweight_dataset::whole_number;

@@ -1,9 +1,8 @@
-//! Files and folders that appear whole or not at all: neither a reader nor a crash ever meets half
-//! of one.
+//! Writes files and folders atomically: a reader never sees an incomplete one, even after a crash.
 //!
-//! Everything is written under a temporary name in the folder of its target, synced, renamed, and
-//! the folder is synced. A rename without the first sync may survive a crash as an empty file;
-//! without the second it may be lost.
+//! Everything is written under a temporary name in the parent folder of its target, synced and
+//! renamed. Then the parent folder is synced. Without the first sync, a crash may leave an empty
+//! file; without the second, the rename may be lost.
 
 use std::{
     fs::{self, File, Permissions},
@@ -13,12 +12,12 @@ use std::{
 
 use tempfile::{Builder, NamedTempFile};
 
-/// Start of the names of unfinished files and folders. Readers of a folder skip them; a crash may
+/// Prefix of the names of unfinished files and folders. Readers of a folder skip them. A crash may
 /// leave one behind.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
 
-/// A file that takes its name when it is complete. Dropped before [`commit`](Self::commit), it
-/// leaves nothing behind.
+/// A file that gets its name when it is complete. If it is dropped before
+/// [`commit`](Self::commit), no file is left behind.
 #[derive(Debug)]
 pub struct AtomicFile {
     unfinished: NamedTempFile,
@@ -26,12 +25,12 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins a file that will be called `path`. What stands there stays until
-    /// [`commit`](Self::commit); its permissions are kept, and a symbolic link is followed.
+    /// Begins a file that will be called `path`. An existing file stays unchanged until
+    /// [`commit`](Self::commit). Its permissions are kept, and a symbolic link is followed.
     ///
     /// # Errors
-    /// When the folder does not exist or cannot be written to, or when something other than a
-    /// regular file stands at `path`: renaming onto a device or a folder would replace it.
+    /// When the folder does not exist or is not writable, or when `path` exists but is not a
+    /// regular file: the rename would replace a device or folder.
     pub fn create(path: &Path) -> io::Result<Self> {
         let (target, permissions) = match fs::metadata(path) {
             Ok(existing) if existing.is_file() => {
@@ -40,7 +39,7 @@ impl AtomicFile {
             Ok(_) => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
-                    "it is not a regular file; choose another path",
+                    "this is not a regular file; choose another path",
                 ));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_owned(), None),
@@ -59,18 +58,18 @@ impl AtomicFile {
         Ok(Self { unfinished, target })
     }
 
-    /// The file to write to, for writers that take a file.
+    /// The file to write to, for writers that need a [`File`].
     #[must_use]
     pub fn file(&self) -> &File {
         self.unfinished.as_file()
     }
 
-    /// Syncs the file, gives it its name and syncs the folder. Buffers around [`file`](Self::file)
-    /// must be flushed first.
+    /// Syncs the file, gives it its name and syncs the folder. Flush any buffers around
+    /// [`file`](Self::file) first.
     ///
     /// # Errors
-    /// What the system says. What stood at the path is as it was then, unless the very last sync
-    /// failed.
+    /// Any error of the system. An existing file at the path is then unchanged, unless only the
+    /// last sync failed.
     pub fn commit(self) -> io::Result<()> {
         self.unfinished.as_file().sync_all()?;
         self.unfinished
@@ -90,7 +89,7 @@ impl Write for AtomicFile {
     }
 }
 
-/// Puts a file with these bytes at `path`; one that is there already is replaced.
+/// Writes a file with these bytes at `path` and replaces an existing file.
 ///
 /// # Errors
 /// As [`AtomicFile::create`] and [`AtomicFile::commit`].
@@ -100,11 +99,11 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
-/// Puts a folder with these files (name and bytes) at `path`; one that is there already is
-/// replaced. Between the two renames that this takes there is no folder at `path`.
+/// Writes a folder with these files (name and bytes) at `path` and replaces an existing folder.
+/// This takes two renames, between which no folder exists at `path`.
 ///
 /// # Errors
-/// What the system says.
+/// Any error of the system.
 pub fn write_folder<'a>(
     path: &Path,
     files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
@@ -112,7 +111,7 @@ pub fn write_folder<'a>(
     let parent = parent_folder(path);
     let mut builder = Builder::new();
     builder.prefix(TEMPORARY_PREFIX);
-    // A private folder would hide the files from everybody else.
+    // The default permissions of temporary folders would make the files unreadable to other users.
     if let Some(new) = new_folder_permissions() {
         builder.permissions(new);
     }
@@ -123,23 +122,23 @@ pub fn write_folder<'a>(
         file.sync_all()?;
     }
     sync_folder(unfinished.path())?;
-    // The old folder moves into this one and is removed with it.
+    // The old folder is moved into this temporary folder and removed with it.
     let old = Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(parent)?;
     match fs::rename(path, old.path().join("old")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     fs::rename(unfinished.path(), path)?;
-    // It bears its final name now, so there is nothing to remove under the temporary one.
+    // The folder has its final name now, so the temporary name must not be removed.
     let _ = unfinished.keep();
     sync_folder(parent)
 }
 
-/// Makes the names in a folder durable. Elsewhere than on Unix a folder cannot be opened, and
-/// renaming is durable enough.
+/// Makes the names in a folder durable. Only Unix can open a folder; elsewhere this does nothing,
+/// because renaming is durable enough.
 ///
 /// # Errors
-/// What the system says.
+/// Any error of the system.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(path).and_then(|folder| folder.sync_all())
@@ -148,7 +147,7 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The folder that a file is in, `.` for a bare name.
+/// The folder that contains a file; `.` for a name without a folder.
 #[must_use]
 pub fn parent_folder(path: &Path) -> &Path {
     match path.parent() {
@@ -157,8 +156,8 @@ pub fn parent_folder(path: &Path) -> &Path {
     }
 }
 
-// Temporary files are private by default; a finished one has the permissions of any new file, less
-// the umask.
+// Temporary files are private by default. A finished file has the permissions of any new file,
+// restricted by the umask.
 #[cfg(unix)]
 fn new_file_permissions() -> Option<Permissions> {
     use std::os::unix::fs::PermissionsExt as _;

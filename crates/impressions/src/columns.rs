@@ -1,5 +1,5 @@
-//! The columns of an impression log, as `data/SCHEMA.md` describes them: what is written and what
-//! is read has one name.
+//! The columns of an impression log, as `data/SCHEMA.md` describes them. The reader and the writer
+//! use the same names.
 
 /// The request.
 pub const REQUEST: &str = "request_id";
@@ -7,15 +7,15 @@ pub const REQUEST: &str = "request_id";
 pub const USER: &str = "user_id";
 /// The candidate.
 pub const CANDIDATE: &str = "candidate_id";
-/// When the request was ranked, in milliseconds since 1970.
+/// The time when the request was ranked, in milliseconds since 1970.
 pub const TIME: &str = "time";
-/// Places of the page.
+/// Number of places of the page.
 pub const PLACES: &str = "k";
-/// The place at which a candidate was shown, from 1; missing where it was not shown.
+/// The position at which a candidate was shown, from 1; missing if it was not shown.
 pub const POSITION: &str = "position";
 /// The profile that applied.
 pub const PROFILE: &str = "profile";
-/// The revision of its weights.
+/// The revision of the profile's weights.
 pub const REVISION: &str = "revision";
 /// The segment that applied.
 pub const SEGMENT: &str = "segment";
@@ -23,29 +23,29 @@ pub const SEGMENT: &str = "segment";
 pub const ARM: &str = "arm";
 /// The λ that was drawn.
 pub const LAMBDA: &str = "lambda";
-/// The least λ that could be drawn.
+/// The smallest λ that could be drawn.
 pub const LAMBDA_LOW: &str = "lambda_low";
-/// The greatest λ that could be drawn.
+/// The largest λ that could be drawn.
 pub const LAMBDA_HIGH: &str = "lambda_high";
-/// Its density: `uniform` or `log_uniform`.
+/// The density of λ: `uniform` or `log_uniform`.
 pub const LAMBDA_DENSITY: &str = "lambda_density";
 /// The seed of the draw.
 pub const LAMBDA_SEED: &str = "lambda_seed";
 
-/// The begin of the name of every column of probabilities.
+/// The prefix of all columns of probabilities.
 const PROBABILITY: &str = "p_";
 
-/// The probability that was ranked by.
+/// The probability by which candidates were ranked.
 pub fn probability(objective: &str) -> String {
     format!("{PROBABILITY}{objective}")
 }
 
-/// The objective whose probabilities a column has, if it has any.
+/// The objective of a column of probabilities; `None` for other columns.
 pub fn objective_of(column: &str) -> Option<&str> {
     column.strip_prefix(PROBABILITY)
 }
 
-/// The model's answer before a calibrator on top of it.
+/// The model's answer before an additional calibrator.
 pub fn raw(objective: &str) -> String {
     format!("raw_{objective}")
 }
@@ -65,13 +65,14 @@ pub fn calibrator(objective: &str) -> String {
     format!("calibrator_{objective}")
 }
 
-/// What came of it, 0 or 1.
+/// The outcome, 0 or 1.
 pub fn label(objective: &str) -> String {
     format!("label_{objective}")
 }
 
-/// The probability that the label of a simulated log was drawn from; at the position at which
-/// candidates are served first, which goes before the other.
+/// The columns of the true probability from which a simulated log drew the label: at position 1, at
+/// which candidates are scored when serving, and at the logged position. Readers use the first that
+/// exists.
 pub fn truth(objective: &str) -> [String; 2] {
     [
         format!("truth_{objective}_at_1"),

@@ -1,18 +1,18 @@
-//! Requests out of rows that belong to none: the rows of each part, in an order drawn by the seed,
-//! are cut into requests of a stated number of candidates; what remains is left out. The candidates
-//! stay in memory until the log's end.
+//! Groups rows without a request into requests: the rows of each part, in an order drawn by the
+//! seed, are cut into requests of a stated number of candidates. The remaining rows are left out.
+//! All candidates stay in memory until the end of the log.
 
 use counterweight_dataset::{DealtRequests, Part};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::gathering::Gathering;
 
-/// Rows that wait to be dealt.
+/// Rows to be grouped into requests.
 #[derive(Debug, Default)]
 pub(crate) struct Deal {
     rule: Option<DealtRequests>,
-    /// By part, in the order of [`Part::ALL`], rows without a part last; each with the hash that
-    /// orders it.
+    /// The rows of each part in the order of [`Part::ALL`], and then the rows without a part. Each
+    /// row has a hash that determines its place in the order.
     rows: [Vec<(u64, Gathering)>; 5],
 }
 
@@ -33,12 +33,12 @@ impl Deal {
         let Some(rule) = self.rule else {
             return;
         };
-        let place = Part::ALL.iter().position(|own| Some(*own) == part);
+        let part_index = Part::ALL.iter().position(|own| Some(*own) == part);
         let order = xxh3_64_with_seed(row.ids()[0].as_bytes(), rule.seed);
-        self.rows[place.unwrap_or(Part::ALL.len())].push((order, row));
+        self.rows[part_index.unwrap_or(Part::ALL.len())].push((order, row));
     }
 
-    /// The requests, and the number of rows that are left over.
+    /// The requests, and the number of remaining rows.
     pub(crate) fn requests(self) -> (Vec<Gathering>, u64) {
         let Some(rule) = self.rule else {
             return (Vec::new(), 0);
@@ -46,7 +46,8 @@ impl Deal {
         let parts = Part::ALL.into_iter().map(Some).chain([None]);
         let (mut requests, mut left): (Vec<Gathering>, u64) = (Vec::new(), 0);
         for (part, mut rows) in parts.zip(self.rows) {
-            // Ids that are equal fall to the order of the rows.
+            // The ids decide between equal hashes. The sort is stable, so rows with equal ids stay
+            // in log order.
             rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.ids().cmp(b.1.ids())));
             let whole = rows.len() / rule.candidates * rule.candidates;
             left += (rows.len() - whole) as u64;
@@ -55,7 +56,7 @@ impl Deal {
                     let mut begun = row;
                     begun.part = part;
                     begun.id = (requests.len() + 1).to_string();
-                    begun.user = None; // its candidates were shown to many
+                    begun.user = None; // the candidates were shown to different users
                     requests.push(begun);
                 } else if let Some(request) = requests.last_mut() {
                     request.append(row);

@@ -1,5 +1,5 @@
-//! Writing an impression log: requests as they were ranked, in the columns of `data/SCHEMA.md`, so
-//! that the benchmark and everyone else can read them.
+//! Writes an impression log: ranked requests in the columns of `data/SCHEMA.md`, which the
+//! benchmark and other programs can read.
 
 mod frame;
 
@@ -13,32 +13,33 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{error::LogError, ranked::RankedRequest};
 
-/// Rows of a row group, but for the last request in it; all that is in memory.
+/// Rows after which a row group is written. It is completed with the last request, and only one
+/// group is in memory.
 const ROW_GROUP_ROWS: usize = 65_536;
 
-/// What was written.
+/// The size of a written log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct WrittenLog {
     /// Requests.
     pub requests: u64,
-    /// Rows: candidates of them.
+    /// Candidates of all requests, which are the rows of the file.
     pub candidates: u64,
-    /// Requests whose λ was drawn.
+    /// Requests whose λ was drawn at random.
     pub explored: u64,
-    /// Requests left out because one of the same id is there already.
+    /// Requests that were left out because the log already has a request with the same id.
     pub repeated: u64,
     /// Size of the file in bytes.
     pub bytes: u64,
 }
 
-/// A Parquet file that takes its name when it is complete; dropped before, it leaves nothing
-/// behind.
+/// A writer of a Parquet file, which gets its name when it is complete. If the writer is dropped
+/// before [`finish`](Self::finish), no file is left behind.
 pub struct LogWriter {
     path: PathBuf,
     objectives: Vec<String>,
     unfinished: AtomicFile,
     writer: ParquetRows<File>,
-    /// Hashes of the ids that were taken.
+    /// Hashes of the request ids that were added.
     seen: HashSet<u64>,
     group: Vec<RankedRequest>,
     group_rows: usize,
@@ -46,20 +47,20 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Begins a log of these objectives, in the order of their weights.
+    /// Begins a log with these objectives, in the order of their weights.
     ///
     /// # Errors
-    /// [`LogError::Write`], also for an ending other than `.parquet`.
+    /// [`LogError::Write`], also if the name does not end in `.parquet`.
     pub fn create(path: &Path, objectives: &[String]) -> Result<Self, LogError> {
         let refuse = |problem: &str| Err(wrong(path, &problem));
         if path.extension().is_none_or(|ending| ending != "parquet") {
-            return refuse("the ending must be .parquet");
+            return refuse("the name must end in .parquet");
         }
         if path.is_dir() {
-            return refuse("it is a folder; name a file in it");
+            return refuse("this is a folder; name a file in it");
         }
         if objectives.is_empty() {
-            return refuse("a log has at least one objective");
+            return refuse("a log needs at least one objective; name one");
         }
         let unfinished = AtomicFile::create(path).map_err(|error| wrong(path, &error))?;
         let file = unfinished.file().try_clone();
@@ -79,10 +80,11 @@ impl LogWriter {
         })
     }
 
-    /// Adds a request, or counts it where one of its id was added before: a log has each id once.
+    /// Adds a request. If the log already has a request with this id, the request is only counted:
+    /// each id occurs once in a log.
     ///
     /// # Errors
-    /// [`LogError::Request`] where it does not fit the schema, and [`LogError::Write`].
+    /// [`LogError::Request`] if it does not fit the schema, and [`LogError::Write`].
     pub fn push(&mut self, request: RankedRequest) -> Result<(), LogError> {
         self.check(&request)?;
         if !self
@@ -103,12 +105,12 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Whether no request was added.
+    /// Whether no request has been added.
     pub fn is_empty(&self) -> bool {
         self.written.requests == 0
     }
 
-    /// Writes the rest, and gives the file its name once all of it is on disk.
+    /// Writes the remaining rows, and gives the file its name once all data is on disk.
     ///
     /// # Errors
     /// [`LogError::Write`].
@@ -132,7 +134,7 @@ impl LogWriter {
             .map_err(|error: PolarsError| wrong(&self.path, &error))
     }
 
-    /// Whether the request has a row per candidate and a place for all that it says.
+    /// Checks that the request fits the columns and has one value per candidate.
     fn check(&self, request: &RankedRequest) -> Result<(), LogError> {
         let refuse = |problem: String| {
             Err(LogError::Request {
@@ -143,15 +145,15 @@ impl LogWriter {
         };
         let n = request.candidates.len();
         if request.id.is_empty() || n == 0 {
-            return refuse("a request has an id and at least one candidate".to_owned());
+            return refuse("a request needs an id and at least one candidate".to_owned());
         }
         let shown: HashSet<usize> = request.page.iter().copied().collect();
-        if shown.len() < request.page.len() || shown.iter().any(|&at| at >= n) {
+        if shown.len() < request.page.len() || shown.iter().any(|&index| index >= n) {
             return refuse(format!(
-                "its page is not a choice of its {n} candidates: give distinct positions below {n}"
+                "its page is not a selection of its {n} candidates; give distinct indices below {n}"
             ));
         }
-        let whole = [
+        let ranges = [
             ("k", i32::try_from(request.k).is_ok_and(|k| k > 0)),
             ("revision", i64::try_from(request.revision).is_ok()),
             (
@@ -161,20 +163,22 @@ impl LogWriter {
                     .is_none_or(|draw| i64::try_from(draw.seed).is_ok()),
             ),
         ];
-        if let Some((what, _)) = whole.into_iter().find(|(_, fits)| !fits) {
+        if let Some((what, _)) = ranges.into_iter().find(|(_, fits)| !fits) {
             return refuse(format!("{what} is out of the range of its column"));
         }
         for objective in &request.objectives {
             let name = &objective.name;
             if !self.objectives.contains(name) {
                 return refuse(format!(
-                    "it was ranked by `{name}`, and the log is of {}",
+                    "it was ranked by `{name}`, but the objectives of the log are {}",
                     self.objectives.join(", ")
                 ));
             }
             let raw = objective.raw.len();
             if objective.probabilities.len() != n || (raw != 0 && raw != n) {
-                return refuse(format!("`{name}` has not one probability per candidate"));
+                return refuse(format!(
+                    "`{name}` does not have one probability per candidate"
+                ));
             }
         }
         Ok(())

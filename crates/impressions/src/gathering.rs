@@ -1,4 +1,4 @@
-//! A request while its rows come in.
+//! Collects the rows of one request.
 
 mod finish;
 
@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{error::LogError, log::Log};
 
-/// A request beyond this is refused: it would be in memory whole, and no page is chosen from as
-/// many.
+/// Maximum candidates of a request. A larger request is rejected: it would be in memory as a whole,
+/// and no page is chosen from so many candidates.
 pub const MOST_CANDIDATES: usize = 1_000_000;
 
 /// Rows of one request, in the order of the log.
@@ -17,7 +17,7 @@ pub const MOST_CANDIDATES: usize = 1_000_000;
 pub(crate) struct Gathering {
     pub(crate) id: String,
     pub(crate) part: Option<dataset::Part>,
-    /// Whether its rows lie in several parts.
+    /// Whether its rows are in several parts.
     pub(crate) divided: bool,
     pub(crate) user: Option<String>,
     ids: Vec<String>,
@@ -25,10 +25,10 @@ pub(crate) struct Gathering {
     rows: Vec<u64>,
     probabilities: Vec<Vec<f64>>,
     realised: Vec<Vec<f64>>,
-    /// Logged probabilities and weights by objective, where λ was randomised.
+    /// By objective, the logged probabilities. They are needed if λ was randomised.
     logged: Vec<Vec<f64>>,
     weights: Vec<f64>,
-    /// 1 is the first; 0 was not shown.
+    /// The position of each row, from 1; 0 is a candidate that was not shown.
     positions: Vec<u32>,
     propensities: Vec<f64>,
     lambda: Option<Density>,
@@ -36,7 +36,7 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    /// Begins a request with one row.
+    /// Begins a request with its first row.
     pub(crate) fn begin(
         log: &Log,
         piece: &LogPiece,
@@ -64,7 +64,7 @@ impl Gathering {
         Ok(begun)
     }
 
-    /// The density that λ was drawn from, if it was.
+    /// The density from which λ was drawn, if it was drawn.
     fn density(
         &self,
         log: &Log,
@@ -89,7 +89,9 @@ impl Gathering {
                 return Err(self.wrong(
                     log,
                     format!(
-                        "λ was drawn from {name:?} on [{low}, {high}]; expected lambda_density uniform with 0 ≤ lambda_low < lambda_high, or log_uniform with 0 < lambda_low < lambda_high"
+                        "λ was drawn from {name:?} on [{low}, {high}]; expected lambda_density \
+                         uniform with 0 ≤ lambda_low < lambda_high, or log_uniform with \
+                         0 < lambda_low < lambda_high"
                     ),
                 ));
             }
@@ -97,7 +99,7 @@ impl Gathering {
         Ok(Some(density))
     }
 
-    /// A request of this id without rows.
+    /// A request with this id and without rows.
     pub(crate) fn empty(id: String) -> Self {
         Self {
             id,
@@ -105,7 +107,7 @@ impl Gathering {
         }
     }
 
-    /// Adds a row, which may lie in another part than those before it.
+    /// Adds a row, and notes whether it is in another part than the rows before it.
     pub(crate) fn add(
         &mut self,
         log: &Log,
@@ -128,13 +130,15 @@ impl Gathering {
             return Err(self.wrong(
                 log,
                 format!(
-                    "more than {MOST_CANDIDATES} candidates; a request is ranked in memory as a whole, so check that the request column tells requests apart"
+                    "it has more than {MOST_CANDIDATES} candidates; a request is ranked in memory \
+                     as a whole, so check that the request column distinguishes requests"
                 ),
             ));
         }
         let number = piece.rows[row];
         let id = match piece.id(Role::Candidate) {
-            // The order of a file may favour its first rows; a hash does not.
+            // Ids decide the order of equal scores. Row numbers would favour the first rows of the
+            // file; a hash does not.
             None => format!(
                 "{:016x}{number:x}",
                 xxh3_64_with_seed(&number.to_le_bytes(), log.options.seed)
@@ -149,8 +153,8 @@ impl Gathering {
         for (own, column) in self.probabilities.iter_mut().zip(scored) {
             own.extend(column.get(row));
         }
-        for (at, own) in self.realised.iter_mut().enumerate() {
-            let outcome = log.columns.outcome[at].map(|column| piece.outcomes[column][row]);
+        for (index, own) in self.realised.iter_mut().enumerate() {
+            let outcome = log.columns.outcome[index].map(|column| piece.outcomes[column][row]);
             own.push(outcome.unwrap_or(f64::NAN));
         }
         for (own, column) in self.logged.iter_mut().zip(&log.columns.probability) {
@@ -175,7 +179,8 @@ impl Gathering {
             _ => Err(self.wrong(
                 log,
                 format!(
-                    "position {text:?} is not a whole number from 1; leave it empty where a candidate was not shown"
+                    "position {text:?} is not a whole number from 1; \
+                     leave it empty if the candidate was not shown"
                 ),
             )),
         }
@@ -185,7 +190,7 @@ impl Gathering {
         &self.ids
     }
 
-    /// Adds the rows of another one, which was dealt the same request.
+    /// Adds the rows of another request, which was grouped into this one.
     pub(crate) fn append(&mut self, other: Self) {
         self.ids.extend(other.ids);
         self.rows.extend(other.rows);
@@ -203,7 +208,7 @@ impl Gathering {
         self.propensities.extend(other.propensities);
     }
 
-    /// The hash of the user, or of the request when the user is unknown.
+    /// The hash of the user, or of the request if the user is unknown.
     pub(crate) fn unit(&self) -> u64 {
         unit(self.user.as_deref(), &self.id)
     }
@@ -217,7 +222,7 @@ impl Gathering {
     }
 }
 
-/// The unit that the bootstrap draws: the hash of the user, or of the request when the user is
+/// The unit that the bootstrap draws: the hash of the user, or of the request if the user is
 /// unknown.
 pub(crate) fn unit(user: Option<&str>, request: &str) -> u64 {
     match user.filter(|user| !user.is_empty()) {

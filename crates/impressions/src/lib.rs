@@ -1,8 +1,8 @@
-//! Impression logs: what was ranked, what was shown, and what came of it.
+//! Impression logs: what was ranked, what was shown, and the outcomes.
 //!
-//! [`Log`] reads a log request by request, with the probabilities that it logged or those of models
-//! at hand; users are in the tune part or in the test part, never in both. [`LogWriter`] writes a
-//! log in the columns of `data/SCHEMA.md`.
+//! [`Log`] reads a log request by request, with the probabilities in the log or those of given
+//! models. Each user is either in the tune part or in the test part. [`LogWriter`] writes a log in
+//! the columns of `data/SCHEMA.md`.
 
 pub mod columns;
 mod deal;

@@ -1,5 +1,5 @@
-//! Opening a log: which objectives it has, where their probabilities come from, and which of its
-//! columns are read.
+//! Opens a log: determines its objectives, the source of their probabilities, and the columns to
+//! read.
 
 use std::path::PathBuf;
 
@@ -15,27 +15,27 @@ use crate::{
     request::{Part, Parts},
 };
 
-/// What becomes of the labels of candidates that were not shown: nobody could act on them, so that
-/// a 0 there says nothing.
+/// How to treat labels of candidates that were not shown. Nobody could act on such a candidate, so
+/// a label of 0 contains no information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnshownLabels {
-    /// The log is refused: they are gaps that something filled.
+    /// Reject the log: such labels are usually gaps that a program filled.
     Refuse,
-    /// They are left out and counted.
+    /// Leave the labels out and count them.
     Drop,
 }
 
 /// How a log is read.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Places of the page; `None` takes the log's own `k`.
+    /// Number of places of the page; `None` uses the log's own `k`.
     pub k: Option<usize>,
-    /// The share of users whose requests tune, in (0, 1), where the description's split does not
-    /// say it.
+    /// The share of users whose requests are in the tune part, in (0, 1). It is used if the
+    /// description has no split.
     pub tune: f64,
     /// Seed of that division, and of the ids of candidates that have none.
     pub seed: u64,
-    /// Labels of candidates whose position is missing, where the log has positions.
+    /// How to treat labels of candidates whose position is missing, if the log has positions.
     pub unshown_labels: UnshownLabels,
 }
 
@@ -50,15 +50,15 @@ impl Default for LogOptions {
     }
 }
 
-/// Where an objective's probabilities come from.
+/// The source of an objective's probabilities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// A model at hand scores the log's features, as `predict` does.
+    /// A given model scores the log's features, as `predict` does.
     Model,
     /// The log's own column `p_<objective>`.
     Logged,
-    /// Nowhere: only the outcome is known.
+    /// No source: only the outcome is known.
     None,
 }
 
@@ -67,15 +67,15 @@ pub enum Source {
 pub struct Objective {
     /// Its name.
     pub name: String,
-    /// Where its probabilities come from.
+    /// The source of its probabilities.
     pub source: Source,
-    /// Version of the model; of a logged objective known once the log was read, if the log says it.
+    /// Version of the model. For logged probabilities it is known after reading, if the log has it.
     pub model: Option<String>,
-    /// Version of the calibrator, likewise.
+    /// Version of the calibrator, with the same rule.
     pub calibrator: Option<String>,
 }
 
-/// A log that was opened: its rows are read by [`Log::read`].
+/// An opened log. [`Log::read`] reads its rows.
 #[derive(Debug)]
 pub struct Log {
     pub(crate) dataset: Dataset,
@@ -85,7 +85,7 @@ pub struct Log {
     pub(crate) columns: Columns,
 }
 
-/// Which columns of the impression log's schema the files have, as positions in what is read.
+/// The columns of the impression log's schema that the files have, as indices into what is read.
 #[derive(Debug, Default)]
 pub(crate) struct Columns {
     pub(crate) wanted: LogColumns,
@@ -95,7 +95,7 @@ pub(crate) struct Columns {
     pub(crate) weight: Vec<Option<usize>>,
     /// By objective, `model_<objective>` and `calibrator_<objective>`.
     pub(crate) versions: Vec<[Option<usize>; 2]>,
-    /// By objective, its place among the objectives of the description.
+    /// By objective, its index among the objectives of the description.
     pub(crate) outcome: Vec<Option<usize>>,
     pub(crate) k: Option<usize>,
     /// `lambda_low` and `lambda_high`.
@@ -122,13 +122,13 @@ fn position(wanted: &mut Vec<String>, has: &[String], name: &str) -> Option<usiz
 }
 
 impl Log {
-    /// Opens the log that a description describes. An objective has its probabilities from its
-    /// model among `artefacts`, else from the column `p_<objective>`. Objectives stand in the order
-    /// of the description, then of the models, then of the columns.
+    /// Opens the log of a description. The probabilities of an objective come from its model among
+    /// `artefacts`, or else from the column `p_<objective>`. Objectives are in the order of the
+    /// description, then of the models, then of the columns.
     ///
     /// # Errors
     /// [`LogError::Option`], [`LogError::Dataset`], and [`LogError::Log`] for two models of one
-    /// objective or a label that needs a model's threshold.
+    /// objective, a label whose threshold no given model has, or a page of unknown length.
     pub fn open(
         dataset: Dataset,
         artefacts: Vec<Artefact>,
@@ -145,13 +145,13 @@ impl Log {
         };
         log.columns = log.columns(&has)?;
         if log.options.k.is_none() && log.columns.k.is_none() {
-            return Err(log.wrong("the log has no column `k`; give the places of the page (k)"));
+            return Err(log.wrong("the log has no column `k`; give the length of the page (k)"));
         }
         Ok(log)
     }
 
-    /// Opens files that follow `data/SCHEMA.md`: the names of the columns say which objectives,
-    /// roles and labels it has.
+    /// Opens files that follow `data/SCHEMA.md`. The names of the columns determine the objectives,
+    /// roles and labels.
     ///
     /// # Errors
     /// As [`Log::open`].
@@ -164,7 +164,7 @@ impl Log {
         Self::open(describe(files, &has)?, artefacts, options)
     }
 
-    /// Places of the page, where they were given.
+    /// The length of the page, if the options give it.
     pub fn k(&self) -> Option<usize> {
         self.options.k
     }
@@ -174,32 +174,33 @@ impl Log {
         &self.artefacts
     }
 
-    /// Whether the log has outcomes of an objective, by its place among [`Log::objectives`].
+    /// Whether the log has outcomes of an objective, by its index in [`Log::objectives`].
     pub fn has_outcome(&self, objective: usize) -> bool {
         self.columns.outcome[objective].is_some()
     }
 
-    /// Refuses a log whose split leaves out a part that is needed, before any row is read.
+    /// Rejects a log whose split leaves a needed part empty, before any row is read.
     ///
     /// # Errors
-    /// [`LogError::Log`] names the part.
+    /// [`LogError::Log`], which names the part.
     pub fn require(&self, parts: Parts) -> Result<(), LogError> {
         for (part, name) in [(Part::Tune, "tune"), (Part::Test, "test")] {
             if parts.contains(part) && self.lacks(part) {
                 return Err(self.wrong(format!(
-                    "the split leaves the {name} part empty, and it is needed; give the split a `{name}` share, or leave the split out"
+                    "the split leaves the {name} part empty, but it is needed; \
+                     give the split a `{name}` share, or remove the split"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Whether the split leaves a part without rows, as far as the description says it.
+    /// Whether the split leaves a part without rows, if the description states the shares.
     pub fn lacks(&self, part: Part) -> bool {
         let none = |part| self.dataset.share(part) == Some(0.0);
         match part {
             Part::Test => none(dataset::Part::Test),
-            // Where no model was fitted on them, the rows of every other part may tune.
+            // If no model was fitted on them, all parts but the test part are used to tune.
             Part::Tune if self.artefacts.is_empty() => [
                 dataset::Part::Train,
                 dataset::Part::Calibrate,
@@ -211,7 +212,7 @@ impl Log {
         }
     }
 
-    /// Whether the log says how it explored: from what λ was drawn, or its propensities.
+    /// Whether the log may describe exploration: it has the range of λ, or propensities.
     pub fn may_have_explored(&self) -> bool {
         self.columns.lambda.is_some() || self.columns.propensity.is_some()
     }
@@ -221,12 +222,12 @@ impl Log {
         self.dataset.name()
     }
 
-    /// Its objectives: α is the weight of the first, β of the second.
+    /// The objectives. α is the weight of the first, β of the second.
     pub fn objectives(&self) -> &[Objective] {
         &self.objectives
     }
 
-    /// An error of this log as a whole.
+    /// An error about the log as a whole.
     pub fn wrong(&self, problem: impl Into<String>) -> LogError {
         LogError::Log {
             log: self.name().to_owned(),
@@ -270,7 +271,7 @@ impl Log {
         Ok(found)
     }
 
-    /// The training median that an objective's label is compared with.
+    /// The training median with which an objective's label is compared.
     fn threshold(&self, objective: &str) -> Result<Option<f64>, LogError> {
         if !self.dataset.needs_threshold(objective)? {
             return Ok(None);
@@ -280,7 +281,9 @@ impl Log {
         match model.and_then(|artefact| artefact.report.data.label_threshold) {
             Some(threshold) => Ok(Some(threshold)),
             None => Err(self.wrong(format!(
-                "the label of `{objective}` is above the training median, which only a model that was trained on it knows: give that model, or a number as `above`, or an `outcome`"
+                "the label of `{objective}` is compared with the training median, which is stored \
+                 in a model that was trained on it; give that model, a number as `above`, or an \
+                 `outcome`"
             ))),
         }
     }
@@ -295,13 +298,13 @@ fn check(options: &LogOptions) -> Result<(), LogError> {
         })
     };
     if options.k == Some(0) {
-        return refuse("k", "0".to_owned(), "a page has at least one place");
+        return refuse("k", "0".to_owned(), "use at least 1");
     }
     if !(options.tune > 0.0 && options.tune < 1.0) {
         return refuse(
-            "the share that tunes",
+            "the tune share",
             options.tune.to_string(),
-            "it is above 0 and below 1, so that there are users on both sides",
+            "it must be above 0 and below 1, so that both parts have users",
         );
     }
     Ok(())
@@ -335,7 +338,7 @@ fn objectives(
         if second.is_some() {
             return Err(LogError::Log {
                 log: dataset.name().to_owned(),
-                problem: format!("two models of `{name}` are given; give one of each objective"),
+                problem: format!("two models of `{name}` are given; give one per objective"),
             });
         }
         Ok(match model {
@@ -360,7 +363,7 @@ fn objectives(
     names.into_iter().map(objective).collect()
 }
 
-/// An impression log that has these columns.
+/// The description of an impression log with these columns.
 fn describe(files: &[PathBuf], has: &[String]) -> Result<Dataset, DatasetError> {
     let files = files.iter().map(|file| file.to_string_lossy());
     let mut builder = DatasetBuilder::new("log", files);
@@ -374,7 +377,7 @@ fn describe(files: &[PathBuf], has: &[String]) -> Result<Dataset, DatasetError> 
         (Role::Position, columns::POSITION),
     ];
     for (role, column) in roles {
-        // Request and candidate are required: where they are absent, reading says so.
+        // Request and candidate are required: if they are absent, reading reports it.
         if matches!(role, Role::Request | Role::Candidate) || has.iter().any(|own| own == column) {
             builder = builder.role(role, column);
         }

@@ -1,6 +1,6 @@
-//! Reading a log request by request: rows are scored piece by piece, gathered into requests,
-//! checked, and handed on in batches, so that memory holds one piece and one batch of requests,
-//! never the log.
+//! Reads a log request by request: rows are scored piece by piece, gathered into requests, checked,
+//! and passed on in batches. Memory contains one piece and one batch of requests, never the whole
+//! log.
 
 use std::{
     borrow::Cow,
@@ -22,18 +22,18 @@ use crate::{
     versions::Versions,
 };
 
-/// Candidates of the requests that are handed on together.
+/// Number of candidates from which a batch of requests is passed on.
 const BATCH_ROWS: usize = 65_536;
-/// Rows that are looked at after a request that is wrong, for the cause: rows of one request that
-/// stand apart.
-const LOOK_ON: usize = 1 << 20;
+/// Number of rows to search after an invalid request for its probable cause: rows of one request
+/// that are not adjacent.
+const CAUSE_SEARCH_ROWS: usize = 1 << 20;
 
 impl Log {
-    /// Reads the log and hands the requests of some parts on in batches, in the order of the log;
-    /// rows of no such part are counted and not scored. `progress` gets the rows done.
+    /// Reads the log and passes the requests of the given parts on in batches, in log order. Rows
+    /// of other parts are counted but not scored. `progress` receives the number of rows done.
     ///
     /// # Errors
-    /// What is wrong with the files, a row or a request, and the errors that `visit` returns.
+    /// When a file, a row or a request is invalid, and the errors that `visit` returns.
     pub fn read<E: From<LogError>>(
         &mut self,
         parts: Parts,
@@ -50,7 +50,7 @@ impl Log {
             },
             current: None,
             seen: HashSet::new(),
-            suspect: None,
+            pending_error: None,
             units: HashMap::new(),
             versions: Versions::new(self.objectives.len()),
             deal: Deal::new(self.dataset.dealt_requests()),
@@ -84,15 +84,16 @@ struct Reading<'a> {
     parts: Parts,
     summary: Summary,
     current: Option<Gathering>,
-    /// Hashes of the requests that were begun.
+    /// Hashes of the ids of all requests so far.
     seen: HashSet<u64>,
-    /// What is wrong with a request, and the rows looked at since.
-    suspect: Option<(LogError, usize)>,
+    /// The error of an invalid request, and the number of rows searched for its cause.
+    pending_error: Option<(LogError, usize)>,
     /// The part of each user.
     units: HashMap<u64, Part>,
     versions: Versions,
     deal: Deal,
-    /// Requests whose rows stand apart, by id; they stay in memory until the end of the log.
+    /// Requests whose rows are not adjacent, with their index by id. They stay in memory until the
+    /// end of the log.
     scattered: Option<(HashMap<String, usize>, Vec<Gathering>)>,
     batch: Vec<Request>,
     batch_rows: usize,
@@ -103,15 +104,15 @@ type Visit<'v, E> = &'v mut dyn FnMut(&[Request]) -> Result<(), E>;
 impl Reading<'_> {
     fn add<E: From<LogError>>(&mut self, piece: &LogPiece, visit: Visit<'_, E>) -> Result<(), E> {
         self.summary.rows += piece.len() as u64;
-        if self.suspect.is_some() {
-            return Ok(self.look_on(piece, 0)?);
+        if self.pending_error.is_some() {
+            return Ok(self.search_cause(piece, 0)?);
         }
         let log = self.log;
         self.versions.check(log, piece)?;
         let scored = score(log, piece, &self.wanted(piece))?;
         for row in 0..piece.len() {
-            if self.suspect.is_some() {
-                return Ok(self.look_on(piece, row)?);
+            if self.pending_error.is_some() {
+                return Ok(self.search_cause(piece, row)?);
             }
             let part = piece.parts[row];
             if self.deal.is_on() {
@@ -125,12 +126,12 @@ impl Reading<'_> {
                 begun.part = part;
                 Ok(begun)
             };
-            if let Some((places, requests)) = &mut self.scattered {
-                match places.get(&*id) {
-                    Some(&place) => requests[place].add(log, piece, &scored, row)?,
+            if let Some((indices, requests)) = &mut self.scattered {
+                match indices.get(&*id) {
+                    Some(&index) => requests[index].add(log, piece, &scored, row)?,
                     None => {
                         requests.push(begin()?);
-                        places.insert(id.into_owned(), requests.len() - 1);
+                        indices.insert(id.into_owned(), requests.len() - 1);
                     }
                 }
                 continue;
@@ -138,8 +139,8 @@ impl Reading<'_> {
             match &mut self.current {
                 Some(current) if current.id == *id => current.add(log, piece, &scored, row)?,
                 _ => {
-                    self.close(visit)?;
-                    self.see(&id)?;
+                    self.close_current(visit)?;
+                    self.mark_seen(&id)?;
                     self.current = Some(begin()?);
                 }
             }
@@ -147,44 +148,48 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Notes that a request begins, which happens once where its rows stand together.
-    fn see(&mut self, id: &str) -> Result<(), LogError> {
+    /// Notes that a request begins. If it begins twice, its rows are not adjacent.
+    fn mark_seen(&mut self, id: &str) -> Result<(), LogError> {
         if self.seen.insert(xxh3_64_with_seed(id.as_bytes(), 0)) {
             return Ok(());
         }
         Err(self.log.wrong(format!(
-            "the rows of request {id:?} do not stand together; sort the log by request, or say `scattered = true` under [requests] and keep it in memory whole"
+            "the rows of request {id:?} are not adjacent; sort the log by request, or write \
+             `scattered = true` under [requests] to read the whole log into memory"
         )))
     }
 
-    /// Looks for the cause of what is wrong with a request: where rows of one request stand apart,
-    /// each piece of it looks wrong by itself, and to say that would mislead.
-    fn look_on(&mut self, piece: &LogPiece, from: usize) -> Result<(), LogError> {
+    /// Searches for the cause of an invalid request. If the rows of a request are not adjacent,
+    /// each group of them looks invalid by itself, and that error would mislead. So the error is
+    /// reported only after some more rows without a request that begins twice.
+    fn search_cause(&mut self, piece: &LogPiece, from: usize) -> Result<(), LogError> {
         let mut last = self.current.take().map(|current| current.id);
         for row in from..piece.len() {
             let id = request_id(self.log, piece, row)?;
             if last.as_deref() != Some(&*id) {
-                self.see(&id)?;
+                self.mark_seen(&id)?;
                 last = Some(id.into_owned());
             }
         }
-        // The next piece may go on with the last request of this one.
+        // The next piece may continue the last request of this one.
         self.current = last.map(Gathering::empty);
-        match self.suspect.take() {
-            Some((error, looked)) if looked + piece.len() - from >= LOOK_ON => Err(error),
-            suspect => {
-                let more = |(error, looked)| (error, looked + piece.len() - from);
-                self.suspect = suspect.map(more);
+        match self.pending_error.take() {
+            Some((error, searched)) if searched + piece.len() - from >= CAUSE_SEARCH_ROWS => {
+                Err(error)
+            }
+            pending => {
+                let more = |(error, searched)| (error, searched + piece.len() - from);
+                self.pending_error = pending.map(more);
                 Ok(())
             }
         }
     }
 
-    /// The rows that are to be scored: those of a part that is read, as far as it is known before
-    /// requests are gathered.
+    /// The rows to score: those of the requested parts, as far as the part is known before requests
+    /// are gathered.
     fn wanted(&self, piece: &LogPiece) -> Vec<usize> {
         if self.log.artefacts.is_empty() {
-            return Vec::new(); // no model scores anything
+            return Vec::new(); // there is no model to score with
         }
         let split = self.log.dataset.split_by().is_some();
         if !split && (self.parts == Parts::All || self.deal.is_on() || self.scattered.is_some()) {
@@ -201,7 +206,7 @@ impl Reading<'_> {
                 let part = self.split_part(piece.parts[*row]);
                 return part.is_some_and(|part| self.parts.contains(part));
             }
-            // Drawn by the user of the first row, as for the request that is gathered.
+            // All rows of a request follow the user of its first row, like the gathered request.
             let id = requests.map_or("", |ids| ids[*row].as_str());
             match last {
                 Some((own, wanted)) if own == id && requests.is_some() => wanted,
@@ -219,15 +224,15 @@ impl Reading<'_> {
     }
 
     /// Ends the request that is being gathered.
-    fn close<E: From<LogError>>(&mut self, visit: Visit<'_, E>) -> Result<(), E> {
+    fn close_current<E: From<LogError>>(&mut self, visit: Visit<'_, E>) -> Result<(), E> {
         if let Some(gathered) = self.current.take() {
-            self.take(gathered, visit)?;
+            self.deliver(gathered, visit)?;
         }
         Ok(())
     }
 
-    /// Decides the part of a request and hands it on.
-    fn take<E: From<LogError>>(
+    /// Decides the part of a request, checks the request and adds it to the batch.
+    fn deliver<E: From<LogError>>(
         &mut self,
         gathered: Gathering,
         visit: Visit<'_, E>,
@@ -254,7 +259,7 @@ impl Reading<'_> {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
             Err(error) if self.log.dataset.role(Role::Request).is_some() => {
-                self.suspect = Some((error, 0));
+                self.pending_error = Some((error, 0));
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -269,17 +274,17 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The part of rows that a split has put into a part; none where a model was trained on them.
+    /// The part of rows in a part of the split; `None` for rows on which a model was trained.
     fn split_part(&self, part: Option<dataset::Part>) -> Option<Part> {
         match part? {
             dataset::Part::Test => Some(Part::Test),
             dataset::Part::Tune => Some(Part::Tune),
-            // Nothing at hand was fitted on these rows, so that they may tune.
+            // No given model was fitted on these rows, so they can be used to tune.
             _ => self.log.artefacts.is_empty().then_some(Part::Tune),
         }
     }
 
-    /// Users are divided by their hash.
+    /// The part of a user without a split, decided by a hash.
     fn drawn_part(&self, unit: u64) -> Part {
         let hash = xxh3_64_with_seed(&unit.to_le_bytes(), self.log.options.seed);
         if unit_interval(hash) < self.log.options.tune {
@@ -289,14 +294,17 @@ impl Reading<'_> {
         }
     }
 
-    /// Counts a request and its user, who must be in one part.
+    /// Counts a request and its user, and checks that the user is in one part only.
     fn count(&mut self, request: &str, unit: u64, part: Part) -> Result<(), LogError> {
         let first = match self.units.insert(unit, part) {
             Some(own) if own != part => {
                 return Err(LogError::Request {
                     log: self.log.name().to_owned(),
                     request: request.to_owned(),
-                    problem: "its user has requests in the tune and in the test part, and a weight must not be judged by the users it was chosen on: split by the user (`group`)".to_owned(),
+                    problem: "its user has requests in both the tune and the test part, but a \
+                              weight must not be judged by the users it was chosen on; \
+                              split by the user (`group`)"
+                        .to_owned(),
                 });
             }
             own => u64::from(own.is_none()),
@@ -317,8 +325,8 @@ impl Reading<'_> {
     }
 
     fn finish<E: From<LogError>>(mut self, visit: Visit<'_, E>) -> Result<(Summary, Versions), E> {
-        if self.suspect.is_none() {
-            self.close(visit)?;
+        if self.pending_error.is_none() {
+            self.close_current(visit)?;
         }
         let deal = std::mem::take(&mut self.deal);
         let (requests, undealt) = deal.requests();
@@ -326,12 +334,12 @@ impl Reading<'_> {
         let scattered = self.scattered.take();
         let scattered = scattered.into_iter().flat_map(|(_, requests)| requests);
         for gathered in requests.into_iter().chain(scattered) {
-            self.take(gathered, visit)?;
-            if self.suspect.is_some() {
+            self.deliver(gathered, visit)?;
+            if self.pending_error.is_some() {
                 break;
             }
         }
-        if let Some((error, _)) = self.suspect {
+        if let Some((error, _)) = self.pending_error {
             return Err(error.into());
         }
         if !self.batch.is_empty() {
@@ -345,12 +353,13 @@ impl Reading<'_> {
     }
 }
 
-/// The id of a row's request; the row's number where the log has no requests.
+/// The id of a row's request, or the row's number if the log has no request column.
 fn request_id<'p>(log: &Log, piece: &'p LogPiece, row: usize) -> Result<Cow<'p, str>, LogError> {
     match piece.id(Role::Request) {
         None => Ok(Cow::Owned(piece.rows[row].to_string())),
         Some(ids) if ids[row].is_empty() => Err(log.wrong(format!(
-            "row {} has no request id; a filter with not_missing leaves such rows out",
+            "row {} has no request id; add it, or leave such rows out with a filter \
+             `not_missing = true`",
             piece.rows[row] + 1
         ))),
         Some(ids) => Ok(Cow::Borrowed(&ids[row])),

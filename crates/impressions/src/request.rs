@@ -1,19 +1,19 @@
-//! One request of a log as the benchmark sees it: checked, its candidates in ascending order of
-//! their ids.
+//! One checked request of a log, in the form that the benchmark uses. Its candidates are in
+//! ascending order of their ids.
 
 use counterweight_ranking::Density;
 
-/// The parts of a log. No request and no user is in two.
+/// The parts of a log. Each request and each user is in one part only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// Weights are chosen here.
+    /// Requests on which weights are chosen.
     Tune,
-    /// Figures are reported here.
+    /// Requests on which results are reported.
     Test,
 }
 
-/// Which parts of a log are read.
+/// The parts of a log to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parts {
@@ -21,12 +21,12 @@ pub enum Parts {
     Tune,
     /// The test part.
     Test,
-    /// Both.
+    /// Both parts.
     All,
 }
 
 impl Parts {
-    /// Whether a part is among them.
+    /// Whether these parts include `part`.
     pub fn contains(self, part: Part) -> bool {
         match self {
             Self::All => true,
@@ -48,50 +48,51 @@ impl From<Part> for Parts {
 /// One request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Its id; of a dealt request, its number.
+    /// Its id, or its number if it was grouped from rows without a request.
     pub id: String,
     /// Its part.
     pub part: Part,
-    /// Hash of the user, of the request where the log names no users: what the bootstrap draws.
+    /// Hash of the user, or of the request if the log has no users: the unit of the bootstrap.
     pub unit: u64,
-    /// Places of its page, at least 1; a request with fewer candidates has as many.
+    /// Number of places of its page, at least 1. The page of a request with fewer candidates shows
+    /// all of them.
     pub k: usize,
-    /// Ids of the n candidates, ascending by bytes, each once. Where the log has none: a hash of
-    /// the row's number.
+    /// Ids of the n candidates, ascending by bytes, without duplicates. If the log has no ids, a
+    /// hash of the row's number.
     pub ids: Vec<String>,
-    /// One column of n probabilities per objective, each in [0, 1]; empty for an objective that has
-    /// no source.
+    /// One column of n probabilities per objective, each in [0, 1]; empty for an objective without
+    /// a source.
     pub probabilities: Vec<Vec<f64>>,
-    /// One column of n outcomes per objective, each in [0, 1] or NaN where it is not known.
+    /// One column of n outcomes per objective, each in [0, 1], or NaN if unknown.
     pub realised: Vec<Vec<f64>>,
-    /// What was shown and how it was drawn, where the log says so.
+    /// What was shown and how it was randomised, if the log contains both.
     pub logged: Option<Logged>,
 }
 
-/// What the logged policy showed, and its randomisation.
+/// What the logging policy showed, and its randomisation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logged {
-    /// The candidates shown with their positions, from 0, ascending.
+    /// Candidate index and position of each shown candidate, both from 0, ascending by position.
     pub shown: Vec<(usize, usize)>,
-    /// How they were drawn.
+    /// How the page was randomised.
     pub exploration: Exploration,
 }
 
-/// How a logged policy explored.
+/// How the logging policy explored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Exploration {
-    /// λ was drawn for this request; the propensities follow from the breakpoints of the logged
+    /// λ was drawn for this request. The propensities follow from the breakpoints of the logged
     /// probabilities.
     Lambda {
-        /// Its density over its range.
+        /// The density of λ, with its range.
         density: Density,
-        /// For each candidate the logged score but for the swept objective, in units of the first
+        /// For each candidate, the logged score without the swept objective, in units of the first
         /// weight.
         fixed: Vec<f64>,
-        /// For each candidate the logged probability of the swept objective.
+        /// For each candidate, the logged probability of the swept objective.
         swept: Vec<f64>,
     },
-    /// The log has the probability that the policy showed each candidate of `shown` at its
+    /// For each candidate of `shown`, the logged probability that the policy showed it at its
     /// position.
     Propensities(Vec<f64>),
 }

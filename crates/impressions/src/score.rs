@@ -1,4 +1,4 @@
-//! The probabilities of rows: from models at hand, else from the log.
+//! The probabilities of rows, from given models or else from the log.
 
 use counterweight_dataset::LogPiece;
 
@@ -8,18 +8,19 @@ use crate::{
 };
 
 /// One column of probabilities per objective, one entry per row of the piece. A model scores only
-/// the rows that are wanted; for the others the entry is NaN.
+/// the `wanted` rows; the entry of the other rows is NaN. The column of an objective without a
+/// source is empty.
 pub(crate) fn score(
     log: &Log,
     piece: &LogPiece,
     wanted: &[usize],
 ) -> Result<Vec<Vec<f64>>, LogError> {
-    let columns = log.objectives.iter().enumerate().map(|(at, objective)| {
+    let columns = log.objectives.iter().enumerate().map(|(index, objective)| {
         let wrong = |source| LogError::Model {
             objective: objective.name.clone(),
             source,
         };
-        match (&objective.source, log.columns.probability[at]) {
+        match (&objective.source, log.columns.probability[index]) {
             (Source::Model, _) => {
                 let mut artefacts = log.artefacts.iter();
                 let model = artefacts

@@ -1,10 +1,10 @@
-//! What was read of a log, and what was left out of it.
+//! What was read from a log, and what was left out.
 
 use serde::Serialize;
 
 use crate::request::Request;
 
-/// What was read.
+/// Counts of what was read and left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// Rows that pass the filters.
@@ -13,37 +13,37 @@ pub struct Summary {
     pub tune: u64,
     /// Requests of the test part.
     pub test: u64,
-    /// Users (requests, where there are none) of the tune part.
+    /// Users of the tune part, or requests if the log has no users.
     pub tune_users: u64,
     /// Users of the test part.
     pub test_users: u64,
-    /// Requests that a model was trained on.
+    /// Requests on which a model was trained.
     pub training: u64,
-    /// Requests whose rows lie in several parts, or in none.
+    /// Requests whose rows are in several parts, or in none.
     pub divided: u64,
     /// Requests that were ranked without one of the objectives.
     pub incomplete: u64,
-    /// Rows beyond the last whole request that was dealt.
+    /// Rows that remained when rows were grouped into requests.
     pub undealt: u64,
     /// Candidates in the requests of the parts that were read.
     pub candidates: u64,
-    /// Of these, by objective, the candidates whose outcome is known.
+    /// By objective, the number of these candidates whose outcome is known.
     pub known: Vec<u64>,
-    /// Labels of candidates that were not shown, which were dropped.
+    /// Labels that were dropped because their candidates were not shown.
     pub unshown_labels: u64,
-    /// Logged probabilities a little outside [0, 1], as the rounding of 32-bit floats leaves them,
-    /// which were clamped.
+    /// Logged probabilities that were clamped because the rounding of 32-bit floats put them
+    /// slightly outside [0, 1].
     pub clamped: u64,
     /// Requests whose λ was randomised or whose propensities were logged.
     pub explored: u64,
-    /// Places of the page.
+    /// Number of places of the page.
     pub k: usize,
-    /// What a reader should know of how the log was taken.
+    /// What a reader should know about how the log was recorded.
     pub notes: Vec<String>,
 }
 
 impl Summary {
-    /// Counts a request that is handed on.
+    /// Counts a request that is passed on.
     pub(crate) fn count(&mut self, request: &Request) {
         self.candidates += request.ids.len() as u64;
         self.explored += u64::from(request.logged.is_some());
@@ -52,10 +52,12 @@ impl Summary {
         }
     }
 
-    /// Why no request is left.
+    /// Why no request remains.
     pub(crate) fn nothing_left(&self) -> String {
         format!(
-            "no request is left of {} rows: {} requests that a model was trained on, {} divided between parts, {} ranked without an objective; check the split, the filters and the request column",
+            "none of the {} rows gives a request: a model was trained on {} requests, {} are \
+             divided between parts, {} were ranked without an objective; check the split, the \
+             filters and the request column",
             self.rows, self.training, self.divided, self.incomplete
         )
     }

@@ -1,10 +1,10 @@
-//! The closed loop: every worker sends its next request when its last one was answered.
+//! The closed loop: each worker sends its next request when its last one has been answered.
 
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{phase::Phase, tally::Outcome};
 
-/// Keeps `concurrency` requests in flight until the phase is over, then waits for the last answers.
+/// Keeps `concurrency` requests in flight until the phase ends, then waits for the last answers.
 pub(crate) async fn run(phase: Phase, concurrency: usize) {
     let until = Instant::now() + phase.length;
     let mut workers = JoinSet::new();

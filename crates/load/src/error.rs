@@ -1,37 +1,38 @@
-//! Why a load run could not be made; errors of single requests are counted in the report instead.
+//! Why a load run cannot be done. Errors of single requests are counted in the report instead.
 
-/// Why a load run could not be made.
+/// Why a load run cannot be done.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// An option has no meaning.
+    /// An option is out of range.
     #[error("{option} is {value}; {expected}")]
     Option {
         /// The field of [`crate::Options`].
         option: &'static str,
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What is taken.
+        /// What is allowed.
         expected: &'static str,
     },
-    /// The address does not parse.
+    /// The address is not valid.
     #[error("address {address:?}: {reason}; give HOST:PORT or http://HOST:PORT")]
     Address {
-        /// What was given.
+        /// The given address.
         address: String,
         /// Why.
         reason: String,
     },
-    /// No connection.
-    #[error("no connection to {address}: {reason}; is the server running there?")]
+    /// The connection failed.
+    #[error("cannot connect to {address}: {reason}; check that the server is running there")]
     Connect {
         /// The server.
         address: String,
         /// Why.
         reason: String,
     },
-    /// The server would not say what it takes.
+    /// The server did not describe its inputs.
     #[error(
-        "{method} of {address} failed with {code}: {message}; name the inputs yourself where the server does not describe them"
+        "{method} of {address} failed with {code}: {message}; \
+         if the server does not describe its inputs, name them yourself"
     )]
     Describe {
         /// The method that failed.
@@ -40,10 +41,10 @@ pub enum LoadError {
         address: String,
         /// gRPC code.
         code: &'static str,
-        /// The server's words.
+        /// The server's message.
         message: String,
     },
-    /// No values can be made for a tensor.
+    /// No values can be generated for a tensor.
     #[error("tensor {tensor:?}: {reason}")]
     Tensor {
         /// Tensor name.
@@ -51,17 +52,17 @@ pub enum LoadError {
         /// Why, and what to do.
         reason: String,
     },
-    /// The first request, sent before the load, failed, so that all would.
+    /// The first request failed. It is sent before the load, since all others would fail too.
     #[error("the first request to {address} failed with {code}: {message}")]
     FirstRequest {
         /// The server.
         address: String,
         /// gRPC code.
         code: &'static str,
-        /// The server's words.
+        /// The server's message.
         message: String,
     },
-    /// The first request was answered with something else than asked for.
+    /// The answer to the first request is not what was asked for.
     #[error("the answer of {address} to the first request is wrong: {reason}")]
     Answer {
         /// The server.
@@ -69,7 +70,7 @@ pub enum LoadError {
         /// What is wrong.
         reason: String,
     },
-    /// The thread that keeps the time could not be started.
-    #[error("cannot start the thread that keeps the arrival rate: {0}")]
+    /// The thread that sends at the arrival rate could not be started.
+    #[error("cannot start the thread that sends at the arrival rate: {0}")]
     Pacer(#[from] std::io::Error),
 }

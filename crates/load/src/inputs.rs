@@ -1,4 +1,4 @@
-//! Random tensors from their descriptions, so that any server can be loaded without data at hand.
+//! Generates random tensors from their descriptions, so that any server can be loaded without data.
 
 use bytes::Bytes;
 use counterweight_proto::inference::{
@@ -11,17 +11,17 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{Contents, LoadError, TensorSpec};
 
-/// The tensors of one request: with raw contents, or with typed contents and an empty `raw`.
+/// The tensors of one request, with raw contents, or with typed contents and an empty `raw`.
 #[derive(Debug, Clone)]
 pub(crate) struct Inputs {
     /// The tensors.
     pub(crate) tensors: Vec<InferInputTensor>,
-    /// Their bytes in the same order.
+    /// The raw contents of the tensors, in the same order.
     pub(crate) raw: Vec<Bytes>,
 }
 
-/// Fills every tensor with values drawn from `rng`. Numbers lie in [0, 1), so that they also serve
-/// as probabilities.
+/// Fills every tensor with values drawn from `rng`. Numbers are in [0, 1), so that they are also
+/// valid probabilities.
 pub(crate) fn fill(
     specs: &[TensorSpec],
     rows: usize,
@@ -42,7 +42,7 @@ pub(crate) fn fill(
             datatype: spec.datatype.clone(),
             shape: shape
                 .iter()
-                .map(|&side| i64::try_from(side).unwrap_or(i64::MAX))
+                .map(|&length| i64::try_from(length).unwrap_or(i64::MAX))
                 .collect(),
             ..InferInputTensor::default()
         };
@@ -62,7 +62,7 @@ pub(crate) fn fill(
     Ok(inputs)
 }
 
-/// The shape that goes over the wire: −1 becomes the rows, and a context tensor has one row.
+/// The shape in the request: −1 becomes the number of rows, and a context tensor has one row.
 fn sent_shape(spec: &TensorSpec, rows: usize) -> Result<Vec<usize>, LoadError> {
     let refuse = |reason: String| LoadError::Tensor {
         tensor: spec.name.clone(),
@@ -77,11 +77,11 @@ fn sent_shape(spec: &TensorSpec, rows: usize) -> Result<Vec<usize>, LoadError> {
     spec.shape
         .iter()
         .enumerate()
-        .map(|(axis, &side)| match usize::try_from(side) {
-            Ok(side) if side > 0 => Ok(side),
-            _ if side == -1 && axis == 0 => Ok(rows),
+        .map(|(axis, &length)| match usize::try_from(length) {
+            Ok(length) if length > 0 => Ok(length),
+            _ if length == -1 && axis == 0 => Ok(rows),
             _ => Err(refuse(format!(
-                "side {axis} of shape {:?} is not known; name the input with its shape",
+                "dimension {axis} of shape {:?} is not known; name the input with its shape",
                 spec.shape
             ))),
         })
@@ -92,15 +92,16 @@ fn datatype_of(spec: &TensorSpec) -> Result<Datatype, LoadError> {
     Datatype::parse(&spec.datatype).ok_or_else(|| LoadError::Tensor {
         tensor: spec.name.clone(),
         reason: format!(
-            "no values can be made for datatype {:?}; BOOL, UINT8..UINT64, INT8..INT64, FP32, FP64 and BYTES are known",
+            "datatype {:?} is not supported; use BOOL, UINT8 to UINT64, INT8 to INT64, FP32, FP64 \
+             or BYTES",
             spec.datatype
         ),
     })
 }
 
-/// Values of one tensor before they are carried one way or the other.
+/// Values of one tensor before they are encoded as raw or typed contents.
 enum Values {
-    Integers(Vec<u8>), // 0 to 99, and 0 or 1 for BOOL: they fit every integer datatype
+    Integers(Vec<u8>), // 0 to 99, or 0 and 1 for BOOL, which fit every integer datatype
     Floats(Vec<f32>),
     Strings(Vec<String>),
 }
@@ -209,8 +210,8 @@ mod tests {
         }
     }
 
-    /// Every datatype in both carriages passes the checks that our servers make, with the shapes
-    /// that were described.
+    /// Every datatype in both encodings passes the checks of our servers, with the described
+    /// shapes.
     #[test]
     fn inputs_have_the_described_shapes_in_raw_and_typed_contents() {
         let mut specs: Vec<TensorSpec> = [
@@ -262,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_filled_is_named() {
+    fn a_tensor_that_cannot_be_filled_is_named() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         for (bad, word) in [
             (spec("x", "FP16", &[-1], "", ""), "FP16"),
-            (spec("x", "FP32", &[-1, -1], "", ""), "side 1"),
+            (spec("x", "FP32", &[-1, -1], "", ""), "dimension 1"),
             (spec("x", "FP32", &[], "", ""), "empty"),
-            (spec("x", "FP32", &[0], "", ""), "side 0"),
+            (spec("x", "FP32", &[0], "", ""), "dimension 0"),
         ] {
             let error = fill(&[bad], 5, Contents::Raw, &mut rng)
                 .unwrap_err()
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_carried() {
+    fn parameters_are_sent() {
         let mut packed = TensorSpec::packed("predict", "FP32", 32);
         packed.parameters = vec![("content_type".into(), "np".into())];
         let mut rng = ChaCha8Rng::seed_from_u64(7);

@@ -1,5 +1,5 @@
-//! A load generator for `Rank` and for `ModelInfer` of any server that speaks the Open Inference
-//! Protocol, so that ours and others are measured by the same means.
+//! A load generator for `Rank` and for `ModelInfer` of any server that implements the Open
+//! Inference Protocol, so that our servers and others are measured in the same way.
 //!
 //! ```no_run
 //! use counterweight_load::{Contents, Mode, Options, RankWorkload, Workload, run};
@@ -12,7 +12,7 @@
 //!         candidates: 500,
 //!         limit: 10,
 //!         contents: Contents::Raw,
-//!         inputs: Vec::new(), // as DescribeRanking says
+//!         inputs: Vec::new(), // those that DescribeRanking lists
 //!     }),
 //! );
 //! options.mode = Mode::Open { rate: 1000.0 };

@@ -1,5 +1,6 @@
-//! The open loop: requests arrive on a fixed schedule, and each latency counts from the scheduled
-//! time, so that a stall of the server (or of the generator) is seen by all that arrived during it.
+//! The open loop: requests arrive on a fixed schedule, and each latency is counted from the
+//! scheduled time. So all requests that arrive during a stall of the server or the generator
+//! include the stall in their latency.
 
 use std::{
     sync::{
@@ -14,15 +15,15 @@ use tokio::{runtime::Handle, sync::mpsc, time::Instant};
 
 use crate::{LoadError, phase::Phase, tally::Outcome};
 
-/// Beyond this many requests in flight the sending waits, while the schedule does not: what waits
-/// is sent late and its latency says so.
+/// At this number of requests in flight, sending pauses but the schedule does not. Delayed requests
+/// are sent late, and their latencies include the delay.
 const MAX_IN_FLIGHT: usize = 10_000;
 
-/// Linux wakes a sleeping thread about 50 µs late; the pacer wakes that much earlier and yields
-/// until the time has come.
+/// Linux wakes a sleeping thread about 50 µs late. The pacer wakes this much earlier and yields
+/// until the scheduled time.
 const EARLY: Duration = Duration::from_micros(60);
 
-/// When requests are due.
+/// The times at which requests are sent.
 #[derive(Debug, Clone, Copy)]
 struct Schedule {
     start: Instant,
@@ -39,14 +40,14 @@ impl Schedule {
         }
     }
 
-    /// Computed from the start each time, so that nothing that happens moves it and no rounding
-    /// adds up.
+    /// The scheduled time of a request. It is computed from the start each time, so that delays do
+    /// not shift it and rounding errors do not accumulate.
     fn due(&self, index: u64) -> Instant {
         self.start + Duration::from_secs_f64(index as f64 / self.rate)
     }
 }
 
-/// Tells the pacer to stop when the run is dropped.
+/// Stops the pacer when the run is dropped.
 struct StopOnDrop(Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {
@@ -55,12 +56,12 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Sends `rate` requests a second until the phase is over, then waits for the last answers, at most
-/// the timeout.
+/// Sends `rate` requests per second until the phase ends, then waits for the last answers, at most
+/// for the timeout.
 pub(crate) async fn run(phase: Phase, rate: f64) -> Result<(), LoadError> {
     let schedule = Schedule::new(Instant::now(), rate, phase.length);
     let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
-    // Nothing is ever sent: the receiver ends when the pacer and every request have dropped their
+    // No message is ever sent: `recv` returns when the pacer and every request have dropped their
     // sender.
     let (alive, mut all_done) = mpsc::channel::<()>(1);
     let sender = Sender {

@@ -1,5 +1,4 @@
-//! What to load, how hard and for how long: plain structs that a command line or a benchmark fills
-//! in.
+//! What to load, at which rate and for how long: plain structs for a command line or a benchmark.
 
 use std::time::Duration;
 
@@ -8,28 +7,28 @@ use serde::{Deserialize, Serialize};
 /// One load run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The server, `HOST:PORT` or `http://HOST:PORT`; plain text HTTP/2.
+    /// The server, `HOST:PORT` or `http://HOST:PORT`. The connection is HTTP/2 without TLS.
     pub address: String,
-    /// What is asked of it.
+    /// The requests to send.
     pub workload: Workload,
     /// How requests are timed.
     pub mode: Mode,
     /// How long requests are sent and counted, in seconds; above 0.
     pub seconds: f64,
-    /// How long requests are sent before that without being counted, in seconds; 0 for none.
+    /// How long requests are sent before that without being counted, in seconds; may be 0.
     pub warm_up_seconds: f64,
     /// TCP connections, used in turn; at least 1.
     pub channels: usize,
-    /// A request that takes longer counts as DEADLINE_EXCEEDED; sent to the server as
-    /// `grpc-timeout`. In an open loop it runs from the intended send time.
+    /// A request that takes longer counts as DEADLINE_EXCEEDED. The timeout is sent to the server
+    /// as `grpc-timeout`. In an open loop it starts at the scheduled send time.
     pub timeout: Duration,
-    /// Seed of the random values; the same seed builds the same requests.
+    /// Seed of the random values. The same seed generates the same requests.
     pub seed: u64,
 }
 
 impl Options {
-    /// Ten seconds at one request in flight after one second of warm-up, on one connection, with a
-    /// timeout of ten seconds.
+    /// Ten seconds with one request in flight, after one second of warm-up, on one connection, with
+    /// a timeout of ten seconds.
     pub fn new(address: impl Into<String>, workload: Workload) -> Self {
         Self {
             address: address.into(),
@@ -48,28 +47,28 @@ impl Options {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// So many requests are always in flight, each latency measured from its sending. Finds the
-    /// highest throughput; its latencies leave out what arrivals would have waited while the server
-    /// was slow (coordinated omission).
+    /// A fixed number of requests is always in flight, and each latency is counted from the actual
+    /// send time. This finds the highest throughput. Its latencies omit the time that arrivals
+    /// would have waited while the server was slow (coordinated omission).
     Closed {
         /// Requests in flight; at least 1.
         concurrency: usize,
     },
-    /// Requests arrive at constant intervals whether or not earlier ones were answered, each
-    /// latency measured from the *intended* send time, so that a stall is seen by every request
-    /// that arrived during it.
+    /// Requests arrive at constant intervals, whether earlier ones were answered or not, and each
+    /// latency is counted from the *scheduled* send time. So a stall increases the latency of every
+    /// request that arrived during it.
     Open {
         /// Arrivals per second; above 0.
         rate: f64,
     },
 }
 
-/// What is asked of the server.
+/// The requests to send.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Workload {
     /// `counterweight.v1.RankingService.Rank`.
     Rank(RankWorkload),
-    /// `inference.GRPCInferenceService.ModelInfer` of any server that speaks the Open Inference
+    /// `inference.GRPCInferenceService.ModelInfer` of any server that implements the Open Inference
     /// Protocol.
     Infer(InferWorkload),
 }
@@ -81,11 +80,11 @@ pub struct RankWorkload {
     pub profile: String,
     /// Candidates of one request; at least 1.
     pub candidates: usize,
-    /// How many to return; 0 for all.
+    /// Number of candidates to return; 0 for all.
     pub limit: u32,
-    /// How tensors are carried.
+    /// The encoding of tensors.
     pub contents: Contents,
-    /// The tensors to send; empty means those that DescribeRanking lists.
+    /// The tensors to send. If empty, those that DescribeRanking lists.
     pub inputs: Vec<TensorSpec>,
 }
 
@@ -94,19 +93,19 @@ pub struct RankWorkload {
 pub struct InferWorkload {
     /// Model name.
     pub model: String,
-    /// Model version; empty means the server's default.
+    /// Model version. Empty means the server's default.
     pub version: String,
     /// Rows of one request, which replace −1 in a shape; at least 1.
     pub rows: usize,
-    /// How tensors are carried.
+    /// The encoding of tensors.
     pub contents: Contents,
-    /// The tensors to send; empty means those that ModelMetadata lists.
+    /// The tensors to send. If empty, those that ModelMetadata lists.
     pub inputs: Vec<TensorSpec>,
-    /// Output tensors to ask for by name; empty means the server's default.
+    /// Names of the output tensors to request. If empty, the server's default.
     pub outputs: Vec<String>,
 }
 
-/// How tensors are carried.
+/// The encoding of tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contents {
@@ -124,21 +123,21 @@ pub struct TensorSpec {
     pub name: String,
     /// Open Inference datatype, such as `FP32`.
     pub datatype: String,
-    /// Shape, row major; a first side of −1 means the rows of the request.
+    /// Shape, row-major. A first dimension of −1 is replaced by the rows of the request.
     pub shape: Vec<i64>,
-    /// numeric, boolean, categorical, text, list or vector, where the server says: it decides what
-    /// a BYTES element holds.
+    /// numeric, boolean, categorical, text, list or vector, if the server states it. The kind
+    /// determines the content of BYTES elements.
     pub kind: String,
-    /// `context` sends one row that holds for all; anything else sends one row each.
+    /// `context` sends one row for all candidates; any other value sends one row per candidate.
     pub side: String,
-    /// Strings to draw from for a text; empty means invented ones.
+    /// Strings to draw texts from. If empty, texts are generated.
     pub texts: Vec<String>,
-    /// Tensor parameters that the server wants to see, such as MLServer's `content_type` = `np`.
+    /// Tensor parameters that the server requires, such as MLServer's `content_type` = `np`.
     pub parameters: Vec<(String, String)>,
 }
 
 impl TensorSpec {
-    /// One packed tensor of shape [rows, features], as scikit-learn servers take it.
+    /// One packed tensor of shape [rows, features], the form that scikit-learn servers expect.
     pub fn packed(name: impl Into<String>, datatype: impl Into<String>, features: usize) -> Self {
         Self {
             name: name.into(),

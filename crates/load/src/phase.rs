@@ -1,10 +1,10 @@
-//! What the closed and the open loop are given: requests, a recorder and a time.
+//! The input of the closed and the open loop.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{request::Prepared, tally::Recorder};
 
-/// Requests to send, where to count them, and for how long.
+/// Requests to send, the recorder that counts them, and the length of the phase.
 #[derive(Debug, Clone)]
 pub(crate) struct Phase {
     pub(crate) prepared: Arc<Prepared>,

@@ -1,4 +1,4 @@
-//! What a run found, for people and programs.
+//! The results of a run, for people and programs.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,29 +18,30 @@ pub struct Report {
     pub mode: Mode,
     /// TCP connections.
     pub channels: usize,
-    /// From the first sending to the last answer, in seconds.
+    /// Time from the first request to the last answer, in seconds.
     pub seconds: f64,
-    /// Requests sent or due: those answered OK and those that failed.
+    /// All requests: those that were answered OK and those that failed.
     pub requests: u64,
-    /// Failed requests by gRPC code; what was not answered within the timeout is DEADLINE_EXCEEDED.
+    /// Failed requests by gRPC code. A request without an answer within the timeout counts as
+    /// DEADLINE_EXCEEDED.
     pub errors: BTreeMap<String, u64>,
     /// Requests answered OK per second.
     pub throughput: f64,
-    /// Latencies of requests answered OK, up to the last byte of the answer; absent when there was
-    /// none.
+    /// Latencies of requests that were answered OK, up to the last byte of the answer; absent if
+    /// there were none.
     pub latency: Option<Latency>,
-    /// Latencies of requests answered RESOURCE_EXHAUSTED; absent when there was none.
+    /// Latencies of requests that were answered RESOURCE_EXHAUSTED; absent if there were none.
     pub refusals: Option<Latency>,
-    /// Open loop only: how late the generator itself sent. It is part of `latency`; where it is not
-    /// small beside it, the generator or its machine is the bottleneck.
+    /// Open loop only: the delay from the scheduled to the actual send time. It is part of
+    /// `latency`. If it is not small in comparison, the generator or its machine is the bottleneck.
     pub send_lag: Option<Latency>,
-    /// Bytes of one encoded request, the mean over the requests in use.
+    /// Bytes of one encoded request: the mean over the different requests.
     pub request_bytes: u64,
-    /// Bytes of one encoded answer, the mean over all answers.
+    /// Bytes of one encoded answer: the mean over all OK answers.
     pub answer_bytes: u64,
 }
 
-/// Points of one distribution, in milliseconds, to three significant digits.
+/// Mean and quantiles of a distribution, in milliseconds, with three significant digits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// Mean.
@@ -88,7 +89,7 @@ impl Report {
         }
     }
 
-    /// Requests that failed, with any code.
+    /// Number of failed requests, with any code.
     pub fn failed(&self) -> u64 {
         self.errors.values().sum()
     }

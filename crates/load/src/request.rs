@@ -1,5 +1,5 @@
-//! Builds and encodes the requests of a run, and proves with one of them that the server
-//! understands them.
+//! Builds and encodes the requests of a run, and checks with a first request that the server
+//! answers them.
 
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ use crate::{
     wire::{Caller, connect},
 };
 
-/// Different requests that are sent in turn, so that no cache sees the same bytes each time.
+/// Number of different requests, which are sent in turn so that caches do not see equal bytes.
 const DIFFERENT_REQUESTS: usize = 16;
 
-/// Everything that a run sends, made before it starts.
+/// Everything that a run sends, prepared before it starts.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     /// One per connection.
@@ -44,15 +44,15 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Mean bytes of a request.
+    /// Mean size of a request in bytes.
     pub(crate) fn request_bytes(&self) -> u64 {
         let sum: usize = self.messages.iter().map(Bytes::len).sum();
         (sum / self.messages.len()) as u64
     }
 }
 
-/// Connects, asks what to send where the options do not say, encodes the requests and tries the
-/// first one.
+/// Connects, asks the server for its inputs if the options do not name them, encodes the requests
+/// and tries the first one on each connection.
 pub(crate) async fn prepare(options: &Options) -> Result<Prepared, LoadError> {
     let channels = connect(&options.address, options.channels).await?;
     let specs = specs(options, &channels[0]).await?;
@@ -192,8 +192,8 @@ fn encode(
     Ok(message.into())
 }
 
-/// A run whose every request fails measures nothing, so the first request has to succeed and to be
-/// answered in full.
+/// Sends the first request, which must succeed with a complete answer: a run in which every request
+/// fails measures nothing.
 async fn try_first(
     options: &Options,
     caller: &mut Caller,
@@ -224,7 +224,7 @@ fn check(workload: &Workload, answer: Bytes) -> Result<(), String> {
             };
             if answer.candidates.len() != expected {
                 let found = answer.candidates.len();
-                return Err(format!("{expected} candidates expected, {found} ranked"));
+                return Err(format!("it has {found} candidates instead of {expected}"));
             }
         }
         Workload::Infer(_) => {

@@ -1,4 +1,4 @@
-//! One run: checks the options, prepares the requests, warms up, measures.
+//! Executes a run: checks the options, prepares the requests, warms up and measures.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use crate::{
     tally::Recorder,
 };
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// True while requests are sent but not counted into the report.
+    /// True during the warm-up, whose requests are not counted in the report.
     pub warming_up: bool,
-    /// Time since this phase began.
+    /// Time since the start of this phase.
     pub elapsed: Duration,
-    /// How long this phase sends requests.
+    /// Length of this phase, in which requests are sent.
     pub total: Duration,
     /// Requests of this phase answered OK.
     pub answered: u64,
@@ -26,14 +26,14 @@ pub struct Progress {
     pub failed: u64,
 }
 
-/// Loads a server as the options say; `progress` is called about ten times a second.
+/// Loads a server as described by the options. `progress` is called about ten times per second.
 ///
-/// Runs on the tokio runtime of the caller. The latency of a multi-threaded runtime includes its
-/// wake-ups across threads; a separate current-thread runtime generates load with less overhead.
+/// Runs on the tokio runtime of the caller. On a multi-threaded runtime, latencies include wake-ups
+/// across threads. A separate current-thread runtime generates load with less overhead.
 ///
 /// # Errors
-/// When an option has no meaning, the server cannot be reached, does not describe its inputs or
-/// refuses the first request. Failures during the run are counted in the report.
+/// When an option is out of range, or the server cannot be reached, does not describe its inputs or
+/// does not answer the first request properly. Failures during the run are counted in the report.
 pub async fn run(
     options: &Options,
     mut progress: impl FnMut(Progress),
@@ -119,12 +119,12 @@ fn check(options: &Options) -> Result<(), LoadError> {
     let longest = 86_400.0;
     let seconds = options.seconds;
     if !(seconds > 0.0 && seconds <= longest) {
-        let expected = "give a number above 0, a day at most";
+        let expected = "give a number above 0 and at most 86400, which is a day";
         return refuse("seconds", seconds.to_string(), expected);
     }
     let warm_up = options.warm_up_seconds;
     if !(0.0..=longest).contains(&warm_up) {
-        let expected = "give 0 or more, a day at most";
+        let expected = "give 0 or a number up to 86400, which is a day";
         return refuse("warm_up_seconds", warm_up.to_string(), expected);
     }
     if options.channels == 0 {
@@ -135,10 +135,11 @@ fn check(options: &Options) -> Result<(), LoadError> {
     }
     match options.mode {
         Mode::Closed { concurrency: 0 } => {
-            return refuse("concurrency", "0".into(), "give 1 or more in flight");
+            let expected = "give 1 or more requests in flight";
+            return refuse("concurrency", "0".into(), expected);
         }
         Mode::Open { rate } if !(rate > 0.0 && rate <= 1e7) => {
-            let expected = "give arrivals per second above 0, ten million at most";
+            let expected = "give arrivals per second above 0 and at most ten million";
             return refuse("rate", rate.to_string(), expected);
         }
         Mode::Closed { .. } | Mode::Open { .. } => {}

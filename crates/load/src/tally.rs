@@ -1,4 +1,4 @@
-//! Counting while the run is on: one histogram of latencies per shard, merged at the end, so that
+//! Counts during a run. Each shard has its own histograms, which are merged at the end, so that
 //! tasks do not wait for each other.
 
 use std::{
@@ -14,29 +14,29 @@ use counterweight_proto::code_name;
 use hdrhistogram::Histogram;
 use tonic::Code;
 
-/// What one shard has seen.
+/// The counts of one shard.
 #[derive(Debug, Clone)]
 pub(crate) struct Tally {
     /// Latencies of requests that were answered OK, in ns.
     pub(crate) latencies: Histogram<u64>,
     /// Latencies of requests that were answered RESOURCE_EXHAUSTED, in ns.
     pub(crate) refusals: Histogram<u64>,
-    /// How long after its intended time each request was sent, in ns; empty in a closed loop.
+    /// Delay from the scheduled to the actual send time, in ns; empty in a closed loop.
     pub(crate) lags: Histogram<u64>,
     /// Failed requests by gRPC code.
     pub(crate) errors: BTreeMap<&'static str, u64>,
-    /// Bytes of all answers.
+    /// Bytes of all OK answers.
     pub(crate) answer_bytes: u64,
 }
 
-/// What became of one request.
+/// The outcome of one request.
 pub(crate) struct Outcome {
-    /// From its sending (closed loop) or its intended sending (open loop) to the last byte of the
-    /// answer.
+    /// Time from the actual send time (closed loop) or the scheduled one (open loop) to the last
+    /// byte of the answer.
     pub(crate) latency: Duration,
-    /// From the intended to the real sending; `None` in a closed loop.
+    /// Delay from the scheduled to the actual send time; `None` in a closed loop.
     pub(crate) lag: Option<Duration>,
-    /// The length of the answer in bytes, or the code of the failure.
+    /// The length of the answer in bytes, or the gRPC code of the failure.
     pub(crate) answer: Result<usize, Code>,
 }
 
@@ -70,7 +70,7 @@ impl Tally {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        // All histograms have the same bounds, for which adding cannot fail.
+        // All histograms have the same bounds, so adding cannot fail.
         let _ = self.latencies.add(&other.latencies);
         let _ = self.refusals.add(&other.refusals);
         let _ = self.lags.add(&other.lags);
@@ -85,7 +85,7 @@ fn ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// 1 ns to 1 hour, three significant digits.
+/// A histogram from 1 ns to 1 hour with three significant digits.
 #[expect(
     clippy::expect_used,
     reason = "the bounds are constants that hdrhistogram accepts"
@@ -94,7 +94,7 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("valid bounds")
 }
 
-/// The tallies of a run.
+/// The tallies of all shards of a run.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     shards: Vec<Mutex<Tally>>,
@@ -113,7 +113,7 @@ impl Recorder {
         }
     }
 
-    /// Adds one request to a shard; `worker` is any number that spreads tasks over shards.
+    /// Adds one request to a shard. `worker` is any number that spreads tasks over shards.
     pub(crate) fn record(&self, worker: usize, outcome: &Outcome) {
         let counter = match outcome.answer {
             Ok(_) => &self.answered,
@@ -127,7 +127,7 @@ impl Recorder {
             .record(outcome);
     }
 
-    /// Requests answered OK, and failed, so far.
+    /// The number of requests answered OK so far, and the number of failed ones.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (
             self.answered.load(Ordering::Relaxed),
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_merge_into_what_one_shard_would_have_seen() {
+    fn merged_shards_equal_one_shard() {
         let (one, many) = (Recorder::new(1), Recorder::new(4));
         for index in 0..1000_usize {
             let outcome = Outcome {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latency_beyond_the_bounds_is_kept_at_the_bound() {
+    fn a_latency_beyond_the_bounds_is_recorded_at_the_bound() {
         let recorder = Recorder::new(1);
         recorder.record(
             0,

@@ -1,4 +1,4 @@
-//! The calls themselves: messages are encoded before the run and answers are not decoded, so that a
+//! Sends the requests. Messages are encoded before the run and answers are not decoded, so that a
 //! run measures the server and not the generator.
 
 use std::time::Duration;
@@ -16,10 +16,10 @@ use tonic::{
 
 use crate::LoadError;
 
-/// Room for the answers of many requests, so that flow control does not throttle the run.
+/// Large enough for the answers of many requests, so that flow control does not limit the run.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
-/// One frame for a whole usual answer.
+/// Large enough for a typical answer in one frame.
 const MAX_FRAME: u32 = 1 << 20;
 const LARGEST_ANSWER: usize = 256 << 20;
 
@@ -36,7 +36,7 @@ pub(crate) async fn connect(address: &str, channels: usize) -> Result<Vec<Channe
     };
     let endpoint = Endpoint::from_shared(uri).map_err(|error| refuse(error.to_string()))?;
     if endpoint.uri().scheme_str() != Some("http") {
-        return Err(refuse("only http is spoken".to_owned()));
+        return Err(refuse("only http is supported".to_owned()));
     }
     let endpoint = endpoint
         .tcp_nodelay(true)
@@ -71,8 +71,8 @@ impl Caller {
         Self { grpc, path }
     }
 
-    /// Sends one encoded message; the encoded answer, or DEADLINE_EXCEEDED when none has come by
-    /// `deadline`.
+    /// Sends one encoded message and returns the encoded answer, or DEADLINE_EXCEEDED if no answer
+    /// has arrived by `deadline`.
     pub(crate) async fn call(
         &mut self,
         message: Bytes,
@@ -85,7 +85,8 @@ impl Caller {
         }
         let answer = timeout_at(deadline, self.send(message, left)).await;
         match answer.unwrap_or_else(|_| Err(exceeded())) {
-            // tonic says CANCELLED when its own clock for `grpc-timeout` runs out just before ours.
+            // If tonic's own clock for `grpc-timeout` expires just before ours, it returns
+            // CANCELLED.
             Err(status)
                 if status.code() == Code::Cancelled
                     && Instant::now() + Duration::from_millis(2) >= deadline =>
@@ -109,7 +110,7 @@ impl Caller {
     }
 }
 
-/// A codec for messages that are encoded already; holds the length of the message to send.
+/// A codec for encoded messages, with the length of the message to send.
 #[derive(Debug, Clone, Copy)]
 struct Encoded(usize);
 

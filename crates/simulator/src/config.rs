@@ -1,17 +1,17 @@
-//! The configuration of a simulation, its check, and the errors of this crate.
+//! The configuration of a simulation and its checks, and the errors of this crate.
 
 use std::path::PathBuf;
 
-/// How much to simulate. [`Config::default`] is the shipped sample.
+/// The size and parameters of a simulation. [`Config::default`] gives the shipped sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Number of requests, at least 1.
     pub requests: u64,
-    /// Seed of everything random.
+    /// Seed of all random draws.
     pub seed: u64,
-    /// Fewest candidates of a request, at least `k`.
+    /// Minimum number of candidates of a request, at least `k`.
     pub candidates_min: usize,
-    /// Most candidates of a request, at least `candidates_min` and at most 1000.
+    /// Maximum number of candidates of a request, at least `candidates_min` and at most 1000.
     pub candidates_max: usize,
     /// Candidates shown per request, at least 1.
     pub k: usize,
@@ -35,9 +35,9 @@ impl Default for Config {
     }
 }
 
-/// Limit of the candidates of a request: the pool of recent posts has to stay far larger.
+/// Maximum of `candidates_max`: the pool of recent posts must be much larger.
 const MOST_CANDIDATES: usize = 1_000;
-/// Limit of the requests: their ids have nine digits.
+/// Maximum number of requests, because their ids have nine digits.
 const MOST_REQUESTS: u64 = 1_000_000_000;
 
 impl Config {
@@ -60,7 +60,7 @@ impl Config {
             return wrong(
                 "k",
                 format!(
-                    "{} is more than the fewest candidates of a request, {}",
+                    "{} is more than the minimum number of candidates of a request, {}",
                     self.k, self.candidates_min
                 ),
             );
@@ -122,7 +122,7 @@ pub enum SimulatorError {
         source: std::io::Error,
     },
     /// Rows could not be encoded or written.
-    #[error("cannot write the rows of {}: {source}; is the disk full?", path.display())]
+    #[error("cannot write the rows of {}: {source}; check the free disk space", path.display())]
     Encode {
         /// The file.
         path: PathBuf,

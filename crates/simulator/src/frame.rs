@@ -1,4 +1,4 @@
-//! Turns requests into the rows of the impression log and of the truth file, one candidate a row.
+//! Converts requests to rows of the impression log and of the truth file, one row per candidate.
 
 use counterweight_impressions::columns;
 use polars::prelude::*;
@@ -12,7 +12,7 @@ use crate::user::{EMBEDDING, Vector};
 /// The objectives, in the order of the weights.
 const OBJECTIVES: [&str; 2] = ["engagement", "engagement_bait"];
 
-/// The rows of some requests: all candidates, request by request.
+/// Requests whose candidates are the rows, request by request.
 struct Rows<'a>(&'a [Request]);
 
 impl<'a> Rows<'a> {
@@ -32,49 +32,53 @@ impl<'a> Rows<'a> {
     fn text(
         &self,
         name: &str,
-        of: impl Fn(&'a Request, &'a Candidate) -> Option<&'a str>,
+        value: impl Fn(&'a Request, &'a Candidate) -> Option<&'a str>,
     ) -> Column {
-        let values: StringChunked = self.iter().map(|(r, c)| of(r, c)).collect();
+        let values: StringChunked = self.iter().map(|(r, c)| value(r, c)).collect();
         values.with_name(name.into()).into_column()
     }
 
-    fn float(&self, name: &str, of: impl Fn(&'a Request, &'a Candidate) -> Option<f64>) -> Column {
-        let values: Float64Chunked = self.iter().map(|(r, c)| of(r, c)).collect();
+    fn float(
+        &self,
+        name: &str,
+        value: impl Fn(&'a Request, &'a Candidate) -> Option<f64>,
+    ) -> Column {
+        let values: Float64Chunked = self.iter().map(|(r, c)| value(r, c)).collect();
         values.with_name(name.into()).into_column()
     }
 
     fn integer(
         &self,
         name: &str,
-        of: impl Fn(&'a Request, &'a Candidate) -> Option<i32>,
+        value: impl Fn(&'a Request, &'a Candidate) -> Option<i32>,
     ) -> Column {
-        let values: Int32Chunked = self.iter().map(|(r, c)| of(r, c)).collect();
+        let values: Int32Chunked = self.iter().map(|(r, c)| value(r, c)).collect();
         values.with_name(name.into()).into_column()
     }
 
-    fn long(&self, name: &str, of: impl Fn(&'a Request) -> i64) -> Column {
-        let values: Int64Chunked = self.iter().map(|(r, _)| Some(of(r))).collect();
+    fn long(&self, name: &str, value: impl Fn(&'a Request) -> i64) -> Column {
+        let values: Int64Chunked = self.iter().map(|(r, _)| Some(value(r))).collect();
         values.with_name(name.into()).into_column()
     }
 
     fn boolean(
         &self,
         name: &str,
-        of: impl Fn(&'a Request, &'a Candidate) -> Option<bool>,
+        value: impl Fn(&'a Request, &'a Candidate) -> Option<bool>,
     ) -> Column {
-        let values: BooleanChunked = self.iter().map(|(r, c)| of(r, c)).collect();
+        let values: BooleanChunked = self.iter().map(|(r, c)| value(r, c)).collect();
         values.with_name(name.into()).into_column()
     }
 
     fn list<T: AsRef<str> + 'a>(
         &self,
         name: &str,
-        of: impl Fn(&'a Request, &'a Candidate) -> &'a [T],
+        values: impl Fn(&'a Request, &'a Candidate) -> &'a [T],
     ) -> Column {
         let rows = self.len();
         let mut builder = ListStringChunkedBuilder::new(name.into(), rows, 2 * rows);
         for (request, candidate) in self.iter() {
-            builder.append_values_iter(of(request, candidate).iter().map(AsRef::as_ref));
+            builder.append_values_iter(values(request, candidate).iter().map(AsRef::as_ref));
         }
         builder.finish().into_column()
     }
@@ -82,7 +86,7 @@ impl<'a> Rows<'a> {
     fn vector(
         &self,
         name: &str,
-        of: impl Fn(&'a Request, &'a Candidate) -> Option<&'a Vector>,
+        vector: impl Fn(&'a Request, &'a Candidate) -> Option<&'a Vector>,
     ) -> Column {
         let rows = self.len();
         let mut builder = ListPrimitiveChunkedBuilder::<Float32Type>::new(
@@ -92,7 +96,7 @@ impl<'a> Rows<'a> {
             DataType::Float32,
         );
         for (request, candidate) in self.iter() {
-            builder.append_opt_slice(of(request, candidate).map(Vector::as_slice));
+            builder.append_opt_slice(vector(request, candidate).map(Vector::as_slice));
         }
         builder.finish().into_column()
     }
@@ -107,7 +111,7 @@ pub(crate) fn impressions(requests: &[Request], config: &Config) -> PolarsResult
     DataFrame::new(rows.len(), all)
 }
 
-/// The ids and features of the candidates of a request that is not ranked yet.
+/// The ids and features of the candidates of a request that has not been ranked.
 pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
     let rows = Rows(std::slice::from_ref(request));
     let mut all = vec![
@@ -121,7 +125,7 @@ pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
 
 #[expect(
     clippy::cast_possible_wrap,
-    reason = "the check of the configuration limits k to 1000"
+    reason = "the configuration check limits k to 1000"
 )]
 fn log_columns<'a>(rows: &Rows<'a>, config: &Config) -> Vec<Column> {
     let k = config.k as i32;

@@ -1,8 +1,8 @@
-//! A small context-free grammar, read from text files, that expands to sentences.
+//! A small context-free grammar, read from text files, that generates sentences.
 //!
-//! A file has rules: `[name]`, then alternatives, one per line or separated by ` | `. `{name}` in
-//! an alternative stands for an expansion of that rule, `{.name}` for one of the rule `TOPIC.name`
-//! of the current topic. Lines that begin with `#` are comments.
+//! A file contains rules: `[name]`, then alternatives, one per line or separated by ` | `. In an
+//! alternative, `{name}` is replaced by an expansion of that rule, and `{.name}` by one of the rule
+//! `TOPIC.name` of the current topic. Lines that begin with `#` are comments.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::stream::Stream;
 pub(crate) struct Grammar(HashMap<&'static str, Vec<&'static str>>);
 
 impl Grammar {
-    /// Reads rules; alternatives before the first rule are ignored.
+    /// Parses rules. Alternatives before the first rule are ignored.
     pub(crate) fn parse(files: &[&'static str]) -> Self {
         let mut rules: HashMap<&'static str, Vec<&'static str>> = HashMap::new();
         for file in files {
@@ -35,13 +35,13 @@ impl Grammar {
         Self(rules)
     }
 
-    /// The alternatives of a rule; none for an unknown rule.
+    /// The alternatives of a rule, or an empty slice for an unknown rule.
     pub(crate) fn alternatives(&self, rule: &str) -> &[&'static str] {
         self.0.get(rule).map_or(&[], Vec::as_slice)
     }
 
-    /// Appends a random expansion of `rule`; an unknown rule adds nothing (a test checks that none
-    /// is named).
+    /// Appends a random expansion of `rule`. An unknown rule appends nothing; a test checks that
+    /// the grammar names none.
     pub(crate) fn expand(&self, rule: &str, topic: &str, stream: &mut Stream, out: &mut String) {
         let alternatives = self.alternatives(rule);
         if !alternatives.is_empty() {

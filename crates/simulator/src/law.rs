@@ -1,6 +1,6 @@
-//! The law from which the labels are drawn: one logit per objective, linear in the logged values
-//! except for the strength of the bait and the hidden effect of the author. `data/README.md` states
-//! the same coefficients, and a test computes them again: change all three together.
+//! The law of the labels: one logit per objective. It depends on logged values, the strength of the
+//! bait and, for engagement, the hidden effect of the author. `data/README.md` states the same
+//! coefficients, and a test recomputes them: change all three together.
 
 use crate::post::Post;
 use crate::text::{Category, topics};
@@ -34,7 +34,7 @@ pub(crate) fn engagement(i: &Impression<'_>) -> f64 {
         + uplift(i.post.category) * i.post.strength
 }
 
-/// The logit of a report as engagement bait, which does not depend on the position.
+/// The logit of a report as engagement bait. It does not depend on the position.
 pub(crate) fn engagement_bait(i: &Impression<'_>) -> f64 {
     let strictness = (log1p(i.user.reports_90d) - 1.0) / 0.7;
     let strikes = (log1p(i.post.author.strikes_365d) - 0.4) / 0.6;
@@ -51,7 +51,7 @@ pub(crate) fn engagement_bait(i: &Impression<'_>) -> f64 {
         + notoriety(i.post.category)
 }
 
-/// The effect of the user and the moment, the same for all candidates of a request.
+/// The effect of the user and the moment, which is the same for all candidates of a request.
 fn moment(i: &Impression<'_>) -> f64 {
     let sessions = 0.45 * (log1p(i.user.sessions_7d) - 2.1) / 0.75;
     let device = match i.user.device {
@@ -68,7 +68,7 @@ fn moment(i: &Impression<'_>) -> f64 {
     sessions + device + daypart + if i.on_wifi == Some(true) { 0.1 } else { 0.0 }
 }
 
-/// How well the topic of the post suits the user.
+/// How well the topic of the post matches the user.
 fn affinity(i: &Impression<'_>) -> f64 {
     let topic = topics()[i.post.topic];
     let likeness = i.post.embedding.map_or(0.0, |post| {
@@ -137,7 +137,7 @@ fn hashtag(tag: &str) -> f64 {
     }
 }
 
-/// The effect of bait of full strength on the engagement logit: bait works.
+/// The effect of bait of full strength on the engagement logit: bait increases engagement.
 fn uplift(category: Category) -> f64 {
     match category {
         Category::None => 0.0,
@@ -149,7 +149,7 @@ fn uplift(category: Category) -> f64 {
     }
 }
 
-/// How much more often than others a kind of bait is reported, as a logit.
+/// How much more often a kind of bait is reported than other kinds, as a logit.
 fn notoriety(category: Category) -> f64 {
     match category {
         Category::Vote => -0.3,
@@ -159,14 +159,14 @@ fn notoriety(category: Category) -> f64 {
     }
 }
 
-/// The probability of a logit, on a grid of 2⁻²⁰ inside (0, 1), so that logs compress.
+/// The probability of a logit, rounded to a multiple of 2⁻²⁰ inside (0, 1), so that logs compress.
 pub(crate) fn probability(logit: f64) -> f64 {
     const STEPS: f64 = 1_048_576.0;
     let p = 1.0 / (1.0 + libm::exp(-logit));
     (p * STEPS).round().clamp(1.0, STEPS - 1.0) / STEPS
 }
 
-/// The engagement logit at a position (from 1), for the logit at position 1.
+/// The engagement logit at a position (from 1), given the logit at position 1.
 pub(crate) fn at_position(logit: f64, position: i32) -> f64 {
     logit + POSITION * libm::log(f64::from(position))
 }

@@ -2,13 +2,12 @@
 //! against the truth.
 //!
 //! [`simulate`] writes four files into a folder: `impressions.parquet` (the impression log of
-//! `data/SCHEMA.md`), `truth.parquet` (the probabilities that the labels were drawn from),
+//! `data/SCHEMA.md`), `truth.parquet` (the probabilities from which the labels were drawn),
 //! `candidates.ndjson` (the candidates of one more request) and `dataset.toml` (the description of
 //! the dataset).
 //!
-//! Every user, author, post and request has its own random stream, keyed by the seed and its
-//! number. So the first N requests are the same in every longer run, and the same seed gives the
-//! same bytes.
+//! Every user, author, post and request has its own random stream, determined by the seed and its
+//! number. So the same seed gives the same bytes, and a longer run begins with the same requests.
 
 mod config;
 mod frame;

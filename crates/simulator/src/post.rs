@@ -21,7 +21,7 @@ pub(crate) struct Author {
     pub(crate) strikes_365d: i32,
     /// Share of baiting posts; not logged.
     bait_rate: f64,
-    /// Effect on the engagement logit that follows from no logged attribute except the id.
+    /// Effect on the engagement logit that no logged attribute except the id explains.
     pub(crate) hidden_effect: f64,
 }
 
@@ -46,7 +46,7 @@ impl Author {
         }
     }
 
-    /// Draws the author of a post from a population that grows with the posts; busy authors are
+    /// Draws the author of a post from a population that grows with the posts. Busy authors are
     /// drawn more often.
     fn draw(seed: u64, post: u64, stream: &mut Stream) -> Self {
         loop {
@@ -67,7 +67,7 @@ pub(crate) struct Post {
     pub(crate) topic: usize,
     pub(crate) format: &'static str,
     pub(crate) media_count: i32,
-    /// Length in seconds, of videos only.
+    /// Length in seconds; only videos have one.
     pub(crate) video_seconds: Option<i32>,
     pub(crate) has_link: bool,
     pub(crate) hashtags: Vec<String>,
@@ -86,7 +86,7 @@ const FORMATS: [(&str, f64); 6] = [
     ("album", 0.08),
     ("poll", 0.04),
 ];
-/// Hashtags of every topic, besides those that contain the name of the topic.
+/// Hashtags that any post may have, in addition to those that contain its topic's name.
 const HASHTAGS: [&str; 12] = [
     "love",
     "weekend",
@@ -139,7 +139,7 @@ impl Post {
         }
     }
 
-    /// When the post appeared, in milliseconds after the first post.
+    /// The time when the post appeared, in milliseconds after the first post.
     pub(crate) fn created_ms(number: u64) -> i64 {
         number.cast_signed() * POST_EVERY_MS
     }

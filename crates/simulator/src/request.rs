@@ -1,4 +1,4 @@
-//! One request of the feed: its user, its candidates, the page that the logged policy showed, and
+//! One request of the feed: its user, its candidates, the page that the logging policy showed, and
 //! the labels.
 
 use std::collections::HashMap;
@@ -11,14 +11,14 @@ use crate::post::{POST_EVERY_MS, Post};
 use crate::stream::{Purpose, Stream};
 use crate::user::User;
 
-/// Monday 5 January 2026, 00:00 UTC: time of the first request.
+/// Time of the first request: Monday 5 January 2026, 00:00 UTC.
 const START_MS: i64 = 1_767_571_200_000;
-/// Milliseconds per request; each comes at a random moment of its slot.
+/// Milliseconds per request. Each request has a random time within its interval.
 const REQUEST_EVERY_MS: i64 = 60_000;
-/// Number of posts of the last 48 hours, which are the candidates.
+/// Number of posts of the last 48 hours, from which candidates are drawn.
 const WINDOW_POSTS: u64 = 48 * 3_600_000 / POST_EVERY_MS as u64;
 
-/// One request with all its candidates, including those not shown.
+/// One request with all its candidates, including those that were not shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) id: String,
@@ -29,7 +29,7 @@ pub(crate) struct Request {
     pub(crate) on_wifi: Option<bool>,
     pub(crate) lambda: f64,
     pub(crate) lambda_seed: i64,
-    /// In ascending order of the id, so that the order of the rows does not reveal the positions.
+    /// In ascending order of id, so that the order of the rows does not reveal the positions.
     pub(crate) candidates: Vec<Candidate>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Candidate {
 /// Position and labels of a candidate that was shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
-    /// 1 is the first.
+    /// Position on the page, from 1.
     pub(crate) position: i32,
     /// True P(engagement) at this position.
     pub(crate) engagement: f64,
@@ -57,7 +57,7 @@ pub(crate) struct Shown {
     pub(crate) labels: [bool; 2],
 }
 
-/// Makes requests, and keeps the posts of the current window, which many requests share.
+/// Generates requests. Many requests share the posts of the current window, which are cached.
 pub(crate) struct Feed {
     config: Config,
     posts: HashMap<u64, Arc<Post>>,
@@ -80,7 +80,7 @@ impl Feed {
         )
     }
 
-    /// The request with this number; it does not depend on earlier calls.
+    /// The request with this number. It does not depend on earlier calls.
     pub(crate) fn request(&mut self, number: u64) -> Request {
         let mut s = Stream::new(self.config.seed, Purpose::Request, number);
         let user = User::draw(self.config.seed, number, &mut s);
@@ -100,7 +100,7 @@ impl Feed {
             candidates: Vec::new(),
             user,
         };
-        // The newest post. The window was full at the time of the first request.
+        // Number of the newest post. The first request sees a full window of posts before it.
         let newest = WINDOW_POSTS + since_start as u64 / POST_EVERY_MS as u64;
         let numbers = self.retrieve(newest, &request.user, &mut s);
         let now = WINDOW_POSTS.cast_signed() * POST_EVERY_MS + since_start;
@@ -109,8 +109,8 @@ impl Feed {
         request
     }
 
-    /// Numbers of distinct posts, ascending: recent ones more often, and mostly of the user's
-    /// interests.
+    /// Draws distinct post numbers, ascending. Recent posts and posts that match the user's
+    /// interests are drawn more often.
     fn retrieve(&mut self, newest: u64, user: &User, s: &mut Stream) -> Vec<u64> {
         if self.posts.len() as u64 > 2 * WINDOW_POSTS {
             self.posts
@@ -122,8 +122,8 @@ impl Feed {
         while numbers.len() < count {
             let age = (-libm::log(1.0 - s.unit()) * WINDOW_POSTS as f64 / 4.0) as u64;
             let number = newest - age.min(WINDOW_POSTS - 1);
-            let of_interest = user.interests.contains(&self.post(number).topic);
-            if (of_interest || s.chance(0.3)) && !numbers.contains(&number) {
+            let interesting = user.interests.contains(&self.post(number).topic);
+            if (interesting || s.chance(0.3)) && !numbers.contains(&number) {
                 numbers.push(number);
             }
         }
@@ -147,10 +147,11 @@ impl Feed {
                 law::engagement(&impression),
                 law::engagement_bait(&impression),
             ];
-            let unhidden = logits[0] - post.author.hidden_effect;
+            // The older model does not know the hidden effect of the author.
+            let without_hidden = logits[0] - post.author.hidden_effect;
             request.candidates.push(Candidate {
                 logged: [
-                    policy::older_engagement(unhidden, s),
+                    policy::older_engagement(without_hidden, s),
                     policy::older_bait(logits[1], s),
                 ],
                 truth: logits.map(law::probability),
@@ -162,7 +163,7 @@ impl Feed {
     }
 }
 
-/// Ranks the candidates with the logged policy, shows the top k and draws their labels.
+/// Ranks the candidates with the logging policy, shows the top k and draws their labels.
 fn serve(request: &mut Request, k: usize, s: &mut Stream) {
     let column = |objective: usize| {
         request
@@ -177,8 +178,8 @@ fn serve(request: &mut Request, k: usize, s: &mut Stream) {
         .map(|c| c.post.id.as_str())
         .collect();
     let order = policy::order(&column(0), &column(1), &ids, request.lambda);
-    for (position, place) in (1..).zip(order.into_iter().take(k)) {
-        let candidate = &mut request.candidates[place];
+    for (position, index) in (1..).zip(order.into_iter().take(k)) {
+        let candidate = &mut request.candidates[index];
         let [at_first, bait] = candidate.truth;
         let logit = libm::log(at_first / (1.0 - at_first));
         let engagement = law::probability(law::at_position(logit, position));

@@ -7,7 +7,7 @@ use counterweight_statistics::unit_interval;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// The purpose of a stream; streams of different purposes are independent.
+/// The purpose of a stream. Streams with different purposes are independent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     User = 1,
@@ -22,7 +22,7 @@ pub(crate) enum Purpose {
 pub(crate) struct Stream(ChaCha8Rng);
 
 impl Stream {
-    /// The stream of the entity with this number, for this purpose and seed.
+    /// The stream for this seed, this purpose and the entity with this number.
     pub(crate) fn new(seed: u64, purpose: Purpose, number: u64) -> Self {
         let mut key = [0_u8; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -57,17 +57,17 @@ impl Stream {
         radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
 
-    /// A count: exp of a normal, rounded down.
-    pub(crate) fn count(&mut self, mean: f64, sd: f64, most: f64) -> i32 {
-        libm::exp(mean + sd * self.normal()).min(most) as i32
+    /// A count: exp of a normal draw, at most `max`, rounded down.
+    pub(crate) fn count(&mut self, mean: f64, sd: f64, max: f64) -> i32 {
+        libm::exp(mean + sd * self.normal()).min(max) as i32
     }
 
-    /// One element; `from` must not be empty.
+    /// One element. `from` must not be empty.
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 
-    /// An index drawn in proportion to `weights`; they must not be empty.
+    /// An index drawn in proportion to `weights`, which must not be empty.
     pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = f64> + Clone) -> usize {
         let mut left = self.unit() * weights.clone().sum::<f64>();
         let mut last = 0;

@@ -1,4 +1,4 @@
-//! The text of a post: honest, or bait of one of five kinds and three strengths, with the noise of
+//! The text of a post: honest, or bait of one of five kinds and three degrees, with the noise of
 //! human writing.
 
 use std::sync::LazyLock;
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::grammar::Grammar;
 use crate::stream::Stream;
 
-/// The kind of bait of a post, by its name in the truth file.
+/// The kind of bait of a post. Its name is in the truth file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Category {
     None,
@@ -38,7 +38,7 @@ impl Category {
     }
 }
 
-/// The text of a post and how strongly it baits.
+/// The text of a post and the strength of its bait.
 #[derive(Clone, Debug)]
 pub(crate) struct Wording {
     pub(crate) text: String,
@@ -47,8 +47,8 @@ pub(crate) struct Wording {
     pub(crate) strength: f64,
 }
 
-/// (rule, share of honest posts, strength): a question or a look-alike is sometimes mistaken for
-/// bait.
+/// (rule, share of honest posts, strength). Readers sometimes mistake a question or a look-alike
+/// for bait, so these have a small strength.
 const HONEST: [(&str, f64, f64); 5] = [
     ("honest.plain", 0.34, 0.0),
     ("honest.story", 0.25, 0.0),
@@ -89,7 +89,7 @@ pub(crate) fn honest(topic: &str, stream: &mut Stream) -> Wording {
     }
 }
 
-/// Writes a baiting post: the call alone, or with a sentence about the topic before or after it.
+/// Writes a baiting post: only the bait, or the bait before or after a sentence about the topic.
 pub(crate) fn bait(topic: &str, stream: &mut Stream) -> Wording {
     let category = stream.pick(&Category::BAITS);
     let (degree, _, strength) = DEGREES[stream.weighted(DEGREES.iter().map(|d| d.1))];
@@ -114,8 +114,8 @@ pub(crate) fn bait(topic: &str, stream: &mut Stream) -> Wording {
     }
 }
 
-/// Applies sentence case, then human noise: shouted words, emoji and exclamation marks, all lower
-/// case, typing errors.
+/// Applies sentence case and then human noise: words in capitals, emoji and exclamation marks, all
+/// lower case, typing errors.
 fn noisy(text: &str, shouting: f64, excited: f64, stream: &mut Stream) -> String {
     let mut text = sentence_case(text);
     if stream.chance(shouting) {
@@ -132,7 +132,7 @@ fn noisy(text: &str, shouting: f64, excited: f64, stream: &mut Stream) -> String
         text = text.to_lowercase();
     }
     if stream.chance(0.08) {
-        text = slip(&text, stream);
+        text = add_typo(&text, stream);
     }
     text
 }
@@ -154,17 +154,18 @@ fn sentence_case(text: &str) -> String {
 
 fn shout_a_word(text: &str, stream: &mut Stream) -> String {
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-    let at = stream.below(words.len() as u64) as usize;
-    words[at] = words[at].to_uppercase();
+    let index = stream.below(words.len() as u64) as usize;
+    words[index] = words[index].to_uppercase();
     words.join(" ")
 }
 
-/// Swaps two neighbouring letters.
-fn slip(text: &str, stream: &mut Stream) -> String {
+/// Swaps two neighbouring letters, unless the drawn position has other characters.
+fn add_typo(text: &str, stream: &mut Stream) -> String {
     let mut letters: Vec<char> = text.chars().collect();
-    let at = stream.below(letters.len().max(2) as u64 - 1) as usize;
-    if at + 1 < letters.len() && letters[at].is_alphabetic() && letters[at + 1].is_alphabetic() {
-        letters.swap(at, at + 1);
+    let first = stream.below(letters.len().max(2) as u64 - 1) as usize;
+    let second = first + 1;
+    if second < letters.len() && letters[first].is_alphabetic() && letters[second].is_alphabetic() {
+        letters.swap(first, second);
     }
     letters.into_iter().collect()
 }

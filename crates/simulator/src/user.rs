@@ -1,5 +1,5 @@
-//! The users of the feed: interests, habits and device. All but the interests are logged as
-//! features.
+//! The users of the feed: interests, habits and device. Everything except the interests is logged
+//! as features.
 
 use std::sync::LazyLock;
 
@@ -11,13 +11,13 @@ pub(crate) const EMBEDDING: usize = 8;
 /// One embedding.
 pub(crate) type Vector = [f32; EMBEDDING];
 
-/// A user; an empty string or `None` is a missing value.
+/// A user. `None` or an empty list is a missing value.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) id: String,
     /// Sessions in the last 7 days.
     pub(crate) sessions_7d: i32,
-    /// Posts reported or hidden in the last 90 days: users with few tolerate more bait.
+    /// Posts reported or hidden in the last 90 days. Users with few reports tolerate more bait.
     pub(crate) reports_90d: i32,
     pub(crate) account_days: Option<i32>,
     pub(crate) country: Option<&'static str>,
@@ -25,7 +25,7 @@ pub(crate) struct User {
     pub(crate) favourite: Option<&'static str>,
     pub(crate) followed: Vec<&'static str>,
     pub(crate) embedding: Vector,
-    /// Indices of the two topics of most candidates of this user.
+    /// Indices of the user's two main topics, from which most candidates come.
     pub(crate) interests: [usize; 2],
 }
 
@@ -39,7 +39,7 @@ const DEVICES: [(&str, f64); 4] = [
     ("tablet", 0.04),
 ];
 
-/// The direction of each topic in the space of the embeddings: unit vectors, the same for every
+/// The direction of each topic in the embedding space: unit vectors, which are the same for every
 /// seed.
 static DIRECTIONS: LazyLock<Vec<[f64; EMBEDDING]>> = LazyLock::new(|| {
     let mut stream = Stream::new(0, Purpose::Topics, 0);
@@ -51,8 +51,8 @@ static DIRECTIONS: LazyLock<Vec<[f64; EMBEDDING]>> = LazyLock::new(|| {
     (0..topics().len()).map(&mut direction).collect()
 });
 
-/// A mixture of topics with noise of standard deviation `sd` per element, quantised to steps of
-/// 1/16.
+/// The embedding of a mixture of topics, with noise of standard deviation `sd` per element, rounded
+/// to multiples of 1/16.
 pub(crate) fn embedding(mixture: &[(usize, f64)], sd: f64, stream: &mut Stream) -> Vector {
     std::array::from_fn(|i| {
         let mean: f64 = mixture
@@ -98,7 +98,7 @@ impl User {
         }
     }
 
-    /// Draws the user of a request from a population that grows with the requests; active users are
+    /// Draws the user of a request from a population that grows with the requests. Active users are
     /// drawn more often.
     pub(crate) fn draw(seed: u64, request: u64, stream: &mut Stream) -> Self {
         loop {

@@ -1,4 +1,4 @@
-//! Writes a simulation to Parquet in bounded memory: a row group is written as soon as it is full.
+//! Writes a simulation to Parquet in bounded memory: each row group is written when it is full.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,36 +15,36 @@ use crate::request::{Feed, Request};
 pub const IMPRESSIONS_FILE: &str = "impressions.parquet";
 /// Name of the truth file in the folder.
 pub const TRUTH_FILE: &str = "truth.parquet";
-/// Name of the file with the candidates of the request after the log.
+/// Name of the file with the candidates of the request that follows the log.
 pub const CANDIDATES_FILE: &str = "candidates.ndjson";
 /// Name of the dataset's description in the folder.
 pub const DATASET_FILE: &str = "dataset.toml";
 
-/// A row group ends with the request that reaches this many rows. Only one row group is in memory.
+/// A row group ends with the request that reaches this number of rows. Only one group is in memory.
 const ROW_GROUP_ROWS: usize = 32_768;
 const DATASET_TOML: &str = include_str!("dataset.toml");
 
-/// The size of what was written.
+/// Counts and size of a written simulation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Requests.
     pub requests: u64,
-    /// Rows of the log: all candidates.
+    /// Rows of the log, one per candidate.
     pub rows: u64,
-    /// Rows that were shown, which have labels.
+    /// Rows that were shown. Only these have labels.
     pub labelled: u64,
     /// Labelled rows with engagement.
     pub engaged: u64,
-    /// Labelled rows that were reported as engagement bait.
+    /// Labelled rows that a user reported as engagement bait.
     pub baits: u64,
     /// Bytes of the impression log and the truth file.
     pub bytes: u64,
 }
 
 /// Simulates a feed and writes [`IMPRESSIONS_FILE`], [`TRUTH_FILE`], [`CANDIDATES_FILE`] and
-/// [`DATASET_FILE`] to `out_dir`, which is created if needed. Files with these names are replaced
-/// when the new ones are complete. `progress` gets the number of finished requests after each row
-/// group.
+/// [`DATASET_FILE`] to `out_dir`, which is created if needed. Existing files with these names are
+/// replaced when the new ones are complete. `progress` receives the number of finished requests
+/// after each row group.
 ///
 /// # Errors
 /// [`SimulatorError::Config`] if a field of `config` is out of range; [`SimulatorError::Write`] and
@@ -62,9 +62,9 @@ pub fn simulate(
     let mut log = Output::create(
         out_dir,
         IMPRESSIONS_FILE,
-        &frame_of(out_dir, frame::impressions(&[], config))?,
+        &encoded(out_dir, frame::impressions(&[], config))?,
     )?;
-    let mut truth = Output::create(out_dir, TRUTH_FILE, &frame_of(out_dir, frame::truth(&[]))?)?;
+    let mut truth = Output::create(out_dir, TRUTH_FILE, &encoded(out_dir, frame::truth(&[]))?)?;
     let mut feed = Feed::new(config.clone());
     let mut summary = Summary::default();
     let mut group: Vec<Request> = Vec::new();
@@ -95,7 +95,7 @@ pub fn simulate(
 /// The candidates of a request as NDJSON.
 fn candidates(dir: &Path, request: &Request) -> Result<Vec<u8>, SimulatorError> {
     let mut bytes = Vec::new();
-    let mut rows = frame_of(dir, frame::candidates(request))?;
+    let mut rows = encoded(dir, frame::candidates(request))?;
     JsonWriter::new(&mut bytes)
         .with_json_format(JsonFormat::JsonLines)
         .finish(&mut rows)
@@ -122,7 +122,8 @@ impl Summary {
     }
 }
 
-fn frame_of(path: &Path, frame: PolarsResult<DataFrame>) -> Result<DataFrame, SimulatorError> {
+/// Adds the path to an error of encoding.
+fn encoded(path: &Path, frame: PolarsResult<DataFrame>) -> Result<DataFrame, SimulatorError> {
     frame.map_err(|source| SimulatorError::Encode {
         path: path.to_owned(),
         source,
@@ -134,7 +135,7 @@ fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SimulatorError> {
     write_file(&path, bytes).map_err(|source| SimulatorError::Write { path, source })
 }
 
-/// A Parquet file that appears when it is complete.
+/// A Parquet file that gets its name when it is complete.
 struct Output {
     path: PathBuf,
     unfinished: AtomicFile,
@@ -149,7 +150,7 @@ impl Output {
             source,
         };
         let unfinished = AtomicFile::create(&path).map_err(write_error)?;
-        // The writer keeps its file, so it gets its own handle to the same one.
+        // The writer owns its file, so it gets a second handle to the same file.
         let file = unfinished.file().try_clone().map_err(write_error)?;
         let writer =
             ParquetRows::begin(file, empty.schema()).map_err(|source| SimulatorError::Encode {

@@ -1,5 +1,5 @@
-//! The values of one column of a piece as numbers, booleans and text. Each refusal names the
-//! column, the file, and the first row and value.
+//! The values of one column of a piece as numbers, booleans and text. Each error names the column,
+//! the file, and the first invalid row and value.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{DatasetError, Excerpt, pieces::Piece};
 const NUMBER: &str = "a finite number; leave the value empty where it is missing";
 const BOOLEAN: &str = "true, false, 1 or 0; leave the value empty where it is missing";
 
-/// One column of a piece, with what a message must name.
+/// One column of a piece, with the file and the row numbers for messages.
 pub(crate) struct Cells<'a> {
     name: &'a str,
     file: &'a Path,
@@ -24,7 +24,7 @@ impl<'a> Cells<'a> {
         let column = piece.frame.column(name).ok()?;
         let mut series = column.as_materialized_series().rechunk();
         if series.null_count() == series.len() {
-            // A column of nulls alone has no type, even if the file names one.
+            // A column that has only nulls gets no type, even if the file declares one.
             series = Series::new_null(series.name().clone(), series.len());
         }
         Some(Self {
@@ -35,7 +35,7 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// The numbers of a column; all missing (NaN) where the piece has no such column.
+    /// The numbers of a column; all NaN (missing) if the piece does not have the column.
     pub(crate) fn numbers_or_missing(piece: &Piece, name: &str) -> Result<Vec<f64>, DatasetError> {
         match Cells::find(piece, name) {
             Some(cells) => cells.numbers(),
@@ -43,8 +43,8 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The first column over the second, row by row; NaN where either is missing or the second is
-    /// 0.
+    /// The first column divided by the second, row by row; NaN if either is missing or the second
+    /// is 0.
     pub(crate) fn ratios(
         piece: &Piece,
         [numerator, denominator]: &[String; 2],
@@ -136,7 +136,7 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// NaN for a missing number; `None` for anything but a finite number.
+/// NaN for an empty text; `None` if the text is not a finite number.
 fn parse_number(text: &str) -> Option<f64> {
     if text.is_empty() {
         return Some(f64::NAN);
@@ -161,7 +161,7 @@ fn parse_boolean(text: &str) -> Option<f64> {
     parse_number(text).filter(|&number| number.is_nan() || number == 0.0 || number == 1.0)
 }
 
-/// The values of a scalar column as text; nothing for lists and the like.
+/// The values of a scalar column as text; `None` for lists and other nested types.
 pub(super) fn texts_of(series: &Series) -> Option<Vec<String>> {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     match series.dtype() {
@@ -176,13 +176,14 @@ pub(super) fn texts_of(series: &Series) -> Option<Vec<String>> {
         ),
         DataType::Null => Some(vec![String::new(); series.len()]),
         dtype if dtype.is_float() => {
-            // A 32-bit number keeps its own shortest form: 0.1, not 0.10000000149.
+            // A 32-bit number keeps its own shortest form, 0.1. Through f64 it would be
+            // 0.10000000149.
             match series.f32() {
                 Ok(values) => Some(float_texts(values.iter(), f32::is_nan)),
                 Err(_) => Some(float_texts(series.f64().ok()?.iter(), f64::is_nan)),
             }
         }
-        // A time of any zone is kept as its instant; it is written in UTC.
+        // A time with a zone is stored as an instant, which is written in UTC.
         DataType::Datetime(unit, Some(_)) => {
             let utc = series
                 .to_physical_repr()
@@ -200,7 +201,7 @@ pub(super) fn texts_of(series: &Series) -> Option<Vec<String>> {
     }
 }
 
-/// Numbers in their shortest form; nothing for those that are missing.
+/// Numbers in their shortest form; empty text for missing numbers.
 fn float_texts<T: Copy + ToString>(
     values: impl Iterator<Item = Option<T>>,
     is_nan: fn(T) -> bool,

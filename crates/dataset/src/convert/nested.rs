@@ -1,4 +1,4 @@
-//! Lists of categories and vectors of numbers: list columns as they are, text as JSON arrays.
+//! Lists of categories and vectors of numbers, from list columns or from JSON arrays as text.
 
 use polars::prelude::{DataType, ListChunked, Series};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::DatasetError;
 const LIST: &str = "a JSON array of strings such as [\"a\", \"b\"]";
 
 impl Cells<'_> {
-    /// Lists; empty where missing. Missing elements are left out, numbers become their decimal
+    /// Lists; empty where missing. Missing elements are left out, and numbers become their decimal
     /// form.
     pub(super) fn lists(&self) -> Result<Vec<Vec<String>>, DatasetError> {
         match self.series.dtype() {
@@ -37,7 +37,7 @@ impl Cells<'_> {
         }
     }
 
-    /// `rows × dim` numbers, row-major; NaN throughout a missing row, NaN for a missing element.
+    /// `rows × dim` numbers, row-major. A missing element is NaN; a missing row is NaN throughout.
     pub(super) fn vectors(&self, dim: usize) -> Result<Vec<f32>, DatasetError> {
         let expected = format!("a list of {dim} finite numbers");
         let rows: Vec<Vec<f64>> = match self.series.dtype() {
@@ -74,10 +74,10 @@ impl Cells<'_> {
                 let found = format!("a list of {}", vector.len());
                 return Err(self.wrong_value(row, &found, &expected));
             }
-            if let Some(at) = narrow.iter().position(|value| value.is_infinite()) {
+            if let Some(index) = narrow.iter().position(|value| value.is_infinite()) {
                 return Err(self.wrong_value(
                     row,
-                    &format!("{} at index {at}", vector[at]),
+                    &format!("{} at index {index}", vector[index]),
                     &expected,
                 ));
             }
@@ -86,30 +86,30 @@ impl Cells<'_> {
         Ok(values)
     }
 
-    /// The bounds of each row among the elements of all rows, and these elements. A missing row has
-    /// no elements.
+    /// For each row, the start and end of its elements within the elements of all rows, and these
+    /// elements. A missing row has no elements.
     fn bounds_and_elements(
         &self,
         expected: &str,
     ) -> Result<(Vec<(usize, usize)>, Series), DatasetError> {
         let lists: &ListChunked = self.series.list().map_err(|_| self.wrong_type(expected))?;
-        // One chunk, since the column was rechunked; none when it has no rows.
+        // The column was rechunked, so it has one chunk, or none if it has no rows.
         let bounds = lists.downcast_iter().flat_map(|array| {
-            let at = |offset: i64| usize::try_from(offset).unwrap_or_default();
+            let index = |offset: i64| usize::try_from(offset).unwrap_or_default();
             let bounds = array.offsets().as_slice().windows(2).enumerate();
             let missing = |row| array.validity().is_some_and(|valid| !valid.get_bit(row));
             bounds.map(move |(row, bounds)| {
                 if missing(row) {
                     (0, 0)
                 } else {
-                    (at(bounds[0]), at(bounds[1]))
+                    (index(bounds[0]), index(bounds[1]))
                 }
             })
         });
         Ok((bounds.collect(), lists.get_inner()))
     }
 
-    /// One JSON array per row; an empty text is an empty array.
+    /// One JSON array per row; an empty text becomes an empty array.
     fn json<T>(
         &self,
         expected: &str,
@@ -130,7 +130,7 @@ impl Cells<'_> {
     }
 }
 
-/// A list's element as text, empty for null; nothing for an array or object.
+/// A list element as text, empty for null; `None` for an array or object.
 fn element(value: Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),

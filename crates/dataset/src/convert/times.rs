@@ -1,4 +1,4 @@
-//! The time column: each value as a moment, and whether all of them can be compared.
+//! The time column: reads each value as a moment and checks that all values are comparable.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use super::cells::Cells;
 use crate::{DatasetError, Excerpt, moment::Moment, pieces::Piece};
 
 const TIME: &str = "a time; write ISO 8601 such as 2024-02-03 or 2024-02-03T10:15:00+01:00, or \
-                    numbers of one unit, in all rows";
-const SAME_FORM: &str = "a time like those before it; write ISO 8601 in all rows, or numbers of \
+                    numbers in one unit, in all rows";
+const SAME_FORM: &str = "a time like those before it; write ISO 8601 in all rows, or numbers in \
                          one unit in all rows";
 
-/// The years 1990 to 2100 in seconds since 1970. What lies there, or there in a finer unit, is
-/// taken for a time of that unit.
+/// The years 1990 to 2100 in seconds since 1970. A number in this range is interpreted as a time in
+/// seconds, and a number in this range multiplied by a finer unit's factor as a time in that unit.
 const SECONDS: std::ops::Range<f64> = 631_152_000.0..4_102_444_800.0;
 const UNITS: [(f64, &str); 4] = [
     (1.0, "seconds"),
@@ -23,14 +23,14 @@ const UNITS: [(f64, &str); 4] = [
     (1e9, "nanoseconds"),
 ];
 
-/// Reads the times of one column, piece by piece, and refuses those that cannot be compared with
-/// the ones before.
+/// Reads the times of one column, piece by piece, and rejects times that cannot be compared with
+/// earlier ones.
 #[derive(Debug, Default)]
 pub(crate) struct Times {
     are_numbers: Option<bool>,
-    /// The first number of each unit, in the order of the rows.
+    /// The first number in each unit, in row order.
     units: Vec<FirstOfUnit>,
-    /// Whether some number lies between a unit and the next finer one.
+    /// For each unit, whether a number lies between its range and that of the next finer unit.
     between: [bool; UNITS.len() - 1],
 }
 
@@ -44,16 +44,16 @@ struct FirstOfUnit {
 }
 
 impl Times {
-    /// For rows whose times are compared with one that is known.
-    pub(crate) fn like(known: Option<&Moment>) -> Self {
+    /// For rows whose times are compared with a known moment.
+    pub(crate) fn comparable_with(known: Option<&Moment>) -> Self {
         Self {
             are_numbers: known.map(|moment| moment.is_number()),
             ..Self::default()
         }
     }
 
-    /// The moments of all rows of a piece; none where the value is missing or the piece has no such
-    /// column.
+    /// The moments of all rows of a piece; `None` if the value is missing or the piece does not
+    /// have the column.
     pub(crate) fn read(
         &mut self,
         piece: &Piece,
@@ -100,8 +100,8 @@ impl Times {
         }
     }
 
-    /// Refuses a column that mixes units. Numbers that also lie between the units are a count of
-    /// something else, such as nanoseconds since a start, and pass.
+    /// Rejects a column that mixes units. If some numbers lie between two units, the numbers are
+    /// not times since 1970 but another count, such as nanoseconds since a start, and are accepted.
     pub(crate) fn finish(&self) -> Result<(), DatasetError> {
         let Some((first, later)) = self.units.split_first() else {
             return Ok(());
@@ -117,7 +117,8 @@ impl Times {
                 row: other.row,
                 value: Excerpt::value(other.value),
                 expected: format!(
-                    "a time in {} like {} in row {} of {}, but looks like {}; write one unit in all rows",
+                    "a time in {} like {} in row {} of {}, but looks like {}; \
+                     write one unit in all rows",
                     UNITS[first.unit].1,
                     first.value,
                     first.row,

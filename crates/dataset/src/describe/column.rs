@@ -7,7 +7,7 @@ use counterweight_model::{Column, Input};
 use super::description::{ColumnDescription, Range};
 use crate::Excerpt;
 
-/// Frequent values that are shown.
+/// Number of frequent values to show.
 const EXAMPLES: usize = 3;
 
 pub(super) fn describe(
@@ -73,13 +73,13 @@ pub(super) fn describe(
 fn range(present: &[f64]) -> Option<Range> {
     let min = present.iter().copied().reduce(f64::min)?;
     let max = present.iter().copied().reduce(f64::max)?;
-    // Shares are summed, so that the sum of large numbers cannot overflow.
+    // Values are divided before they are summed, so that the sum of large numbers cannot overflow.
     let count = present.len() as f64;
     let mean = present.iter().map(|value| value / count).sum();
     Some(Range { min, mean, max })
 }
 
-/// Counts the distinct values and takes the most frequent, ties in alphabetical order.
+/// Counts the distinct values and stores the most frequent, with ties in alphabetical order.
 fn frequent<'a>(values: impl Iterator<Item = &'a str>, description: &mut ColumnDescription) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for value in values {

@@ -5,22 +5,24 @@ use serde::Serialize;
 
 use crate::{Counts, Part, Role};
 
-/// The summary. Everything but the objectives counts all rows that pass the dataset's own filters.
+/// The summary. All counts except those of the objectives cover the rows that pass the dataset's
+/// own filters.
 #[derive(Debug, Clone, Serialize)]
 pub struct Description {
     /// The dataset's name.
     pub name: String,
-    /// File names, without folders, in reading order.
+    /// File names without folders, in reading order.
     pub files: Vec<String>,
     /// Rows of all files.
     pub rows_read: u64,
     /// Rows that the dataset's own filters leave out.
     pub rows_filtered: u64,
-    /// Rows that pass them.
+    /// Rows that pass the dataset's own filters.
     pub rows: u64,
-    /// Rows read in which broken UTF-8 was replaced.
+    /// Rows in which broken UTF-8 was replaced, counted before filtering.
     pub lossy_rows: u64,
-    /// Rows whose request and candidate an earlier row has; none without a candidate column.
+    /// Rows that repeat the request and candidate of an earlier row; `None` without a candidate
+    /// column.
     pub duplicates: Option<usize>,
     /// Distinct values of each role column.
     pub roles: Vec<RoleDescription>,
@@ -52,19 +54,19 @@ pub struct ColumnDescription {
     pub kind: String,
     /// Its side.
     pub side: Side,
-    /// Whether no file has the column (of optional inputs only).
+    /// Whether no file has the column. Only optional inputs can be absent.
     pub absent: bool,
     /// Rows without a value.
     pub missing: usize,
-    /// Distinct values; of lists, distinct elements; none of vectors.
+    /// Distinct values; for lists, distinct elements; `None` for vectors.
     pub distinct: Option<usize>,
-    /// Smallest and largest value and the mean, of numbers.
+    /// For numbers: the smallest and largest value, and the mean.
     pub range: Option<Range>,
-    /// The most frequent values, of text, categories and lists.
+    /// For text, categories and lists: the most frequent values.
     pub examples: Vec<String>,
 }
 
-/// Where the numbers of a column lie.
+/// The range and mean of a numeric column.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Range {
     /// The smallest.
@@ -82,11 +84,11 @@ pub struct ObjectiveDescription {
     pub name: String,
     /// Its label rule in words.
     pub rule: String,
-    /// Where the rows went.
+    /// How many rows were kept and left out.
     pub counts: Counts,
-    /// The training median, where the rule has one.
+    /// The training median, if the rule uses one.
     pub threshold: Option<f64>,
-    /// Why no model can be trained on it, such as only one class.
+    /// Why no model can be trained on the objective, such as labels of a single class.
     pub problem: Option<String>,
     /// The parts that have rows.
     pub parts: Vec<PartDescription>,
@@ -101,15 +103,15 @@ pub struct PartDescription {
     pub part: Part,
     /// Its rows.
     pub rows: usize,
-    /// Its groups: the distinct values of the group column, and each row without a value.
+    /// Its groups: the distinct values of the group column; each row without a value counts as one.
     pub groups: usize,
     /// Rows with label 1.
     pub positives: usize,
     /// `positives / rows`.
     pub rate: f64,
-    /// The earliest time, where the description names a time column and some row has a value there:
-    /// a number as it stands in the files, else ISO 8601 in UTC.
+    /// The earliest time, if the description names a time column and a row has a value: a number as
+    /// written in the files, or else ISO 8601 in UTC.
     pub first_time: Option<String>,
-    /// The latest time, likewise.
+    /// The latest time, in the same form.
     pub last_time: Option<String>,
 }

@@ -1,11 +1,11 @@
-//! The summary as tables of text.
+//! The summary as text tables.
 
 use serde::Serialize;
 
 use super::description::{ColumnDescription, Description, ObjectiveDescription};
 use crate::Role;
 
-/// A table of text: every row has as many cells as the header.
+/// A text table. Each row has as many cells as the header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Table {
     /// What it shows.
@@ -68,7 +68,7 @@ impl Description {
             let missing = match (role.missing, role.role) {
                 (0, _) => String::new(),
                 (missing, Role::Group) => {
-                    format!(", {missing} rows without one, each its own group")
+                    format!(", {missing} rows without a group, each its own group")
                 }
                 (missing, _) => format!(", {missing} missing"),
             };
@@ -120,7 +120,8 @@ fn objective(objective: &ObjectiveDescription) -> Table {
         .as_ref()
         .map_or_else(String::new, |problem| format!("; {problem}"));
     let title = format!(
-        "{} = {}{threshold} ({} kept, {} filtered, {} without a label, {} in no part, {} sampled out){problem}",
+        "{} = {}{threshold} ({} kept, {} filtered, {} without a label, {} in no part, \
+         {} sampled out){problem}",
         objective.name,
         objective.rule,
         counts.kept,

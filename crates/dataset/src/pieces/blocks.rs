@@ -1,5 +1,4 @@
-//! The bytes of a text file, block by block, without the byte order mark that some programs write
-//! first.
+//! Reads the bytes of a text file block by block and removes a byte order mark.
 
 use std::{
     fs::File,
@@ -10,13 +9,13 @@ use std::{
 use super::piece::unreadable;
 use crate::DatasetError;
 
-/// Bytes of text read at a time.
+/// Bytes to read at a time.
 const BLOCK_BYTES: usize = 16 * 1024 * 1024;
 
 /// A text file that is being read.
 pub(super) struct Blocks {
     pub(super) path: PathBuf,
-    /// Bytes read and not yet taken.
+    /// Bytes that were read and not consumed yet.
     pub(super) pending: Vec<u8>,
     pub(super) at_end: bool,
     file: File,
@@ -34,7 +33,7 @@ impl Blocks {
         })
     }
 
-    /// Reads one more block behind the pending bytes.
+    /// Appends one more block to the pending bytes.
     pub(super) fn fill(&mut self) -> Result<(), DatasetError> {
         let limit = BLOCK_BYTES as u64;
         let read = (&mut self.file).take(limit).read_to_end(&mut self.pending);

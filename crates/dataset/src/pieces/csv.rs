@@ -1,6 +1,7 @@
-//! CSV in blocks of whole records. The records are found here, so that an error can name the row of
-//! a wrong number of fields, an open quote or broken UTF-8; polars then reads each clean block. All
-//! columns are read as text: the description decides their types, not the first rows of the file.
+//! CSV in blocks of whole records. This module finds the records, so that an error can name the row
+//! with a wrong number of fields, an open quote or broken UTF-8. polars then reads each clean
+//! block. All columns are read as text: the description decides their types, not the first rows of
+//! a file.
 
 use std::{io::Cursor, path::Path, sync::Arc};
 
@@ -13,11 +14,11 @@ use super::{
 };
 use crate::{DatasetError, Excerpt};
 
-/// A longer record is taken for an open quote rather than read into memory.
+/// A longer record is reported as an unclosed quote instead of being read into memory.
 const RECORD_BYTES: usize = 256 * 1024 * 1024;
 
 pub(super) struct CsvPieces {
-    /// What was read and not yet cut into records.
+    /// The bytes that were read and not split into records yet.
     blocks: Blocks,
     width: usize,
     schema: SchemaRef,
@@ -68,10 +69,10 @@ impl CsvPieces {
         Ok(pieces)
     }
 
-    /// Reads the first record and takes it off the pending bytes.
+    /// Reads the first record and removes it from the pending bytes.
     fn read_header(&mut self) -> Result<Vec<String>, DatasetError> {
         let Some(block) = self.block(1)? else {
-            let problem = "the file has no header: it holds only blank lines; write it again";
+            let problem = "the file has no header: it has only blank lines; write it again";
             return Err(DatasetError::Empty {
                 file: self.blocks.path.clone(),
                 problem: Excerpt::problem(problem),
@@ -81,7 +82,7 @@ impl CsvPieces {
         Ok(split_record(text.strip_suffix('\n').unwrap_or(&text)))
     }
 
-    /// The next block of at most `limit` whole records, or nothing at the end of the file.
+    /// The next block of at most `limit` whole records, or `None` at the end of the file.
     fn block(&mut self, limit: u64) -> Result<Option<Block>, DatasetError> {
         loop {
             let block = records::scan(&self.blocks.pending, self.blocks.at_end, self.width, limit)
@@ -121,7 +122,7 @@ impl CsvPieces {
         let frame = reader.finish().map_err(polars_error(&self.blocks.path))?;
         if frame.height() as u64 != block.records {
             let problem = format!(
-                "{} records counted from row {}, {} read",
+                "{} records counted from row {}, but {} read; write the file again",
                 block.records,
                 self.next_row,
                 frame.height()
@@ -146,7 +147,8 @@ impl Iterator for CsvPieces {
     }
 }
 
-/// polars wants unique names; a repeated name is never needed (checked), so any other will do.
+/// A schema with unique names, as polars requires. A repeated name is never needed, since `open`
+/// rejects it, so its copies get arbitrary names.
 fn unique_schema(names: &[String]) -> Schema {
     let mut schema = Schema::default();
     for (index, name) in names.iter().enumerate() {
@@ -160,7 +162,7 @@ fn unique_schema(names: &[String]) -> Schema {
     schema
 }
 
-/// The fields of one clean record.
+/// Splits one clean record into its fields.
 fn split_record(record: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
@@ -185,9 +187,9 @@ fn push(fields: &mut [String], character: char) {
     }
 }
 
-/// Text with each broken sequence replaced by U+FFFD, and the number of records where that
-/// happened. The clean records end in a newline; a newline inside quotes only makes one broken
-/// record count as two when both lines break.
+/// Replaces each broken UTF-8 sequence by U+FFFD, and counts the records in which this happened.
+/// Each clean record ends in a newline, so lines are counted. A record with a newline inside quotes
+/// counts twice if both of its lines are broken.
 fn decode(bytes: Vec<u8>) -> (Vec<u8>, u64) {
     match String::from_utf8(bytes) {
         Ok(text) => (text.into_bytes(), 0),

@@ -1,6 +1,6 @@
-//! DECIMAL columns, as warehouses write integers and amounts. polars reads them only with a feature
-//! that would lengthen every build, so they are read as the integers or bytes that they are stored
-//! in and become exact text from there.
+//! DECIMAL columns, which warehouses use for integers and amounts. polars reads them only with a
+//! feature that would make every build slower. So this module reads them as the integers or bytes
+//! in which they are stored, and converts those to exact text.
 
 use polars::prelude::{Column, DataType, IntoColumn, NamedFrom, PolarsResult, Series, polars_bail};
 use polars_parquet::parquet::{
@@ -10,13 +10,13 @@ use polars_parquet::parquet::{
     },
 };
 
-/// Bytes of the largest decimal that is read: 38 digits.
+/// Bytes of the largest decimal that is read, with 38 digits.
 const MOST_BYTES: usize = 16;
 
-/// A column of decimals: its name and how many of its digits stand behind the point.
+/// A column of decimals: its name and its number of fractional digits.
 pub(super) type Decimal = (String, usize);
 
-/// Takes the logical type off each column of decimals that can be read; returns these columns.
+/// Removes the logical type from each readable column of decimals; returns these columns.
 pub(super) fn strip_logical_types(schema: &mut SchemaDescriptor) -> Vec<Decimal> {
     let mut decimals = Vec::new();
     let mut fields = schema.fields().to_vec();
@@ -35,8 +35,10 @@ pub(super) fn strip_logical_types(schema: &mut SchemaDescriptor) -> Vec<Decimal>
 }
 
 fn scale(primitive: &PrimitiveType) -> Option<usize> {
-    if matches!(primitive.physical_type, PhysicalType::FixedLenByteArray(bytes) if bytes > MOST_BYTES)
-    {
+    if matches!(
+        primitive.physical_type,
+        PhysicalType::FixedLenByteArray(bytes) if bytes > MOST_BYTES
+    ) {
         return None;
     }
     match (primitive.logical_type, primitive.converted_type) {
@@ -52,7 +54,9 @@ pub(super) fn to_text(column: &Column, scale: usize) -> PolarsResult<Column> {
         DataType::Binary => {
             let number = |bytes: Option<&[u8]>| match bytes {
                 Some(bytes) if bytes.len() > MOST_BYTES => {
-                    polars_bail!(ComputeError: "a decimal of {} has more than 38 digits", column.name())
+                    polars_bail!(
+                        ComputeError: "a decimal of {} has more than 38 digits", column.name()
+                    )
                 }
                 bytes => Ok(bytes.map(|bytes| shortest(big_endian(bytes), scale))),
             };
@@ -73,7 +77,7 @@ pub(super) fn to_text(column: &Column, scale: usize) -> PolarsResult<Column> {
     Ok(Series::new(column.name().clone(), values).into_column())
 }
 
-/// Two's complement, the sign in the first byte.
+/// A two's complement number whose first byte contains the sign.
 fn big_endian(bytes: &[u8]) -> i128 {
     let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) {
         -1

@@ -1,13 +1,13 @@
-//! What is wrong with a line that should hold one JSON object, in words that say what to write
+//! Explains what is wrong with a line that should contain one JSON object, and what to write
 //! instead.
 
 use serde_json::{Map, Value, error::Category};
 
-/// How deep the values of a line may be nested. Readers of JSON call themselves for each level, and
-/// the stack ends before the memory does.
+/// Maximum nesting depth of the values of a line. JSON parsers recurse once per level, and the
+/// stack overflows long before memory is exhausted.
 const DEEPEST: usize = 64;
 
-/// Refuses a line whose values are nested too deep, without calling a reader of JSON.
+/// Rejects a line whose values are nested too deeply, without calling a JSON parser.
 pub(super) fn check_depth(line: &[u8]) -> Result<(), String> {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for &byte in line {
@@ -31,9 +31,9 @@ pub(super) fn check_depth(line: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// The object on the line, or what to do.
+/// Parses the object on the line. The error says what to do.
 pub(super) fn object(line: &str) -> Result<Map<String, Value>, String> {
-    // An array may go over all lines of the file; then its first line is no JSON by itself.
+    // A JSON array may span all lines of the file, so its first line alone is not valid JSON.
     if line.trim_start().starts_with('[') {
         return Err("this is a JSON array, not one object per line; \
              write it as NDJSON, for example with `jq -c '.[]' array.json > rows.ndjson`"
@@ -43,14 +43,14 @@ pub(super) fn object(line: &str) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(line) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("this is not a JSON object; write one object on each line".to_owned()),
-        Err(error) => Err(why(line, &error)),
+        Err(error) => Err(explain(line, &error)),
     }
 }
 
-fn why(line: &str, error: &serde_json::Error) -> String {
+fn explain(line: &str, error: &serde_json::Error) -> String {
     let column = error.column();
-    // The column is the byte after the last one that was read, so that `-Infinity` is found one
-    // further left.
+    // The column is the byte after the last one that was read. Search a few bytes back as well,
+    // because the parser stops at different bytes of a literal such as `-Infinity`.
     let nearby = |back: usize| line.get(column.saturating_sub(back)..).unwrap_or_default();
     let literal = (0..4).rev().map(nearby).find_map(|text| {
         let literals = ["NaN", "nan", "-Infinity", "Infinity", "-inf", "inf"];
@@ -109,7 +109,7 @@ mod tests {
         for depth in [DEEPEST, 300, 60_000, 10_000_000] {
             assert!(problem(&nested(depth)).contains("nested more than 64 deep"));
         }
-        // Brackets in a text are text, also after a quote that is escaped.
+        // Brackets inside a string are text, even after an escaped quote.
         let text = format!("{{\"a\":\"\\\"{}\"}}", "[{".repeat(1_000));
         assert!(object(&text).is_ok());
     }

@@ -1,5 +1,5 @@
-//! NDJSON in blocks of whole lines, each read by polars. A key that a row leaves out is missing
-//! there; a column that no row of the file has is an error at the file's end.
+//! NDJSON in blocks of whole lines, each parsed by polars. A key that a row omits is missing in
+//! that row. A column that no row of the file has is an error at the end of the file.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -15,14 +15,14 @@ use super::{
 };
 use crate::{DatasetError, Excerpt};
 
-/// Lines whose keys are listed when a column is not found.
+/// Number of lines whose keys an error lists when a column is not found.
 const KEY_LINES: usize = 100;
 
 pub(super) struct NdjsonPieces {
-    /// What was read and not yet cut into lines.
+    /// The bytes that were read and not split into lines yet.
     blocks: Blocks,
     needed: Vec<Needed>,
-    /// Whether each needed column had a value so far.
+    /// Whether each needed column has had a value so far.
     seen: Vec<bool>,
     /// Keys of the first lines.
     keys: BTreeSet<String>,
@@ -114,8 +114,8 @@ impl NdjsonPieces {
         Ok(piece)
     }
 
-    /// polars does not say where it stopped: the lines are read again one by one, and column by
-    /// column.
+    /// Finds the first invalid value. polars does not report where it stopped, so the lines are
+    /// parsed again one by one, and then column by column.
     fn first_wrong(&self, text: &str) -> DatasetError {
         let read = |line: &[u8], schema: &Schema| parse_ndjson(line, Some(1), schema, false);
         for (line, row) in lines(text.as_bytes()).zip(self.next_row..) {
@@ -137,7 +137,7 @@ impl NdjsonPieces {
                         column: needed.column.clone(),
                         file: self.blocks.path.clone(),
                         row,
-                        value: shown(&frame),
+                        value: shown_value(&frame),
                         expected: match needed.shape {
                             Shape::Numbers => "an array of numbers".to_owned(),
                             _ => "an array of strings".to_owned(),
@@ -147,10 +147,10 @@ impl NdjsonPieces {
             }
             return self.wrong_row(
                 row,
-                "the line holds a value that cannot be read; write it again",
+                "the line contains a value that cannot be read; write it again",
             );
         }
-        let problem = "the lines are of different forms; write each column in one form throughout";
+        let problem = "the lines have different forms; write each column in one form throughout";
         unreadable(&self.blocks.path, &problem)
     }
 
@@ -164,7 +164,7 @@ impl NdjsonPieces {
 
     fn end(&self) -> Result<(), DatasetError> {
         if self.next_row == 1 {
-            let problem = "the file has no rows: it holds only blank lines; write it again";
+            let problem = "the file has no rows: it has only blank lines; write it again";
             return Err(DatasetError::Empty {
                 file: self.blocks.path.clone(),
                 problem: Excerpt::problem(problem),
@@ -191,7 +191,7 @@ impl Iterator for NdjsonPieces {
                     self.finished = true;
                     return self.end().err().map(Err);
                 }
-                // A block of blank lines is no piece.
+                // A block of blank lines does not become a piece.
                 Ok(bytes) if lines(&bytes).next().is_none() => {}
                 Ok(bytes) => return Some(self.piece(&bytes)),
             }
@@ -206,7 +206,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|line| is_json_line(line))
 }
 
-fn shown(frame: &DataFrame) -> Excerpt {
+fn shown_value(frame: &DataFrame) -> Excerpt {
     let value = frame
         .columns()
         .first()

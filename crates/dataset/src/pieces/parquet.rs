@@ -1,4 +1,4 @@
-//! Parquet in slices of rows within a row group, only the needed columns decoded.
+//! Parquet in slices of rows within a row group. Only the needed columns are decoded.
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{DatasetError, Excerpt};
 
-/// Rows read at a time.
+/// Rows to read at a time.
 const SLICE_ROWS: usize = 128 * 1024;
 
 pub(super) struct ParquetPieces {
@@ -28,15 +28,15 @@ pub(super) struct ParquetPieces {
     metadata: Metadata,
     columns: Vec<String>,
     decimals: Vec<Decimal>,
-    /// First row and length of each slice, the next one last.
+    /// First row and length of each slice, in reverse order: `pop` returns the next one.
     slices: Vec<(usize, usize)>,
-    /// What the texts take: many rows may share one text of a dictionary.
+    /// Counts the memory of the texts: many rows may share one text of a dictionary.
     memory: Memory,
 }
 
 type Metadata = polars::io::parquet::metadata::FileMetadataRef;
 
-/// The names of the schema's columns.
+/// The names of the columns in the schema.
 pub(super) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     guard(path, || {
@@ -56,8 +56,8 @@ impl ParquetPieces {
         let handle = file.try_clone().map_err(|error| unreadable(path, &error))?;
         let mut reader = ParquetReader::new(handle);
         let mut metadata = reader.get_metadata().map_err(polars_error(path))?.clone();
-        // Without the writer's own notes the types are Parquet's: a category is a string, an array
-        // of a fixed length a list.
+        // Without the writer's own metadata, the types are those of Parquet: a category is read as
+        // a string, and an array of fixed length as a list.
         let own = Arc::make_mut(&mut metadata);
         own.key_value_metadata = None;
         let decimals = decimal::strip_logical_types(&mut own.schema_descr);
@@ -86,7 +86,7 @@ impl ParquetPieces {
             .map(|needed| needed.column.clone())
             .collect();
         if columns.is_empty() {
-            columns.extend(names.into_iter().next()); // so that the rows are counted
+            columns.extend(names.into_iter().next()); // to count the rows
         }
         let refuse = |problem: String| unreadable(path, &problem);
         let length = file.metadata().map_err(|error| unreadable(path, &error))?;
@@ -150,7 +150,8 @@ impl Iterator for ParquetPieces {
     }
 }
 
-/// Runs what reads with polars, whose decoder panics on some damaged files.
+/// Runs `read` and converts a panic into an error: the decoder of polars panics on some damaged
+/// files.
 fn guard<T>(
     path: &Path,
     read: impl FnOnce() -> Result<T, DatasetError>,
@@ -159,7 +160,7 @@ fn guard<T>(
         .unwrap_or_else(|_| Err(unreadable(path, &"the file is damaged; write it again")))
 }
 
-/// Slices of at most [`SLICE_ROWS`] rows that cross no row group.
+/// Slices of at most [`SLICE_ROWS`] rows, each within one row group.
 fn slices(groups: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
     let mut slices = Vec::new();
     let mut first = 0;
@@ -174,7 +175,7 @@ fn slices(groups: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
     slices
 }
 
-/// Whether polars, as it is built here, can take the type at all.
+/// Whether polars, with the features of this build, can read the type.
 fn readable(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as T;
     match dtype {
@@ -188,7 +189,7 @@ fn readable(dtype: &ArrowDataType) -> bool {
     }
 }
 
-/// The bytes of all texts, each counted once per row.
+/// The bytes of all texts. A shared text counts once for each row that uses it.
 fn text_bytes(frame: &DataFrame) -> PolarsResult<u64> {
     let mut bytes = 0;
     for column in frame.columns() {
@@ -208,7 +209,7 @@ fn text_bytes(frame: &DataFrame) -> PolarsResult<u64> {
     Ok(bytes)
 }
 
-/// Strings in place of bytes, and the number of rows in which some were no UTF-8.
+/// Converts bytes to strings, and counts the rows in which some bytes were not valid UTF-8.
 fn decode(mut frame: DataFrame) -> PolarsResult<(DataFrame, u64)> {
     let mut broken = vec![false; frame.height()];
     for index in 0..frame.width() {
@@ -242,7 +243,7 @@ mod tests {
     use super::*;
     use crate::{ParquetRows, pieces::Shape};
 
-    /// A small file whose rows are large: one long text for all of them, and one number.
+    /// A small file whose decoded rows are large: one long text in all rows, and one number.
     fn repetitive() -> (tempfile::NamedTempFile, Vec<Needed>) {
         let text = "x".repeat(10_000);
         let rows = 2_000;
@@ -265,19 +266,19 @@ mod tests {
         let (file, needed) = repetitive();
         let mut pieces = ParquetPieces::open(file.path(), &needed).unwrap();
         let check = |limit| {
-            let memory = Memory::of(limit);
+            let memory = Memory::with_limit(limit);
             parquet_sizes::check(&pieces.file, &pieces.metadata, &pieces.columns, memory)
         };
-        // Its pages are small, and say how many values they stand for.
+        // The pages are small, and their headers state how many values they represent.
         assert_eq!(check(1 << 20), Ok(()));
         let error = check(1 << 10).unwrap_err();
         assert!(error.contains("more than 1024 bytes"), "{error}");
-        // The texts are counted as often as they stand in a row.
-        pieces.memory = Memory::of(19_000_000);
+        // A text counts once for each row that uses it.
+        pieces.memory = Memory::with_limit(19_000_000);
         let error = pieces.next().unwrap().unwrap_err().to_string();
         assert!(error.contains("more than 19000000 bytes"), "{error}");
         let mut pieces = ParquetPieces::open(file.path(), &needed).unwrap();
-        pieces.memory = Memory::of(21_000_000);
+        pieces.memory = Memory::with_limit(21_000_000);
         assert_eq!(pieces.next().unwrap().unwrap().len(), 2_000);
     }
 }

@@ -1,8 +1,8 @@
-//! What a Parquet file says of its sizes, checked before polars allocates memory for it.
+//! Checks the sizes that a Parquet file declares before polars allocates memory for them.
 //!
-//! A few bytes can stand for any number of rows, and a damaged length for any number of bytes; an
-//! allocation that is too large ends the process. So the headers of all pages are read first: they
-//! are cheap, since the pages themselves are skipped.
+//! A few bytes can represent any number of rows, and a damaged length can request any number of
+//! bytes. An allocation that is too large ends the process. So the headers of all pages are read
+//! first; this is cheap, because the pages themselves are skipped.
 
 use std::{
     env,
@@ -14,23 +14,24 @@ use polars::io::parquet::metadata::FileMetadata;
 use polars_parquet::parquet::metadata::ColumnChunkMetadata;
 use polars_parquet_format::{PageHeader, thrift::protocol::TCompactInputProtocol};
 
-/// Overrides [`LEAST_LIMIT`] and [`MOST_EXPANSION`]: the most bytes that one file may become.
+/// Replaces [`LEAST_LIMIT`] and [`MOST_EXPANSION`] with a maximum of decoded bytes per file.
 const LIMIT_VARIABLE: &str = "COUNTERWEIGHT_MAX_DECODED_BYTES";
-/// A file may always become this large, and beyond it only so many times as large as it is. Logs of
-/// many equal values shrink to a tenth or a twentieth.
+/// The limit of decoded bytes is the larger of [`LEAST_LIMIT`] and [`MOST_EXPANSION`] times the
+/// size of the file. Logs with many equal values shrink to a tenth or a twentieth of their decoded
+/// size.
 const LEAST_LIMIT: u64 = 4 << 30;
 const MOST_EXPANSION: u64 = 64;
-/// Memory of one value of a column, beside the bytes of a text.
+/// Memory of one value of a column, without the bytes of a text.
 const BYTES_PER_VALUE: u64 = 16;
-/// The longest header of a page; it may hold two values as statistics.
+/// The longest header of a page, which may contain two values as statistics.
 const LONGEST_HEADER: usize = 16 << 20;
-/// Headers are short, and the page after one is not read.
+/// Small, because headers are short and the page after a header is skipped.
 const HEADER_BUFFER: usize = 512;
 
-const DAMAGED: &str = "the file is damaged: what it says of its own lengths contradicts itself; \
+const DAMAGED: &str = "the file is damaged: the lengths that it declares contradict each other; \
                        write it again";
 
-/// How much memory the rows of one file may take, and how much they have taken.
+/// The memory limit for the rows of one file, and the memory used so far.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
     limit: u64,
@@ -38,7 +39,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// The limit for a file of that length.
+    /// The limit for a file of `length` bytes.
     pub(super) fn for_file(length: u64) -> Result<Self, String> {
         let limit = match env::var(LIMIT_VARIABLE) {
             Ok(text) => text
@@ -50,11 +51,11 @@ impl Memory {
     }
 
     #[cfg(test)]
-    pub(super) fn of(limit: u64) -> Self {
+    pub(super) fn with_limit(limit: u64) -> Self {
         Self { limit, used: 0 }
     }
 
-    /// Takes note of bytes that the rows will take, or refuses the file.
+    /// Counts bytes that the rows will use; fails above the limit.
     pub(super) fn add(&mut self, bytes: u64) -> Result<(), String> {
         self.used = self.used.saturating_add(bytes);
         if self.used <= self.limit {
@@ -62,14 +63,15 @@ impl Memory {
         }
         Err(format!(
             "the rows would take more than {} bytes of memory, which is the limit for a file of \
-             this size. If the file is what it should be, raise the limit: set {LIMIT_VARIABLE} to \
+             this size. If the file is what you expect, raise the limit: set {LIMIT_VARIABLE} to \
              a number of bytes",
             self.limit
         ))
     }
 }
 
-/// Checks the lengths of these columns in all pages, and that what they become is within the limit.
+/// Checks the lengths of these columns in all pages, and that their decoded size is within the
+/// limit.
 pub(super) fn check(
     file: &File,
     metadata: &FileMetadata,
@@ -96,60 +98,66 @@ fn check_chunk(
     memory: &mut Memory,
 ) -> Result<(), String> {
     let number = |number: i64| u64::try_from(number).map_err(|_| DAMAGED.to_owned());
-    let due = number(chunk.num_values())?;
-    let claimed = number(chunk.uncompressed_size())?;
+    let expected = number(chunk.num_values())?;
+    let declared = number(chunk.uncompressed_size())?;
     number(chunk.compressed_size())?;
     let range = chunk.byte_range();
     let nested = chunk.descriptor().descriptor.max_rep_level > 0;
     let rows = rows as u64;
-    if range.end > length || (if nested { rows > due } else { rows != due }) {
+    // A flat column has one value per row. A list column has at least one, also for an empty list.
+    let wrong_count = if nested {
+        rows > expected
+    } else {
+        rows != expected
+    };
+    if range.end > length || wrong_count {
         return Err(DAMAGED.to_owned());
     }
-    memory.add(claimed)?;
-    let (mut at, mut values, mut decoded) = (range.start, 0_u64, 0_u64);
-    while values < due && at < range.end {
-        let page = Page::read(file, at, range.end)?;
+    memory.add(declared)?;
+    let (mut position, mut values, mut decoded) = (range.start, 0_u64, 0_u64);
+    while values < expected && position < range.end {
+        let page = Page::read(file, position, range.end)?;
         values += page.values;
         decoded += page.decoded;
-        at = page.end;
+        position = page.end;
         memory.add(page.values.saturating_mul(BYTES_PER_VALUE))?;
     }
-    if values != due {
+    if values != expected {
         return Err(DAMAGED.to_owned());
     }
-    // What the footer claims has been added already.
-    memory.add(decoded.saturating_sub(claimed))
+    // The size that the footer declares was added above.
+    memory.add(decoded.saturating_sub(declared))
 }
 
-/// What the header of one page says.
+/// The sizes in the header of one page.
 struct Page {
     /// Where the next page begins.
     end: u64,
-    /// Rows, or elements of lists; 0 for a page that is a dictionary.
+    /// Rows, or elements of lists; 0 for a dictionary page.
     values: u64,
     /// Bytes after decompression.
     decoded: u64,
 }
 
 impl Page {
-    /// Reads the header at that place of a column that ends at `end`.
-    fn read(mut file: &File, at: u64, end: u64) -> Result<Self, String> {
-        file.seek(SeekFrom::Start(at))
+    /// Reads the page header at `start`, in a column that ends at `end`.
+    fn read(mut file: &File, start: u64, end: u64) -> Result<Self, String> {
+        file.seek(SeekFrom::Start(start))
             .map_err(|error| error.to_string())?;
         let mut reader = Counted {
-            reader: BufReader::with_capacity(HEADER_BUFFER, file.take(end - at)),
+            reader: BufReader::with_capacity(HEADER_BUFFER, file.take(end - start)),
             read: 0,
         };
         let mut protocol = TCompactInputProtocol::new(&mut reader, LONGEST_HEADER);
         let header = PageHeader::read_from_in_protocol(&mut protocol);
         let header = header.map_err(|_| DAMAGED.to_owned())?;
-        Self::of_header(&header, at + reader.read)
+        Self::from_header(&header, start + reader.read)
             .filter(|page| page.end <= end)
             .ok_or_else(|| DAMAGED.to_owned())
     }
 
-    /// None when the lengths contradict each other.
-    fn of_header(header: &PageHeader, begin: u64) -> Option<Self> {
+    /// `None` when the lengths contradict each other. `begin` is the end of the header.
+    fn from_header(header: &PageHeader, begin: u64) -> Option<Self> {
         let number = |number: i32| u64::try_from(number).ok();
         let decoded = number(header.uncompressed_page_size)?;
         let mut values = 0;
@@ -166,7 +174,7 @@ impl Page {
             fits.then_some(())?;
         }
         if let Some(page) = &header.dictionary_page_header {
-            // Each entry of a dictionary takes at least a byte.
+            // Each entry of a dictionary takes at least one byte.
             (number(page.num_values)? <= decoded).then_some(())?;
         }
         Some(Self {

@@ -1,5 +1,5 @@
-//! Columns that the path of a file gives to all of its rows, as Spark and Hive write them:
-//! `dt=2024-01-01/part.parquet`.
+//! Columns whose value comes from the path of a file and applies to all of its rows, in the
+//! convention of Spark and Hive: `dt=2024-01-01/part.parquet`.
 
 use polars::prelude::{IntoColumn, NamedFrom, Series};
 
@@ -9,8 +9,8 @@ use crate::{
     files::{DataFile, Partition},
 };
 
-/// The columns needed from a file. Those that its path names may be absent from the file.
-pub(super) fn relaxed(partitions: &[Partition], needed: &[Needed]) -> Vec<Needed> {
+/// The columns that are needed from a file. Columns that its path names become optional.
+pub(super) fn relax_partitioned(partitions: &[Partition], needed: &[Needed]) -> Vec<Needed> {
     let mut needed = needed.to_vec();
     for column in &mut needed {
         column.optional |= partitions.iter().any(|(name, _)| *name == column.column);
@@ -18,9 +18,12 @@ pub(super) fn relaxed(partitions: &[Partition], needed: &[Needed]) -> Vec<Needed
     needed
 }
 
-/// Adds the columns that the path names to the pieces, where a column is needed and the file has no
-/// value for it.
-pub(super) fn filled(file: &DataFile, needed: &[Needed], pieces: PieceIterator) -> PieceIterator {
+/// Adds the needed columns that the path names to the pieces, if the file has no value for them.
+pub(super) fn fill_partitioned(
+    file: &DataFile,
+    needed: &[Needed],
+    pieces: PieceIterator,
+) -> PieceIterator {
     let mut partitions = file.partitions.clone();
     partitions.retain(|(name, _)| needed.iter().any(|column| column.column == *name));
     if partitions.is_empty() {

@@ -1,5 +1,5 @@
-//! Some consecutive rows of a file, which of its columns are needed, and how a reader refuses a
-//! file.
+//! A piece is some consecutive rows of a file. This module also has the columns that a reader
+//! needs, and the errors with which it rejects a file.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,13 @@ use crate::{DatasetError, Excerpt};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Needed {
     pub(crate) column: String,
-    /// What for, in the words of the description.
+    /// What the column is needed for, in the words of the description.
     pub(crate) needed_as: String,
     pub(crate) optional: bool,
     pub(crate) shape: Shape,
 }
 
-/// What a JSON value must look like; the other formats say it themselves or hold text.
+/// The form that a JSON value must have. Parquet declares its types, and CSV contains only text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Scalar,
@@ -30,11 +30,11 @@ pub(crate) enum Shape {
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) file: PathBuf,
-    /// The needed columns that the file has. Text formats give text throughout.
+    /// The needed columns that the file has. In CSV and NDJSON, scalar columns are text.
     pub(crate) frame: DataFrame,
     /// The number of each row in its file, from 1.
     pub(crate) rows: Vec<u64>,
-    /// The number of each row over all files, from 0.
+    /// The number of each row across all files, from 0.
     pub(crate) global: Vec<u64>,
     /// Rows in which broken UTF-8 was replaced.
     pub(crate) lossy: u64,
@@ -81,7 +81,7 @@ pub(crate) fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
     values.retain(|_| flags.next().is_some_and(|&keep| keep));
 }
 
-/// The needed columns that a file has, or an error that names the first that is missing and not
+/// The needed columns that a file has, or an error for the first column that is missing and not
 /// optional.
 pub(super) fn find_needed<'a>(
     file: &Path,
@@ -112,7 +112,7 @@ pub(super) fn missing_column(file: &Path, needed: &Needed, has: &[String]) -> Da
     }
 }
 
-/// Names for a message, the first dozen.
+/// Lists the first twelve names for a message.
 fn list_names(names: &[String]) -> String {
     let shown: Vec<String> = names
         .iter()
@@ -126,7 +126,7 @@ fn list_names(names: &[String]) -> String {
         String::new()
     };
     if shown.is_empty() {
-        "no column at all".to_owned()
+        "no columns".to_owned()
     } else {
         format!("{}{tail}", shown.join(", "))
     }

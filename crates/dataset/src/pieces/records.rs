@@ -1,21 +1,21 @@
-//! Finds the records of a CSV text and rewrites them so that every reader takes them alike: `\n`
-//! endings, no blank lines, and a quote inside an unquoted field (`5" screen`) made an ordinary
-//! escaped one.
+//! Finds the records of a CSV text and rewrites them so that all parsers read them the same way:
+//! `\n` line endings, no blank lines, and quotes inside an unquoted field (`5" screen`) escaped.
 
-/// Whole records off the start of a text.
+/// Whole records from the start of a text.
 #[derive(Debug, Default)]
 pub(super) struct Block {
-    /// The records, rewritten, each with a newline.
+    /// The rewritten records, each with a newline.
     pub(super) clean: Vec<u8>,
     pub(super) records: u64,
-    /// Bytes of the text that the records and the blank lines between them took.
+    /// Bytes of the text that were consumed by the records and the blank lines between them.
     pub(super) consumed: usize,
 }
 
-/// Takes at most `limit` whole records off the start of `bytes`. With `at_end`, what is left at the
-/// end is a record too. `width` is the number of fields that each must have; 0 is any.
+/// Consumes at most `limit` whole records from the start of `bytes`. With `at_end`, the rest of the
+/// text after the last newline is also a record. `width` is the required number of fields; 0 allows
+/// any number.
 ///
-/// An error is the index of the first wrong record and what is wrong with it.
+/// An error contains the index of the first invalid record, and its problem.
 pub(super) fn scan(
     bytes: &[u8],
     at_end: bool,
@@ -25,12 +25,15 @@ pub(super) fn scan(
     let mut block = Block::default();
     while block.records < limit && block.consumed < bytes.len() {
         let rest = &bytes[block.consumed..];
-        let found = next(rest).map_err(|problem| (block.records, problem.to_owned()))?;
+        let found = next_record(rest).map_err(|problem| (block.records, problem.to_owned()))?;
         let (record, taken) = match found.end {
             Some(end) => (&rest[..end], end + 1),
             None if !at_end => break,
             None if found.open_quote => {
-                return Err((block.records, "a quote is never closed".to_owned()));
+                return Err((
+                    block.records,
+                    "a quote is never closed; close it".to_owned(),
+                ));
             }
             None => (rest, rest.len()),
         };
@@ -41,7 +44,7 @@ pub(super) fn scan(
         }
         if width > 0 && found.fields != width {
             let hint = if found.fields > width {
-                "; put a text that has commas in quotes"
+                "; put text that contains commas in quotes"
             } else {
                 ""
             };
@@ -63,7 +66,7 @@ pub(super) fn scan(
 
 /// A record at the start of a text.
 struct Record {
-    /// Its length without the newline; none when the text ends first.
+    /// Its length without the newline; `None` when the text ends before a newline.
     end: Option<usize>,
     fields: usize,
     stray_quotes: bool,
@@ -75,7 +78,8 @@ enum State {
     FieldStart,
     Plain,
     Quoted,
-    /// After a quote inside a quoted field: its end, or the first half of an escaped quote.
+    /// After a quote inside a quoted field: the end of the field, or the first half of an escaped
+    /// quote.
     QuoteInQuoted,
 }
 
@@ -95,7 +99,7 @@ impl State {
     }
 }
 
-fn next(bytes: &[u8]) -> Result<Record, &'static str> {
+fn next_record(bytes: &[u8]) -> Result<Record, &'static str> {
     let mut record = Record {
         end: None,
         fields: 1,
@@ -121,27 +125,27 @@ fn next(bytes: &[u8]) -> Result<Record, &'static str> {
     Ok(record)
 }
 
-/// Copies a checked record, quoting each plain field that has quotes in it.
+/// Copies a checked record and puts each unquoted field that contains quotes into quotes.
 fn quote_plain_fields(record: &[u8], clean: &mut Vec<u8>) {
     let mut state = State::FieldStart;
     let mut start = clean.len();
     let mut stray = false;
     for &byte in record {
         if byte == b',' && state != State::Quoted {
-            close(clean, start, stray);
+            close_field(clean, start, stray);
             clean.push(byte);
             (start, stray) = (clean.len(), false);
         } else {
             stray |= byte == b'"' && state == State::Plain;
             clean.push(byte);
         }
-        // The record was checked when it was found.
+        // `next_record` has checked the record, so no error can occur here.
         state = state.after(byte).unwrap_or(State::Plain);
     }
-    close(clean, start, stray);
+    close_field(clean, start, stray);
 }
 
-fn close(clean: &mut Vec<u8>, start: usize, stray: bool) {
+fn close_field(clean: &mut Vec<u8>, start: usize, stray: bool) {
     if stray {
         let field = clean.split_off(start);
         clean.push(b'"');
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn records_may_hold_commas_newlines_and_quotes() {
+    fn records_may_contain_commas_newlines_and_quotes() {
         assert_eq!(
             clean("a,\"b,\nc\"\r\n\r\nd,\"e \"\"f\"\"\"", 2).unwrap(),
             "a,\"b,\nc\"\nd,\"e \"\"f\"\"\"\n"
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn ragged_rows_and_open_quotes_are_told_by_their_record() {
+    fn ragged_rows_and_open_quotes_are_reported_by_record() {
         assert_eq!(
             clean("1,2\n\n3\n", 2).unwrap_err(),
             (1, "1 fields, but the header has 2".to_owned())

@@ -1,4 +1,4 @@
-//! No bytes that a file may hold reach a panic, and no message is long or moves the cursor.
+//! Arbitrary bytes in a file never cause a panic, a long message, or one with control characters.
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
@@ -11,7 +11,7 @@ use crate::common::{Folder, description, input};
 /// Longer than any message should be.
 const LONG: usize = 2_000;
 
-/// Reads the bytes in every way; the content decides whether that succeeds.
+/// Reads the bytes in every way. The content decides whether that succeeds.
 fn read(file: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
     let folder = Folder::with(file, bytes);
     let more = "[columns]\ntime = \"t\"\ngroup = \"g\"\n".to_owned()
@@ -38,7 +38,7 @@ fn read(file: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Rows of a text format that are nearly right, with anything in between.
+/// Rows of a text format that are almost valid, with arbitrary bytes in between.
 fn nearly(header: &'static str, pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => prop::sample::select(pieces).prop_map(|text| text.as_bytes().to_vec()),
@@ -89,7 +89,7 @@ const NDJSON: &[&str] = &[
     "{\"x\":{\"a\":[1]},\"y\":\"1\",\"t\":5,\"g\":null,\"l\":[[1]],\"v\":[\"a\"]}\n",
 ];
 
-/// A Parquet file that reads well.
+/// A valid Parquet file.
 fn parquet() -> Vec<u8> {
     let lists = Series::new(
         "l".into(),
@@ -150,7 +150,7 @@ proptest! {
     ) {
         let mut bytes = parquet();
         let length = bytes.len();
-        wrong.iter().for_each(|(at, byte)| bytes[at.index(length)] = *byte);
+        wrong.iter().for_each(|(index, byte)| bytes[index.index(length)] = *byte);
         read("a.parquet", &bytes)?;
     }
 

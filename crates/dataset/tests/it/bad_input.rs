@@ -1,4 +1,4 @@
-//! Files and values that cannot be taken: each error names the column or file and says what to do.
+//! Invalid files and values: each error names the column or file and says what to do.
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
@@ -26,7 +26,7 @@ fn parquet(mut frame: DataFrame, inputs: &str) -> String {
 }
 
 #[test]
-fn a_missing_column_is_named_with_its_file_and_the_nearest() {
+fn a_missing_column_is_named_with_its_file_and_the_most_similar_column() {
     let wanted = input("title", "text");
     for message in [
         csv("titel,y\na,1\n", &wanted),
@@ -45,7 +45,7 @@ fn a_missing_column_is_named_with_its_file_and_the_nearest() {
 }
 
 #[test]
-fn files_that_disagree_are_told_by_the_file_that_differs() {
+fn an_error_names_the_file_that_differs_from_the_others() {
     let folder = Folder::with("a.csv", "t,y\na,1\n");
     folder.write("b.csv", "text,y\na,1\n");
     let message = folder.error(&description("[\"*.csv\"]", &input("t", "text")));
@@ -53,7 +53,7 @@ fn files_that_disagree_are_told_by_the_file_that_differs() {
 }
 
 #[test]
-fn a_wrong_value_is_told_by_column_file_row_and_value() {
+fn a_wrong_value_is_reported_with_its_column_file_and_row() {
     let number = input("x", "numeric");
     names(
         &csv("x,y\n1,1\nabc,0\n", &number),
@@ -94,7 +94,8 @@ fn an_infinite_number_is_an_error_in_every_format() {
     );
     let frame = df!("x" => [1.0, f64::INFINITY], "y" => [1, 0]).unwrap();
     names(&parquet(frame, &number), &["\"x\"", "row 2", "inf"]);
-    let frame = df!("x" => Series::new("x".into(), [Series::new("".into(), [0.0, f64::NEG_INFINITY])]), "y" => [1]).unwrap();
+    let vector = Series::new("".into(), [0.0, f64::NEG_INFINITY]);
+    let frame = df!("x" => Series::new("x".into(), [vector]), "y" => [1]).unwrap();
     names(
         &parquet(frame, &(input("x", "vector") + "dim = 2\n")),
         &["row 1", "-inf"],
@@ -109,7 +110,7 @@ fn an_infinite_number_is_an_error_in_every_format() {
 }
 
 #[test]
-fn rows_that_a_filter_leaves_out_may_hold_anything() {
+fn rows_that_a_filter_leaves_out_may_contain_invalid_values() {
     let more = "[[filter]]\ncolumn = \"ok\"\nequals = 1\n".to_owned() + &input("x", "numeric");
     let folder = Folder::with("a.csv", "ok,x,y\n1,1,1\n0,abc,0\n1.0,inf,2\n");
     let message = folder.error(&description("[\"a.csv\"]", &more));
@@ -154,7 +155,7 @@ fn a_file_of_another_format_than_its_ending_is_named() {
 }
 
 #[test]
-fn ndjson_that_is_not_says_the_line_and_what_to_write() {
+fn invalid_ndjson_is_reported_with_its_line_and_what_to_write() {
     let number = input("x", "numeric");
     let rows = |x: &str| format!("{{\"x\":1,\"y\":1}}\n{{\"x\":{x},\"y\":0}}\n");
     for literal in ["NaN", "Infinity", "-Infinity"] {
@@ -202,7 +203,7 @@ fn no_message_repeats_a_large_file() {
 }
 
 #[test]
-fn ragged_rows_and_open_quotes_are_told_by_row() {
+fn ragged_rows_and_open_quotes_are_reported_with_their_row() {
     let number = input("x", "numeric");
     names(
         &csv("x,y\n1,1\n1\n", &number),
@@ -232,7 +233,7 @@ fn labels_must_be_0_or_1_and_of_two_classes() {
     );
     names(
         &csv("x,y\n1,\n2,\n", &number),
-        &["no row is left", "2 without a label"],
+        &["none of the 2 rows", "2 without a label"],
     );
     let folder = Folder::with("a.csv", "x,y\n1,1\n2,1\n");
     let loaded = folder.load(&description("[\"a.csv\"]", &number)).unwrap();
@@ -285,7 +286,7 @@ fn vectors_and_lists_must_have_their_form() {
 }
 
 #[test]
-fn every_kind_takes_missing_values() {
+fn every_kind_accepts_missing_values() {
     let inputs = [
         ("n", "numeric"),
         ("b", "boolean"),
@@ -302,8 +303,12 @@ fn every_kind_takes_missing_values() {
         "a.ndjson",
         "{\"y\":1,\"n\":null,\"b\":null}\n{\"y\":0,\"c\":\"\",\"t\":null,\"l\":null,\"v\":null}\n",
     );
-    let nothing = || Series::new_null("".into(), 2);
-    let mut frame = df!("n" => nothing(), "b" => nothing(), "c" => nothing(), "t" => nothing(), "l" => nothing(), "v" => nothing(), "y" => [1, 0]).unwrap();
+    let empty = || Series::new_null("".into(), 2);
+    let mut frame = df!(
+        "n" => empty(), "b" => empty(), "c" => empty(), "t" => empty(), "l" => empty(),
+        "v" => empty(), "y" => [1, 0],
+    )
+    .unwrap();
     ParquetWriter::new(File::create(folder.path().join("a.parquet")).unwrap())
         .finish(&mut frame)
         .unwrap();
@@ -321,7 +326,7 @@ fn every_kind_takes_missing_values() {
 }
 
 #[test]
-fn values_that_are_nested_too_deep_are_told_by_their_row() {
+fn values_that_are_nested_too_deep_are_reported_with_their_row() {
     for depth in [300, 60_000] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let content = format!("{{\"x\":1,\"y\":1,\"z\":1}}\n{{\"x\":{nested},\"y\":1,\"z\":1}}\n");

@@ -8,12 +8,12 @@ use common::{Folder, description, input, names};
 
 fn refused(text: &str) -> String {
     match Folder::new().dataset(text) {
-        Ok(_) => panic!("taken: {text}"),
+        Ok(_) => panic!("accepted: {text}"),
         Err(error) => error.to_string(),
     }
 }
 
-/// A description with one text input `x`, and more.
+/// A description with one numeric input `x`, and more text.
 fn with(more: &str) -> String {
     description("[\"a.csv\"]", &(more.to_owned() + &input("x", "numeric")))
 }
@@ -52,7 +52,10 @@ fn a_label_that_is_also_an_input_is_refused_unless_its_feature_is_left_out() {
         "[\"a.csv\"]",
         &(input("y", "numeric") + &input("x", "text")),
     ));
-    names(&message, &["objective `bait`", "\"y\"", "read the answer"]);
+    names(
+        &message,
+        &["objective `bait`", "\"y\"", "read its own label"],
+    );
     let chosen = description(
         "[\"a.csv\"]",
         &(input("y", "numeric") + &input("x", "text")),
@@ -62,7 +65,7 @@ fn a_label_that_is_also_an_input_is_refused_unless_its_feature_is_left_out() {
 }
 
 #[test]
-fn features_refer_to_what_is_there() {
+fn features_must_refer_to_existing_inputs() {
     names(
         &refused(&with("[[feature]]\nname = \"f\"\nlog1p = \"xx\"\n")),
         &["f", "xx"],
@@ -89,7 +92,7 @@ fn features_refer_to_what_is_there() {
         &refused(&(with("") + "features = []\n")),
         &["name at least one"],
     );
-    // A log to benchmark on needs none; to train on it is refused.
+    // A log for evaluation needs no features. Training on it is refused.
     let bare = Folder::new().dataset(&description("[\"a.csv\"]", ""));
     names(
         &bare.unwrap().load("bait").unwrap_err().to_string(),
@@ -102,7 +105,7 @@ fn features_refer_to_what_is_there() {
     );
     names(
         &refused(&with(&(input("n", "numeric") + "dim = 3\n"))),
-        &["input `n`", "vectors only"],
+        &["input `n`", "only to vectors"],
     );
 }
 
@@ -205,7 +208,7 @@ fn files_are_found_or_named() {
 }
 
 #[test]
-fn an_unknown_objective_is_told_with_the_nearest() {
+fn an_unknown_objective_is_reported_with_the_most_similar_name() {
     let dataset = Folder::new().dataset(&with("")).unwrap();
     let message = dataset.load("bat").unwrap_err().to_string();
     names(
@@ -220,7 +223,7 @@ fn what_only_the_benchmark_reads_is_checked_too() {
         &refused(&with(
             "[columns]\nrequest = \"r\"\n[requests]\ncandidates = 3\n",
         )),
-        &["requests", "leave one of them out"],
+        &["requests", "already names a `request` column"],
     );
     names(
         &refused(&with("[requests]\ncandidates = 0\n")),
@@ -234,6 +237,6 @@ fn what_only_the_benchmark_reads_is_checked_too() {
     let renamed = input("z", "numeric") + "column = \"y\"\n";
     names(
         &refused(&description("[\"a.csv\"]", &renamed)),
-        &["\"y\"", "read the answer"],
+        &["\"y\"", "read its own label"],
     );
 }

@@ -1,5 +1,5 @@
-//! Folders as Spark and Hive write them: files below folders whose names are columns, beside
-//! markers.
+//! Folders as Spark and Hive write them: data files in folders whose names are columns, with
+//! marker files next to them.
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
@@ -11,7 +11,7 @@ use polars::prelude::*;
 
 use crate::common::{Folder, description, input, names};
 
-/// Two days of two rows each, with what Spark leaves beside them.
+/// Two days of two rows each, with the additional files that Spark writes.
 fn spark() -> Folder {
     let folder = Folder::new();
     for (day, x) in [("2024-01-02", 3.0), ("2024-01-01", 1.0)] {
@@ -114,7 +114,7 @@ fn a_column_of_the_file_itself_comes_first() {
 }
 
 #[test]
-fn what_is_named_itself_is_read_whatever_its_name() {
+fn a_file_that_is_named_exactly_is_always_read() {
     let folder = Folder::with("_a.csv", "x,y\n1,1\n");
     for files in ["_a.csv", "_*.csv"] {
         let text = description(&format!("[\"{files}\"]"), &input("x", "numeric"));

@@ -1,5 +1,5 @@
-//! Parquet from another writer, with that writer's own types: categories, arrays of a fixed length,
-//! times with a zone. `fixtures/foreign.py` wrote the file.
+//! Parquet files of another writer, with that writer's own types: categories, arrays of a fixed
+//! length, times with a zone. `fixtures/foreign.py` wrote the files.
 
 use crate::common;
 
@@ -54,7 +54,7 @@ fn categories_fixed_lists_and_times_are_read() {
 }
 
 #[test]
-fn types_that_hold_no_feature_are_refused_by_name() {
+fn types_that_cannot_be_features_are_refused_by_name() {
     for (column, kind) in [("clock", "numeric"), ("record", "text")] {
         let message = load(&input(column, kind)).unwrap_err().to_string();
         names(

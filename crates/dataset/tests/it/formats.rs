@@ -1,4 +1,4 @@
-//! The same rows from CSV, NDJSON and Parquet are the same values, whatever the pieces.
+//! The same rows give the same values in CSV, NDJSON and Parquet, whatever the size of the pieces.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
@@ -98,7 +98,7 @@ fn check(loaded: &Loaded) {
 }
 
 #[test]
-fn three_formats_hold_the_same_values() {
+fn three_formats_give_the_same_values() {
     let folder = Folder::with("a.csv", CSV);
     folder.write("a.ndjson", NDJSON);
     parquet(&folder);
@@ -112,7 +112,7 @@ fn three_formats_hold_the_same_values() {
 }
 
 #[test]
-fn the_fingerprint_is_of_the_content_and_not_of_paths_or_pieces() {
+fn the_fingerprint_depends_on_the_content_but_not_on_paths_or_pieces() {
     let rows = |range: std::ops::Range<u32>| -> String {
         range.map(|row| format!("t{row},{}\n", row % 2)).collect()
     };
@@ -132,7 +132,7 @@ fn the_fingerprint_is_of_the_content_and_not_of_paths_or_pieces() {
     assert_ne!(fingerprint(&one), fingerprint(&changed));
 }
 
-/// More text than one block, so that records are cut between blocks.
+/// The text is longer than one block, so that records are divided between blocks.
 #[test]
 fn csv_and_ndjson_are_read_in_blocks() {
     let long = "x".repeat(1_000_000);
@@ -215,7 +215,7 @@ fn a_byte_order_mark_is_removed_before_anything_is_read() {
 }
 
 #[test]
-fn places_that_a_join_made_floats_are_whole_numbers() {
+fn positions_that_a_join_made_floats_are_whole_numbers() {
     let folder = Folder::with("a.csv", "x,place,y\n1,8.0,1\n2,,0\n3,2,0\n");
     folder.write(
         "a.ndjson",

@@ -1,4 +1,4 @@
-//! Every integration test of this crate, in one binary: one link instead of 6.
+//! All integration tests of this crate in one binary, so that they are linked only once.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Parts, folds, thresholds and sampling: disjoint, deterministic, and with no look at what they
-//! must not see.
+//! Parts, folds, thresholds and sampling: disjoint, deterministic, and never fitted on rows that
+//! must stay unseen.
 
 use crate::common;
 
@@ -9,7 +9,7 @@ use common::{Folder, description, input};
 use counterweight_dataset::{Loaded, Part, Role, describe};
 use proptest::prelude::*;
 
-/// Rows `id,group,time,x,y`, and a description with those roles and a split.
+/// Rows `id,group,time,x,y` in a file `a.csv`.
 fn rows(count: u32, group_of: impl Fn(u32) -> u32) -> Folder {
     let row = |row: u32| format!("i{row},g{},{},{row},{}\n", group_of(row), row / 3, row % 2);
     let text: String = (0..count).map(row).collect();
@@ -33,7 +33,10 @@ proptest! {
     ) {
         let folder = rows(600, |row| row * row % groups);
         let [train, calibrate, tune, test] = cuts;
-        let fractions = format!("train = {}\ncalibrate = {calibrate}\ntune = {tune}\ntest = {test}\nseed = {seed}\n", train + 0.01);
+        let fractions = format!(
+            "train = {}\ncalibrate = {calibrate}\ntune = {tune}\ntest = {test}\nseed = {seed}\n",
+            train + 0.01
+        );
         for by in ["group", "hash", "time"] {
             let text = split(&format!("by = \"{by}\"\n{fractions}"));
             let Ok(loaded) = folder.load(&text) else { continue };
@@ -41,7 +44,11 @@ proptest! {
             prop_assert_eq!(&loaded.parts, &again.parts);
             prop_assert_eq!(sizes(&loaded).iter().sum::<usize>(), loaded.rows.len());
             prop_assert_eq!(loaded.counts.kept + loaded.counts.unassigned, 600);
-            let key = match by { "group" => Role::Group, "time" => Role::Time, _ => Role::Candidate };
+            let key = match by {
+                "group" => Role::Group,
+                "time" => Role::Time,
+                _ => Role::Candidate,
+            };
             let mut part_of = HashMap::new();
             for (key, part) in loaded.rows.id(key).unwrap().iter().zip(&loaded.parts) {
                 prop_assert_eq!(*part_of.entry(key).or_insert(*part), *part);
@@ -65,7 +72,7 @@ fn a_hash_split_comes_near_its_fractions_and_follows_its_seed() {
 }
 
 #[test]
-fn a_hash_split_follows_the_row_and_not_its_place() {
+fn a_hash_split_depends_on_the_row_and_not_on_its_position() {
     let folder = rows(500, |row| row);
     let text = split("by = \"hash\"\ntrain = 0.5\ntest = 0.5\n");
     let part_by_id = |loaded: &Loaded| -> HashMap<String, Part> {
@@ -171,7 +178,7 @@ fn the_training_median_sees_training_rows_only() {
 }
 
 #[test]
-fn negatives_are_sampled_in_training_only_and_the_share_is_told() {
+fn negatives_are_sampled_in_training_only_and_the_share_is_reported() {
     let folder = rows(20_000, |row| row);
     let text = split("by = \"hash\"\ntrain = 0.5\ntest = 0.5\n");
     let all = folder.load(&text).unwrap();
@@ -237,7 +244,7 @@ fn a_row_without_a_group_is_a_group_of_its_own() {
     );
     let overview = &described.tables()[0];
     let shown = overview.rows.iter().find(|row| row[0] == "group").unwrap();
-    common::names(&shown[1], &["1000 rows without one", "its own group"]);
+    common::names(&shown[1], &["1000 rows without a group", "its own group"]);
 }
 
 #[test]

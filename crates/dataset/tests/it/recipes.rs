@@ -1,4 +1,4 @@
-//! The shipped recipes against the real data, with figures that were counted with another program
+//! The shipped recipes on the real data, compared with figures that were counted by another program
 //! (pandas).
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
@@ -65,7 +65,7 @@ fn youtube_channels_are_never_divided_and_every_part_has_many() {
     }
     let folds = loaded.folds(5, 1).unwrap();
     for fold in 0..5 {
-        let rows = folds.iter().filter(|&&of| of == fold).count();
+        let rows = folds.iter().filter(|&&own| own == fold).count();
         assert!((5_400..=5_620).contains(&rows), "{rows}");
     }
 }

@@ -1,5 +1,5 @@
-//! Time columns: text is compared as instants and never as text, and what cannot be compared is
-//! refused.
+//! Time columns: text is compared as instants and never as text. Times that cannot be compared are
+//! rejected.
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
@@ -60,7 +60,7 @@ fn the_training_part_is_the_past() {
 }
 
 #[test]
-fn a_missing_time_is_refused_in_a_split_by_time_alone() {
+fn a_missing_time_is_refused_only_in_a_split_by_time() {
     names(
         &refused(&["2024-02-03", ""]),
         &["row 2", "needs one in every row"],
@@ -74,7 +74,7 @@ fn a_missing_time_is_refused_in_a_split_by_time_alone() {
 }
 
 #[test]
-fn one_form_and_one_unit_go_through_all_rows() {
+fn all_rows_must_have_one_form_and_one_unit() {
     names(
         &refused(&["1706918400", "2024-02-03"]),
         &["row 2", "2024-02-03", "like those before"],
@@ -86,7 +86,7 @@ fn one_form_and_one_unit_go_through_all_rows() {
     );
     let message = refused(&["1706918402000000000", "1706918400000000"]);
     names(&message, &["row 2", "nanoseconds", "microseconds"]);
-    // A count since a start goes through all magnitudes.
+    // A count since a start passes through all magnitudes.
     let count = ["1", "2000000000", "100000000000", "2000000000000"];
     assert_eq!(
         load(&count).parts,
@@ -131,7 +131,7 @@ fn typed_times_of_every_unit_are_instants() {
     let text = by_time("[\"*.parquet\", \"e.csv\"]");
     let loaded = folder.load(&text).unwrap();
     let (train, test) = (Part::Train, Part::Test);
-    // Of the five days and times in their order, d holds the first and the last.
+    // In time order, the first and the last of the ten rows are in d.
     let expected = [
         train, train, test, test, train, train, train, test, test, test,
     ];

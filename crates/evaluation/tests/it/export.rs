@@ -262,13 +262,16 @@ fn a_place_that_can_not_be_written_is_named() {
     let own = folder.path().join("a.parquet");
     fs::create_dir(&own).unwrap();
     for (path, wanted) in [
-        (folder.path().join("log.csv"), "the ending must be .parquet"),
-        (folder.path().join("log"), "the ending must be .parquet"),
+        (
+            folder.path().join("log.csv"),
+            "the name must end in .parquet",
+        ),
+        (folder.path().join("log"), "the name must end in .parquet"),
         (
             folder.path().join("absent/log.parquet"),
             "absent/log.parquet",
         ),
-        (own, "it is a folder"),
+        (own, "this is a folder"),
     ] {
         let Err(error) = LogWriter::create(&path, &names()) else {
             panic!("{} was taken", path.display());
@@ -290,10 +293,10 @@ fn what_does_not_fit_the_schema_is_refused_with_the_request() {
     let cases: [(Break, &str); 10] = [
         (|r| r.id.clear(), "an id and at least one candidate"),
         (|r| r.candidates.clear(), "an id and at least one candidate"),
-        (|r| r.page.push(4), "not a choice of its 4 candidates"),
+        (|r| r.page.push(4), "not a selection of its 4 candidates"),
         (
             |r| r.page.push(r.page[0]),
-            "not a choice of its 4 candidates",
+            "not a selection of its 4 candidates",
         ),
         (|r| r.k = 0, "k is out of the range"),
         (|r| r.revision = u64::MAX, "revision is out of the range"),
@@ -303,17 +306,17 @@ fn what_does_not_fit_the_schema_is_refused_with_the_request() {
         ),
         (
             |r| r.objectives[1].name = "shares".to_owned(),
-            "ranked by `shares`, and the log is of engagement, engagement_bait",
+            "ranked by `shares`, but the objectives of the log are engagement, engagement_bait",
         ),
         (
             |r| {
                 r.objectives[0].probabilities.pop();
             },
-            "not one probability per candidate",
+            "not have one probability per candidate",
         ),
         (
             |r| r.objectives[0].raw.push(0.5),
-            "not one probability per candidate",
+            "not have one probability per candidate",
         ),
     ];
     let folder = tempfile::tempdir().unwrap();

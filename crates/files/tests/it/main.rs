@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Files and folders that are written atomically.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::{fs, io::Write as _, path::Path};
@@ -28,7 +28,7 @@ fn a_file_takes_its_name_when_it_is_complete() {
 }
 
 #[test]
-fn what_is_given_up_leaves_nothing_behind() {
+fn a_dropped_file_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
     let mut file = AtomicFile::create(&path).unwrap();

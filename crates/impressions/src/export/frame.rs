@@ -1,4 +1,4 @@
-//! Requests as the rows of an impression log, one candidate a row.
+//! Converts requests to the rows of an impression log, one row per candidate.
 
 use counterweight_ranking::Density;
 use polars::prelude::*;
@@ -8,8 +8,8 @@ use crate::{
     ranked::{RankedObjective, RankedRequest},
 };
 
-/// The columns of `data/SCHEMA.md` for these objectives, all of them, so that every row group has
-/// the same.
+/// All columns of `data/SCHEMA.md` for these objectives, so that every row group has the same
+/// columns.
 pub(super) fn rows(requests: &[RankedRequest], objectives: &[String]) -> PolarsResult<DataFrame> {
     let rows = Rows(requests);
     let mut all = vec![
@@ -17,7 +17,7 @@ pub(super) fn rows(requests: &[RankedRequest], objectives: &[String]) -> PolarsR
         rows.text(columns::USER, |r| r.user.as_deref()),
         rows.candidates(),
         rows.long(columns::TIME, |r| Some(r.time_ms)),
-        // In range: the writer has checked it.
+        // Always in range, because the writer has checked it.
         rows.integer(columns::PLACES, |r| i32::try_from(r.k).ok()),
         rows.positions(),
         rows.text(columns::PROFILE, |r| Some(&r.profile)),
@@ -51,24 +51,24 @@ fn draws(rows: &Rows<'_>) -> [Column; 5] {
 }
 
 fn objective(rows: &Rows<'_>, name: &str) -> [Column; 5] {
-    let of = |r: &'_ RankedRequest| -> Option<usize> {
+    let index = |r: &'_ RankedRequest| -> Option<usize> {
         r.objectives.iter().position(|own| own.name == name)
     };
-    let own = |r: &RankedRequest| of(r).map(|at| r.objectives[at].weight);
+    let weight = |r: &RankedRequest| index(r).map(|index| r.objectives[index].weight);
     [
         rows.each(&columns::probability(name), name, |own| &own.probabilities),
         rows.each(&columns::raw(name), name, |own| &own.raw),
-        rows.float(&columns::weight(name), own),
+        rows.float(&columns::weight(name), weight),
         rows.text(&columns::model(name), |r| {
-            r.objectives[of(r)?].model.as_deref()
+            r.objectives[index(r)?].model.as_deref()
         }),
         rows.text(&columns::calibrator(name), |r| {
-            r.objectives[of(r)?].calibrator.as_deref()
+            r.objectives[index(r)?].calibrator.as_deref()
         }),
     ]
 }
 
-/// Requests, whose rows are all candidates, request by request.
+/// Requests whose candidates are the rows, request by request.
 struct Rows<'a>(&'a [RankedRequest]);
 
 impl<'a> Rows<'a> {
@@ -76,33 +76,33 @@ impl<'a> Rows<'a> {
         self.0.iter().map(|request| request.candidates.len()).sum()
     }
 
-    /// What is the same in all rows of a request.
+    /// A value that is the same in all rows of a request.
     fn repeated<T: Copy>(
         &self,
-        of: impl Fn(&'a RankedRequest) -> Option<T>,
+        value: impl Fn(&'a RankedRequest) -> Option<T>,
     ) -> impl Iterator<Item = Option<T>> {
         self.0
             .iter()
-            .flat_map(move |request| std::iter::repeat_n(of(request), request.candidates.len()))
+            .flat_map(move |request| std::iter::repeat_n(value(request), request.candidates.len()))
     }
 
-    fn text(&self, name: &str, of: impl Fn(&'a RankedRequest) -> Option<&'a str>) -> Column {
-        let values: StringChunked = self.repeated(of).collect();
+    fn text(&self, name: &str, value: impl Fn(&'a RankedRequest) -> Option<&'a str>) -> Column {
+        let values: StringChunked = self.repeated(value).collect();
         values.with_name(name.into()).into_column()
     }
 
-    fn float(&self, name: &str, of: impl Fn(&'a RankedRequest) -> Option<f64>) -> Column {
-        let values: Float64Chunked = self.repeated(of).collect();
+    fn float(&self, name: &str, value: impl Fn(&'a RankedRequest) -> Option<f64>) -> Column {
+        let values: Float64Chunked = self.repeated(value).collect();
         values.with_name(name.into()).into_column()
     }
 
-    fn integer(&self, name: &str, of: impl Fn(&'a RankedRequest) -> Option<i32>) -> Column {
-        let values: Int32Chunked = self.repeated(of).collect();
+    fn integer(&self, name: &str, value: impl Fn(&'a RankedRequest) -> Option<i32>) -> Column {
+        let values: Int32Chunked = self.repeated(value).collect();
         values.with_name(name.into()).into_column()
     }
 
-    fn long(&self, name: &str, of: impl Fn(&'a RankedRequest) -> Option<i64>) -> Column {
-        let values: Int64Chunked = self.repeated(of).collect();
+    fn long(&self, name: &str, value: impl Fn(&'a RankedRequest) -> Option<i64>) -> Column {
+        let values: Int64Chunked = self.repeated(value).collect();
         values.with_name(name.into()).into_column()
     }
 
@@ -112,7 +112,7 @@ impl<'a> Rows<'a> {
         values.with_name(columns::CANDIDATE.into()).into_column()
     }
 
-    /// From 1, where a candidate was shown.
+    /// The position of each candidate, from 1; missing if it was not shown.
     fn positions(&self) -> Column {
         let values: Int32Chunked = self
             .0
@@ -128,21 +128,21 @@ impl<'a> Rows<'a> {
         values.with_name(columns::POSITION.into()).into_column()
     }
 
-    /// One number per candidate, where the request has them.
+    /// One number per candidate; missing if the request does not have them.
     fn each(
         &self,
         column: &str,
         objective: &str,
-        of: impl Fn(&RankedObjective) -> &Vec<f64>,
+        numbers: impl Fn(&RankedObjective) -> &Vec<f64>,
     ) -> Column {
         let values: Float64Chunked = self
             .0
             .iter()
             .flat_map(|request| {
                 let mut objectives = request.objectives.iter();
-                let own = objectives.find(|own| own.name == objective).map(&of);
+                let own = objectives.find(|own| own.name == objective).map(&numbers);
                 let n = request.candidates.len();
-                (0..n).map(move |at| own.and_then(|own| own.get(at)).copied())
+                (0..n).map(move |index| own.and_then(|own| own.get(index)).copied())
             })
             .collect();
         values.with_name(column.into()).into_column()

@@ -1,4 +1,4 @@
-//! The checks that make a [`Request`] of the rows that were gathered.
+//! Checks gathered rows and makes a [`Request`] of them.
 
 use counterweight_ranking::Density;
 
@@ -11,13 +11,13 @@ use crate::{
     summary::Summary,
 };
 
-/// How far the logged propensities of one place may sum from 1.
+/// How far the sum of the logged propensities of one place may differ from 1.
 const SUM_TOLERANCE: f64 = 1e-6;
-/// How far a probability may lie outside [0, 1]: what 32-bit floats round by, and to spare.
+/// How far a probability may be outside [0, 1]: more than the rounding error of 32-bit floats.
 const OVERSHOOT: f64 = 1e-5;
 
 impl Gathering {
-    /// The checked request; nothing where it was ranked without an objective.
+    /// The checked request; `None` if it was ranked without one of the objectives.
     pub(crate) fn finish(
         mut self,
         log: &Log,
@@ -55,13 +55,13 @@ impl Gathering {
         }))
     }
 
-    /// Clamps probabilities that rounding has put a little outside [0, 1], and counts those that
-    /// are ranked by.
+    /// Clamps probabilities that rounding has put slightly outside [0, 1]. Returns the number of
+    /// clamped probabilities among those used for ranking.
     fn clamp(&mut self, log: &Log) -> Result<u64, LogError> {
         let mut clamped = 0;
-        for (at, objective) in log.objectives.iter().enumerate() {
-            for row in 0..self.probabilities[at].len() {
-                let p = self.probabilities[at][row];
+        for (index, objective) in log.objectives.iter().enumerate() {
+            for row in 0..self.probabilities[index].len() {
+                let p = self.probabilities[index][row];
                 let nearest = p.clamp(0.0, 1.0);
                 if (p - nearest).abs() > OVERSHOOT {
                     return Err(self.wrong(
@@ -74,11 +74,12 @@ impl Gathering {
                         ),
                     ));
                 }
-                self.probabilities[at][row] = nearest;
+                self.probabilities[index][row] = nearest;
                 clamped += u64::from(p != nearest);
             }
-            // What the propensities follow from is as it was ranked, but for the same rounding.
-            for p in &mut self.logged[at] {
+            // Propensities are computed from the logged probabilities, so these keep their values
+            // except for the same rounding.
+            for p in &mut self.logged[index] {
                 let nearest = p.clamp(0.0, 1.0);
                 if (*p - nearest).abs() <= OVERSHOOT {
                     *p = nearest;
@@ -88,34 +89,36 @@ impl Gathering {
         Ok(clamped)
     }
 
-    /// Leaves out the labels of candidates that were not shown, and counts them; or refuses them.
+    /// Drops and counts the labels of candidates that were not shown, or rejects them.
     fn drop_unshown(&mut self, log: &Log) -> Result<u64, LogError> {
         let mut dropped = 0;
         for row in 0..self.positions.len() {
             if self.positions[row] > 0 {
                 continue;
             }
-            for (at, objective) in log.objectives.iter().enumerate() {
-                if self.realised[at][row].is_nan() {
+            for (index, objective) in log.objectives.iter().enumerate() {
+                if self.realised[index][row].is_nan() {
                     continue;
                 }
                 if log.options.unshown_labels == UnshownLabels::Refuse {
                     return Err(self.wrong(
                         log,
                         format!(
-                            "candidate {:?} has a label of `{}` although its position is missing, so that it was not shown; leave such labels empty (a join may have filled them with 0), or drop them with --unshown-labels drop",
+                            "candidate {:?} has a label of `{}`, but was not shown, because its \
+                             position is missing; leave such labels empty (a join may have filled \
+                             them with 0), or drop them with --unshown-labels drop",
                             self.ids[row], objective.name
                         ),
                     ));
                 }
-                self.realised[at][row] = f64::NAN;
+                self.realised[index][row] = f64::NAN;
                 dropped += 1;
             }
         }
         Ok(dropped)
     }
 
-    /// The page has one size in the whole log, or the size that the options give.
+    /// Checks that all pages have the same length, unless the options give the length.
     fn check_k(&self, log: &Log, summary: &mut Summary) -> Result<(), LogError> {
         if log.options.k.is_some() {
             return Ok(());
@@ -126,7 +129,7 @@ impl Gathering {
                 return Err(self.wrong(log, format!("k is {k}; it is a whole number from 1")));
             }
             None => {
-                return Err(self.wrong(log, "its `k` is missing; give the places of the page (k)"));
+                return Err(self.wrong(log, "its `k` is missing; give the length of the page (k)"));
             }
         };
         if summary.k == 0 {
@@ -136,7 +139,7 @@ impl Gathering {
             return Err(self.wrong(
                 log,
                 format!(
-                    "its page has {k} places and those before it have {}; give one number of places for all",
+                    "its page has {k} places, but earlier pages have {}; give one k for all",
                     summary.k
                 ),
             ));
@@ -155,7 +158,7 @@ impl Gathering {
             Some(pair) => Err(self.wrong(
                 log,
                 format!(
-                    "candidate {:?} stands there twice; each candidate is one row",
+                    "candidate {:?} has two rows; keep one row per candidate",
                     self.ids[pair[0]]
                 ),
             )),
@@ -163,7 +166,7 @@ impl Gathering {
         }
     }
 
-    /// What was shown, and how it was drawn.
+    /// What was shown and how it was randomised; `None` if the log does not contain both.
     fn logged(&self, log: &Log, order: &[usize]) -> Result<Option<Logged>, LogError> {
         let mut shown: Vec<(usize, usize)> = Vec::new();
         for (candidate, &row) in order.iter().enumerate() {
@@ -180,29 +183,30 @@ impl Gathering {
         }
         let exploration = match (&self.lambda, log.columns.propensity) {
             _ if shown.is_empty() => return Ok(None),
-            (_, Some(_)) => self.propensities_of(log, order, &shown)?,
+            (_, Some(_)) => self.logged_propensities(log, order, &shown)?,
             (Some(density), None) => self.randomised(log, order, &shown, *density)?,
             (None, None) => return Ok(None),
         };
         Ok(Some(Logged { shown, exploration }))
     }
 
-    /// Propensities of the log: each above 0 and at most 1; where every candidate has one and one
-    /// was shown, they sum to 1.
-    fn propensities_of(
+    /// The propensities in the log. Each must be above 0 and at most 1. If one candidate was shown
+    /// and every candidate has a propensity, they must sum to 1.
+    fn logged_propensities(
         &self,
         log: &Log,
         order: &[usize],
         shown: &[(usize, usize)],
     ) -> Result<Exploration, LogError> {
-        let of = |candidate: usize| self.propensities[order[candidate]];
+        let propensity_of = |candidate: usize| self.propensities[order[candidate]];
         for &(candidate, position) in shown {
-            let propensity = of(candidate);
+            let propensity = propensity_of(candidate);
             if !(propensity > 0.0 && propensity <= 1.0) {
                 return Err(self.wrong(
                     log,
                     format!(
-                        "the propensity of candidate {:?} at position {} is {propensity}; what was shown had a chance above 0 and at most 1",
+                        "the propensity of candidate {:?} at position {} is {propensity}; for a \
+                         shown candidate it must be above 0 and at most 1",
                         self.ids[order[candidate]],
                         position + 1
                     ),
@@ -210,7 +214,7 @@ impl Gathering {
             }
         }
         if shown.len() == 1 && order.len() > 1 {
-            let all: Vec<f64> = (0..order.len()).map(of).collect();
+            let all: Vec<f64> = (0..order.len()).map(propensity_of).collect();
             if all.iter().all(|propensity| !propensity.is_nan()) {
                 let sum: f64 = all.iter().sum();
                 if (sum - 1.0).abs() > SUM_TOLERANCE || all.iter().any(|p| !(0.0..=1.0).contains(p))
@@ -218,19 +222,23 @@ impl Gathering {
                     return Err(self.wrong(
                         log,
                         format!(
-                            "the propensities of its {} candidates sum to {sum}; one candidate was shown, so they sum to 1",
+                            "the propensities of its {} candidates sum to {sum}; one candidate \
+                             was shown, so they must sum to 1",
                             all.len()
                         ),
                     ));
                 }
             }
         }
-        Ok(Exploration::Propensities(
-            shown.iter().map(|&(candidate, _)| of(candidate)).collect(),
-        ))
+        let propensities = shown
+            .iter()
+            .map(|&(candidate, _)| propensity_of(candidate))
+            .collect();
+        Ok(Exploration::Propensities(propensities))
     }
 
-    /// λ was drawn: the logged score in units of the first weight, but for the second objective.
+    /// The data from which propensities follow if λ was drawn: the logged score without the second
+    /// objective, in units of the first weight, and the second objective.
     fn randomised(
         &self,
         log: &Log,
@@ -245,28 +253,30 @@ impl Gathering {
         {
             return Err(self.wrong(
                 log,
-                "the positions shown have a gap; they go from 1 up without one",
+                "the positions shown have a gap; number them from 1 without gaps",
             ));
         }
-        let of = |objective: usize, row: usize| self.logged[objective].get(row).copied();
+        let logged = |objective: usize, row: usize| self.logged[objective].get(row).copied();
         let (mut fixed, mut swept) = (Vec::new(), Vec::new());
         for &row in order {
-            let (Some(first), Some(second)) = (of(0, row), of(1, row)) else {
+            let (Some(first), Some(second)) = (logged(0, row), logged(1, row)) else {
                 return Err(self.wrong(
                     log,
-                    "λ was randomised, but the log lacks the probabilities that it weighed: `p_` of the first two objectives",
+                    "λ was randomised, but the log does not have the probabilities of the first \
+                     two objectives; add their columns `p_<objective>`",
                 ));
             };
             let mut score = first;
             for objective in 2..self.logged.len() {
-                if let Some(p) = of(objective, row) {
+                if let Some(p) = logged(objective, row) {
                     score += self.weights[objective] / self.weights[0] * p;
                 }
             }
             if !(score.is_finite() && (0.0..=1.0).contains(&second)) {
                 return Err(self.wrong(
                     log,
-                    "a logged probability or weight is missing or out of its range, so that its propensities cannot be known",
+                    "a logged probability or weight is missing or out of range, so its \
+                     propensities cannot be computed; correct it, or leave the request out",
                 ));
             }
             fixed.push(score);

@@ -1,5 +1,5 @@
-//! Logs as joins, float rounding and sorting leave them: each is read as it was meant, or refused
-//! with its cause.
+//! Logs with the defects of joins, float rounding and sorting: each is read as intended, or refused
+//! with the cause.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::common;
@@ -48,7 +48,8 @@ fn labels_of_candidates_that_were_not_shown_are_dropped_and_counted_on_request()
 
 #[test]
 fn without_positions_every_label_counts() {
-    let text = "request_id,candidate_id,k,p_e,p_b,label_e,label_b\nr1,a,2,0.5,0.5,1,0\nr1,b,2,0.4,0.4,0,0\n";
+    let text = "request_id,candidate_id,k,p_e,p_b,label_e,label_b\n\
+                r1,a,2,0.5,0.5,1,0\nr1,b,2,0.4,0.4,0,0\n";
     let read = summary(text, LogOptions::default());
     assert_eq!((read.unshown_labels, read.known), (0, vec![2, 2]));
 }
@@ -73,11 +74,11 @@ const EXPLORED: &str =
     "request_id,candidate_id,k,position,p_e,p_b,lambda_low,lambda_high,lambda_density";
 
 #[test]
-fn rows_of_a_request_that_stand_apart_are_the_cause_that_is_named() {
+fn rows_of_a_request_that_are_not_adjacent_are_reported_as_the_cause() {
     let row = |request: &str, candidate: &str, position: &str| {
         format!("{request},{candidate},2,{position},0.5,0.5,0,1,uniform\n")
     };
-    // The first piece of r1 has position 2 alone, which looks like a gap.
+    // The first rows of r1 contain only position 2, which looks like a gap.
     let scattered = [
         row("r1", "a", "2"),
         row("r2", "a", "1"),
@@ -86,11 +87,11 @@ fn rows_of_a_request_that_stand_apart_are_the_cause_that_is_named() {
     ];
     let message = error(&format!("{EXPLORED}\n{}", scattered.concat()));
     assert!(
-        message.contains("the rows of request \"r1\" do not stand together"),
+        message.contains("the rows of request \"r1\" are not adjacent"),
         "{message}"
     );
     assert!(message.contains("sort the log by request"), "{message}");
-    // Where they do stand together, the gap is what is wrong.
+    // If the rows are adjacent, the gap is the error.
     let gap = [row("r1", "a", "2"), row("r1", "b", ""), row("r2", "a", "1")];
     let message = error(&format!("{EXPLORED}\n{}", gap.concat()));
     assert!(
@@ -129,8 +130,8 @@ fn propensities_follow_from_clamped_probabilities_too() {
 
 #[test]
 fn a_path_with_a_decomposed_accent_is_a_path() {
-    // An e and a combining accent, as some file systems give names back; and what TOML would
-    // escape.
+    // An e and a combining accent, as some file systems return names, and characters that TOML
+    // would escape.
     let folder = tempfile::tempdir().unwrap();
     for name in ["cafe\u{301}.csv", "a \"quoted\" name.csv"] {
         let file = folder.path().join(name);

@@ -1,4 +1,4 @@
-//! Every integration test of this crate, in one binary.
+//! All integration tests of this crate, in one binary.
 
 mod common;
 

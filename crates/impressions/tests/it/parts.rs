@@ -1,5 +1,5 @@
-//! Parts of a log: only those that are asked for are checked and handed on, and what is missing is
-//! told at once.
+//! Parts of a log: only the requested parts are checked and passed on, and a missing part is
+//! reported at once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::common;
@@ -8,7 +8,9 @@ use common::Csv;
 use counterweight_dataset::Dataset;
 use counterweight_impressions::{Log, LogError, LogOptions, Part, Parts, Request, Summary};
 
-const DESCRIPTION: &str = "name = \"t\"\nfiles = [\"log.csv\"]\n[columns]\nrequest = \"r\"\nuser = \"u\"\n[split]\nby = \"column\"\ncolumn = \"part\"\n";
+const DESCRIPTION: &str = "name = \"t\"\nfiles = [\"log.csv\"]\n\
+    [columns]\nrequest = \"r\"\nuser = \"u\"\n\
+    [split]\nby = \"column\"\ncolumn = \"part\"\n";
 
 fn open(csv: &Csv, description: &str, k: Option<usize>) -> Result<Log, LogError> {
     let dataset = Dataset::parse(description, "t.toml", csv.folder()).unwrap();
@@ -29,8 +31,8 @@ fn read(log: &mut Log, parts: Parts) -> Result<(Vec<Request>, Summary), LogError
 }
 
 #[test]
-fn only_the_parts_that_are_asked_for_are_looked_at() {
-    // The tune part has a probability that is none, which matters only to who reads it.
+fn only_the_requested_parts_are_checked() {
+    // The tune part has an invalid probability, which matters only if the part is read.
     let csv =
         Csv::new("r,u,part,p_e\nr1,u1,tune,7\nr2,u2,test,0.5\nr3,u3,test,0.4\nr4,u3,test,0.3\n");
     let mut log = open(&csv, DESCRIPTION, Some(1)).unwrap();
@@ -47,7 +49,7 @@ fn only_the_parts_that_are_asked_for_are_looked_at() {
 }
 
 #[test]
-fn a_part_that_the_split_leaves_empty_is_told_before_any_row_is_read() {
+fn a_part_that_the_split_leaves_empty_is_reported_before_any_row_is_read() {
     let csv = Csv::new("r,u,p_e\nr1,u1,this is no number\n");
     let hash = |tune: f64, test: f64| {
         let split = format!("by = \"hash\"\ntrain = 0.5\ntune = {tune}\ntest = {test}\n");
@@ -57,13 +59,13 @@ fn a_part_that_the_split_leaves_empty_is_told_before_any_row_is_read() {
     let error = log.require(Parts::All).unwrap_err().to_string();
     assert!(error.contains("leaves the test part empty"), "{error}");
     log.require(Parts::Tune).unwrap();
-    // Rows that no model was trained on tune as well.
+    // Rows on which no model was trained are used to tune as well.
     let log = open(&csv, &hash(0.0, 0.5), Some(1)).unwrap();
     log.require(Parts::All).unwrap();
 }
 
 #[test]
-fn a_log_without_places_is_refused_when_it_is_opened() {
+fn a_log_without_a_page_length_is_refused_when_it_is_opened() {
     let csv = Csv::new("r,u,part,p_e\nr1,u1,tune,0.5\n");
     let error = open(&csv, DESCRIPTION, None).unwrap_err().to_string();
     assert!(error.contains("no column `k`"), "{error}");

@@ -1,4 +1,4 @@
-//! Reading logs: what is taken, and every way in which a log is refused.
+//! Reads logs: what is accepted, and every reason to refuse a log.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::common;
@@ -9,7 +9,8 @@ use common::{Csv, error, read, sample};
 use counterweight_dataset::Dataset;
 use counterweight_impressions::{Exploration, Log, LogOptions, Part};
 
-const HEADER: &str = "request_id,user_id,candidate_id,k,position,p_engagement,p_engagement_bait,label_engagement,label_engagement_bait";
+const HEADER: &str = "request_id,user_id,candidate_id,k,position,\
+    p_engagement,p_engagement_bait,label_engagement,label_engagement_bait";
 
 fn log(rows: &str) -> String {
     format!("{HEADER}\n{rows}")
@@ -50,7 +51,7 @@ fn the_sample_is_read_whole_with_users_in_one_part_each() {
 }
 
 #[test]
-fn rows_of_a_request_may_come_in_any_order_and_few_or_one_of_them_too() {
+fn rows_of_a_request_may_have_any_order_and_a_request_may_have_one_row() {
     let csv = Csv::new(&log(
         "r1,u1,b,2,2,0.5,0.1,1,0\nr1,u1,a,2,1,0.6,0.2,0,\nr2,u2,x,2,1,0.5,0.5,,\n",
     ));
@@ -71,7 +72,7 @@ fn a_request_that_was_ranked_without_an_objective_is_left_out_and_counted() {
 }
 
 #[test]
-fn what_is_wrong_with_a_row_is_told_with_its_request() {
+fn an_invalid_row_is_reported_with_its_request() {
     for (rows, wanted) in [
         (
             "r1,u,a,2,1,0.5,0.5,2,0\n",
@@ -89,11 +90,11 @@ fn what_is_wrong_with_a_row_is_told_with_its_request() {
         ("r1,u,,2,1,0.5,0.5,1,0\n", "row 1 has no candidate id"),
         (
             "r1,u,a,2,1,0.5,0.5,1,0\nr1,u,a,2,,0.5,0.5,,\n",
-            "\"a\" stands there twice",
+            "\"a\" has two rows",
         ),
         (
             "r1,u,a,2,1,0.5,0.5,1,0\nr2,u,a,2,1,0.5,0.5,1,0\nr1,u,b,2,2,0.5,0.5,1,0\n",
-            "\"r1\" do not stand together",
+            "\"r1\" are not adjacent",
         ),
         (
             "r1,u,a,2,first,0.5,0.5,1,0\n",
@@ -110,9 +111,12 @@ fn what_is_wrong_with_a_row_is_told_with_its_request() {
         ("r1,u,a,,1,0.5,0.5,1,0\n", "its `k` is missing"),
         (
             "r1,u,a,2,1,0.5,0.5,1,0\nr2,u,a,3,1,0.5,0.5,1,0\n",
-            "has 3 places and those before it have 2",
+            "has 3 places, but earlier pages have 2",
         ),
-        ("r1,u,a,2,1,,0.5,1,0\n", "no request is left of 1 rows"),
+        (
+            "r1,u,a,2,1,,0.5,1,0\n",
+            "none of the 1 rows gives a request",
+        ),
     ] {
         let message = error(&log(rows));
         assert!(message.contains(wanted), "{rows}: {message}");
@@ -131,7 +135,7 @@ fn a_log_of_two_versions_is_refused_by_name() {
 }
 
 #[test]
-fn randomisation_that_makes_no_sense_is_refused() {
+fn invalid_randomisation_is_refused() {
     let header = "request_id,candidate_id,k,position,p_e,p_b,lambda_low,lambda_high,lambda_density";
     for (rows, wanted) in [
         (
@@ -156,7 +160,9 @@ fn randomisation_that_makes_no_sense_is_refused() {
     }
 }
 
-const BANDIT: &str = "name = \"bandit\"\nfiles = [\"log.csv\"]\n[columns]\nrequest = \"r\"\ncandidate = \"c\"\nposition = \"pos\"\npropensity = \"pi\"\n[[objective]]\nname = \"engagement\"\nlabel = { column = \"y\" }\n";
+const BANDIT: &str = "name = \"bandit\"\nfiles = [\"log.csv\"]\n\
+    [columns]\nrequest = \"r\"\ncandidate = \"c\"\nposition = \"pos\"\npropensity = \"pi\"\n\
+    [[objective]]\nname = \"engagement\"\nlabel = { column = \"y\" }\n";
 
 fn bandit_error(rows: &str) -> String {
     let csv = Csv::new(&format!("r,c,pos,pi,y\n{rows}"));
@@ -170,7 +176,7 @@ fn bandit_error(rows: &str) -> String {
 }
 
 #[test]
-fn propensities_that_are_none_are_refused() {
+fn invalid_propensities_are_refused() {
     for (rows, wanted) in [
         (
             "r1,a,1,0,1\n",
@@ -188,10 +194,13 @@ fn propensities_that_are_none_are_refused() {
     }
 }
 
-const VIDEOS: &str = "name = \"videos\"\nfiles = [\"log.csv\"]\n[requests]\ncandidates = 3\nseed = 7\n[columns]\ngroup = \"channel\"\n[[objective]]\nname = \"e\"\nlabel = { column = \"y\" }\n[split]\nby = \"group\"\ntrain = 0.4\ntune = 0.3\ntest = 0.3\nseed = 1\n";
+const VIDEOS: &str = "name = \"videos\"\nfiles = [\"log.csv\"]\n\
+    [requests]\ncandidates = 3\nseed = 7\n[columns]\ngroup = \"channel\"\n\
+    [[objective]]\nname = \"e\"\nlabel = { column = \"y\" }\n\
+    [split]\nby = \"group\"\ntrain = 0.4\ntune = 0.3\ntest = 0.3\nseed = 1\n";
 
 #[test]
-fn rows_are_dealt_into_requests_within_their_part_the_same_way_each_time() {
+fn rows_are_grouped_into_requests_within_their_part_in_a_reproducible_way() {
     let rows: String = (0..200)
         .map(|row| format!("c{},0.{row:03},{}\n", row % 20, row % 2))
         .collect();
@@ -221,7 +230,9 @@ fn rows_are_dealt_into_requests_within_their_part_the_same_way_each_time() {
 #[test]
 fn a_user_in_both_parts_is_refused() {
     let csv = Csv::new("r,u,t,p_e\nr1,u1,1,0.5\nr2,u2,2,0.5\nr3,u1,3,0.5\nr4,u3,4,0.5\n");
-    let text = "name = \"t\"\nfiles = [\"log.csv\"]\n[columns]\nrequest = \"r\"\nuser = \"u\"\ntime = \"t\"\n[split]\nby = \"time\"\ntrain = 0.25\ntune = 0.25\ntest = 0.5\n";
+    let text = "name = \"t\"\nfiles = [\"log.csv\"]\n\
+                [columns]\nrequest = \"r\"\nuser = \"u\"\ntime = \"t\"\n\
+                [split]\nby = \"time\"\ntrain = 0.25\ntune = 0.25\ntest = 0.5\n";
     let dataset = Dataset::parse(text, "t.toml", csv.folder()).unwrap();
     let options = LogOptions {
         k: Some(1),

@@ -1,6 +1,5 @@
-//! Runs against a server made for the test, so that what the generator reports can be checked
-//! against what the server did.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)] // helpers of tests
+//! Load runs against a test server, so that the report can be compared with what the server did.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)] // test helpers
 
 use std::{
     future::pending,
@@ -34,19 +33,19 @@ use tokio::{join, time::Instant};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-/// What the test server does besides answering.
+/// How the test server deviates from answering normally.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     None,
-    /// From this request on, nothing is answered for so long.
+    /// From this request on, answers are delayed by this duration.
     Stall(u64, Duration),
-    /// Of ten requests, three are refused and one is unavailable.
+    /// Of each ten requests, three are refused and one is unavailable.
     Refusals,
-    /// No request but the first is answered.
+    /// Only the first request is answered.
     Silence,
     /// Every request is refused.
     Always,
-    /// Answers lack their content.
+    /// Answers have no content.
     Hollow,
 }
 
@@ -59,7 +58,7 @@ struct Fake {
 }
 
 impl Fake {
-    async fn behave(&self) -> Result<(), Status> {
+    async fn misbehave(&self) -> Result<(), Status> {
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
         match self.fault {
             Fault::None | Fault::Hollow => {}
@@ -128,7 +127,7 @@ impl FakeModel for Fake {
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         *self.last.lock().unwrap() = Some(request.into_inner());
-        self.behave().await?;
+        self.misbehave().await?;
         let outputs = (self.fault != Fault::Hollow).then(|| InferOutputTensor {
             name: "probability".into(),
             ..InferOutputTensor::default()
@@ -144,7 +143,7 @@ impl FakeModel for Fake {
 #[tonic::async_trait]
 impl RankingService for Fake {
     async fn rank(&self, request: Request<RankRequest>) -> Result<Response<RankResponse>, Status> {
-        self.behave().await?;
+        self.misbehave().await?;
         let request = request.into_inner();
         let views = counterweight_tensor::views(&request.inputs, &request.raw_input_contents)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
@@ -252,12 +251,12 @@ async fn load(options: &Options) -> Report {
 
 const STALL: Duration = Duration::from_millis(300);
 
-/// At 1000 arrivals a second, a stall of 300 ms delays all that arrive in its first 200 ms by at
-/// least 100 ms. However slow the machine of the test is, latencies only grow, so the count can not
-/// fall short; a generator that waits for answers, or that counts from the real sending, finds a
-/// handful.
+/// At 1000 arrivals per second, a stall of 300 ms delays all requests that arrive in its first
+/// 200 ms by at least 100 ms. A slow test machine can only increase latencies, so it cannot reduce
+/// this count. A generator that waits for answers, or counts from the actual send time, finds only
+/// a handful.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_open_loop_sees_a_stall_in_every_request_that_arrived_during_it() {
+async fn an_open_loop_counts_a_stall_in_every_request_that_arrived_during_it() {
     let (address, _) = serve(Fault::Stall(100, STALL)).await;
     let workload = Workload::Infer(infer());
     let report = load(&options(
@@ -270,14 +269,15 @@ async fn an_open_loop_sees_a_stall_in_every_request_that_arrived_during_it() {
     assert_eq!(report.requests, 1000, "{report:?}");
     assert_eq!(report.failed(), 0, "{report:?}");
     let latency = report.latency.unwrap();
-    // 200 of 1000 requests took 100 ms or more, so that the 81st percentile is at least that.
-    assert!(latency.p90_ms >= 180.0, "{latency:?}"); // the slowest 100 arrived in the first 100 ms: 200 ms at least
+    // 200 of 1000 requests take at least 100 ms. The slowest 100 arrive in the first 100 ms of the
+    // stall, so they take at least 200 ms, and the 90th percentile is near 200 ms.
+    assert!(latency.p90_ms >= 180.0, "{latency:?}");
     assert!(latency.max_ms >= 290.0, "{latency:?}");
     assert!(report.send_lag.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_closed_loop_sees_a_stall_once_per_request_in_flight() {
+async fn a_closed_loop_counts_a_stall_once_per_request_in_flight() {
     let (address, fake) = serve(Fault::Stall(10, STALL)).await;
     let workload = Workload::Infer(infer());
     let report = load(&options(
@@ -290,18 +290,18 @@ async fn a_closed_loop_sees_a_stall_once_per_request_in_flight() {
     let latency = report.latency.unwrap();
     assert!(latency.max_ms >= 290.0, "{latency:?}");
     assert!(report.send_lag.is_none());
-    // The request before the run is not counted, every other one is.
+    // The request before the run is not counted; every other request is.
     assert_eq!(report.requests, fake.seen.load(Ordering::SeqCst) - 1);
     assert!(report.requests > 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn errors_are_counted_by_code_and_leave_the_latencies_alone() {
+async fn errors_are_counted_by_code_and_do_not_change_the_latencies() {
     for mode in [Mode::Closed { concurrency: 1 }, Mode::Open { rate: 500.0 }] {
         let (address, fake) = serve(Fault::Refusals).await;
         let workload = Workload::Infer(infer());
         let report = load(&options(address, workload, mode, 0.5)).await;
-        // One request was made before the run.
+        // One request was sent before the run.
         assert_eq!(report.requests + 1, fake.seen.load(Ordering::SeqCst));
         let expected = |from: u64, to: u64| {
             (1..=report.requests)
@@ -317,7 +317,7 @@ async fn errors_are_counted_by_code_and_leave_the_latencies_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_answered_in_time_is_deadline_exceeded_and_ends_the_run() {
+async fn a_request_without_an_answer_is_deadline_exceeded_and_the_run_ends() {
     let check = async |mode, expected| {
         let (address, _) = serve(Fault::Silence).await;
         let mut options = options(address, Workload::Infer(infer()), mode, 0.2);
@@ -395,7 +395,7 @@ async fn rank_requests_follow_the_description_and_warm_up_is_not_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_run_says_why() {
+async fn a_run_that_cannot_start_says_why() {
     let mode = Mode::Closed { concurrency: 1 };
     let fails = async |options: &Options, words: &[&str]| {
         let error = run(options, |_| {}).await.unwrap_err().to_string();
@@ -436,7 +436,7 @@ async fn what_cannot_run_says_why() {
 }
 
 #[tokio::test]
-async fn options_without_meaning_are_named() {
+async fn options_out_of_range_are_named() {
     let base = options(
         ([127, 0, 0, 1], 1).into(),
         rank(0),

@@ -1,3 +1,3 @@
-//! Every integration test of this crate, in one binary.
+//! All integration tests of this crate, in one binary.
 
 mod load;

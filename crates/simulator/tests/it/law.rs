@@ -1,6 +1,6 @@
-//! The truth is the law that data/README.md states, computed here again from the logged columns
-//! alone.
-#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+//! The truth follows the law that data/README.md states. The law is recomputed here from the logged
+//! columns and the bait columns of the truth file.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use crate::support;
 
@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use counterweight_simulator::Config;
 use support::Simulated;
 
-/// Half a step of the grid that probabilities are kept on, and a rounding error.
+/// Half a step of the grid of probabilities, and a rounding error.
 const HALF_STEP: f64 = 0.5 / 1_048_576.0 + 1e-9;
 
 fn sigmoid(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// Looks a name up in pairs; 0 for one that is not there.
+/// Looks a name up in pairs; 0 if it is not found.
 fn level(pairs: &[(&str, f64)], name: Option<&String>) -> f64 {
     pairs
         .iter()
@@ -77,10 +77,10 @@ fn engagement_without_author(simulated: &Simulated) -> Vec<f64> {
             .zip(values)
             .for_each(|(logit, value)| *logit += value);
     };
-    let linear = |name: &str, coefficient: f64, of: &dyn Fn(f64) -> f64| {
+    let linear = |name: &str, coefficient: f64, transform: &dyn Fn(f64) -> f64| {
         number(name)
             .into_iter()
-            .map(|x| coefficient * of(x))
+            .map(|x| coefficient * transform(x))
             .collect::<Vec<_>>()
     };
     add(linear("user_sessions_7d", 0.45, &|x| {
@@ -152,7 +152,7 @@ fn engagement_without_author(simulated: &Simulated) -> Vec<f64> {
     logit
 }
 
-/// What depends on lists, vectors, and the user together with the post.
+/// The terms that depend on lists, vectors, or the user together with the post.
 fn crosses(simulated: &Simulated) -> Vec<f64> {
     let (topics, favourites) = (
         simulated.texts("post_topic"),
@@ -230,7 +230,7 @@ fn the_engagement_truth_is_the_stated_law_and_one_effect_per_author() {
         ["truth_engagement_at_1", "truth_engagement", "position"]
             .map(|name| simulated.numbers(name));
     let authors = simulated.texts("author_id");
-    // Per author: the effect that its first row shows, and how exactly the grid lets it be known.
+    // Per author: the effect in its first row, and the error that the grid of probabilities causes.
     let mut hidden: HashMap<&str, (f64, f64)> = HashMap::new();
     for (row, known) in engagement_without_author(&simulated)
         .into_iter()

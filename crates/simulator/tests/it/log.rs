@@ -1,6 +1,6 @@
-//! The log keeps what it promises: the order, the positions, the nulls, the draws of λ, and the
-//! labels' law.
-#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+//! The log is as documented: the order, the positions, the missing values, the draws of λ, and the
+//! law of the labels.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use crate::support;
 
@@ -153,7 +153,7 @@ fn lambda_is_uniform_on_its_logged_range() {
         .collect();
     units.sort_by(f64::total_cmp);
     let n = units.len() as f64;
-    // Kolmogorov–Smirnov: 1.95/√n is passed by chance once in a thousand.
+    // Kolmogorov–Smirnov: by chance, the distance is above 1.95/√n in one of a thousand runs.
     let distance = units
         .iter()
         .enumerate()
@@ -166,8 +166,8 @@ fn lambda_is_uniform_on_its_logged_range() {
     assert!(distance < 1.95 / n.sqrt(), "{distance}");
 }
 
-/// Σ over groups of (observed − expected)² / variance, which has the χ² law with one degree of
-/// freedom per group.
+/// Σ over groups of (observed − expected)² / variance, which has a χ² distribution with one degree
+/// of freedom per group.
 fn chi_squared(
     labels: &[f64],
     truths: &[f64],
@@ -187,7 +187,7 @@ fn chi_squared(
 }
 
 #[test]
-fn labels_come_as_often_as_the_truth_says() {
+fn label_frequencies_agree_with_the_truth() {
     let simulated = Simulated::new(&small(1_500));
     let positions: Vec<usize> = simulated
         .numbers("position")
@@ -207,14 +207,14 @@ fn labels_come_as_often_as_the_truth_says() {
             .filter_map(|(y, p)| Some(((*y)?, p?)))
             .unzip();
         assert_eq!(labels.len(), 15_000);
-        // 29.6 and 29.6: passed by chance once in a thousand with 10 degrees of freedom.
+        // With 10 degrees of freedom, χ² is above 29.6 by chance in one of a thousand runs.
         let by_truth = chi_squared(&labels, &truths, |row| (truths[row] * 10.0) as usize, 10);
         let by_position = chi_squared(&labels, &truths, |row| positions[row] - 1, 10);
         assert!(
             by_truth < 29.6 && by_position < 29.6,
             "{label}: {by_truth} {by_position}"
         );
-        // A wrong truth is found out: the test can fail.
+        // With a wrong truth the statistic is large, so the test can fail.
         let wrong: Vec<f64> = truths.iter().map(|p| (p * 1.1).min(0.99)).collect();
         assert!(
             chi_squared(&labels, &wrong, |row| (wrong[row] * 10.0) as usize, 10) > 29.6,
@@ -224,7 +224,7 @@ fn labels_come_as_often_as_the_truth_says() {
 }
 
 #[test]
-fn rows_are_written_in_groups_as_they_come() {
+fn rows_are_written_in_groups_during_the_simulation() {
     let dir = tempfile::tempdir().unwrap();
     let mut calls = 0;
     let config = Config {

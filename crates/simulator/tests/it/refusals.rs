@@ -1,5 +1,6 @@
-//! Wrong configurations and folders that cannot be written are refused with the field or path.
-#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+//! Invalid configurations and folders that cannot be written are refused; errors name the field or
+//! path.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use counterweight_simulator::{Config, simulate};
 
@@ -49,7 +50,7 @@ fn a_field_out_of_its_range_is_named() {
                 k: 21,
                 ..fine.clone()
             },
-            "k: 21 is more than the fewest candidates of a request, 20",
+            "k: 21 is more than the minimum number of candidates of a request, 20",
         ),
         (
             Config {
@@ -99,7 +100,7 @@ fn a_field_out_of_its_range_is_named() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn a_folder_that_cannot_be_created_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -120,9 +121,9 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to_is_named() {
+fn a_file_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    // A folder where the file belongs, so that the test holds for root too.
+    // A folder at the path of the file, so that the test also works for root.
     std::fs::create_dir(dir.path().join("impressions.parquet")).unwrap();
     let error = simulate(
         &Config {

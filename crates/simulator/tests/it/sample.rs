@@ -1,6 +1,6 @@
-//! The shipped sample is what the generator writes, fits the size that the repository allows, and
-//! is described in full.
-#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+//! The shipped sample is identical to the generator's output, is small enough for the repository,
+//! and is fully documented.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use crate::support;
 
@@ -21,7 +21,7 @@ fn the_default_configuration_writes_the_shipped_sample_byte_for_byte() {
     let mut done = 0;
     let config = Config::default();
     let summary = simulate(&config, dir.path(), |requests| {
-        assert!(requests > done, "progress goes on");
+        assert!(requests > done, "progress increases");
         done = requests;
     })
     .unwrap();
@@ -35,13 +35,13 @@ fn the_default_configuration_writes_the_shipped_sample_byte_for_byte() {
         );
         assert_eq!(
             made, shipped,
-            "{name} differs: run `counterweight data generate --seed 1 --out data/sample`"
+            "{name} differs; run `counterweight data generate --seed 1 --out data/sample`"
         );
     }
     assert_eq!(
         fs::read_dir(dir.path()).unwrap().count(),
         4,
-        "nothing temporary is left"
+        "no temporary file is left"
     );
 }
 
@@ -54,7 +54,7 @@ fn the_shipped_sample_takes_three_megabytes_at_most() {
     assert!(bytes <= 3_000_000, "{bytes} bytes");
 }
 
-/// The names in the first cell of the rows of a Markdown table, `<objective>` put in.
+/// The names in the first cells of Markdown table rows, with `<objective>` replaced.
 fn documented(markdown: &str) -> BTreeSet<String> {
     let cells = markdown
         .lines()
@@ -69,7 +69,7 @@ fn documented(markdown: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_candidates_to_rank_are_the_next_request_without_what_serving_adds() {
+fn the_candidates_to_rank_are_the_next_request_without_columns_that_serving_adds() {
     let text = fs::read_to_string(data("sample").join(CANDIDATES_FILE)).unwrap();
     let rows = JsonReader::new(std::io::Cursor::new(text))
         .with_json_format(JsonFormat::JsonLines)
@@ -100,14 +100,14 @@ fn the_schema_names_every_column_of_the_sample() {
         for name in read(&data("sample"), file).get_column_names() {
             assert!(
                 documented.contains(name.as_str()),
-                "{file} has {name}, which data/SCHEMA.md does not name"
+                "{file} has {name}, which data/SCHEMA.md does not describe"
             );
         }
     }
 }
 
 #[test]
-fn the_readme_states_how_well_the_truth_itself_does() {
+fn the_readme_states_the_metrics_of_the_truth() {
     let simulated = Simulated::read(&data("sample"));
     let readme = fs::read_to_string(data("README.md")).unwrap();
     for objective in ["engagement", "engagement_bait"] {
@@ -137,6 +137,6 @@ fn the_readme_states_how_well_the_truth_itself_does() {
             "| {objective} | {share:.3} | {truth_auc:.4} | {truth_loss:.4} | {logged_auc:.4} |"
         )
         .replace("0.", ".");
-        assert!(readme.contains(&row), "data/README.md should hold: {row}");
+        assert!(readme.contains(&row), "data/README.md must contain: {row}");
     }
 }

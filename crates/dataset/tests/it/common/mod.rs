@@ -21,7 +21,7 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// With one file.
+    /// A folder with one file.
     pub fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
         let folder = Self::new();
         folder.write(name, content);
@@ -45,7 +45,7 @@ impl Folder {
         self.dataset(description)?.load("bait")
     }
 
-    /// The message of the error that loading ends in.
+    /// The message of the error with which loading fails.
     pub fn error(&self, description: &str) -> String {
         match self.load(description) {
             Ok(loaded) => panic!("no error, but {:?}", loaded.counts),
@@ -58,7 +58,8 @@ impl Folder {
 /// end.
 pub fn description(files: &str, more: &str) -> String {
     format!(
-        "name = \"test\"\nfiles = {files}\n{more}\n[[objective]]\nname = \"bait\"\nlabel = {{ column = \"y\" }}\n"
+        "name = \"test\"\nfiles = {files}\n{more}\n\
+         [[objective]]\nname = \"bait\"\nlabel = {{ column = \"y\" }}\n"
     )
 }
 
@@ -67,7 +68,7 @@ pub fn input(name: &str, kind: &str) -> String {
     format!("[[input]]\nname = \"{name}\"\nkind = \"{kind}\"\n")
 }
 
-/// Asserts that a message names everything it must.
+/// Asserts that a message contains all parts.
 #[track_caller]
 pub fn names(message: &str, parts: &[&str]) {
     for part in parts {

@@ -21,7 +21,7 @@ pub fn root() -> PathBuf {
         .to_owned()
 }
 
-/// The shipped sample's log.
+/// The log of the shipped sample.
 pub fn sample() -> Log {
     let file = root().join("data/sample/impressions.parquet");
     Log::open_files(&[file], Vec::new(), LogOptions::default()).unwrap()
@@ -60,7 +60,7 @@ pub fn read(log: &mut Log) -> Result<(Vec<Request>, Summary), LogError> {
     Ok((requests, summary))
 }
 
-/// The message of the error that reading an impression log of this text ends in.
+/// The message of the error with which reading an impression log of this text fails.
 pub fn error(text: &str) -> String {
     let csv = Csv::new(text);
     let result = csv.open().and_then(|mut log| read(&mut log));

@@ -1,9 +1,9 @@
-//! What the simulator's tests share: a log read back into rows.
+//! Shared by the simulator's tests: reads a log back into rows.
 #![allow(
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
-    reason = "each test file uses a part"
+    reason = "each test file uses only some items"
 )]
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use counterweight_simulator::{Config, IMPRESSIONS_FILE, TRUTH_FILE, simulate};
 use polars::prelude::*;
 
-/// A folder of the workspace's `data`.
+/// A file or folder in the workspace's `data`.
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../data")
@@ -73,7 +73,7 @@ impl Simulated {
             .unwrap()
     }
 
-    /// Where each request's rows begin and end.
+    /// The range of each request's rows.
     pub fn requests(&self) -> Vec<std::ops::Range<usize>> {
         let ids = self.texts("request_id");
         let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
