@@ -15,6 +15,7 @@ use tonic::body::Body;
 use crate::{
     budget::{Account, Charge},
     refusal::Refusal,
+    room::Room,
 };
 
 /// A message begins with a flag that says whether it is compressed, and its length.
@@ -156,14 +157,14 @@ struct Received<'a> {
 /// take no more than they hold.
 enum Arrived {
     Piece(Bytes),
-    Gathered(Vec<u8>),
+    Gathered(Room),
 }
 
 impl Arrived {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Piece(bytes) => bytes,
-            Self::Gathered(bytes) => bytes,
+            Self::Gathered(room) => room.as_ref(),
         }
     }
 }
@@ -196,20 +197,16 @@ impl<'a> Received<'a> {
         let needed = before.len() + data.len();
         let room = match &self.bytes {
             Arrived::Piece(_) => 0,
-            Arrived::Gathered(bytes) => bytes.capacity(),
+            Arrived::Gathered(room) => room.capacity(),
         };
         if needed > room {
             let doubled = (2 * before.len()).min(self.total.unwrap_or(usize::MAX));
-            let room = needed.max(doubled);
-            // The old room is charged until its bytes have moved.
-            let moved = charge(self.account, room)?;
-            let mut bytes = Vec::with_capacity(room);
-            bytes.extend_from_slice(before);
-            self.bytes = Arrived::Gathered(bytes);
-            self.charge = moved;
+            let (room, charge) = move_to_larger(before, needed.max(doubled), self.account)?;
+            self.bytes = Arrived::Gathered(room);
+            self.charge = charge;
         }
-        if let Arrived::Gathered(bytes) = &mut self.bytes {
-            bytes.extend_from_slice(data);
+        if let Arrived::Gathered(room) = &mut self.bytes {
+            room.push(data);
         }
         Ok(())
     }
@@ -243,7 +240,7 @@ impl<'a> Received<'a> {
     fn finish(self) -> Result<(Message, bool), Refusal> {
         let bytes = match self.bytes {
             Arrived::Piece(bytes) => bytes,
-            Arrived::Gathered(bytes) => bytes.into(),
+            Arrived::Gathered(room) => Bytes::from_owner(room),
         };
         let Some(total) = self.total else {
             return Err(Refusal::malformed("the body ends before a message begins"));
@@ -263,6 +260,19 @@ fn charge(account: &Account, bytes: usize) -> Result<Charge, Refusal> {
     account.try_charge(bytes).ok_or(Refusal::OverMemoryBudget)
 }
 
+/// Moves what has arrived to a room of `capacity` bytes. The room that it leaves is charged until
+/// then.
+fn move_to_larger(
+    arrived: &[u8],
+    capacity: usize,
+    account: &Account,
+) -> Result<(Room, Charge), Refusal> {
+    let charge = charge(account, capacity)?;
+    let mut room = Room::new(capacity).map_err(|_| Refusal::OverMemoryBudget)?;
+    room.push(arrived);
+    Ok((room, charge))
+}
+
 /// Decompresses a message. Its room doubles as it grows, and is charged before.
 async fn inflate(
     mut compressed: impl Read + Send,
@@ -271,25 +281,23 @@ async fn inflate(
 ) -> Result<Message, Refusal> {
     let limit = bounds.max_message_bytes;
     let _decompressor = charge(account, DECOMPRESSOR_BYTES)?;
-    let mut charged = charge(account, 0)?;
-    let mut bytes: Vec<u8> = Vec::new();
+    let (mut room, mut charged) = move_to_larger(&[], STEP_BYTES, account)?;
     loop {
-        let length = bytes.len();
+        let length = room.as_ref().len();
         if length > limit {
             return Err(bounds.too_long());
         }
-        if length == bytes.capacity() {
+        if length == room.capacity() {
             // One byte more than allowed shows that there is more.
-            let room = (2 * length).max(STEP_BYTES).min(limit + 1);
-            let moved = charge(account, room)?;
-            bytes.reserve_exact(room - length);
-            charged = moved;
+            let doubled = (2 * length).min(limit + 1);
+            (room, charged) = move_to_larger(room.as_ref(), doubled, account)?;
         }
-        bytes.resize(bytes.capacity().min(length + STEP_BYTES), 0);
+        let free = room.free();
+        let step = free.len().min(STEP_BYTES);
         let read = compressed
-            .read(&mut bytes[length..])
+            .read(&mut free[..step])
             .map_err(|error| Refusal::malformed(&format!("it cannot be decompressed ({error})")))?;
-        bytes.truncate(length + read);
+        room.fill(read);
         if read == 0 {
             break;
         }
@@ -297,7 +305,7 @@ async fn inflate(
         tokio::task::coop::consume_budget().await;
     }
     Ok(Message {
-        bytes: bytes.into(),
+        bytes: Bytes::from_owner(room),
         _charge: charged,
     })
 }

@@ -28,6 +28,7 @@ mod memory;
 mod panics;
 mod priority;
 mod refusal;
+mod room;
 mod shared;
 mod status;
 mod tasks;

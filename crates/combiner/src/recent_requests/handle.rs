@@ -29,6 +29,9 @@ use crate::{
 
 /// Requests whose ids are longer than this on average, in bytes, are not kept.
 const LONGEST_MEAN_ID: usize = 1024;
+/// A sample has room for at least so many requests. A larger request is not kept, since it would
+/// push the requests of all others out.
+const LEAST_REQUESTS: usize = 16;
 
 /// Previews in progress, and readers of the log; one more is answered RESOURCE_EXHAUSTED at once.
 const PREVIEWS: usize = 16;
@@ -95,21 +98,27 @@ impl RecentRequests {
         key.survives(halvings).then_some(key)
     }
 
-    /// Copies the parts of a ranking that its answer will take away. When the ids are too long to
-    /// be kept, returns none and counts the request.
+    /// Copies the parts of a ranking that its answer will take away. When the request is too large
+    /// to be kept, returns none and counts it.
     pub(crate) fn sample(&self, key: SamplingKey, ranking: &Ranking) -> Option<Sampled> {
-        let at_ms = self.shared.at_ms();
-        let ids = Ids::pack(&ranking.ids);
-        // Longer ones would push the requests of all others out.
-        let Some(ids) = ids.filter(|ids| ids.bytes() <= ids.len() * LONGEST_MEAN_ID) else {
+        let sampled = self.copy(key, ranking);
+        if sampled.is_none() {
             self.shared.inboxes[ranking.profile].metrics.dropped.inc();
-            return None;
-        };
-        Some(Sampled {
+        }
+        sampled
+    }
+
+    fn copy(&self, key: SamplingKey, ranking: &Ranking) -> Option<Sampled> {
+        let at_ms = self.shared.at_ms();
+        let ids = Ids::pack(&ranking.ids)?;
+        let size = record::size(ranking, &ids);
+        let too_large =
+            ids.bytes() > ids.len() * LONGEST_MEAN_ID || size > self.shared.bound / LEAST_REQUESTS;
+        (!too_large).then(|| Sampled {
             key,
             at_ms,
             time_ms: now_ms(),
-            size: record::size(ranking, &ids),
+            size,
             ids,
         })
     }

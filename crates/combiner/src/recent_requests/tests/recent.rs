@@ -180,19 +180,21 @@ async fn one_profile_pushes_out_nothing_of_another_and_neither_grows() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_kept_is_counted() {
-    let config = config(10);
+async fn a_request_that_is_too_large_is_counted_and_pushes_out_nothing() {
+    let config = config(160);
     let metrics = Metrics::new(&config).unwrap();
     let recent = RecentRequests::start(&config, &metrics).unwrap().unwrap();
     let many: Vec<String> = (0..11).map(|i| format!("c{i:02}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    pass(&recent, ranking(0, "large", &many));
+    pass(&recent, ranking(0, "small", &many[..3]));
+    for _ in 0..50 {
+        // One candidate more than a 16th.
+        pass(&recent, ranking(0, "large", &many));
+    }
     let long = "x".repeat(3_000);
     pass(&recent, ranking(0, "long ids", &[&long]));
-    assert!(kept(&recent, 0).await.1.is_empty());
-    assert_eq!(metrics.recent_requests("busy").dropped.get(), 2);
-    pass(&recent, ranking(0, "small", &many[..3]));
     assert_eq!(kept(&recent, 0).await.1.len(), 1);
+    assert_eq!(metrics.recent_requests("busy").dropped.get(), 51);
     let reported = metrics.recent_requests("busy");
     assert_eq!((reported.requests.get(), reported.share.get()), (1, 1.0));
     assert!(reported.candidates.get() >= 3);
