@@ -9,18 +9,18 @@ use crate::ModelServerError;
 /// Settings of [`serve`](crate::serve).
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// The repository: a folder with one *model folder* per model, named like the model.
+    /// The repository: a folder with one *model folder* per model, whose name is that of the model.
     pub repository: PathBuf,
-    /// Serve only these models of the repository; empty serves all.
+    /// The models of the repository to serve; if empty, all are served.
     pub models: Vec<String>,
     /// How often the repository is checked for new versions; above zero.
     pub poll_interval: Duration,
-    /// What bounds the server. ModelInfer is the method whose calls in progress are limited.
+    /// The limits of the server. Of its methods, only ModelInfer has a limit on calls in progress.
     pub limits: Limits,
 }
 
 impl ServerConfig {
-    /// The defaults: every model, one check a second, 256 requests in progress.
+    /// The default settings: every model, one check per second, 256 requests in progress.
     pub fn new(repository: impl Into<PathBuf>) -> Self {
         Self {
             repository: repository.into(),
@@ -33,7 +33,7 @@ impl ServerConfig {
         }
     }
 
-    /// Refuses settings that make no sense.
+    /// Rejects settings that are out of range.
     pub(crate) fn check(&self) -> Result<(), ModelServerError> {
         match self.poll_interval.is_zero() {
             true => Err(ModelServerError::Setting {

@@ -1,4 +1,4 @@
-//! Everything that can go wrong in this crate, and the one match from error to gRPC code.
+//! The errors of this crate, and the one match from error to gRPC code.
 
 use std::{io, path::PathBuf};
 
@@ -7,12 +7,12 @@ use counterweight_serving::{Refusal, ServingError, WorkError, status, with_retry
 use counterweight_tensor::TensorError;
 use tonic::{Code, Status};
 
-/// Why a server did not start, or a request was refused.
+/// Why the server did not start, or why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelServerError {
     /// The repository folder cannot be read.
     #[error(
-        "cannot read the model repository {path}: {source}; it must be a folder with one folder \
+        "cannot read the model repository {path}: {source}; give a folder that contains one folder \
          per model"
     )]
     Repository {
@@ -32,50 +32,53 @@ pub enum ModelServerError {
     /// A listener, a metric, the transport or a background task failed.
     #[error(transparent)]
     Serving(#[from] ServingError),
-    /// No model of that name.
-    #[error("model {model:?} does not exist; available: {}", list(available))]
+    /// The repository has no model with the requested name.
+    #[error(
+        "model {model:?} does not exist; available models: {}",
+        list(available)
+    )]
     UnknownModel {
         /// The name that was requested.
         model: String,
         /// The models that are served.
         available: Vec<String>,
     },
-    /// No such version of a model.
+    /// The model does not have the requested version.
     #[error(
-        "model {model:?} has no version {version:?}; available: {}",
+        "model {model:?} has no version {version:?}; available versions: {}",
         list(available)
     )]
     UnknownVersion {
         /// The model.
         model: String,
-        /// The name that was requested.
+        /// The version that was requested.
         version: String,
         /// The versions that are loaded.
         available: Vec<String>,
     },
     /// The model or version is known but not loaded.
-    #[error("model {model:?} {version:?} is not loaded: {reason}")]
+    #[error("model {model:?}{} is not loaded: {reason}", named(version))]
     NotLoaded {
         /// The model.
         model: String,
         /// The version; empty for the default.
         version: String,
-        /// Why not.
+        /// Why it is not loaded.
         reason: String,
     },
-    /// A requested load failed; what was loaded before stays served.
-    #[error("cannot load model {model:?} {version:?}: {reason}")]
+    /// A requested load failed; the versions that were loaded before are still served.
+    #[error("cannot load model {model:?}{}: {reason}", named(version))]
     LoadFailed {
         /// The model.
         model: String,
-        /// The version; empty when it is not known.
+        /// The version; empty if it is not known.
         version: String,
-        /// Why not.
+        /// Why it cannot be loaded.
         reason: String,
     },
-    /// The default version cannot be unloaded alone.
+    /// The request would unload the default version, but not the whole model.
     #[error(
-        "version {version:?} is the default of model {model:?}: let LATEST name another version \
+        "version {version:?} is the default of model {model:?}; write another version into LATEST \
          first, or unload the whole model"
     )]
     UnloadsDefault {
@@ -84,8 +87,8 @@ pub enum ModelServerError {
         /// The version.
         version: String,
     },
-    /// A parameter of the protocol that this server does not support.
-    #[error("parameter {parameter:?} is not supported: {advice}")]
+    /// The server does not support a parameter of the request.
+    #[error("parameter {parameter:?} is not supported; {advice}")]
     Parameter {
         /// Its name.
         parameter: String,
@@ -96,19 +99,19 @@ pub enum ModelServerError {
     #[error(transparent)]
     Tensor(#[from] TensorError),
     /// The request has no tensors, so the number of rows is unknown.
-    #[error("the request has no input tensors: send one per input, with at least one row")]
+    #[error("the request has no input tensors; send one per input, with at least one row")]
     NoRows,
     /// The model has no such input.
-    #[error("model {model:?} has no input {tensor:?}{suggestion}: ModelMetadata lists its inputs")]
+    #[error("model {model:?} has no input {tensor:?}{suggestion}; ModelMetadata lists its inputs")]
     UnknownInput {
         /// The model.
         model: String,
         /// The name that was sent.
         tensor: String,
-        /// `(did you mean …?)` or nothing.
+        /// ` (did you mean …?)`, or empty.
         suggestion: String,
     },
-    /// Tensors of one request disagree on the number of candidates.
+    /// The tensors of one request have different numbers of rows.
     #[error("tensor {tensor:?} has {found} rows, but {other:?} has {expected}; {advice}")]
     RowCount {
         /// The tensor that differs.
@@ -124,7 +127,7 @@ pub enum ModelServerError {
     },
     /// A tensor does not have the width of its input.
     #[error(
-        "tensor {tensor:?} has {found} values per row, but the input is {kind}: send shape \
+        "tensor {tensor:?} has {found} values per row, but the input is {kind}; send the shape \
          {expected}"
     )]
     Width {
@@ -139,8 +142,8 @@ pub enum ModelServerError {
     },
     /// An element of a list input is not a JSON array of strings.
     #[error(
-        "tensor {tensor:?}, row {row}: not a JSON array of strings ({problem}): send for example \
-         [\"a\",\"b\"]"
+        "tensor {tensor:?}, row {row}: the element is not a JSON array of strings ({problem}); \
+         send for example [\"a\",\"b\"]"
     )]
     List {
         /// The tensor.
@@ -150,29 +153,29 @@ pub enum ModelServerError {
         /// The parser's message.
         problem: String,
     },
-    /// The columns do not match the schema: a required input is missing, or a value has the wrong
-    /// kind.
+    /// The columns do not fit the schema: a required input is missing, or a value is not allowed.
     #[error("{0}")]
     Batch(#[source] ModelError),
     /// The model has no such output.
     #[error(
-        "output {output:?} does not exist{suggestion}: use probability, logit or contributions"
+        "output {output:?} does not exist{suggestion}; use probability, logit or contributions"
     )]
     UnknownOutput {
         /// The name that was requested.
         output: String,
-        /// `(did you mean …?)` or nothing.
+        /// ` (did you mean …?)`, or empty.
         suggestion: String,
     },
     /// An output was requested twice.
-    #[error("output {output:?} is requested twice: request it once")]
+    #[error("output {output:?} is requested twice; request it once")]
     DuplicateOutput {
         /// The output.
         output: String,
     },
-    /// The rows would take too much memory.
+    /// The rows of the request would take too much memory.
     #[error(
-        "the request has {rows} rows, and this model accepts {most_rows}: send fewer at a time"
+        "the request has {rows} rows, but this model accepts at most {most_rows}; send fewer at a \
+         time"
     )]
     TooManyRows {
         /// Rows of the request.
@@ -180,10 +183,10 @@ pub enum ModelServerError {
         /// The most that are accepted.
         most_rows: usize,
     },
-    /// An output would be larger than an answer may be.
+    /// An output would exceed the largest size of an answer.
     #[error(
-        "the contributions of {rows} rows and {features} features make an answer of more than \
-         {most} bytes: send fewer rows"
+        "the contributions of {rows} rows and {features} features would make the answer larger \
+         than {most} bytes; send fewer rows"
     )]
     AnswerTooLarge {
         /// Rows of the request.
@@ -194,7 +197,7 @@ pub enum ModelServerError {
         most: usize,
     },
     /// A checked batch could not be scored, or a score was not finite.
-    #[error("model {model:?} {version:?} failed: {problem}")]
+    #[error("model {model:?} version {version:?} failed: {problem}")]
     Score {
         /// The model.
         model: String,
@@ -203,21 +206,29 @@ pub enum ModelServerError {
         /// The reason.
         problem: String,
     },
-    /// The deadline of the caller has passed.
+    /// The deadline of the call passed.
     #[error("the deadline of the call passed before the answer was ready")]
     DeadlineExceeded,
-    /// Work that was to run beside the requests was not done.
+    /// Work on the pool of threads was rejected or panicked.
     #[error(transparent)]
     Work(#[from] WorkError),
-    /// The threads for work cannot be started.
-    #[error("the threads for work cannot start: {0}")]
+    /// The pool of threads cannot be started.
+    #[error("cannot start the worker threads: {0}")]
     Threads(#[source] io::Error),
     /// A task of the server panicked.
     #[error("internal error: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Lists names for a message: the first ten of them.
+/// Names a version in a message; the default version has no name.
+fn named(version: &str) -> String {
+    match version {
+        "" => String::new(),
+        version => format!(" version {version:?}"),
+    }
+}
+
+/// Lists names for a message: at most ten, and how many more there are.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 10;
     match names.len() {
@@ -278,8 +289,8 @@ impl ModelServerError {
         }
     }
 
-    /// What the error is about, for programs: `field` is the name of a field of the request or of a
-    /// tensor, and a value that was sent stands under a name of its own.
+    /// The metadata of the `ErrorInfo`, for programs. `field` is the name of a field of the request
+    /// or of a tensor. A value that was sent has a name of its own, such as `model`.
     fn facts(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let (field, value) = match self {
             Self::UnknownModel { model, .. }

@@ -1,4 +1,4 @@
-//! One inference, from the request to the answer; it never waits and does no I/O.
+//! One inference, from the request to the answer. It does not block and does no I/O.
 
 use std::time::Instant;
 
@@ -12,27 +12,27 @@ use crate::{
     wire::{self, Decoded, Output},
 };
 
-/// What bounds one inference.
+/// The limits of one inference.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds<'a> {
     /// The largest answer, in bytes.
     pub(crate) max_message_bytes: usize,
-    /// Returns true when nobody waits for the answer any more.
+    /// Returns true once the caller no longer waits for the answer.
     pub(crate) stop: &'a dyn Fn() -> bool,
 }
 
 impl Bounds<'_> {
-    /// How much memory the rows of one request may take while they are scored: a small multiple of
-    /// what a request may be.
+    /// How many bytes of memory the rows of one request may take while they are scored: a small
+    /// multiple of the largest message.
     fn most_bytes(&self) -> usize {
         self.max_message_bytes.saturating_mul(4)
     }
 }
 
-/// Scores a request with a version; the steps say how long each part took.
+/// Scores a request with a version, and measures how long each step takes.
 ///
-/// The time grows with the size of the request. Between two columns, two features and two texts it
-/// looks whether it should stop.
+/// The time grows with the size of the request. `bounds.stop` is checked between columns, between
+/// features and between texts.
 pub(crate) fn infer(
     loaded: &LoadedVersion,
     request: &ModelInferRequest,
@@ -108,8 +108,8 @@ fn answer(
                 )
             }
         };
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            let problem = format!("{} {at} is {}", output.name(), values[at]);
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            let problem = format!("{} {index} is {}", output.name(), values[index]);
             return Err(broken(loaded, problem));
         }
         wire::push_output(&mut response, output, shape, values, raw);
@@ -121,7 +121,7 @@ fn dimension(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// Refuses contributions that would not fit into an answer, before they are computed: there is one
+/// Rejects contributions that would not fit into an answer, before they are computed. There is one
 /// for each row and feature.
 fn check_contributions(
     loaded: &LoadedVersion,
@@ -157,9 +157,9 @@ fn broken(loaded: &LoadedVersion, problem: String) -> ModelServerError {
     }
 }
 
-/// Estimates how long a request keeps a processor busy, in nanoseconds.
+/// Estimates the processor time of a request, in nanoseconds, from the bytes of its tensors.
 pub(crate) fn estimated_nanoseconds(request: &ModelInferRequest) -> usize {
-    /// A byte of text is part of about five n-grams, and each of them is looked up.
+    /// Text is slow: a byte is part of about five n-grams, and each of them is looked up.
     const PER_TEXT_BYTE: usize = 100;
     const PER_BYTE: usize = 4;
     request

@@ -1,13 +1,13 @@
-//! Serves the artefacts of a model repository over the Open Inference Protocol, so that the clients
-//! of Triton and KServe, and the combiner, call our models as they would call any other.
+//! Serves the artefacts of a model repository over the Open Inference Protocol, so that the
+//! combiner and the clients of Triton and KServe can call these models like any others.
 //!
 //! [`serve`] is the whole server: one gRPC listener with `inference.GRPCInferenceService`,
 //! `grpc.health.v1` and reflection, and optionally an HTTP listener with `/metrics` and `/healthz`.
-//! The path of a request is: gate (overload, deadline) → repository (which version) → wire (tensors
-//! to columns) → model → wire.
+//! A request passes through the gate (overload, deadline) → the repository (which version) → wire
+//! (tensors to columns) → the model → wire.
 //!
-//! A request keeps the version that it started with until it is answered: loading, switching and
-//! unloading never touch a request in progress, and no request ever waits for them.
+//! A request uses the same version from its start until it is answered. Loading, switching and
+//! unloading of versions do not affect requests in progress, and requests do not wait for them.
 
 mod config;
 mod error;

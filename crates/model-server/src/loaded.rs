@@ -1,4 +1,4 @@
-//! One loaded version of a model, and everything about it that is the same for all requests.
+//! One loaded version of a model, with everything that is the same for all requests.
 
 use std::{
     collections::HashMap,
@@ -14,14 +14,15 @@ use crate::{
     statistics::Statistics,
 };
 
-/// A version that answers requests. It lives until the last request that uses it is answered.
+/// A version that answers requests. It stays in memory until the last request that uses it is
+/// answered.
 pub(crate) struct LoadedVersion {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) model: Model,
     pub(crate) metrics: VersionMetrics,
     pub(crate) statistics: Statistics,
-    /// When the artefact was written, as time since 1970.
+    /// When the artefact was written, as time since 1970; 0 if this is not known.
     pub(crate) written: Duration,
     calibrator: String,
 }
@@ -46,7 +47,7 @@ impl LoadedVersion {
         })
     }
 
-    /// The parameters that every answer and the metadata carry.
+    /// The parameters of every answer and of the metadata.
     pub(crate) fn parameters(&self) -> HashMap<String, InferParameter> {
         HashMap::from([("calibrator".to_owned(), text(&self.calibrator))])
     }

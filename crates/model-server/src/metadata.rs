@@ -1,4 +1,5 @@
-//! The answers of ServerMetadata and ModelMetadata, from which alone a client can be written.
+//! The answers of ServerMetadata, ModelMetadata and ModelConfig. They describe everything that a
+//! client needs to call a model.
 
 use std::collections::HashMap;
 
@@ -15,16 +16,16 @@ use crate::{
     wire::Output,
 };
 
-/// Name of the server in its metadata.
+/// The name of the server in its metadata.
 pub const SERVER_NAME: &str = "counterweight";
-/// Our extension: a tensor whose parameter `side` is `context` may have one row, which then applies
-/// to all candidates.
+/// The name of our extension of the protocol: a tensor whose parameter `side` is `context` may have
+/// one row, which then applies to all candidates.
 pub const CONTEXT_BROADCAST: &str = "counterweight_context_broadcast";
 /// The extensions of the protocol that the server supports.
 pub const EXTENSIONS: [&str; 2] = ["model_repository", CONTEXT_BROADCAST];
 
 const PLATFORM: &str = "counterweight_linear";
-/// Any number of candidates.
+/// The dimension of a shape that may have any number of candidates.
 const ANY: i64 = -1;
 
 pub(crate) fn server_metadata() -> ServerMetadataResponse {
@@ -55,7 +56,7 @@ pub(crate) fn model_metadata(
     }
 }
 
-/// Describes a model as Triton's own tools ask for it.
+/// Describes a model in the form that Triton's tools request.
 pub(crate) fn model_config(loaded: &LoadedVersion) -> ModelConfig {
     let inputs = loaded.model.schema().inputs().iter().map(|described| {
         let tensor = input(described);
@@ -98,13 +99,13 @@ fn is_optional(input: &Input) -> bool {
 
 fn input(input: &Input) -> TensorMetadata {
     let numbers = "FP64, FP32, BOOL and every integer type";
-    // Numbers are FP64 by default: a timestamp does not survive FP32.
+    // Numbers are FP64 by default, because FP32 would round a timestamp.
     let (datatype, accepts) = match input.kind {
         Kind::Numeric => (Datatype::Fp64, numbers),
         Kind::Boolean => (Datatype::Bool, numbers),
         Kind::Categorical => (
             Datatype::Bytes,
-            "BYTES, BOOL and every integer type (taken as decimal text)",
+            "BYTES, BOOL and every integer type (read as decimal text)",
         ),
         Kind::Text => (Datatype::Bytes, "BYTES"),
         Kind::List => (Datatype::Bytes, "BYTES, each a JSON array of strings"),
@@ -150,8 +151,8 @@ fn output(loaded: &LoadedVersion, output: Output) -> TensorMetadata {
                 .map(|feature| feature.name.as_str())
                 .collect();
             let width = i64::try_from(names.len()).unwrap_or(i64::MAX);
-            // The names are a JSON array in the order of the columns. A row plus the offset sums to
-            // the logit.
+            // The names are a JSON array in the order of the columns. The sum of a row plus the
+            // offset is the logit.
             let names = serde_json::Value::from(names).to_string();
             let parameters = [
                 ("features", text(names)),

@@ -1,4 +1,4 @@
-//! What the server counts, for `/metrics`.
+//! The metrics of the server, for `/metrics`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use counterweight_serving::{
 };
 use tonic::Code;
 
-/// Handles of all metrics; clones count into the same ones.
+/// Handles of all metrics; clones share the same metrics.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     requests: IntCounterVec,
@@ -25,7 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: IntGauge,
 }
 
-/// The metrics of one version, looked up once.
+/// The metrics of one version, whose labels are resolved once.
 pub(crate) struct VersionMetrics {
     pub(crate) ok: IntCounter,
     pub(crate) seconds: Histogram,
@@ -41,7 +41,7 @@ impl Metrics {
         Ok(Self {
             requests: register.counters(
                 "counterweight_model_requests_total",
-                "Inference requests by gRPC code; model and version are empty where they were not \
+                "Inference requests by gRPC code; model and version are empty if they were not \
                  known when the request ended.",
                 &["model", "version", "code"],
             )?,
@@ -67,8 +67,8 @@ impl Metrics {
             )?,
             written: register.float_gauges(
                 "counterweight_model_written_timestamp_seconds",
-                "When the artefact was written, in seconds since 1970; a model's age is time() minus \
-                 this.",
+                "When the artefact was written, in seconds since 1970; the age of a model is \
+                 time() minus this.",
                 &["model", "version", "default"],
             )?,
             load_failures: register.counters(
@@ -108,7 +108,7 @@ impl Metrics {
         self.load_failures.with_label_values(&[model]).inc();
     }
 
-    /// Clears what is known of the loaded versions, before each is set again.
+    /// Clears the metrics of the loaded versions, before they are set again.
     pub(crate) fn clear_versions(&self) {
         self.versions.reset();
         self.written.reset();

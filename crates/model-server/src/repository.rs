@@ -1,7 +1,7 @@
-//! The models on disk, and which of their versions are loaded: one writer, and a snapshot for every
-//! request.
+//! The models on disk, and which of their versions are loaded. There is one writer at a time, and
+//! requests read a snapshot.
 //!
-//! Nothing here is asynchronous: callers change the repository on a thread that may block.
+//! Nothing here is asynchronous, so callers must change the repository on a thread that may block.
 
 use std::{
     collections::BTreeMap,
@@ -20,10 +20,10 @@ use crate::{
     snapshot::{Entry, Snapshot, State, stamp_of},
 };
 
-/// All models of one folder.
+/// The models of one folder.
 pub(crate) struct Repository {
     root: PathBuf,
-    /// The only models that are served; empty serves all.
+    /// The models to serve; if empty, all are served.
     only: Vec<String>,
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
@@ -31,8 +31,9 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// Loads every version of every model folder in `root`, or of those that `only` names. A broken
-    /// artefact is not an error: the index lists it with the reason.
+    /// Loads every version of the model folders in `root`: of those that `only` names, or of all if
+    /// `only` is empty. An artefact that cannot be loaded is not an error: the index lists it with
+    /// the reason.
     pub(crate) fn open(
         root: PathBuf,
         only: Vec<String>,
@@ -54,7 +55,7 @@ impl Repository {
         self.snapshot.load_full()
     }
 
-    /// Finds the version that a request asks for; an empty `version` asks for the default one.
+    /// Finds the version for a request; an empty `version` means the default one.
     pub(crate) fn find(
         &self,
         model: &str,
@@ -70,7 +71,7 @@ impl Repository {
         let old = self.snapshot();
         let mut models = BTreeMap::new();
         for (name, entry) in &old.models {
-            // A model whose folder has vanished stays served from memory.
+            // A model whose folder was removed is still served from memory.
             if entry.default.is_some() {
                 models.insert(name.clone(), entry.clone());
             }
@@ -90,8 +91,9 @@ impl Repository {
         Ok(())
     }
 
-    /// Loads a model again from its folder, or one version of it. An empty `version` means the one
-    /// that `LATEST` names, which becomes the default.
+    /// Loads the versions of a model from its folder, on request. The load fails if `version` is
+    /// not loaded then; an empty `version` means the one that `LATEST` names, which becomes the
+    /// default.
     pub(crate) fn load(&self, model: &str, version: &str) -> Result<(), ModelServerError> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let folders = self.folders()?;
@@ -105,7 +107,8 @@ impl Repository {
         let mut entry = old.models.get(model).cloned().unwrap_or_default();
         let whole = entry.unloaded;
         entry.unloaded = false;
-        // Try again what was unloaded with the whole model, is asked for by name, or failed before.
+        // Forget the versions to try again: all if the whole model was unloaded, the one that the
+        // request names, and those whose load failed.
         entry.versions.retain(|name, state| match state {
             State::Ready(_) => true,
             State::Unavailable { stamp, .. } => stamp.is_none() && !whole && name != version,
@@ -118,7 +121,7 @@ impl Repository {
         outcome
     }
 
-    /// Unloads a model or one version of it. Requests in progress are still answered.
+    /// Unloads a model, or one version of it. Requests in progress are still answered.
     pub(crate) fn unload(&self, model: &str, version: &str) -> Result<(), ModelServerError> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.snapshot();
@@ -153,7 +156,7 @@ impl Repository {
         Ok(())
     }
 
-    /// The folders that may hold models, by name. Hidden folders are skipped.
+    /// The folders that may contain models, by name. Hidden folders are skipped.
     fn folders(&self) -> Result<BTreeMap<String, PathBuf>, ModelServerError> {
         let unreadable = |source: io::Error| ModelServerError::Repository {
             path: self.root.clone(),
@@ -176,34 +179,36 @@ impl Repository {
             && (self.only.is_empty() || self.only.iter().any(|only| only == name))
     }
 
-    /// Returns `entry` with the versions that its folder holds now.
+    /// Updates `entry` to the versions that its folder contains now.
     fn synchronised(&self, name: &str, folder: &Path, mut entry: Entry) -> Entry {
-        let (mut there, newest) = match versions(folder).and_then(|all| Ok((all, latest(folder)?)))
-        {
-            Ok(found) => found,
-            Err(error) => {
-                entry.note_problem(name, error.to_string());
-                return entry;
-            }
-        };
-        // A version that LATEST names and that is not there is an artefact that cannot be loaded.
-        there.extend(newest.clone().filter(|version| !there.contains(version)));
+        let (mut on_disk, newest) =
+            match versions(folder).and_then(|all| Ok((all, latest(folder)?))) {
+                Ok(found) => found,
+                Err(error) => {
+                    entry.note_problem(name, error.to_string());
+                    return entry;
+                }
+            };
+        // A version that LATEST names but that is not on disk is added, so that the index lists it
+        // as an artefact that cannot be loaded.
+        on_disk.extend(newest.clone().filter(|version| !on_disk.contains(version)));
         let default = entry.default.as_ref().map(|loaded| loaded.version.clone());
         entry
             .versions
-            .retain(|version, _| there.contains(version) || Some(version) == default.as_ref());
-        for version in there {
-            let wanted = newest.as_ref() == Some(&version);
+            .retain(|version, _| on_disk.contains(version) || Some(version) == default.as_ref());
+        for version in on_disk {
+            let is_newest = newest.as_ref() == Some(&version);
             let folder = folder.join(&version);
-            let fresh = match entry.versions.get(&version) {
+            let needs_load = match entry.versions.get(&version) {
                 None => true,
                 Some(State::Ready(_)) => false,
                 Some(State::Unavailable {
                     stamp: Some(stamp), ..
                 }) => *stamp != stamp_of(&folder),
-                Some(State::Unavailable { stamp: None, .. }) => wanted,
+                // Unloaded on request, but LATEST names it.
+                Some(State::Unavailable { stamp: None, .. }) => is_newest,
             };
-            if fresh {
+            if needs_load {
                 entry
                     .versions
                     .insert(version, self.load_version(name, &folder));

@@ -1,4 +1,4 @@
-//! Puts the server together from its repository, its service and what every server shares.
+//! Builds the server from its repository, its service, and the parts that all servers share.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -16,18 +16,20 @@ use crate::{
     ModelServerError, ServerConfig, metrics::Metrics, repository::Repository, service::Service,
 };
 
-/// The inference service's name in `grpc.health.v1`.
+/// The name of the inference service in `grpc.health.v1`.
 const INFERENCE: &str = "inference.GRPCInferenceService";
 
-/// Serves the repository until `shutdown` resolves, then drains: health says NOT_SERVING, requests
-/// are still accepted for the grace, and those in progress are answered within the timeout.
+/// Serves the repository until `shutdown` resolves, then drains. During a drain the health is
+/// NOT_SERVING, requests are still accepted for the grace period, and requests in progress are
+/// answered within the timeout.
 ///
-/// All models are loaded before the first request is answered. A broken artefact does not keep the
-/// server from starting: the index lists it as UNAVAILABLE with the reason, and ServerReady says
-/// false for a model that has no version at all.
+/// All models are loaded before the first request is answered. The server starts even if an
+/// artefact cannot be loaded: the index lists it as UNAVAILABLE with the reason. ServerReady is
+/// false while a model has no version that can answer, unless the model was unloaded on request.
 ///
 /// # Errors
-/// The repository cannot be read, a setting is out of range, or the transport failed.
+/// [`ModelServerError`] if the repository cannot be read, a setting is out of range, or the
+/// transport failed.
 pub async fn serve(
     config: ServerConfig,
     listeners: Listeners,
@@ -69,11 +71,12 @@ async fn open(config: &ServerConfig, metrics: Metrics) -> Result<Repository, Mod
     spawn_blocking(move || Repository::open(root, only, metrics)).await?
 }
 
-/// Looks for new versions for ever. While the folder cannot be read, what is loaded stays served.
+/// Looks for new versions, without an end. While the folder cannot be read, the loaded versions are
+/// still served.
 async fn poll(repository: Arc<Repository>, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await; // the first tick is at once, and everything has just been loaded
+    ticks.tick().await; // the first tick is immediate, and everything has just been loaded
     loop {
         ticks.tick().await;
         let repository = Arc::clone(&repository);

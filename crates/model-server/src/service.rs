@@ -1,4 +1,4 @@
-//! `inference.GRPCInferenceService`: every method decodes, calls and encodes.
+//! The service `inference.GRPCInferenceService`: every method decodes, calls and encodes.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -26,11 +26,11 @@ use crate::{
     statistics::Steps,
 };
 
-/// A request above this is scored on a thread for work, so that health checks are answered
-/// meanwhile.
+/// A request with a longer estimated time is scored on a worker thread, so that health checks are
+/// answered at the same time.
 const INLINE_NANOSECONDS: usize = 500_000;
 
-/// The service.
+/// The inference service.
 pub(crate) struct Service {
     pub(crate) repository: Arc<Repository>,
     pub(crate) metrics: Metrics,
@@ -177,7 +177,7 @@ impl GrpcInferenceService for Service {
             parameters,
         } = request.into_inner();
         only_repository(&repository_name)?;
-        // Triton's client always sends `unload_dependents`; our models have no dependents.
+        // Triton's client always sends `unload_dependents`, but these models have no dependents.
         let version = version_parameter(parameters, &["unload_dependents"])?;
         let repository = Arc::clone(&self.repository);
         spawn_blocking(move || repository.unload(&model_name, &version))
@@ -188,7 +188,7 @@ impl GrpcInferenceService for Service {
 }
 
 impl Service {
-    /// Scores on this thread when that is quick, and on a thread for work when it is not.
+    /// Scores a quick request on this thread, and any other on a worker thread.
     async fn score(
         &self,
         loaded: &Arc<LoadedVersion>,
@@ -205,7 +205,7 @@ impl Service {
             infer::infer(loaded, &request, bounds)
         };
         if is_quick {
-            // Work does not begin when nobody waits for its answer any more.
+            // Do not begin if the caller no longer waits for the answer.
             return match call.is_overdue() {
                 true => Err(ModelServerError::DeadlineExceeded),
                 false => infer(loaded, &|| false),
@@ -255,11 +255,11 @@ fn only_repository(name: &str) -> Result<(), ModelServerError> {
     }
     Err(ModelServerError::Parameter {
         parameter: "repository_name".to_owned(),
-        advice: "there is only one repository; leave the name empty",
+        advice: "leave it empty, because the server has only one repository",
     })
 }
 
-/// Reads the parameter `version`; a parameter that is neither that nor one of `ignored` is refused.
+/// Reads the parameter `version`. Parameters in `ignored` are ignored, and all others are rejected.
 fn version_parameter(
     parameters: HashMap<String, ModelRepositoryParameter>,
     ignored: &[&str],
@@ -271,7 +271,7 @@ fn version_parameter(
             _ if ignored.contains(&name.as_str()) => {}
             _ => {
                 let advice =
-                    "the repository extension accepts only the string parameter \"version\"";
+                    "use only the string parameter \"version\" of the repository extension";
                 return Err(ModelServerError::Parameter {
                     parameter: name,
                     advice,

@@ -1,5 +1,5 @@
-//! What is loaded at one moment, as every request sees it: models, their versions, and which
-//! version of each is the default.
+//! A snapshot of the models at one moment, which requests read: the models, their versions, and the
+//! default version of each.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
@@ -7,7 +7,7 @@ use crate::{ModelServerError, loaded::LoadedVersion};
 
 const UNLOADED: &str = "unloaded on request";
 
-/// The models that were loaded at one moment.
+/// The models and their versions at one moment.
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     pub(crate) models: BTreeMap<String, Entry>,
@@ -16,14 +16,14 @@ pub(crate) struct Snapshot {
 /// One model.
 #[derive(Clone, Default)]
 pub(crate) struct Entry {
-    /// The version that answers when a request names none; always one of `versions`.
+    /// The version that answers requests without a version; it is one of `versions`.
     pub(crate) default: Option<Arc<LoadedVersion>>,
     pub(crate) versions: BTreeMap<String, State>,
     /// The version that `LATEST` names; the default, unless it cannot be loaded.
     pub(crate) newest: Option<String>,
-    /// Why the folder does not say which version to serve.
+    /// Why the version to serve cannot be read from the folder.
     pub(crate) problem: Option<String>,
-    /// Unloaded on request, until a load is requested.
+    /// Whether the model was unloaded on request, and no load was requested since.
     pub(crate) unloaded: bool,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Entry {
 #[derive(Clone)]
 pub(crate) enum State {
     Ready(Arc<LoadedVersion>),
-    /// Not loaded. With a stamp, a load failed, and is tried again when the files change.
+    /// Not loaded. A stamp means that a load failed; it is tried again when the files change.
     Unavailable {
         reason: String,
         stamp: Option<Stamp>,
@@ -52,7 +52,7 @@ pub(crate) struct IndexLine {
 }
 
 impl Snapshot {
-    /// Finds a version; an empty `version` asks for the default one.
+    /// Finds a version; an empty `version` means the default one.
     pub(crate) fn find(
         &self,
         model: &str,
@@ -86,14 +86,14 @@ impl Snapshot {
             .collect())
     }
 
-    /// True when every model that was not unloaded on request has a default version.
+    /// Whether every model has a default version, except for models that were unloaded on request.
     pub(crate) fn is_ready(&self) -> bool {
         self.models
             .values()
             .all(|entry| entry.unloaded || entry.default.is_some())
     }
 
-    /// Loaded versions of a model, the default first.
+    /// The loaded versions of a model, the default first.
     pub(crate) fn loaded_versions(&self, model: &str) -> Vec<String> {
         let Some(entry) = self.models.get(model) else {
             return Vec::new();
@@ -104,7 +104,7 @@ impl Snapshot {
         versions
     }
 
-    /// Every version of every model, with the reason where one is not loaded.
+    /// Every version of every model, with the reason if it is not loaded.
     pub(crate) fn index(&self) -> Vec<IndexLine> {
         let mut lines = Vec::new();
         for (model, entry) in &self.models {
@@ -183,7 +183,7 @@ impl Entry {
             (false, Some(reason), _) | (false, None, Some(State::Unavailable { reason, .. })) => {
                 reason
             }
-            (false, None, _) => "its folder has no version",
+            (false, None, _) => "its folder contains no version",
         }
     }
 
@@ -194,7 +194,7 @@ impl Entry {
             if !self.versions.is_empty() {
                 self.note_problem(
                     model,
-                    "the model folder has no file LATEST that names the version to serve"
+                    "the model folder has no file LATEST; write the version to serve into it"
                         .to_owned(),
                 );
             }
@@ -204,11 +204,12 @@ impl Entry {
         if let Some(State::Ready(loaded)) = self.versions.get(version)
             && !self.is_default(version)
         {
-            tracing::info!(model, version, "serving by default");
+            tracing::info!(model, version, "new default version");
             self.default = Some(Arc::clone(loaded));
         }
     }
 
+    /// Stores why the folder cannot be used, and logs it if it is new.
     pub(crate) fn note_problem(&mut self, model: &str, reason: String) {
         if self.problem.as_ref() != Some(&reason) {
             tracing::error!(model, reason, "cannot use the model folder");
@@ -216,7 +217,8 @@ impl Entry {
         }
     }
 
-    /// Checks that the version which a load asked for is loaded now.
+    /// Checks that the version which a load requested is loaded now. An empty `version` means the
+    /// one that `LATEST` names.
     pub(crate) fn check_loaded(&self, model: &str, version: &str) -> Result<(), ModelServerError> {
         let failed = |version: &str, reason: String| {
             Err(ModelServerError::LoadFailed {
@@ -225,12 +227,12 @@ impl Entry {
                 reason,
             })
         };
-        let asked = match (version, &self.problem, &self.newest) {
+        let requested = match (version, &self.problem, &self.newest) {
             ("", Some(reason), _) => return failed("", reason.clone()),
             ("", None, Some(newest)) => newest,
             _ => version,
         };
-        match self.version(model, asked) {
+        match self.version(model, requested) {
             Ok(_) => Ok(()),
             Err(ModelServerError::NotLoaded {
                 version, reason, ..

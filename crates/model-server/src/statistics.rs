@@ -1,4 +1,5 @@
-//! What ModelStatistics reports of one version: how often it was asked, and where the time went.
+//! The figures of one version that ModelStatistics reports: the number of requests, and the time of
+//! each step.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -16,7 +17,7 @@ pub(crate) struct Statistics {
     input: Counted,
     score: Counted,
     output: Counted,
-    /// Milliseconds since 1970.
+    /// When the last request was answered, in milliseconds since 1970; 0 if none was.
     last: AtomicU64,
 }
 
@@ -76,7 +77,7 @@ impl Statistics {
         self.fail.add(elapsed);
     }
 
-    /// The statistics as the protocol has them.
+    /// The statistics as a message of the protocol.
     pub(crate) fn report(&self, name: &str, version: &str) -> ModelStatistics {
         let answered = self.success.count.load(Relaxed);
         ModelStatistics {

@@ -1,4 +1,4 @@
-//! The one place where tensors become the columns of a model, and scores become tensors.
+//! Converts tensors to the columns of a model, and scores to tensors.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ use counterweight_tensor::{Datatype, TensorError, TensorView, views};
 
 use crate::{ModelServerError, loaded::LoadedVersion};
 
-/// A suggestion is looked for only for names of at most this length: longer ones are not typing
-/// mistakes.
+/// Names are cut to this length before a similar one is searched and before an error quotes them; a
+/// longer name is not a typing mistake.
 const MAX_NAME_BYTES: usize = 100;
 
 /// The columns of a request.
@@ -23,11 +23,11 @@ pub(crate) struct Decoded<'a> {
     pub(crate) rows: usize,
     /// One per input of the schema.
     pub(crate) columns: Vec<Option<Column<'a>>>,
-    /// Strings that were not UTF-8.
+    /// The number of strings that were not UTF-8.
     pub(crate) lossy: u64,
 }
 
-/// One tensor that a model can answer with.
+/// A tensor that a model can return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     Probability,
@@ -47,8 +47,8 @@ impl Output {
     }
 }
 
-/// Reads the input tensors of a request, unless `stop` says so meanwhile. All that its rows need
-/// takes at most `most_bytes`.
+/// Reads the input tensors of a request. It fails if its rows would take more than `most_bytes` of
+/// memory while they are scored, and once `stop` returns true.
 pub(crate) fn decode<'a>(
     loaded: &LoadedVersion,
     request: &'a ModelInferRequest,
@@ -56,8 +56,8 @@ pub(crate) fn decode<'a>(
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded<'a>, ModelServerError> {
     let inputs = loaded.model.schema().inputs();
-    // Names first: once unknown names are refused, the search for duplicates ends after as many
-    // tensors as the model has inputs.
+    // Names are checked first. Once unknown names are rejected, the search for duplicates ends
+    // after at most as many tensors as the model has inputs.
     let index_of = |name: &str| {
         loaded
             .model
@@ -71,7 +71,7 @@ pub(crate) fn decode<'a>(
         .map(|tensor| index_of(&tensor.name))
         .collect::<Result<Vec<_>, _>>()?;
     let views = views(&request.inputs, &request.raw_input_contents)?;
-    // A value that is fixed in serving is ignored.
+    // Serving always uses the served value of an input, so a tensor for it is ignored.
     let matched: Vec<_> = indices
         .into_iter()
         .zip(&views)
@@ -180,7 +180,7 @@ fn column<'a>(
     })
 }
 
-/// The elements of a BYTES tensor; those that are not UTF-8 are counted.
+/// The elements of a BYTES tensor. Adds the number of those that are not UTF-8 to `lossy`.
 fn strings<'a>(view: &TensorView<'a>, lossy: &mut u64) -> Result<Vec<Cow<'a, str>>, TensorError> {
     if view.datatype != Datatype::Bytes {
         return Err(TensorError::WrongDatatype {
@@ -215,7 +215,7 @@ fn lists(view: &TensorView<'_>, lossy: &mut u64) -> Result<Vec<Vec<String>>, Mod
         .collect()
 }
 
-/// The outputs that a request asks for; `probability` when it names none.
+/// The outputs that a request names, or `probability` if it names none.
 pub(crate) fn requested_outputs(
     outputs: &[InferRequestedOutputTensor],
 ) -> Result<Vec<Output>, ModelServerError> {
@@ -245,8 +245,8 @@ pub(crate) fn requested_outputs(
     Ok(found)
 }
 
-/// Refuses tensors that are not in the message itself: ignoring their parameters would give wrong
-/// answers silently.
+/// Rejects tensors whose parameters say that their data is not in the message. Without these data
+/// the answer would be wrong.
 pub(crate) fn refuse_external_tensors(request: &ModelInferRequest) -> Result<(), ModelServerError> {
     let mut parameters = request
         .inputs
@@ -264,11 +264,11 @@ fn is_external(parameter: &str) -> bool {
 fn unsupported(parameter: &str) -> ModelServerError {
     ModelServerError::Parameter {
         parameter: clip(parameter, MAX_NAME_BYTES),
-        advice: "send and receive whole tensors within the message",
+        advice: "send and request whole tensors within the message",
     }
 }
 
-/// Adds one output to a response: as raw bytes when `raw` is set, typed otherwise.
+/// Adds one output to a response, as raw bytes if `raw` is set, and otherwise typed.
 pub(crate) fn push_output(
     response: &mut ModelInferResponse,
     output: Output,
@@ -276,7 +276,7 @@ pub(crate) fn push_output(
     values: &[f64],
     raw: bool,
 ) {
-    // Outputs are FP32 by contract, so this rounds to the nearest.
+    // Outputs are FP32 by contract, so each value is rounded to the nearest one.
     let contents = if raw {
         let mut bytes = Vec::with_capacity(values.len() * size_of::<f32>());
         for &value in values {

@@ -1,10 +1,10 @@
-//! A model on disk: it is written whole or not at all, and read only if every byte is as it was
-//! written.
+//! A model on disk. It is written atomically, and a model whose files changed since they were
+//! written is not read.
 //!
-//! A *model folder* holds one folder per version and a text file `LATEST` that names the newest. A
-//! *version folder* holds `model.json`, `MODEL_CARD.md` and `MANIFEST.json`, which has the SHA-256
-//! of the others. The version is a hash of the content, so the same model has the same version
-//! wherever and whenever it is written.
+//! A *model folder* contains one folder per version, and a text file `LATEST` that names the
+//! version that was saved last. A *version folder* contains `model.json`, `MODEL_CARD.md` and
+//! `MANIFEST.json`, which lists the SHA-256 of the other two. The version is a hash of the content,
+//! so the same model has the same version wherever and whenever it is written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,9 +33,9 @@ const VERSION_DIGITS: usize = 16;
 pub struct Artefact {
     /// The model.
     pub model: Model,
-    /// How it was trained and how good it is.
+    /// How it was trained, and its metrics.
     pub report: Report,
-    /// First 16 hexadecimal digits of the SHA-256 of its content.
+    /// First 16 hexadecimal digits of the SHA-256 over the list of its files and their hashes.
     pub version: String,
 }
 
@@ -63,7 +63,7 @@ impl Artefact {
     ///
     /// # Errors
     /// [`ModelError::Io`] names the file or folder that could not be written. Readers never see a
-    /// file or folder that is written in part.
+    /// file or folder that is only partly written.
     pub fn save(model: Model, report: Report, card: &str, dir: &Path) -> Result<Self, ModelError> {
         let content = ModelFile {
             format_version: FORMAT_VERSION,
@@ -101,7 +101,8 @@ impl Artefact {
         })
     }
 
-    /// Reads a version folder, or the latest version of a model folder, and checks every hash.
+    /// Reads a version folder, or the version that `LATEST` of a model folder names, and checks
+    /// every hash.
     ///
     /// # Errors
     /// [`ModelError::NoModel`], [`ModelError::Corrupt`], [`ModelError::NewerFormat`] or
@@ -114,7 +115,7 @@ impl Artefact {
             Some(version) => Self::load_version(&dir.join(version)),
             None => {
                 let problem = format!(
-                    "it has neither {MANIFEST} of a version nor {LATEST} of a model folder"
+                    "a version folder has the file {MANIFEST}, and a model folder the file {LATEST}"
                 );
                 Err(ModelError::NoModel {
                     path: dir.into(),
@@ -134,13 +135,15 @@ impl Artefact {
         if manifest.version != version_of(&manifest.files) {
             return Err(corrupt(
                 &path,
-                "its version does not match the files that it lists; it was edited",
+                "its version does not match the hashes that it lists, so it was edited; train \
+                 again or restore the folder from a copy",
             ));
         }
         if !manifest.files.keys().map(String::as_str).eq([CARD, MODEL]) {
             return Err(corrupt(
                 &path,
-                "it must list MODEL_CARD.md and model.json, and nothing else",
+                "it must list exactly MODEL_CARD.md and model.json; train again or restore the \
+                 folder from a copy",
             ));
         }
         let mut model = vec![];
@@ -150,7 +153,8 @@ impl Artefact {
             if sha256(&bytes) != *hash {
                 return Err(corrupt(
                     &path,
-                    "its SHA-256 differs from that in MANIFEST.json; it was cut short or edited",
+                    "its SHA-256 differs from that in MANIFEST.json, so it was cut short or \
+                     edited; train again or restore the folder from a copy",
                 ));
             }
             if name == MODEL {
@@ -167,11 +171,11 @@ impl Artefact {
     }
 }
 
-/// Versions in a model folder, sorted; temporary and foreign folders are skipped. The content of
-/// the versions is not checked.
+/// The versions in a model folder, sorted. Temporary folders and other folders are skipped. The
+/// content of the versions is not checked.
 ///
 /// # Errors
-/// [`ModelError::Io`] when the folder cannot be listed.
+/// [`ModelError::Io`] if the folder cannot be listed.
 pub fn versions(dir: &Path) -> Result<Vec<String>, ModelError> {
     let mut found = vec![];
     for entry in std::fs::read_dir(dir).map_err(io_error_at(dir))? {
@@ -187,10 +191,10 @@ pub fn versions(dir: &Path) -> Result<Vec<String>, ModelError> {
     Ok(found)
 }
 
-/// The version that a model folder's `LATEST` names; `None` when the file does not exist.
+/// The version that a model folder's `LATEST` names; `None` if the file does not exist.
 ///
 /// # Errors
-/// [`ModelError::Io`] or, for a file that names no version, [`ModelError::Corrupt`].
+/// [`ModelError::Io`], or [`ModelError::Corrupt`] if the file does not name a version.
 pub fn latest(dir: &Path) -> Result<Option<String>, ModelError> {
     let path = dir.join(LATEST);
     let text = match std::fs::read_to_string(&path) {
@@ -202,7 +206,9 @@ pub fn latest(dir: &Path) -> Result<Option<String>, ModelError> {
         version if is_version(version) => Ok(Some(version.into())),
         _ => Err(ModelError::Corrupt {
             path,
-            problem: "it does not name a version (16 hexadecimal digits)".into(),
+            problem: "it does not name a version; write the name of a version folder (16 \
+                      hexadecimal digits) into it"
+                .into(),
         }),
     }
 }
@@ -241,7 +247,7 @@ fn to_json(value: &impl Serialize, dir: &Path) -> Result<Vec<u8>, ModelError> {
 }
 
 /// Parses a file that states its format. The format is read first, so that a file of a newer
-/// release is not reported as damaged.
+/// release is reported as newer and not as damaged.
 fn from_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, ModelError> {
     #[derive(Deserialize)]
     struct Format {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::error::ModelError;
 use crate::math::{sigmoid, softplus};
 
-/// A fitted map from logit to probability; never decreasing.
+/// A fitted map from logit to probability. It never decreases.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Calibrator {
@@ -17,7 +17,7 @@ pub enum Calibrator {
     Platt {
         /// Factor of the logit.
         slope: f64,
-        /// Added after it.
+        /// Constant.
         intercept: f64,
     },
     /// Linear interpolation between points, constant beyond the first and the last.
@@ -39,7 +39,7 @@ pub enum Calibrator {
 }
 
 impl Calibrator {
-    /// Probability of a logit, in `[0, 1]`; NaN stays NaN.
+    /// The probability that belongs to a logit, in `[0, 1]`; NaN stays NaN.
     ///
     /// ```
     /// use counterweight_model::Calibrator;
@@ -70,8 +70,8 @@ impl Calibrator {
         }
     }
 
-    /// Name of the method and hash of its parameters, e.g. `platt-1f0c9a77`; equal for equal
-    /// calibrators. `none` has no hash.
+    /// Name of the method and hash of its parameters, such as `platt-1f0c9a77`. Equal calibrators
+    /// have equal versions. The version of [`None`](Self::None) is `none`, without a hash.
     #[must_use]
     pub fn version(&self) -> String {
         let mut hash = Sha256::new();
@@ -95,11 +95,11 @@ impl Calibrator {
         format!("{}-{digest}", self.method())
     }
 
-    /// Checks that the map stays within `[0, 1]` and never decreases. For a calibrator that was
-    /// read from a file or written by hand.
+    /// Checks that the map stays within `[0, 1]` and never decreases. Use it for a calibrator that
+    /// was read from a file or written by hand.
     ///
     /// # Errors
-    /// [`ModelError::Calibration`] names what is out of range.
+    /// [`ModelError::Calibration`] names the parameter that is out of range.
     pub fn check(&self) -> Result<(), ModelError> {
         let finite = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite());
         let problem = match self {
@@ -131,7 +131,7 @@ impl Calibrator {
     }
 }
 
-/// Value at `logit`: linear between points, constant beyond them.
+/// The value at `logit`: linear between the points, constant beyond them.
 fn interpolate(x: &[f64], y: &[f64], logit: f64) -> f64 {
     if logit.is_nan() {
         return logit;
@@ -144,7 +144,7 @@ fn interpolate(x: &[f64], y: &[f64], logit: f64) -> f64 {
         return y[after - 1];
     }
     let (x0, x1, y0, y1) = (x[after - 1], x[after], y[after - 1], y[after]);
-    // Halves, so that the distance of two huge logits does not overflow.
+    // Each logit is halved before the subtraction: the difference of two huge logits may overflow.
     let share = (logit / 2.0 - x0 / 2.0) / (x1 / 2.0 - x0 / 2.0);
     (y0 + (y1 - y0) * share).clamp(y0, y1)
 }

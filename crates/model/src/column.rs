@@ -1,4 +1,4 @@
-//! Raw values by column, and the batch: the same columns once they are checked and ready to encode.
+//! Raw values by column, and the batch: columns that are checked and ready to encode.
 
 use std::borrow::Cow;
 
@@ -37,10 +37,10 @@ impl Column<'_> {
         }
     }
 
-    /// The values of these rows, in this order; texts are borrowed.
+    /// A column with the values of these rows, in this order; texts are borrowed.
     ///
     /// # Panics
-    /// When a row is not below [`rows`](Self::rows).
+    /// If an index is not below [`rows`](Self::rows).
     #[must_use]
     pub fn gather(&self, rows: &[usize]) -> Column<'_> {
         match self {
@@ -73,12 +73,12 @@ impl Column<'_> {
     }
 }
 
-/// How many values of an input are missing, and out of how many.
+/// The number of missing values of an input, and the number of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing {
     /// Missing values.
     pub missing: usize,
-    /// Values of the column: 1 for a broadcast column, 0 for an absent one.
+    /// All values of the column: 1 for a broadcast column, 0 for an absent one.
     pub values: usize,
 }
 
@@ -91,10 +91,11 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Checks one column per input of `schema`, in its order; `None` is an absent column. Text and
-    /// categories longer than the schema's `max_text_bytes` are cut at a character boundary.
+    /// Checks one column per input of `schema`, in the schema's order; `None` is an absent column.
+    /// Texts, categories and list elements longer than the schema's `max_text_bytes` are cut at a
+    /// character boundary.
     ///
-    /// A column of an input with a served value may always be absent.
+    /// The column of an input with a served value may always be absent.
     ///
     /// ```
     /// use counterweight_model::{
@@ -119,14 +120,14 @@ impl<'a> Batch<'a> {
     /// let error = Batch::new(&schema, 2, columns).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "input `on_wifi` is boolean, but row 0 holds 0.5; use 0, 1 or NaN for missing",
+    ///     "input `on_wifi` is boolean, but row 0 is 0.5; use 0, 1, or NaN for a missing value",
     /// );
     /// # Ok::<(), counterweight_model::ModelError>(())
     /// ```
     ///
     /// # Errors
-    /// Names the input whose column is required but absent, has another kind or length, or holds an
-    /// infinite number or a boolean that is neither 0 nor 1.
+    /// The error names the input whose column is required but absent, has the wrong kind or length,
+    /// or contains an infinite number or a boolean that is neither 0 nor 1.
     pub fn new(
         schema: &Schema,
         rows: usize,
@@ -168,11 +169,11 @@ impl<'a> Batch<'a> {
         &self.columns
     }
 
-    /// A batch of the given rows, in the given order; texts are borrowed. A row may be taken more
-    /// than once.
+    /// A batch of the given rows, in the given order; texts are borrowed. The same row may be given
+    /// more than once.
     ///
     /// # Panics
-    /// When an index is not below [`rows`](Self::rows), as slices do.
+    /// If an index is not below [`rows`](Self::rows).
     #[must_use]
     pub fn take(&self, rows: &[usize]) -> Batch<'_> {
         let columns = self
@@ -187,7 +188,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Missing values per input, in the order of the schema's inputs.
+    /// The number of missing values per input, in the order of the schema's inputs.
     #[must_use]
     pub fn missing(&self) -> Vec<Missing> {
         self.columns
@@ -204,7 +205,8 @@ impl<'a> Batch<'a> {
             .collect()
     }
 
-    /// Whether this batch was checked against `schema` (or one with the same inputs).
+    /// Fails unless this batch was checked against `schema`, or against one with the same inputs
+    /// and text limit.
     pub(crate) fn fits(&self, schema: &Schema) -> Result<(), ModelError> {
         if self.schema == schema.fingerprint() {
             Ok(())
@@ -258,9 +260,9 @@ fn check_column(
         Column::Numeric(values) => check_numbers(input, values),
         Column::Vector { dim, values } => match values.iter().position(|value| value.is_infinite())
         {
-            Some(at) => Err(ModelError::Infinite {
+            Some(index) => Err(ModelError::Infinite {
                 input: name(),
-                row: at / *dim,
+                row: index / *dim,
             }),
             None => Ok(()),
         },
@@ -311,8 +313,10 @@ fn cut(text: &mut Cow<'_, str>, max_bytes: usize) {
     }
 }
 
-fn take<'b>(column: &'b Column<'_>, of: usize, rows: &[usize]) -> Column<'b> {
-    if column.rows() == 1 && of != 1 {
+/// Gathers `rows` from a column of a batch that has `batch_rows` rows; a broadcast column stays
+/// one.
+fn take<'b>(column: &'b Column<'_>, batch_rows: usize, rows: &[usize]) -> Column<'b> {
+    if column.rows() == 1 && batch_rows != 1 {
         return column.gather(&[0]);
     }
     column.gather(rows)

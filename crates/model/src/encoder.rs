@@ -1,6 +1,6 @@
-//! One fitted encoder per feature: how its values become numbers.
+//! Fitted encoders: each turns the values of one feature into columns of numbers.
 //!
-//! The parts of every encoder are public, so that the crate that fits encoders can make them.
+//! The fields of every encoder are public, so that the crate that fits encoders can build them.
 
 mod category;
 mod emitter;
@@ -28,14 +28,14 @@ use crate::feature::Kind;
 use crate::sink::Sink;
 use text::GramBuffer;
 
-/// A fitted encoder. It gives missing and unknown values their own numbers, and none of its
-/// columns was constant in training.
+/// A fitted encoder. Each variant defines how missing and unknown values are encoded. A column that
+/// was constant in training is left out.
 ///
 /// The fields are unchecked; [`Encoders::new`](crate::Encoders::new) checks them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoder {
-    /// No column: the feature did not vary in training.
+    /// No columns: the feature did not vary in training.
     Nothing,
     /// Numbers.
     Numeric(Numeric),
@@ -61,8 +61,7 @@ pub(crate) struct Scratch<'s> {
     dense: Vec<f64>,
     hits: Vec<usize>,
     text: GramBuffer,
-    /// Returns true when nobody waits for the numbers any more: an encoder may then leave out the
-    /// rest.
+    /// Returns true once the caller no longer needs the numbers; an encoder may then return early.
     pub(crate) stop: &'s dyn Fn() -> bool,
 }
 
@@ -84,7 +83,8 @@ impl Encoder {
         self.parts().len()
     }
 
-    /// Name of each column within the feature; empty for the one that is the feature itself.
+    /// The name of each column within the feature; empty for the column with the feature's own
+    /// value.
     pub(crate) fn parts(&self) -> Vec<String> {
         match self {
             Self::Nothing => Vec::new(),
@@ -99,10 +99,10 @@ impl Encoder {
         }
     }
 
-    /// Checks that the encoder can be used for a feature of `kind`; it may come from a file.
+    /// Checks that the encoder, which may come from a file, can be used for a feature of `kind`.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// The reason why it cannot be used, as the rest of a sentence about the feature.
     pub(crate) fn check(&self, kind: Kind) -> Result<(), String> {
         let (fits, sound) = match self {
             Self::Nothing => (true, true),
@@ -119,14 +119,14 @@ impl Encoder {
             Self::Text(encoder) => (matches!(kind, Kind::Text), encoder.is_valid()),
         };
         match (fits, sound) {
-            (false, _) => Err(format!("its encoder does not accept {kind} values")),
-            (true, false) => Err("its encoder has a number or name that is out of range".into()),
+            (false, _) => Err(format!("has an encoder that does not accept {kind} values")),
+            (true, false) => Err("has an encoder with an invalid number or name".into()),
             (true, true) => Ok(()),
         }
     }
 
-    /// Encodes values into columns `0..width`. Values of another kind than that of
-    /// [`check`](Self::check) encode to nothing.
+    /// Encodes values into columns `0..width`. Values of a kind that [`check`](Self::check) rejects
+    /// are not encoded.
     pub(crate) fn apply<S: Sink>(
         &self,
         values: &Values<'_>,
@@ -164,8 +164,8 @@ impl Encoder {
         }
     }
 
-    /// Numbers per row that [`apply_raw`](Self::apply_raw) takes; `None` where the encoder does not
-    /// use the label.
+    /// Numbers per row that [`apply_raw`](Self::apply_raw) expects; `None` for an encoder that does
+    /// not use the label.
     pub(crate) fn raw_width(&self) -> Option<usize> {
         match self {
             Self::Target(_) | Self::MeanTarget(_) => Some(1),
@@ -174,7 +174,8 @@ impl Encoder {
         }
     }
 
-    /// Encodes values whose part that uses the label was computed elsewhere, out of fold.
+    /// Encodes values whose label-dependent numbers, `raw`, were computed out of fold by the
+    /// caller.
     pub(crate) fn apply_raw<S: Sink>(
         &self,
         raw: &[f64],

@@ -1,4 +1,4 @@
-//! The fitted encoders of all features of a schema: they turn raw columns into numbers.
+//! The fitted encoders of all features of a schema, which turn raw columns into numbers.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ pub struct Encoded {
 pub struct Encoders {
     schema: Schema,
     features: Vec<FeatureEncoder>,
-    /// Number of each feature's first column, then the number of all columns.
+    /// The index of each feature's first column, then the number of all columns.
     first: Vec<usize>,
 }
 
@@ -37,9 +37,9 @@ pub struct Encoders {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureEncoder {
-    /// From values to numbers.
+    /// Turns values into numbers.
     pub encoder: Encoder,
-    /// What was left out while fitting and why, one line each.
+    /// What fitting left out, and why; one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -69,12 +69,12 @@ impl From<Encoders> for Unchecked {
 }
 
 impl Encoders {
-    /// Checks that there is one encoder per feature, in the schema's order, that each fits its
-    /// feature's kind, and that its numbers and names are in range.
+    /// Checks that `features` has one encoder per feature, in the schema's order, that each encoder
+    /// fits the kind of its feature, and that its numbers and names are valid.
     ///
     /// # Errors
-    /// [`ModelError::Length`] for another number of encoders, [`ModelError::Schema`] with the
-    /// feature at fault.
+    /// [`ModelError::Length`] if the number of encoders is wrong; [`ModelError::Schema`] names a
+    /// feature whose encoder does not fit.
     pub fn new(schema: Schema, features: Vec<FeatureEncoder>) -> Result<Self, ModelError> {
         same_length("encoders", schema.features().len(), features.len())?;
         let mut first = vec![0];
@@ -95,7 +95,7 @@ impl Encoders {
         })
     }
 
-    /// The schema that was fitted.
+    /// The schema for which the encoders were fitted.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
@@ -107,25 +107,25 @@ impl Encoders {
         self.first[self.features.len()]
     }
 
-    /// An upper bound of the memory that each row of a batch takes while it is encoded, beside the
-    /// bytes of its texts.
+    /// An upper bound on the memory, in bytes, that each row of a batch takes while it is encoded,
+    /// without the bytes of its texts.
     #[must_use]
     pub fn bytes_per_row(&self) -> usize {
-        /// Of a text or a list, which may point elsewhere.
+        /// Bytes of a text or a list, whose content is elsewhere.
         const POINTER: usize = size_of::<Cow<'_, str>>();
         let input = |input: &Input| match input.kind {
             Kind::Text | Kind::Categorical | Kind::List => POINTER,
             Kind::Numeric | Kind::Boolean => size_of::<f64>(),
             Kind::Vector { dim } => dim * size_of::<f32>(),
         };
-        // One feature at a time is in the buffers.
+        // The buffers contain one feature at a time, so the widest one counts.
         let encoders = self.features.iter().map(|feature| &feature.encoder);
         let widest = encoders.map(|encoder| encoder.raw_width().unwrap_or(0).max(encoder.width()));
         let inputs: usize = self.schema.inputs().iter().map(input).sum();
         inputs + size_of::<f64>() * (widest.max().unwrap_or(0) + 2)
     }
 
-    /// A name per encoded column: `feature`, or `feature[part]` where a feature has several.
+    /// A name per encoded column: `feature`, or `feature[part]` for the parts of a feature.
     #[must_use]
     pub fn column_names(&self) -> Vec<String> {
         let names = |(feature, encoder): (&Feature, &Encoder)| {
@@ -142,7 +142,7 @@ impl Encoders {
         self.features_with_encoders().flat_map(names).collect()
     }
 
-    /// Which feature (index into the schema's features) each encoded column comes from.
+    /// The feature of each encoded column, as an index into the schema's features.
     #[must_use]
     pub fn column_features(&self) -> Vec<usize> {
         let widths = self.first.windows(2).map(|pair| pair[1] - pair[0]);
@@ -152,7 +152,7 @@ impl Encoders {
             .collect()
     }
 
-    /// What was left out while fitting and why, e.g. a constant column; one line each.
+    /// What fitting left out, and why, such as a constant column; one line each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let lines = self.schema.features().iter().zip(&self.features);
@@ -166,26 +166,29 @@ impl Encoders {
             .collect()
     }
 
-    /// Encodes rows that the encoders were not fitted on, with the values as logged: served values
-    /// are not put in.
+    /// Encodes rows that the encoders were not fitted on. The values are used as logged: served
+    /// values do not replace them.
     ///
     /// # Errors
-    /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
+    /// [`ModelError::OtherSchema`] if the batch was checked against other inputs.
     pub fn encode(&self, batch: &Batch<'_>) -> Result<Encoded, ModelError> {
         let mut matrix = Matrix::new(batch.rows(), self.width());
         self.encode_into(batch, Mode::Logged, &mut matrix, &|| false)?;
         Ok(self.encoded(matrix))
     }
 
-    /// Encodes training rows with the values as logged. Where `out_of_fold` has numbers for a
-    /// feature, they take the place of what its encoder would compute: by column (one for
-    /// [`Target`](crate::encoder::Target) and [`MeanTarget`](crate::encoder::MeanTarget); for
-    /// [`Text`](crate::encoder::Text) 0 or NaN for a missing text, then its columns), one per row,
-    /// before standardising.
+    /// Encodes training rows with the values as logged. `out_of_fold` has one entry per feature.
+    /// The numbers of an entry replace those that the encoder of the feature would compute.
+    ///
+    /// The numbers are not standardised yet, and are in column-major order with one number per row.
+    /// [`Target`](crate::encoder::Target) and [`MeanTarget`](crate::encoder::MeanTarget) have one
+    /// column. [`Text`](crate::encoder::Text) has one column that is NaN for a missing text and 0
+    /// for any other, and after it the columns of the encoder.
     ///
     /// # Errors
-    /// [`ModelError::Length`] when `out_of_fold` does not have an entry per feature, or one has
-    /// another number of values; [`ModelError::OtherSchema`].
+    /// [`ModelError::Length`] if `out_of_fold` does not have one entry per feature, or if an entry
+    /// has the wrong number of values; [`ModelError::OtherSchema`] if the batch was checked against
+    /// other inputs.
     pub fn encode_out_of_fold(
         &self,
         batch: &Batch<'_>,
@@ -241,7 +244,8 @@ impl Encoders {
         self.schema.features().iter().zip(encoders)
     }
 
-    /// Sends the encoded columns to a sink, unless `stop` says so meanwhile.
+    /// Sends the encoded columns to a sink. It fails with [`ModelError::Stopped`] once `stop`
+    /// returns true.
     pub(crate) fn encode_into<S: Sink>(
         &self,
         batch: &Batch<'_>,

@@ -3,20 +3,24 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What is wrong, and with which input, feature or file.
+/// What is wrong; each error names the input, feature or file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// A schema has a name twice, refers to an unknown input, or combines kinds that do not fit.
-    #[error("schema: {element}: {problem}")]
+    /// A schema defines a name twice, refers to an unknown input, or combines kinds that do not
+    /// fit.
+    #[error("schema: {element} {problem}")]
     Schema {
         /// The input or feature, e.g. ``feature `rate` ``.
         element: String,
-        /// What is wrong with it.
+        /// What is wrong with it, as the rest of the sentence.
         problem: String,
     },
-    /// A batch has another number of columns than the schema has inputs.
-    #[error("the batch has {found} columns, the schema has {expected} inputs")]
+    /// The number of columns of a batch differs from the number of inputs of the schema.
+    #[error(
+        "the batch has {found} columns, but the schema has {expected} inputs; pass one column per \
+         input"
+    )]
     ColumnCount {
         /// Inputs of the schema.
         expected: usize,
@@ -24,12 +28,12 @@ pub enum ModelError {
         found: usize,
     },
     /// A required input is absent.
-    #[error("input `{input}` is missing, and the schema does not mark it as optional")]
+    #[error("input `{input}` is missing and is not optional; add it, or mark it as optional")]
     MissingInput {
         /// Name of the input.
         input: String,
     },
-    /// The values of a column are of another kind than the input.
+    /// The kind of a column does not fit the kind of its input.
     #[error("input `{input}` is {expected} and cannot be read from a {found} column")]
     WrongKind {
         /// Name of the input.
@@ -40,7 +44,10 @@ pub enum ModelError {
         found: &'static str,
     },
     /// A column has the wrong number of rows.
-    #[error("input `{input}` has {found} rows, expected {expected}{}", if *broadcast { " (or 1, as it describes the request)" } else { "" })]
+    #[error(
+        "input `{input}` has {found} rows, expected {expected}{}",
+        if *broadcast { " (or 1, because it describes the request)" } else { "" }
+    )]
     WrongLength {
         /// Name of the input.
         input: String,
@@ -48,10 +55,10 @@ pub enum ModelError {
         expected: usize,
         /// Rows of the column.
         found: usize,
-        /// Whether a single row is accepted too.
+        /// Whether a single row is accepted as well.
         broadcast: bool,
     },
-    /// A vector column has another width than its input.
+    /// The width of a vector column differs from that of its input.
     #[error("input `{input}` has vectors of {found} values, expected {expected}")]
     WrongDimension {
         /// Name of the input.
@@ -70,7 +77,9 @@ pub enum ModelError {
         row: usize,
     },
     /// A boolean is neither 0, 1 nor NaN.
-    #[error("input `{input}` is boolean, but row {row} holds {value}; use 0, 1 or NaN for missing")]
+    #[error(
+        "input `{input}` is boolean, but row {row} is {value}; use 0, 1, or NaN for a missing value"
+    )]
     NotBoolean {
         /// Name of the input.
         input: String,
@@ -79,15 +88,15 @@ pub enum ModelError {
         /// The value found.
         value: f64,
     },
-    /// A batch was checked against other inputs than those of the model.
+    /// The batch was checked against a schema whose inputs differ from those of the model.
     #[error(
-        "the batch was checked against another schema than that of the model; check it against the schema of the model"
+        "the batch was checked against a different schema; check it against the schema of the model"
     )]
     OtherSchema,
     /// The caller stopped the computation.
-    #[error("the computation was stopped before its end")]
+    #[error("the caller stopped the computation before it was complete")]
     Stopped,
-    /// Parallel arrays differ in length.
+    /// The number of values is wrong.
     #[error("{what}: {found} values, expected {expected}")]
     Length {
         /// What the values are.
@@ -105,12 +114,12 @@ pub enum ModelError {
         /// What is wrong.
         problem: String,
     },
-    /// The parts of a model contradict one another.
-    #[error("model `{objective}`: {problem}")]
+    /// The parts of a model do not fit together.
+    #[error("model `{objective}` {problem}")]
     Model {
         /// Objective of the model.
         objective: String,
-        /// What is wrong.
+        /// What is wrong, as the rest of the sentence.
         problem: String,
     },
     /// A file could not be read or written.
@@ -121,7 +130,8 @@ pub enum ModelError {
         /// Why.
         source: io::Error,
     },
-    /// A file of an artefact is damaged: cut short, edited, or not what its manifest says.
+    /// A file of an artefact is damaged: it was cut short or edited, or it does not match its
+    /// manifest.
     #[error("{path}: {problem}")]
     Corrupt {
         /// The file.
@@ -131,27 +141,28 @@ pub enum ModelError {
     },
     /// An artefact was written by a newer release.
     #[error(
-        "{path}: artefact format {found} is newer than {supported}, the newest that this program reads; use a newer release or train again"
+        "{path}: the artefact has format {found}, and this program reads formats up to \
+         {supported}; use a newer release or train again"
     )]
     NewerFormat {
         /// The file that states the format.
         path: PathBuf,
         /// Format of the file.
         found: u64,
-        /// Newest format known here.
+        /// Newest format that this program reads.
         supported: u64,
     },
-    /// A folder holds no model.
-    #[error("{path}: the folder contains no model ({problem})")]
+    /// A folder does not contain a model.
+    #[error("{path}: the folder does not contain a model ({problem})")]
     NoModel {
         /// The folder.
         path: PathBuf,
-        /// What was looked for.
+        /// Which files were looked for.
         problem: String,
     },
 }
 
-/// Says at which file or folder an input or output error occurred.
+/// Adds the file or folder to an I/O error.
 pub(crate) fn io_error_at(path: &Path) -> impl Fn(io::Error) -> ModelError {
     move |source| ModelError::Io {
         path: path.into(),

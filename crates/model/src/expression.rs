@@ -1,7 +1,7 @@
 //! Evaluates the expression of a feature over the columns of a batch.
 //!
-//! The result has one value per row, or a single value where all inputs are broadcast or absent. It
-//! borrows from the batch where it can.
+//! The result has one value per row, or a single value if all inputs are broadcast or absent. It
+//! borrows from the batch where possible.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use crate::schema::Schema;
 
 /// Values of one feature: one per row of the batch, or a single value for all rows.
 pub enum Values<'b> {
-    /// Numbers and booleans; NaN is missing, never infinite.
+    /// Numbers and booleans; NaN is missing, and no number is infinite.
     Numbers(Cow<'b, [f64]>),
     /// Texts.
     Texts(&'b [Cow<'b, str>]),
@@ -30,12 +30,12 @@ pub enum Values<'b> {
     },
 }
 
-/// Whether inputs with a served value have that value.
+/// Whether an input with a served value has that value or the one in the batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Values as they are in the log.
+    /// Values as in the batch, which come from a log.
     Logged,
-    /// Values as they are when serving.
+    /// Values as in serving.
     Served,
 }
 
@@ -46,15 +46,15 @@ pub struct Categories<'b> {
     right: Option<&'b [Cow<'b, str>]>,
 }
 
-/// Stands between the two categories of a pair: the ASCII unit separator, which categories do not
-/// contain.
+/// Separates the two categories of a pair: the ASCII unit separator, which names of categories do
+/// not normally contain.
 const PAIR_SEPARATOR: char = '\u{1f}';
 const MISSING_TEXT: &[Cow<'static, str>] = &[Cow::Borrowed("")];
 const MISSING_LIST: &[Vec<String>] = &[Vec::new()];
 
 impl Values<'_> {
-    /// Number of values: that of the rows, or 1.
-    #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
+    /// Number of values: the number of rows, or 1.
+    #[allow(clippy::len_without_is_empty, reason = "at least one value exists")]
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -68,15 +68,15 @@ impl Values<'_> {
 }
 
 impl Categories<'_> {
-    /// Number of values: that of the rows, or 1.
-    #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
+    /// Number of values: the number of rows, or 1.
+    #[allow(clippy::len_without_is_empty, reason = "at least one value exists")]
     #[must_use]
     pub fn len(&self) -> usize {
         self.right
             .map_or(self.left.len(), |right| self.left.len().max(right.len()))
     }
 
-    /// Calls `visit` with the index and category of every value, `None` where it is missing.
+    /// Calls `visit` with the index and the category of every value; a missing category is `None`.
     pub fn for_each(&self, mut visit: impl FnMut(usize, Option<&str>)) {
         let Some(right) = self.right else {
             for (at, value) in self.left.iter().enumerate() {
@@ -100,7 +100,7 @@ impl Categories<'_> {
     }
 }
 
-/// A category as a person reads it.
+/// A category in readable form: a pair is shown as `left × right`.
 pub(crate) fn display_category(category: &str) -> String {
     category.replace(PAIR_SEPARATOR, " × ")
 }
@@ -108,8 +108,8 @@ pub(crate) fn display_category(category: &str) -> String {
 /// The values of a feature, as logged.
 ///
 /// # Errors
-/// [`ModelError::OtherSchema`] when the batch was checked against other inputs,
-/// [`ModelError::Length`] when it has no row.
+/// [`ModelError::OtherSchema`] if the batch was checked against other inputs, and
+/// [`ModelError::Length`] if it has no rows.
 pub fn feature_values<'b>(
     schema: &Schema,
     feature: &Feature,
@@ -191,7 +191,8 @@ pub(crate) fn evaluate<'b>(
     }
 }
 
-/// The columns of a batch by name, as the kinds that the schema has checked.
+/// The columns of a batch by name. The batch was checked, so every column has the kind of its
+/// input.
 struct Inputs<'s, 'b, 'a> {
     schema: &'s Schema,
     batch: &'b Batch<'a>,
@@ -267,16 +268,17 @@ impl<'b> Inputs<'_, 'b, '_> {
     }
 }
 
+/// Applies `with` to the values of each row; an operand with a single value is repeated.
 fn zip<A, B>(left: &[A], right: &[B], with: impl Fn(&A, &B) -> f64) -> Cow<'static, [f64]> {
     (0..left.len().max(right.len()))
         .map(|at| with(pick(left, at), pick(right, at)))
         .collect()
 }
 
-/// Whether each list holds its item.
+/// Whether each list contains its item, as 0 or 1; NaN where the list or the item is missing.
 fn contains(lists: &[Vec<String>], items: &[Cow<'_, str>]) -> Cow<'static, [f64]> {
-    // One list for all items is searched once per item, so it becomes a set: the time grows with
-    // the sum of both lengths and not with their product.
+    // A single list is searched once per item. A set makes the time grow with the sum of both
+    // lengths instead of their product, which a caller could make very large.
     if let [list] = lists
         && items.len() > 1
     {
@@ -301,6 +303,7 @@ fn pick<T>(values: &[T], at: usize) -> &T {
     &values[if values.len() == 1 { 0 } else { at }]
 }
 
+/// An overflow counts as missing, so that no feature is infinite.
 fn finite(x: f64) -> f64 {
     if x.is_finite() { x } else { f64::NAN }
 }
@@ -317,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_list_for_all_items_is_read_as_if_each_item_had_a_copy() {
+    fn one_list_for_all_items_gives_the_same_result_as_a_copy_per_item() {
         let names =
             |names: &[&str]| -> Vec<String> { names.iter().map(|&n| n.to_owned()).collect() };
         let items: Vec<Cow<'_, str>> = ["a", "", "c", "b", "a"].map(Cow::Borrowed).into();
@@ -331,10 +334,10 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_and_many_items_take_no_time_for_each_pair() {
+    fn a_long_list_and_many_items_do_not_take_time_for_each_pair() {
         let list: Vec<String> = (0..200_000).map(|at| format!("e{at}")).collect();
         let items: Vec<Cow<'_, str>> = (0..200_000).map(|at| format!("i{at}").into()).collect();
-        // 40 thousand million comparisons would take minutes.
+        // 4·10^10 comparisons would take minutes.
         let began = std::time::Instant::now();
         let found = contains(&[list], &items);
         assert!(found.iter().all(|&found| found == 0.0));

@@ -1,7 +1,7 @@
 //! Raw inputs, and the features derived from them.
 //!
-//! An *input* is a raw value that a client sends or a log has. A *feature* is an expression over
-//! inputs: features are encoded, and contributions are reported per feature.
+//! An *input* is a raw value that a client sends or a log contains. A *feature* is an expression
+//! over inputs. Encoders read features, and contributions are reported per feature.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +13,11 @@ pub enum Kind {
     Numeric,
     /// 0 or 1; NaN is missing.
     Boolean,
-    /// One of many names; the empty string is missing.
+    /// One name out of a set of names; the empty string is missing.
     Categorical,
-    /// Prose; the empty string is missing.
+    /// Free text; the empty string is missing.
     Text,
-    /// Any number of names; no element is missing.
+    /// Any number of names; the empty list is missing.
     List,
     /// A fixed number of finite numbers, such as an embedding; any NaN makes the whole vector
     /// missing.
@@ -40,8 +40,8 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// Whether an input describes one candidate, or the request: the user and the moment, which all
-/// candidates share.
+/// Whether an input describes one candidate, or the request context (such as the user and the
+/// time), which all candidates share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -55,18 +55,18 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Name, unique among the inputs; also the name of the tensor that carries it.
+    /// Name, unique among the inputs; the tensor with the values has the same name.
     pub name: String,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: Kind,
-    /// What it describes.
+    /// Whether it describes a candidate or the request.
     pub side: Side,
-    /// Whether the whole column may be absent, which then means missing in every row.
+    /// Whether the whole column may be absent; the value is then missing in every row.
     #[serde(default)]
     pub optional: bool,
-    /// Set for a numeric input that is known in training only, such as the position at which a
-    /// candidate was shown. Serving always uses this value, even if another is sent, and the input may be left
-    /// out.
+    /// Set for a numeric input that is known only in training, such as the position at which a
+    /// candidate was shown. Serving always uses this value, even if a request sends another one,
+    /// and requests may leave the input out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<f64>,
 }
@@ -83,7 +83,7 @@ impl Input {
         }
     }
 
-    /// A required input of the request's context.
+    /// A required input of the request context.
     pub fn context(name: impl Into<String>, kind: Kind) -> Self {
         Self {
             side: Side::Context,
@@ -92,8 +92,8 @@ impl Input {
     }
 }
 
-/// How a feature is computed from inputs, which are given by name. A boolean input may be used as a
-/// number.
+/// How a feature is computed from inputs, which are given by name. A boolean input may be used
+/// where a numeric input is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expression {
@@ -107,21 +107,23 @@ pub enum Expression {
         /// A numeric input.
         input: String,
     },
-    /// `n / d` of two numbers; missing where `d` is 0, either is missing or the quotient overflows.
+    /// The quotient of two numbers; missing where the denominator is 0, where either is missing,
+    /// and where the quotient overflows.
     Ratio {
         /// A numeric input.
         numerator: String,
         /// A numeric input.
         denominator: String,
     },
-    /// Two categories as one; missing where either is missing.
+    /// The pair of two categories as one category; missing where either is missing.
     Pair {
         /// A categorical input.
         left: String,
         /// A categorical input.
         right: String,
     },
-    /// The product of two numbers; missing where either is missing or the product overflows.
+    /// The product of two numbers; missing where either is missing, and where the product
+    /// overflows.
     Product {
         /// A numeric input.
         left: String,
@@ -142,8 +144,8 @@ pub enum Expression {
         /// A categorical input.
         right: String,
     },
-    /// The inner product of two vectors of the same width; missing where either is missing or it
-    /// overflows.
+    /// The inner product of two vectors of the same width; missing where either is missing, and
+    /// where the product overflows.
     Dot {
         /// A vector input.
         left: String,
@@ -163,7 +165,7 @@ pub struct Feature {
 }
 
 impl Feature {
-    /// The feature that is the input of the same name.
+    /// A feature with the value of the input of the same name.
     pub fn of_input(name: impl Into<String>) -> Self {
         let name = name.into();
         Self {

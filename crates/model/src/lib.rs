@@ -1,9 +1,9 @@
 //! One objective: from raw features to a calibrated probability.
 //!
-//! This crate has everything that must be the same in training and in serving: the schema of the
-//! raw inputs, the features derived from them, the fitted encoders, the logistic scorer, the
-//! calibrators and the artefact on disk. It has no asynchronous runtime, no RPC, no data frame and
-//! no solver, and it fits nothing.
+//! This crate contains everything that must be the same in training and in serving: the schema of
+//! the raw inputs, the features derived from them, the fitted encoders, the logistic scorer, the
+//! calibrators and the artefact on disk. It fits nothing, and it depends on no asynchronous
+//! runtime, RPC library, data frame library or solver.
 //!
 //! A row goes through [`Column`]s → [`Batch`] (checked) → [`Encoders`] (numbers) → [`Model`]
 //! (logit) → [`Calibrator`] (probability).
@@ -15,7 +15,7 @@
 //!     FeatureEncoder, Input, Kind, Model, ModelParts, Report, Schema, sigmoid,
 //! };
 //!
-//! // A model of one number, with an encoder as training fits it.
+//! // A model with one numeric input, and an encoder such as training fits.
 //! let schema = Schema::new(
 //!     vec![Input::candidate("age_hours", Kind::Numeric)],
 //!     vec![Feature::of_input("age_hours")],
@@ -35,13 +35,13 @@
 //!     calibrator: Calibrator::None,
 //! })?;
 //!
-//! // Training saves it. A server loads the latest version and checks every byte.
+//! // Training saves the model. A server loads the latest version and checks every hash.
 //! let folder = tempfile::tempdir()?;
 //! let saved = Artefact::save(model, Report::default(), "# Model card\n", folder.path())?;
 //! let loaded = Artefact::load(folder.path())?;
 //! assert_eq!(loaded, saved);
 //!
-//! // Two candidates. NaN is a missing value, which becomes the mean.
+//! // Two candidates. NaN is a missing value, which is encoded as the mean.
 //! let columns = vec![Some(Column::Numeric(vec![3.0, f64::NAN]))];
 //! let batch = Batch::new(loaded.model.schema(), 2, columns)?;
 //! assert_eq!(loaded.model.encoders().encode(&batch)?.columns, [[-1.0, 0.0]]);

@@ -1,8 +1,9 @@
-//! Scalar functions of probabilities, written so that no argument overflows them.
+//! Scalar functions of probabilities that do not overflow for any argument.
 
-/// `1 / (1 + e^-x)`, in `[0, 1]`, exact in the tails; NaN stays NaN.
+/// `1 / (1 + e^-x)`, in `[0, 1]`, accurate in the tails; NaN stays NaN.
 #[must_use]
 pub fn sigmoid(x: f64) -> f64 {
+    // Each branch raises e to a power that is at most 0, which cannot overflow.
     if x >= 0.0 {
         1.0 / (1.0 + (-x).exp())
     } else {
@@ -23,8 +24,8 @@ pub fn logit(p: f64) -> f64 {
     p.ln() - (-p).ln_1p()
 }
 
-/// [`logit`] of `p` moved into the open interval (0, 1) by the least step: finite for every `p` in
-/// `[0, 1]`.
+/// [`logit`] of `p` after clamping `p` to the range from the smallest positive normal number to the
+/// largest number below 1. It is finite for every `p` in `[0, 1]`.
 #[must_use]
 pub fn finite_logit(p: f64) -> f64 {
     logit(p.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0))
@@ -35,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_finite_logit_is_finite_everywhere_and_right_in_the_middle() {
+    fn the_finite_logit_is_finite_everywhere_and_exact_in_the_middle() {
         for p in [0.0, 1.0, f64::MIN_POSITIVE, 1.0 - f64::EPSILON] {
             assert!(finite_logit(p).is_finite(), "{p}");
         }

@@ -15,15 +15,15 @@ use crate::sink::{ByFeature, Logits};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriorCorrection {
-    /// Share of the log's negatives that was kept, in `(0, 1]`.
+    /// The share of the log's negatives that was kept, in `(0, 1]`.
     pub negative_rate: f64,
-    /// Share of the log's positives that was kept, in `(0, 1]`.
+    /// The share of the log's positives that was kept, in `(0, 1]`.
     pub positive_rate: f64,
 }
 
 impl PriorCorrection {
-    /// What is added to a logit: `ln(negative_rate / positive_rate)`, which turns p into p·r/(1 − p
-    /// + r·p).
+    /// The number that is added to a logit: `ln r` with `r = negative_rate / positive_rate`. It
+    /// turns the probability `p` into `p·r / (1 − p + r·p)`.
     #[must_use]
     pub fn shift(&self) -> f64 {
         (self.negative_rate / self.positive_rate).ln()
@@ -38,14 +38,14 @@ pub struct ModelParts {
     pub objective: String,
     /// Fitted encoders, with their schema.
     pub encoders: Encoders,
-    /// One per encoded column, in the units in which the encoders give it.
+    /// One per encoded column, in the units in which the encoders return the column.
     pub coefficients: Vec<f64>,
     /// Logit of a row whose encoded columns are all 0.
     pub intercept: f64,
     /// Set when the training rows were sampled by class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior_correction: Option<PriorCorrection>,
-    /// From logit to probability.
+    /// Maps the logit to the probability.
     pub calibrator: Calibrator,
 }
 
@@ -67,12 +67,13 @@ pub struct Scores {
     pub probabilities: Vec<f64>,
 }
 
-/// What each feature adds to each row's logit.
+/// How much each feature adds to each row's logit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contributions {
-    /// Number of features; the names are those of the schema, in its order.
+    /// Number of features, which are in the order of the schema.
     pub features: usize,
-    /// `[rows, features]` row-major, logit units. With [`Model::offset`] a row sums to its logit.
+    /// `[rows, features]`, row-major, in units of the logit. The sum of a row plus
+    /// [`Model::offset`] is the row's logit.
     pub values: Vec<f64>,
 }
 
@@ -91,10 +92,10 @@ impl From<Model> for ModelParts {
 }
 
 impl Model {
-    /// Checks that the parts fit together and every number is finite.
+    /// Checks that the parts fit together and that every number is finite.
     ///
     /// # Errors
-    /// [`ModelError::Model`] or [`ModelError::Calibration`] with what does not fit.
+    /// [`ModelError::Model`] or [`ModelError::Calibration`] names the part that does not fit.
     pub fn new(parts: ModelParts) -> Result<Self, ModelError> {
         let problem = |problem: String| ModelError::Model {
             objective: parts.objective.clone(),
@@ -102,11 +103,11 @@ impl Model {
         };
         let (width, found) = (parts.encoders.width(), parts.coefficients.len());
         if parts.objective.is_empty() {
-            return Err(problem("has no objective name".into()));
+            return Err(problem("has an empty objective name".into()));
         }
         if found != width {
             return Err(problem(format!(
-                "has {found} coefficients for {width} encoded columns"
+                "has {found} coefficients for {width} encoded columns; it needs one per column"
             )));
         }
         if !parts.intercept.is_finite()
@@ -116,7 +117,9 @@ impl Model {
                 .any(|coefficient| !coefficient.is_finite())
         {
             return Err(problem(
-                "has a coefficient that is not finite; the solver may have diverged".into(),
+                "has a coefficient that is not finite; the solver may have diverged: train again \
+                 with a larger penalty"
+                    .into(),
             ));
         }
         if let Some(PriorCorrection {
@@ -146,7 +149,7 @@ impl Model {
         &self.parts.objective
     }
 
-    /// Inputs and features.
+    /// The inputs and features.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         self.parts.encoders.schema()
@@ -158,7 +161,7 @@ impl Model {
         &self.parts.encoders
     }
 
-    /// One per encoded column.
+    /// The coefficients, one per encoded column.
     #[must_use]
     pub fn coefficients(&self) -> &[f64] {
         &self.parts.coefficients
@@ -170,13 +173,13 @@ impl Model {
         self.parts.intercept
     }
 
-    /// How the training rows were sampled, if they were.
+    /// How the training rows were sampled by class, if they were.
     #[must_use]
     pub fn prior_correction(&self) -> Option<PriorCorrection> {
         self.parts.prior_correction
     }
 
-    /// Maps a logit to a probability.
+    /// The calibrator, which maps a logit to a probability.
     #[must_use]
     pub fn calibrator(&self) -> &Calibrator {
         &self.parts.calibrator
@@ -185,7 +188,7 @@ impl Model {
     /// The same model with another calibrator.
     ///
     /// # Errors
-    /// [`ModelError::Calibration`] when its parameters are out of range.
+    /// [`ModelError::Calibration`] if its parameters are out of range.
     pub fn with_calibrator(self, calibrator: Calibrator) -> Result<Self, ModelError> {
         Self::new(ModelParts {
             calibrator,
@@ -193,7 +196,7 @@ impl Model {
         })
     }
 
-    /// Intercept plus prior correction: the logit where every encoded column is 0.
+    /// Intercept plus prior correction: the logit of a row whose encoded columns are all 0.
     #[must_use]
     pub fn offset(&self) -> f64 {
         self.parts.intercept
@@ -203,19 +206,20 @@ impl Model {
                 .map_or(0.0, |prior| prior.shift())
     }
 
-    /// Scores as in serving: an input with a served value has that value, also when the batch has another.
+    /// Scores as in serving: an input with a served value has that value, even if the batch
+    /// contains another one.
     ///
     /// # Errors
-    /// [`ModelError::OtherSchema`] when the batch was checked against other inputs.
+    /// [`ModelError::OtherSchema`] if the batch was checked against other inputs.
     pub fn score(&self, batch: &Batch<'_>) -> Result<Scores, ModelError> {
         self.scores(batch, Mode::Served, &|| false)
     }
 
-    /// As [`score`](Self::score), for a caller who may lose interest: `stop` is asked after every
-    /// feature, and within one before every text, and ends the computation when it returns true.
+    /// As [`score`](Self::score), but `stop` can end the computation early by returning true. It is
+    /// called after every feature, and within a text feature before every text.
     ///
     /// # Errors
-    /// [`ModelError::Stopped`]; and as [`score`](Self::score).
+    /// [`ModelError::Stopped`] if `stop` returned true, and the errors of [`score`](Self::score).
     pub fn score_until(
         &self,
         batch: &Batch<'_>,
@@ -224,8 +228,8 @@ impl Model {
         self.scores(batch, Mode::Served, stop)
     }
 
-    /// Scores with every value as logged, e.g. at the position at which the candidate was shown.
-    /// For fitting calibrators and for metrics against the labels of the log.
+    /// Scores with every value as logged, such as the position at which the candidate was shown.
+    /// For fitting calibrators, and for metrics against the labels of the log.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -233,7 +237,7 @@ impl Model {
         self.scores(batch, Mode::Logged, &|| false)
     }
 
-    /// What each feature adds to the logit that [`score`](Self::score) gives.
+    /// How much each feature adds to the logit that [`score`](Self::score) returns.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -241,7 +245,7 @@ impl Model {
         self.contributions_until(batch, &|| false)
     }
 
-    /// As [`contributions`](Self::contributions), for a caller who may lose interest.
+    /// As [`contributions`](Self::contributions), but `stop` can end the computation early.
     ///
     /// # Errors
     /// As [`score_until`](Self::score_until).

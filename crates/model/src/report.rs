@@ -1,18 +1,18 @@
-//! How a model was trained and how good it is: the part of an artefact that people and comparisons
-//! read.
+//! The report of an artefact: how the model was trained, and its metrics. People read it, and
+//! comparisons of models use it.
 
 use serde::{Deserialize, Serialize};
 
-/// Everything about a training run except the model itself. It has no time stamp: the same seed and
-/// data give the same bytes.
+/// Everything about a training run except the model itself. It does not contain a time stamp, so
+/// the same seed and data give the same bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// Command that trains it again.
+    /// The command that trains the model again.
     pub command: String,
     /// Seed of every random choice.
     pub seed: u64,
-    /// What it was trained on.
+    /// The data that the model was trained on.
     pub data: DataReport,
     /// Metrics on each part (train, calibrate, tune, test, or cross-fitted), in that order.
     pub parts: Vec<PartReport>,
@@ -20,31 +20,31 @@ pub struct Report {
     pub regularisation: Regularisation,
     /// How the solver ended.
     pub convergence: Convergence,
-    /// What a reader should know: dropped columns, warnings, choices made; one line each.
+    /// Dropped columns, warnings and choices that were made; one line each.
     pub notes: Vec<String>,
 }
 
-/// What a model was trained on.
+/// The data that a model was trained on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataReport {
     /// Name of the dataset.
     pub dataset: String,
-    /// SHA-256 over the dataset's description and files, hexadecimal.
+    /// SHA-256 over the dataset's description and files, in hexadecimal digits.
     pub fingerprint: String,
     /// Rows read from the files.
     pub rows_read: u64,
-    /// Rows used after filters, sampling and missing labels.
+    /// Rows that remain after filters and sampling, without those whose label is missing.
     pub rows_used: u64,
     /// Share of positives in the log, after filters and before sampling by class.
     pub prior_rate: f64,
-    /// Rule of the label, with every threshold resolved.
+    /// The rule of the label, with the value of every threshold.
     pub label: String,
-    /// The training median that the label is compared with, if the rule needs one; other rows use
-    /// the same value.
+    /// The training median that the label is compared with, if the rule needs one; rows of the
+    /// other parts are compared with the same value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_threshold: Option<f64>,
-    /// Rule of the split.
+    /// The rule of the split.
     pub split: String,
 }
 
@@ -58,15 +58,15 @@ pub struct PartReport {
     pub rows: u64,
     /// Rows with a positive label.
     pub positives: u64,
-    /// Area under the ROC curve; none where one class is absent.
+    /// Area under the ROC curve; `None` if one class is absent.
     pub auc: Option<f64>,
-    /// Average precision; none where one class is absent.
+    /// Average precision; `None` if one class is absent.
     pub pr_auc: Option<f64>,
-    /// Mean log loss, nats; none without rows.
+    /// Mean log loss in nats; `None` without rows.
     pub log_loss: Option<f64>,
-    /// Mean squared error of the probability; none without rows.
+    /// Mean squared error of the probability; `None` without rows.
     pub brier: Option<f64>,
-    /// Expected calibration error, 10 equal-width bins; none without rows.
+    /// Expected calibration error with 10 equal-width bins; `None` without rows.
     pub ece: Option<f64>,
     /// Bins of the calibration table, without empty ones.
     pub calibration: Vec<CalibrationBin>,
@@ -88,7 +88,7 @@ pub struct CalibrationBin {
     pub positive_rate: f64,
 }
 
-/// The penalty `alpha / 2 · ‖w‖²` on the summed log loss, and the curve it was chosen from.
+/// The penalty `alpha / 2 · ‖w‖²` on the summed log loss, and the curve from which it was chosen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Regularisation {
@@ -100,11 +100,11 @@ pub struct Regularisation {
     pub curve: Vec<CurvePoint>,
 }
 
-/// One tried penalty.
+/// One penalty that was tried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CurvePoint {
-    /// Penalty tried.
+    /// The penalty.
     pub alpha: f64,
     /// Mean held-out log loss.
     pub log_loss: f64,

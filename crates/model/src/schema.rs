@@ -1,4 +1,5 @@
-//! The checked inputs and features of a model: names are unique, references resolve, kinds fit.
+//! The checked inputs and features of a model: names are unique, every reference is defined, and
+//! kinds fit.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::ModelError;
 use crate::feature::{Expression, Feature, Input, Kind};
 
-/// Texts are cut after this many bytes, unless a schema sets another limit.
+/// The default limit of a schema on the bytes of a text; longer texts are cut.
 pub const DEFAULT_MAX_TEXT_BYTES: usize = 16 * 1024;
 
-/// An absent vector takes as much memory as a vector of its kind, so its length needs a limit.
+/// The largest width of a vector input. An absent vector takes as much memory as one that is sent,
+/// so a limit on the size of requests does not suffice.
 const MAX_VECTOR_DIM: usize = 1 << 16;
 
 /// The checked inputs and features of a model, in order.
@@ -22,7 +24,8 @@ pub struct Schema {
     features: Vec<Feature>,
     max_text_bytes: usize,
     fingerprint: u64,
-    /// Positions of the inputs by name: every expression looks its inputs up for every batch.
+    /// Positions of the inputs by name, because every expression looks up its inputs in every
+    /// batch.
     positions: HashMap<String, usize, RandomState>,
 }
 
@@ -57,8 +60,9 @@ impl Schema {
     ///
     /// # Errors
     /// [`ModelError::Schema`] names the first input or feature whose name is empty or not unique,
-    /// that refers to an unknown input, or that combines kinds that do not fit; it is also returned
-    /// without a feature, or if `max_text_bytes` is 0.
+    /// whose served value or vector width is not allowed, that refers to an unknown input, or that
+    /// combines kinds that do not fit. It is also returned if `features` is empty or if
+    /// `max_text_bytes` is 0.
     pub fn new(
         inputs: Vec<Input>,
         features: Vec<Feature>,
@@ -73,8 +77,8 @@ impl Schema {
         }
         if features.is_empty() {
             return Err(problem(
-                "features",
-                "there are none; a model needs at least one",
+                "the list of features",
+                "is empty; a model needs at least one",
             ));
         }
         let mut seen = HashSet::new();
@@ -93,10 +97,10 @@ impl Schema {
         for feature in &schema.features {
             let element = format!("feature `{}`", feature.name);
             if feature.name.is_empty() {
-                return Err(problem("feature", "has an empty name"));
+                return Err(problem("a feature", "has an empty name; give it a name"));
             }
             if !seen.insert(feature.name.as_str()) {
-                return Err(problem(&element, "is defined twice"));
+                return Err(problem(&element, "is defined twice; rename one of the two"));
             }
             schema
                 .kind_of(&feature.of)
@@ -117,13 +121,13 @@ impl Schema {
         &self.features
     }
 
-    /// Bytes after which a text or category is cut, at a character boundary.
+    /// The limit on the bytes of a text or category; longer ones are cut at a character boundary.
     #[must_use]
     pub fn max_text_bytes(&self) -> usize {
         self.max_text_bytes
     }
 
-    /// Position of the input with this name.
+    /// Position of the input with this name among the [`inputs`](Self::inputs).
     #[must_use]
     pub fn input_index(&self, name: &str) -> Option<usize> {
         self.positions.get(name).copied()
@@ -132,7 +136,8 @@ impl Schema {
     /// Kind of the values of a feature.
     ///
     /// # Errors
-    /// The name of an unknown input, or of one whose kind does not fit the expression.
+    /// [`ModelError::Schema`] names an unknown input, or one whose kind does not fit the
+    /// expression.
     pub fn feature_kind(&self, feature: &Feature) -> Result<Kind, ModelError> {
         self.kind_of(&feature.of)
             .map_err(|problem| ModelError::Schema {
@@ -161,7 +166,8 @@ impl Schema {
         }
     }
 
-    /// Schemas with equal fingerprints accept the same batches; their features may differ.
+    /// A hash of the inputs and the text limit. Schemas with equal fingerprints accept the same
+    /// batches, even if their features differ.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -170,7 +176,7 @@ impl Schema {
         let kind = |name: &str| {
             self.input_index(name)
                 .map(|at| self.inputs[at].kind)
-                .ok_or_else(|| format!("`{name}` is not an input"))
+                .ok_or_else(|| format!("refers to `{name}`, which is not an input"))
         };
         let needs = |name: &str, wanted: &str, fits: fn(Kind) -> bool| match kind(name)? {
             found if fits(found) => Ok(found),
@@ -213,7 +219,10 @@ impl Schema {
                 if a == b {
                     Ok(Kind::Numeric)
                 } else {
-                    Err(format!("`{left}` is a {a}, `{right}` a {b}"))
+                    Err(format!(
+                        "needs two vectors of the same width, but `{left}` is a {a} and `{right}` \
+                         is a {b}"
+                    ))
                 }
             }
         }
@@ -227,10 +236,10 @@ fn check_input<'a>(input: &'a Input, seen: &mut HashSet<&'a str>) -> Result<(), 
         problem: problem.into(),
     };
     if input.name.is_empty() {
-        return Err(problem("has an empty name"));
+        return Err(problem("has an empty name; give it a name"));
     }
     if !seen.insert(input.name.as_str()) {
-        return Err(problem("is defined twice"));
+        return Err(problem("is defined twice; rename one of the two"));
     }
     if let Kind::Vector { dim } = input.kind
         && !(1..=MAX_VECTOR_DIM).contains(&dim)
@@ -242,11 +251,13 @@ fn check_input<'a>(input: &'a Input, seen: &mut HashSet<&'a str>) -> Result<(), 
     if let Some(value) = input.served {
         if input.kind != Kind::Numeric {
             return Err(problem(
-                "has a served value, but is not numeric; remove the value",
+                "has a served value, but is not numeric; remove the served value",
             ));
         }
         if !value.is_finite() {
-            return Err(problem("has a served value that is not finite"));
+            return Err(problem(
+                "has a served value that is not finite; use a finite number",
+            ));
         }
     }
     Ok(())

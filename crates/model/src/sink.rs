@@ -1,19 +1,19 @@
 //! Receivers of encoded numbers: a training matrix, logits, or contributions by feature.
 //!
 //! One encoding routine feeds all three, so that training and serving cannot differ. Every row
-//! receives its columns in increasing order, independent of the rest of the batch, so that sums of doubles
-//! are equal bit for bit.
+//! receives its columns in increasing order, whatever else is in the batch. A row's sum of doubles
+//! is therefore the same bit for bit in every batch.
 
-/// Receives encoded numbers. A number that is never sent is 0.
+/// Receives encoded numbers. A number that is not sent is 0.
 pub(crate) trait Sink {
-    /// A whole column: one number per row, or a single number for all rows.
+    /// Receives a whole column: one number per row, or a single number for all rows.
     fn dense(&mut self, column: usize, values: &[f64]);
 
-    /// The number of one row.
+    /// Receives the number of one row.
     fn one(&mut self, row: usize, column: usize, value: f64);
 }
 
-/// A dense matrix by column, which begins as all 0.
+/// A dense matrix by column; every number is 0 at first.
 pub(crate) struct Matrix {
     pub(crate) rows: usize,
     pub(crate) columns: Vec<Vec<f64>>,
@@ -41,7 +41,7 @@ impl Sink for Matrix {
     }
 }
 
-/// Sums of coefficient × number by row.
+/// Sums coefficient × number for each row.
 pub(crate) struct Logits<'m> {
     pub(crate) coefficients: &'m [f64],
     pub(crate) logits: Vec<f64>,
@@ -68,7 +68,7 @@ impl Sink for Logits<'_> {
     }
 }
 
-/// Sums of coefficient × number by row and feature.
+/// Sums coefficient × number for each row and feature.
 pub(crate) struct ByFeature<'m> {
     pub(crate) coefficients: &'m [f64],
     /// Feature of each column.

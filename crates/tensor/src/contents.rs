@@ -1,4 +1,4 @@
-//! Contents of tensors, raw and typed, element by element.
+//! Decodes and encodes the elements of raw and typed contents.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use counterweight_proto::inference::InferTensorContents;
 use crate::datatype::Datatype;
 use crate::encode::{encode_bool, encode_f32, encode_f64, encode_i64, encode_strings};
 
-/// Contents without an element, for a tensor that came without any.
+/// Contents without an element, for a tensor without contents.
 pub(crate) fn empty_contents() -> &'static InferTensorContents {
     static EMPTY: InferTensorContents = InferTensorContents {
         bool_contents: Vec::new(),
@@ -23,7 +23,7 @@ pub(crate) fn empty_contents() -> &'static InferTensorContents {
     &EMPTY
 }
 
-/// Every chunk of `N` bytes, decoded; a shorter rest is left out.
+/// Decodes every chunk of `N` bytes; a shorter rest is ignored.
 pub(crate) fn decode_all<const N: usize, T>(raw: &[u8], decode: impl Fn([u8; N]) -> T) -> Vec<T> {
     raw.as_chunks::<N>()
         .0
@@ -40,8 +40,8 @@ pub(crate) fn to_decimal<'a, T: ToString>(values: &[T]) -> Vec<Cow<'a, str>> {
         .collect()
 }
 
-/// The elements of raw BYTES contents. An element that runs past the end is an `Err`, and the last
-/// item.
+/// An iterator over the elements of raw BYTES contents. An element that runs past the end is an
+/// `Err`, which is the last item.
 pub(crate) struct Elements<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Iterator for Elements<'a> {
@@ -64,9 +64,9 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// The raw form of typed contents.
+/// Encodes typed contents as raw contents.
 pub(crate) fn encode_typed(datatype: Datatype, typed: &InferTensorContents) -> Bytes {
-    // The narrow integers travel in 32-bit fields; their low bytes are the value.
+    // Integers of 8 and 16 bits are in 32-bit fields, and their low bytes are the value.
     fn low<const N: usize>(values: impl Iterator<Item = [u8; 4]>) -> Bytes {
         values.flat_map(|bytes| bytes.into_iter().take(N)).collect()
     }

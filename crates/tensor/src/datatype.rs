@@ -25,7 +25,7 @@ pub enum Datatype {
     Fp32,
     /// IEEE 754, 8 bytes.
     Fp64,
-    /// Bytes with a 4-byte length each.
+    /// Strings of bytes, each after its length in 4 bytes.
     Bytes,
 }
 
@@ -45,7 +45,7 @@ impl Datatype {
         Self::Bytes,
     ];
 
-    /// The datatype of this protocol name, such as `FP32`.
+    /// The datatype with this name in the protocol, such as `FP32`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL
@@ -53,7 +53,7 @@ impl Datatype {
             .find(|datatype| datatype.as_str() == name)
     }
 
-    /// Its name in the protocol.
+    /// The name of the datatype in the protocol.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl Datatype {
         }
     }
 
-    /// The field of `InferTensorContents` that carries this datatype.
+    /// The field of `InferTensorContents` for this datatype.
     #[must_use]
     pub const fn contents_field(self) -> &'static str {
         match self {

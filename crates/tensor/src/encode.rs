@@ -1,11 +1,11 @@
-//! Encodes raw contents: little endian, row major, one contiguous piece of bytes per tensor.
+//! Encodes raw contents: little endian, row major, one block of bytes per tensor.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use counterweight_proto::inference::model_infer_request::InferInputTensor;
 
 use crate::datatype::Datatype;
 
-/// An input tensor without contents, whose contents are an element of `raw_input_contents`.
+/// An input tensor without typed contents; its contents belong in `raw_input_contents`.
 pub fn tensor(name: &str, datatype: Datatype, shape: &[usize]) -> InferInputTensor {
     InferInputTensor {
         name: name.to_owned(),
@@ -47,8 +47,8 @@ pub fn encode_bool(values: &[bool]) -> Bytes {
     values.iter().map(|&value| u8::from(value)).collect()
 }
 
-/// Raw contents of a BYTES tensor. An element is cut at `u32::MAX` bytes, far above any message
-/// limit.
+/// Raw contents of a BYTES tensor. An element is cut after `u32::MAX` bytes, which is far above any
+/// limit on messages.
 pub fn encode_strings<S: AsRef<[u8]>>(values: impl IntoIterator<Item = S>) -> Bytes {
     let mut out = BytesMut::new();
     for value in values {

@@ -1,11 +1,13 @@
-//! Why tensors are refused.
+//! Errors about tensors.
 
-/// Why tensors are refused. Every message names the tensor and says what to do.
+/// Why a tensor is rejected. Every message names the tensor, or counts the tensors, and says what
+/// to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TensorError {
-    /// The datatype is not one of the protocol.
+    /// The protocol does not define the datatype.
     #[error(
-        "tensor {tensor:?}: unknown datatype {datatype:?}; use one of BOOL, UINT8..UINT64, INT8..INT64, FP32, FP64, BYTES"
+        "tensor {tensor:?}: unknown datatype {datatype:?}; use one of BOOL, UINT8..UINT64, \
+         INT8..INT64, FP32, FP64, BYTES"
     )]
     UnknownDatatype {
         /// Tensor name.
@@ -33,7 +35,7 @@ pub enum TensorError {
         /// What was sent.
         shape: Vec<i64>,
     },
-    /// The contents do not hold as many elements as the shape says.
+    /// The number of elements of the contents differs from that of the shape.
     #[error(
         "tensor {tensor:?}: shape {shape:?} of {datatype} needs {expected}, but {found} were sent"
     )]
@@ -44,14 +46,15 @@ pub enum TensorError {
         shape: Vec<i64>,
         /// The datatype.
         datatype: &'static str,
-        /// What the shape needs, with its unit.
+        /// The length that the shape needs, with its unit.
         expected: String,
-        /// What was sent, with its unit.
+        /// The length that was sent, with its unit.
         found: String,
     },
     /// A length prefix of a BYTES tensor reaches past its end.
     #[error(
-        "tensor {tensor:?}: element {element} of a BYTES tensor runs past the end; prefix each element with its length as 4 bytes, little endian"
+        "tensor {tensor:?}: element {element} of a BYTES tensor runs past the end; prefix each \
+         element with its length as 4 bytes, little endian"
     )]
     Prefix {
         /// Tensor name.
@@ -61,7 +64,8 @@ pub enum TensorError {
     },
     /// Typed contents are in a field that does not belong to the datatype.
     #[error(
-        "tensor {tensor:?}: the typed contents of datatype {datatype} belong in {expected} and in no other field"
+        "tensor {tensor:?}: the typed contents of datatype {datatype} belong in the field \
+         {expected}; leave the other fields empty"
     )]
     WrongContents {
         /// Tensor name.
@@ -71,7 +75,7 @@ pub enum TensorError {
         /// The field that belongs to it.
         expected: &'static str,
     },
-    /// The tensor has both raw and typed contents.
+    /// The tensor has both typed and raw contents.
     #[error("tensor {tensor:?} has both typed and raw contents; send only one of them")]
     Mixed {
         /// Tensor name.
@@ -79,7 +83,8 @@ pub enum TensorError {
     },
     /// The number of raw contents differs from the number of tensors.
     #[error(
-        "{tensors} tensors but {raw} raw contents; send one raw element per tensor, in the order of the tensors"
+        "{tensors} tensors but {raw} raw contents; send one raw element per tensor, in the order \
+         of the tensors"
     )]
     RawCount {
         /// Number of tensors.
@@ -93,7 +98,7 @@ pub enum TensorError {
         /// Tensor name.
         tensor: String,
     },
-    /// The tensor would be too large in the form in which the model needs it.
+    /// The tensor would be too large with the rows that the model needs.
     #[error(
         "tensor {tensor:?}: {width} values for each of {rows} rows would make the message to the \
          model larger than {most} bytes; send fewer candidates or a narrower tensor"
@@ -119,7 +124,7 @@ pub enum TensorError {
 }
 
 impl TensorError {
-    /// The tensor that the error is about, if it is about a single one.
+    /// The name of the tensor; `None` for an error about several tensors.
     #[must_use]
     pub fn tensor(&self) -> Option<&str> {
         match self {

@@ -1,5 +1,5 @@
-//! Checked views over Open Inference tensors: a view's datatype, shape and length agree, and its
-//! bytes can be forwarded as they came.
+//! Checked views over Open Inference tensors. The datatype, shape and length of a view agree, and
+//! its bytes can be forwarded without a change.
 
 mod contents;
 mod datatype;

@@ -1,4 +1,4 @@
-//! One tensor whose datatype, shape and length have been checked.
+//! Views: tensors whose datatype, shape and length are checked.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -10,7 +10,7 @@ use crate::contents::{Elements, decode_all, empty_contents, encode_typed, to_dec
 use crate::datatype::Datatype;
 use crate::error::TensorError;
 
-/// A tensor of shape `[rows, width]` whose contents have that many elements.
+/// A tensor of shape `[rows, width]` whose contents have `rows × width` elements.
 #[derive(Debug, Clone)]
 pub struct TensorView<'a> {
     /// Name.
@@ -19,7 +19,7 @@ pub struct TensorView<'a> {
     pub datatype: Datatype,
     /// First dimension, at least 1.
     pub rows: usize,
-    /// Product of the other dimensions, 1 for `[n]` and `[n, 1]`, at least 1.
+    /// Second dimension, at least 1; it is 1 for the shape `[n]`.
     pub width: usize,
     /// The contents.
     pub data: Data<'a>,
@@ -36,11 +36,12 @@ pub enum Data<'a> {
 
 /// Checked views over the tensors of one message.
 ///
-/// `raw` is `raw_input_contents`: one element per tensor, or empty when contents are typed.
+/// `raw` is `raw_input_contents`: one element per tensor, or empty if the contents are typed.
 ///
 /// # Errors
-/// Any [`TensorError`]: raw beside typed contents, duplicate names, unknown datatypes, shapes that
-/// are not `[n]`, `[n, 1]` or `[n, d]`, and contents that are shorter or longer than the shape.
+/// [`TensorError`] if a tensor has both raw and typed contents, if the number of raw contents is
+/// wrong, if two tensors have the same name, if a datatype is unknown, if a shape is not `[n]`,
+/// `[n, 1]` or `[n, d]`, or if contents do not fit the datatype and the shape.
 pub fn views<'a>(
     inputs: &'a [InferInputTensor],
     raw: &'a [Bytes],
@@ -80,7 +81,7 @@ pub fn views<'a>(
 }
 
 impl<'a> TensorView<'a> {
-    /// Checks one tensor, an input or an output.
+    /// Checks one tensor, which is an input or an output.
     ///
     /// # Errors
     /// As [`views`].
@@ -198,12 +199,12 @@ impl<'a> TensorView<'a> {
         }
     }
 
-    /// Number of elements: rows · width.
+    /// Number of elements: rows × width.
     pub fn elements(&self) -> usize {
         self.rows * self.width
     }
 
-    /// Every element as a double, row major; BOOL is 0 or 1. Integers beyond 2^53 are rounded.
+    /// Every element as a double, row major. BOOL becomes 0 or 1. Integers beyond 2^53 are rounded.
     ///
     /// # Errors
     /// [`TensorError::WrongDatatype`] for BYTES.
@@ -243,7 +244,8 @@ impl<'a> TensorView<'a> {
         })
     }
 
-    /// Every element as a float, row major; doubles and integers are rounded to the nearest float.
+    /// Every element as a 32-bit float, row major. Doubles and integers are rounded to the nearest
+    /// float.
     ///
     /// # Errors
     /// As [`Self::to_f64`].
@@ -259,9 +261,9 @@ impl<'a> TensorView<'a> {
         }
     }
 
-    /// Every element as text. BYTES that are not UTF-8 are decoded lossily (such an element is
-    /// `Cow::Owned`); integers become their decimal text, so that a category may be sent as a
-    /// number.
+    /// Every element as text. BYTES that are not UTF-8 are decoded lossily, and only such an
+    /// element is `Cow::Owned` for BYTES. Integers and BOOL become decimal text, so that a category
+    /// may be sent as a number.
     ///
     /// # Errors
     /// [`TensorError::WrongDatatype`] for floats.
@@ -283,12 +285,12 @@ impl<'a> TensorView<'a> {
             (Data::Typed(typed), Datatype::Uint64) => to_decimal(&typed.uint64_contents),
             (Data::Raw(raw), Datatype::Int64) => to_decimal(&decode_all(raw, i64::from_le_bytes)),
             (Data::Raw(raw), Datatype::Uint64) => to_decimal(&decode_all(raw, u64::from_le_bytes)),
-            // The smaller integers and BOOL are exact as doubles.
+            // Doubles represent the smaller integers and BOOL exactly.
             _ => to_decimal(&self.to_f64()?),
         })
     }
 
-    /// The contents as raw bytes: those received, or the typed contents encoded.
+    /// The contents as raw bytes: the raw contents as received, or the encoded typed contents.
     pub fn raw_bytes(&self) -> Bytes {
         match self.data {
             Data::Raw(raw) => raw.clone(),
@@ -296,11 +298,11 @@ impl<'a> TensorView<'a> {
         }
     }
 
-    /// The raw bytes of a tensor of one row repeated for `rows` rows, for servers that do not
+    /// The raw bytes of a tensor of one row, repeated `rows` times, for servers that do not
     /// broadcast.
     ///
     /// # Errors
-    /// [`TensorError::TooLarge`] when that is more than `most` bytes.
+    /// [`TensorError::TooLarge`] if the result would have more than `most` bytes.
     pub fn repeated(&self, rows: usize, most: usize) -> Result<Bytes, TensorError> {
         let one = self.raw_bytes();
         let bytes = one.len().checked_mul(rows);
@@ -314,8 +316,7 @@ impl<'a> TensorView<'a> {
         Ok(out.freeze())
     }
 
-    /// The error for a tensor whose rows would take more than `most` bytes when they are written
-    /// for `rows` rows.
+    /// The error for a tensor that would take more than `most` bytes with `rows` rows.
     pub fn too_large(&self, rows: usize, most: usize) -> TensorError {
         TensorError::TooLarge {
             tensor: self.name.to_owned(),
@@ -334,7 +335,7 @@ impl<'a> TensorView<'a> {
     }
 }
 
-/// (rows, width, elements) of [n], [n, 1] or [n, d].
+/// (rows, width, elements) of the shape `[n]` or `[n, d]`; `None` for any other shape.
 fn dimensions(shape: &[i64]) -> Option<(usize, usize, usize)> {
     let (rows, width) = match *shape {
         [rows] => (rows, 1),

@@ -11,21 +11,21 @@ use serde::Serialize;
 
 use crate::error::TrainerError;
 
-/// Isotonic regression follows noise on fewer rows.
+/// Isotonic regression needs this many rows; with fewer it would fit the noise.
 const ISOTONIC_ROWS: usize = 1000;
 
 /// How to calibrate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Calibration {
-    /// A line on the logit: two parameters, safe on few rows.
+    /// A line on the logit: two parameters, suitable for few rows.
     #[default]
     Platt,
-    /// A monotone curve; needs 1000 rows.
+    /// A curve that never decreases; needs at least 1000 rows.
     Isotonic,
     /// A line in `ln p` and one in `ln (1 − p)`: three parameters.
     Beta,
-    /// The logistic function as fitted.
+    /// No calibration: the logistic function of the fitted logit.
     None,
 }
 
@@ -41,7 +41,7 @@ impl Calibration {
         }
     }
 
-    /// Fits on logits of rows as they are in the log.
+    /// Fits on the logits of rows that were not sampled by class.
     pub(crate) fn fit(self, logits: &[f64], labels: &[bool]) -> Result<Calibrator, TrainerError> {
         if self == Self::Isotonic && logits.len() < ISOTONIC_ROWS {
             return Err(TrainerError::TooFewForIsotonic {
@@ -57,8 +57,9 @@ impl Calibration {
         })
     }
 
-    /// Fits on cross-fitted logits of training rows that were sampled as `prior` says. The result
-    /// expects logits *after* the prior correction, as the calibrator of a model does.
+    /// Fits on the cross-fitted logits of training rows, which were sampled with the rates of
+    /// `prior`. The result expects logits *after* the prior correction, like every calibrator of a
+    /// model.
     pub(crate) fn fit_cross_fitted(
         self,
         logits: &[f64],
@@ -70,8 +71,8 @@ impl Calibration {
         };
         match self.fit(logits, labels)? {
             Calibrator::None => Ok(Calibrator::None),
-            // Among sampled rows the calibrated logit is `slope·t + intercept`. In the log it is
-            // higher by the shift s, and the calibrator is given t + s, so the line becomes
+            // Among the sampled rows, the calibrated logit of a logit t is `slope·t + intercept`.
+            // In the log it differs by the shift s. The calibrator gets t + s, so the line becomes
             // `slope·(t + s) + intercept + s − slope·s`.
             Calibrator::Platt { slope, intercept } => Ok(Calibrator::Platt {
                 slope,
@@ -101,14 +102,15 @@ impl FromStr for Calibration {
     }
 }
 
-/// Platt scaling: maximum likelihood without a penalty under slope ≥ 0, on Platt's targets `(N₊ +
-/// 1)/(N₊ + 2)` and `1/(N₋ + 2)`, which keep it finite where the classes can be separated.
+/// Platt scaling: maximum likelihood without a penalty, with slope ≥ 0, on Platt's targets
+/// `(N₊ + 1)/(N₊ + 2)` and `1/(N₋ + 2)`. With these targets the parameters stay finite even if the
+/// classes can be separated.
 ///
-/// A slope of 0 means that the logits do not rise with the label.
+/// A slope of 0 means that higher logits do not go with positive labels.
 ///
 /// # Errors
-/// [`TrainerError::Calibration`] for no rows, one class only, or logits that are not finite;
-/// [`TrainerError::Length`].
+/// [`TrainerError::Calibration`] if there are no rows, if all labels are equal, or if a logit is
+/// not finite; [`TrainerError::Length`] if the lengths differ.
 pub fn fit_platt(logits: &[f64], labels: &[bool]) -> Result<Calibrator, TrainerError> {
     check_rows("platt", logits, labels)?;
     let fit = logistic::fit_non_negative(&[logits.to_vec()], &logistic::smoothed_targets(labels));
@@ -118,9 +120,9 @@ pub fn fit_platt(logits: &[f64], labels: &[bool]) -> Result<Calibrator, TrainerE
     })
 }
 
-/// Isotonic regression by pool-adjacent-violators, as scikit-learn's with `out_of_bounds="clip"`.
-/// For well over 1000 rows. It makes ties, and gives 0 and 1 at the ends if the labels there are
-/// all equal.
+/// Isotonic regression by pool-adjacent-violators, like scikit-learn's with `out_of_bounds="clip"`.
+/// Use it for well over 1000 rows. It gives different logits the same probability, and gives 0 or 1
+/// at an end where all labels are equal.
 ///
 /// # Errors
 /// As [`fit_platt`](fit_platt).
@@ -130,7 +132,7 @@ pub fn fit_isotonic(logits: &[f64], labels: &[bool]) -> Result<Calibrator, Train
     checked(Calibrator::Isotonic { x, y })
 }
 
-/// Beta calibration: maximum likelihood without a penalty under `a, b ≥ 0`, on the same targets as
+/// Beta calibration: maximum likelihood without a penalty, with `a, b ≥ 0`, on the same targets as
 /// [`fit_platt`](fit_platt).
 ///
 /// # Errors
@@ -162,8 +164,11 @@ fn check_rows(method: &'static str, logits: &[f64], labels: &[bool]) -> Result<(
     }
     let positives = labels.iter().filter(|label| **label).count();
     let problem = match logits.iter().position(|logit| !logit.is_finite()) {
-        Some(row) => format!("the logit of row {row} is {}", logits[row]),
-        None if labels.is_empty() => "there are no rows".into(),
+        Some(row) => format!(
+            "the logit of row {row} is {}; logits must be finite",
+            logits[row]
+        ),
+        None if labels.is_empty() => "there are no rows; it needs rows of both classes".into(),
         None if positives == 0 || positives == labels.len() => {
             format!(
                 "all {} labels are {}; both classes are needed",
@@ -184,7 +189,7 @@ fn check_rows(method: &'static str, logits: &[f64], labels: &[bool]) -> Result<(
 mod tests {
     use super::*;
 
-    /// Logits of a law with slope 2, and labels drawn evenly from it.
+    /// Logits, and labels whose true logit is twice the given one; the draws are evenly spread.
     fn rows(count: usize) -> (Vec<f64>, Vec<bool>) {
         (0..count)
             .map(|i| {
@@ -196,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn isotonic_refuses_few_rows() {
+    fn isotonic_rejects_few_rows() {
         let (logits, labels) = rows(999);
         let error = Calibration::Isotonic.fit(&logits, &labels).unwrap_err();
         assert!(
@@ -207,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_fitted_on_sampled_rows_serves_the_log() {
-        // Keep every positive and one negative in four; the log's own law is that of `rows`.
+    fn a_line_fitted_on_sampled_rows_is_corrected_to_the_log() {
+        // Keep every positive and one negative in four; the log itself is that of `rows`.
         let (logits, labels) = rows(42_000);
         let mut negatives = 0;
         let (mut kept_logits, mut kept_labels) = (Vec::new(), Vec::new());
@@ -231,9 +236,9 @@ mod tests {
             let found = fitted.apply(logit + prior.shift());
             assert!((found - expected).abs() < 0.02, "{found} is not {expected}");
         }
-        let refused = Calibration::Beta.fit_cross_fitted(&kept_logits, &kept_labels, Some(prior));
+        let rejected = Calibration::Beta.fit_cross_fitted(&kept_logits, &kept_labels, Some(prior));
         assert!(matches!(
-            refused,
+            rejected,
             Err(TrainerError::SampledCalibration { method: "beta" })
         ));
     }

@@ -1,4 +1,4 @@
-//! The model card: what a person should know about a model before using it, as Markdown.
+//! The model card: what a person should know about a model before using it, in Markdown.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::learn::{Learned, calibration_rows};
 use crate::measure;
 use crate::options::TrainOptions;
 
-/// Columns in the table of columns.
+/// The number of encoded columns that the card lists.
 const TOP_COLUMNS: usize = 20;
 
 /// The contents of a card.
@@ -19,8 +19,8 @@ pub(crate) struct Card<'a> {
     loaded: &'a Loaded,
     report: &'a Report,
     options: &'a TrainOptions,
-    /// Name of each feature and the standard deviation of its contribution to the logit, largest
-    /// first.
+    /// The name of each feature and the standard deviation of its contribution to the logit, the
+    /// largest first.
     importance: Vec<(String, f64)>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Card<'a> {
         })
     }
 
-    /// The whole card. It has no date: the same training gives the same card.
+    /// The whole card. It does not contain a date, so the same training gives the same card.
     pub(crate) fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -56,7 +56,8 @@ impl<'a> Card<'a> {
         writeln!(out, "# Model card: {}\n", model.objective())?;
         writeln!(
             out,
-            "P({} | candidate, context) by logistic regression on {} encoded columns of {} features.",
+            "P({} | candidate, context) by logistic regression on {} encoded columns of {} \
+             features.",
             model.objective(),
             model.coefficients().len(),
             model.schema().features().len()
@@ -82,7 +83,8 @@ impl<'a> Card<'a> {
         writeln!(out, "- Split: {}", data.split)?;
         writeln!(
             out,
-            "- Rows: {} read, {} used ({} filtered out, {} without a label, {} in no part, {} negatives sampled out)",
+            "- Rows: {} read, {} used ({} filtered out, {} without a label, {} in no part, {} \
+             negatives sampled out)",
             counts.read,
             counts.kept,
             counts.filtered,
@@ -128,7 +130,8 @@ impl<'a> Card<'a> {
         }
         writeln!(
             out,
-            "\nThe model was fitted on the rows of the train part. The cross-fitted figures are for the same rows, each predicted by a fit without its fold."
+            "\nThe model was fitted on the rows of the train part. The cross-fitted figures are \
+             for the same rows, each predicted by a fit without its fold."
         )
     }
 
@@ -141,7 +144,7 @@ impl<'a> Card<'a> {
             calibrator.version(),
             calibration_rows(self.loaded, self.options.calibration)
         )?;
-        if let Some(part) = self.judged() {
+        if let Some(part) = self.best_part() {
             writeln!(out, "\nOn the {} rows:\n", part.part)?;
             writeln!(
                 out,
@@ -159,8 +162,8 @@ impl<'a> Card<'a> {
         Ok(())
     }
 
-    /// The part that is best to judge the model by: test, else tune, else the cross-fitted rows.
-    fn judged(&self) -> Option<&PartReport> {
+    /// The part that judges the model best: test, else tune, else the cross-fitted rows.
+    fn best_part(&self) -> Option<&PartReport> {
         let named = |name: &str| self.report.parts.iter().find(|part| part.part == name);
         ["test", "tune", "cross-fitted"].into_iter().find_map(named)
     }
@@ -171,12 +174,14 @@ impl<'a> Card<'a> {
         writeln!(out, "\n## Fit\n")?;
         writeln!(
             out,
-            "Minimises Σ log loss + alpha/2 · ‖w‖², w the coefficients of the standardised columns, alpha = {} ({}).",
+            "Minimises Σ log loss + alpha/2 · ‖w‖², w the coefficients of the standardised \
+             columns, alpha = {} ({}).",
             chosen.alpha, chosen.chosen_by
         )?;
         writeln!(
             out,
-            "{} after {} Newton steps: largest entry of the gradient {:.1e} per row, penalised loss {:.6} per row.",
+            "{} after {} Newton steps: largest entry of the gradient {:.1e} per row, penalised \
+             loss {:.6} per row.",
             if end.converged {
                 "Converged"
             } else {
@@ -234,11 +239,13 @@ impl<'a> Card<'a> {
         writeln!(out, "\n## Limits\n")?;
         writeln!(
             out,
-            "- The probabilities hold for rows like those of the log: other users, items or times may differ."
+            "- The probabilities hold for rows like those of the log: other users, items or times \
+             may differ."
         )?;
         writeln!(
             out,
-            "- The model describes correlations in the log, not what would happen if something were changed."
+            "- The model describes correlations in the log, not what would happen if something \
+             were changed."
         )?;
         let served = self
             .learned
@@ -250,7 +257,8 @@ impl<'a> Card<'a> {
         for (name, value) in served {
             writeln!(
                 out,
-                "- `{name}` is served as {value} for every candidate; the metrics above use its value in the log."
+                "- `{name}` is served as {value} for every candidate; the metrics above use its \
+                 value in the log."
             )?;
         }
         for note in &self.report.notes {
@@ -264,12 +272,13 @@ fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }
 
-/// Escapes a name: a bar would end its cell.
+/// Formats a name as code, with bars escaped: a bar would end its cell.
 fn cell(name: &str) -> String {
     format!("`{}`", name.replace('|', "\\|").replace('\n', " "))
 }
 
-/// The spread of each feature's contribution over rows, summed in the order of the rows.
+/// The standard deviation of each feature's contribution over `rows`, the largest first. The sums
+/// are in the order of the rows, so the result does not depend on threads.
 fn importance(
     learned: &Learned,
     loaded: &Loaded,

@@ -1,9 +1,10 @@
-//! Says which rows lack a class, and what to do, before a fit can only say that they do.
+//! Checks for both classes before a fit, so that the error can name the rows that lack a class and
+//! say what to do.
 
 use crate::error::TrainerError;
 
-/// Checks that the rows outside each fold, on which one fit of the cross-validation each sees, have
-/// both classes.
+/// Checks that the rows outside each fold, which one fit of the cross-validation uses, have both
+/// classes.
 ///
 /// `labels` and `folds` have one entry per row.
 pub(crate) fn check_folds(
@@ -12,7 +13,7 @@ pub(crate) fn check_folds(
     folds: &[u32],
 ) -> Result<(), TrainerError> {
     let count = folds.iter().max().map_or(0, |&last| last as usize + 1);
-    // Rows of each class, all and by fold.
+    // Number of rows of each class, in all folds and by fold.
     let (mut all, mut by_fold) = ([0; 2], vec![[0; 2]; count]);
     for (&label, &fold) in labels.iter().zip(folds) {
         all[usize::from(label)] += 1;
@@ -37,8 +38,7 @@ pub(crate) fn check_folds(
     Ok(())
 }
 
-/// Checks that the rows that a calibrator is fitted on have both classes; `labels` are those of the
-/// `calibrate` part.
+/// Checks that the `calibrate` part, whose labels are `labels`, has both classes.
 pub(crate) fn check_calibrate_part(objective: &str, labels: &[bool]) -> Result<(), TrainerError> {
     match labels.iter().filter(|&&label| label).count() {
         positives if positives > 0 && positives < labels.len() => Ok(()),

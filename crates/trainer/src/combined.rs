@@ -1,5 +1,4 @@
-//! One model of a weighted sum of two losses: what a team trains that does not separate its
-//! objectives.
+//! One model of a weighted sum of two losses, for comparison with one model per objective.
 
 use std::path::Path;
 
@@ -19,7 +18,7 @@ pub struct Combined {
     pub gained: String,
     /// The objective to lower.
     pub avoided: String,
-    /// m and n, each at least 1: how often every row is copied with either label.
+    /// m and n, each at least 1: the number of copies of every row with either label.
     pub copies: [u32; 2],
 }
 
@@ -32,14 +31,15 @@ impl Combined {
     }
 }
 
-/// Trains one model on the combined loss, in the steps of [`train()`](crate::train()): the same
+/// Trains one model on the combined loss, with the steps of [`train()`](crate::train()): the same
 /// folds, penalties and calibration rows. Encoders that use the label are fitted to the share of
-/// positive copies. A label above a training median uses the median of the training rows of its
-/// objective.
+/// positive copies. A label rule with a training median uses the median of the training rows, for
+/// each objective separately.
 ///
 /// # Errors
-/// As [`train()`](crate::train()); [`TrainerError::Option`] for copies of 0;
-/// [`TrainerError::NotTogether`] if the rows or the features of the two objectives differ.
+/// As [`train()`](crate::train()); [`TrainerError::Option`] if a number of copies is 0;
+/// [`TrainerError::NotTogether`] if the rows or the features of the two objectives differ, or if
+/// one of them samples its negatives.
 pub fn train_combined(
     dataset: &Dataset,
     combined: &Combined,
@@ -90,7 +90,7 @@ pub fn train_combined(
 
 /// Checks that both labels are on the same rows, with the same features.
 fn check_same_rows(gained: &Loaded, avoided: &Loaded) -> Result<(), TrainerError> {
-    let refuse = |problem: String| {
+    let not_together = |problem: String| {
         Err(TrainerError::NotTogether {
             gained: gained.objective.clone(),
             avoided: avoided.objective.clone(),
@@ -98,16 +98,17 @@ fn check_same_rows(gained: &Loaded, avoided: &Loaded) -> Result<(), TrainerError
         })
     };
     if gained.negatives_kept.is_some() || avoided.negatives_kept.is_some() {
-        return refuse("one of them samples its negatives; remove `sample_negatives`".into());
+        return not_together("one of them samples its negatives; remove `sample_negatives`".into());
     }
     if gained.rows.schema != avoided.rows.schema {
-        return refuse("their features differ; give both the same features".into());
+        return not_together("their features differ; give both the same features".into());
     }
     if gained.rows.numbers != avoided.rows.numbers || gained.parts != avoided.parts {
         let rows: std::collections::HashSet<u64> = gained.rows.numbers.iter().copied().collect();
         let both = avoided.rows.numbers.iter().filter(|row| rows.contains(row));
-        return refuse(format!(
-            "{} rows have both labels, {} have the first, {} have the second; filter the dataset (not one objective) to rows that have both, with not_missing",
+        return not_together(format!(
+            "{} rows have both labels, {} have the first, {} have the second; filter the dataset \
+             (not one objective) to rows that have both, with not_missing",
             both.count(),
             gained.rows.len(),
             avoided.rows.len()

@@ -20,20 +20,22 @@ use counterweight_model::{
 use crate::error::TrainerError;
 use rows::{FittedEncoder, TrainingRows};
 
-/// Memory and time grow with the number of folds; more than this are merged, whole folds at a time.
+/// Memory and time grow with the number of folds. If there are more than this, whole folds are
+/// merged.
 const MAX_FOLDS: usize = 10;
 
-/// Fits one encoder per feature on the training rows and encodes these rows, with all values as
+/// Fits one encoder per feature on the training rows, and encodes these rows with all values as
 /// logged.
 ///
 /// `labels` and `folds` have one entry per row. The encoders that are returned are fitted on all
-/// rows. A training row is encoded without the rows of its fold where the label is used, so that no
-/// row is encoded with its own label. Rows of one group must share a fold; fold ids are arbitrary
-/// numbers, and more than ten are merged into ten.
+/// rows. The encoded training rows differ: an encoder that uses the label encodes a row without the
+/// rows of its fold, so that no row is encoded with its own label. Rows of one group must have the
+/// same fold. Fold ids are arbitrary numbers; more than ten folds are merged into ten.
 ///
 /// # Errors
-/// Lengths that differ, no rows, labels of one class only, a single fold where an encoder uses the
-/// label, an absent column that is not optional, or a batch of another schema.
+/// [`TrainerError`] if the lengths differ, if there are no rows, if all labels are equal, if an
+/// encoder uses the label but there is only one fold, if the column of an input is absent that is
+/// not optional, or if the batch was checked against another schema.
 pub fn fit_encoders(
     schema: &Schema,
     batch: &Batch<'_>,
@@ -47,13 +49,12 @@ pub fn fit_encoders(
     fit_encoders_to_shares(schema, batch, &targets, folds)
 }
 
-/// As [`fit_encoders`], for rows with several copies that have their own labels, as in a model
-/// of a weighted sum of two losses: `targets` has the share of positive copies of each row, in [0,
-/// 1]. A row still counts once, so that a rare category stays rare, however often its rows are
-/// copied.
+/// As [`fit_encoders`], for rows with several copies that have their own labels, as in a model of a
+/// weighted sum of two losses. `targets` has the share of positive copies of each row, from 0 to 1.
+/// A row counts once, however many copies it has, so that a rare category stays rare.
 ///
 /// # Errors
-/// As [`fit_encoders`], and a target outside [0, 1].
+/// As [`fit_encoders`], and if a target is outside 0 to 1.
 pub fn fit_encoders_to_shares(
     schema: &Schema,
     batch: &Batch<'_>,
@@ -74,7 +75,8 @@ pub fn fit_encoders_to_shares(
         let found = fit(&values, kind, &training);
         if found.out_of_fold.is_some() && folds < 2 {
             let problem = format!(
-                "feature `{}` is encoded with the label, which needs at least 2 folds",
+                "feature `{}` is encoded with the label, which needs at least 2 folds; use more \
+                 folds",
                 feature.name
             );
             return Err(TrainerError::Encoders { problem });
@@ -90,7 +92,7 @@ pub fn fit_encoders_to_shares(
     Ok((encoders, encoded))
 }
 
-/// Fits the encoder that suits the values.
+/// Fits the encoder that fits the kind of the values.
 fn fit(values: &Values<'_>, kind: Kind, training: &TrainingRows<'_>) -> FittedEncoder {
     match values {
         Values::Numbers(values) if kind == Kind::Boolean => number::fit_boolean(values),
@@ -130,7 +132,8 @@ fn check(
     Err(TrainerError::Encoders { problem })
 }
 
-/// An input with a served value may be absent in serving, but not in training.
+/// Fails if a required input is absent. An input with a served value may be absent in serving, but
+/// not in training.
 fn absent_in_training(schema: &Schema, batch: &Batch<'_>) -> Result<(), ModelError> {
     for (input, column) in schema.inputs().iter().zip(batch.columns()) {
         if column.is_none() && !input.optional {
@@ -142,7 +145,8 @@ fn absent_in_training(schema: &Schema, batch: &Batch<'_>) -> Result<(), ModelErr
     Ok(())
 }
 
-/// Fold ids as small numbers in the order of their first occurrence, and the number of folds.
+/// Numbers the fold ids from 0 in the order of their first occurrence; returns the number of each
+/// row, and the number of folds.
 fn number_folds(folds: &[u32]) -> (Vec<usize>, usize) {
     let mut numbers = HashMap::new();
     let numbered: Vec<usize> = folds

@@ -1,4 +1,4 @@
-//! The errors of training, measuring and predicting.
+//! The errors of training, evaluation and prediction.
 
 use std::path::PathBuf;
 
@@ -11,16 +11,16 @@ use crate::fit::FitError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainerError {
-    /// The dataset cannot be read, or has nothing to train on.
+    /// The dataset cannot be read, or has no rows to train on.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// Encoding or the artefact.
+    /// Encoding failed, or the artefact cannot be written.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// Encoders cannot be fitted to these rows.
-    #[error("cannot fit: {problem}")]
+    #[error("cannot fit the encoders: {problem}")]
     Encoders {
-        /// What is wrong with the data.
+        /// What is wrong with the data, and what to do.
         problem: String,
     },
     /// A calibrator cannot be fitted to these rows.
@@ -28,10 +28,10 @@ pub enum TrainerError {
     Calibration {
         /// Name of the method.
         method: &'static str,
-        /// What is wrong.
+        /// What is wrong, and what to do.
         problem: String,
     },
-    /// Parallel arrays differ in length.
+    /// The number of values is wrong.
     #[error("{what}: {found} values, expected {expected}")]
     Length {
         /// What the values are.
@@ -51,12 +51,18 @@ pub enum TrainerError {
         /// Why.
         source: FitError,
     },
-    /// One fold of the cross-validation holds all rows of a class, so nothing can be fitted on the
-    /// others.
+    /// One fold of the cross-validation contains all rows of a class, so a model cannot be fitted
+    /// on the other folds.
     #[error(
-        "objective `{objective}`: fold {fold} (folds 0 to {}) holds {}, so a model cannot be fitted on the other folds, whose {others} rows are all {other_class}; add {class} rows of other groups, or try another seed or number of folds",
+        "objective `{objective}`: fold {fold} (folds 0 to {}) contains {}, so a model cannot be \
+         fitted on the other folds, whose {others} rows are all {other_class}; add {class} rows of \
+         other groups, or try another seed or number of folds",
         folds - 1,
-        if *rows == 1 { format!("the only {class} row") } else { format!("all {rows} {class} rows") }
+        if *rows == 1 {
+            format!("the only {class} row")
+        } else {
+            format!("all {rows} {class} rows")
+        }
     )]
     OneClassOutsideFold {
         /// The objective.
@@ -65,7 +71,7 @@ pub enum TrainerError {
         fold: usize,
         /// Number of folds.
         folds: usize,
-        /// The class that only this fold has.
+        /// The class whose rows are all in this fold.
         class: &'static str,
         /// Rows of that class.
         rows: usize,
@@ -74,9 +80,11 @@ pub enum TrainerError {
         /// Their class.
         other_class: &'static str,
     },
-    /// The `calibrate` part has rows of one class only.
+    /// All rows of the `calibrate` part have the same class.
     #[error(
-        "objective `{objective}`: all {rows} rows of the calibrate part are {class}, but a calibrator needs both classes; enlarge the part, choose another seed of the split, or leave the part out, so that the training part is used"
+        "objective `{objective}`: all {rows} rows of the calibrate part are {class}, but a \
+         calibrator needs both classes; enlarge the part, choose another seed of the split, or \
+         leave the part out, so that the training part is used"
     )]
     OneClassToCalibrate {
         /// The objective.
@@ -106,35 +114,38 @@ pub enum TrainerError {
         /// The allowed values.
         expected: &'static str,
     },
-    /// Isotonic regression on few rows fits the noise.
+    /// There are too few rows for isotonic regression, which would fit the noise.
     #[error(
-        "isotonic calibration needs at least {needed} rows, but there are {rows}; use platt, or give the split a larger `calibrate` part"
+        "isotonic calibration needs at least {needed} rows, but there are {rows}; use platt, or \
+         give the split a larger `calibrate` part"
     )]
     TooFewForIsotonic {
-        /// Rows there are.
+        /// The number of rows.
         rows: usize,
-        /// Rows needed.
+        /// The number of rows that are needed.
         needed: usize,
     },
-    /// Only a line that is fitted to sampled training rows can be corrected to the base rate of the
-    /// log.
+    /// The method cannot be fitted on sampled training rows: only Platt's line can be corrected to
+    /// the base rate of the log.
     #[error(
-        "{method} calibration needs rows that are not sampled, but the training part has `sample_negatives`: give the split a `calibrate` part, or use platt"
+        "{method} calibration needs rows that are not sampled, but the training part has \
+         `sample_negatives`; give the split a `calibrate` part, or use platt"
     )]
     SampledCalibration {
         /// The method.
         method: &'static str,
     },
-    /// A fold table needs every row.
+    /// A fold table needs every row of the log, but the objective samples its negatives.
     #[error(
-        "objective `{objective}` samples its negatives, so its folds would not have the base rate of the log; remove `sample_negatives`"
+        "objective `{objective}` samples its negatives, so its folds would not have the base rate \
+         of the log; remove `sample_negatives`"
     )]
     SampledFolds {
         /// The objective.
         objective: String,
     },
     /// One model cannot be trained on these two objectives.
-    #[error("`{gained}` and `{avoided}` cannot be trained as one: {problem}")]
+    #[error("`{gained}` and `{avoided}` cannot be trained as one model: {problem}")]
     NotTogether {
         /// The objective to raise.
         gained: String,
@@ -143,9 +154,10 @@ pub enum TrainerError {
         /// Why, and what to do.
         problem: String,
     },
-    /// The ending of the file name is not one of the formats of predictions.
+    /// The extension of the file name does not name a format for predictions.
     #[error(
-        "{path}: the ending is not a format of predictions; use .csv, .ndjson, .jsonl or .parquet"
+        "{path}: the file extension is not a format for predictions; use .csv, .ndjson, .jsonl or \
+         .parquet"
     )]
     Ending {
         /// The file.

@@ -18,16 +18,16 @@ pub struct Evaluation {
     pub version: String,
     /// Whether this is the data that the model was trained on.
     pub same_data: bool,
-    /// Metrics on every part of the split that has rows. On other data than that of the model no
-    /// part was trained on, also under another name.
+    /// Metrics on every part of the split that has rows. If `same_data` is false, the model was not
+    /// trained on any of these parts, whatever their names.
     pub parts: Vec<PartReport>,
 }
 
-/// Measures `artefact` on every part of `dataset`, for the objective of the model. A label above a
-/// training median uses the median that the model was trained with.
+/// Measures `artefact` on every part of `dataset`, for the objective of the model. A label rule
+/// that compares with a training median uses the median with which the model was trained.
 ///
 /// # Errors
-/// [`TrainerError`] when the dataset cannot be read, does not have the objective, or lacks an input
+/// [`TrainerError`] if the dataset cannot be read, does not have the objective, or lacks an input
 /// of the model.
 pub fn evaluate(
     artefact: &Artefact,

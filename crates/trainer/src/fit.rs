@@ -1,20 +1,19 @@
-//! L2-regularised logistic regression on dense columns: linfa-logistic comes near the minimum, and
-//! Newton steps over all rows reach it and certify it by their last gradient.
+//! L2-regularised logistic regression on dense columns. linfa-logistic finds weights near the
+//! minimum. Newton steps over all rows then reach the minimum, and the last gradient proves it.
 //!
-//! The objective is a *sum*, as in scikit-learn with `C = 1 / alpha`:
+//! The objective is a *sum* over rows, as in scikit-learn with `C = 1 / alpha`:
 //!
 //! ```text
 //! Σ ln(1 + exp(−yᵢ·(b + wᵀzᵢ))) + alpha/2 · ‖w‖²        y ∈ {−1, 1}, z = (x − mean) / sd
 //! ```
 //!
-//! Every column is standardised first, the intercept is not penalised, and the scaling is folded
-//! back into the coefficients that are returned. So the penalty applies to the standardised columns
-//! and does not depend on the units of a column.
+//! Every column is standardised first, so the penalty does not depend on the units of a column. The
+//! intercept is not penalised. The coefficients that are returned are in the units of the columns.
 //!
-//! Why two stages: L-BFGS of linfa stops at its iteration limit without a warning, and takes about
-//! twenty passes over the rows. A Newton step costs one pass, and two or three are enough from a
-//! good start. So linfa fits all rows of a small set or a seeded sample of a large one, and the
-//! Newton steps use all rows.
+//! There are two stages because linfa's L-BFGS takes about twenty passes over the rows, and stops
+//! at its iteration limit without a warning. A Newton step takes one pass, and two or three steps
+//! are enough from a good start. linfa therefore fits all rows of a small set or a seeded sample of
+//! a large one, and the Newton steps use all rows.
 
 mod error;
 mod linfa_start;
@@ -29,51 +28,52 @@ pub use options::FitOptions;
 use pass::Problem;
 use scaling::Scaling;
 
-/// Wider matrices are fitted by linfa alone: the Hessian of a Newton step would cost more than it
-/// saves.
+/// Matrices with more columns than this are fitted by linfa alone, because the Hessian of a Newton
+/// step would cost more time than the step saves.
 const WIDEST_NEWTON: usize = 512;
 
 /// A fitted regression: the logit of P(label = true) is `intercept + Σ coefficients[j] ·
 /// columns[j]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    /// One per column, in the units of that column; zero for a constant column.
+    /// The coefficient of each column, in the units of the column; zero for a constant column.
     pub coefficients: Vec<f64>,
     /// The logit of a row of zeros.
     pub intercept: f64,
-    /// One per column: the change of the logit for one standard deviation of the column.
+    /// The change of the logit per standard deviation of each column.
     pub standardised: Vec<f64>,
     /// How the fit went.
     pub report: FitReport,
 }
 
-/// How a fit went. `converged` is measured on all rows at the coefficients returned.
+/// How a fit went. All figures are for all rows, at the coefficients that are returned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitReport {
-    /// The objective at the minimum: summed log loss plus penalty.
+    /// The value of the objective: summed log loss plus penalty.
     pub objective: f64,
-    /// Rows that linfa fitted; 0 if a start was given, or if its line search failed and the Newton
-    /// steps began at zero.
+    /// Number of rows that linfa fitted. It is 0 if linfa was skipped because a start was given, or
+    /// if linfa failed and the weights it began with were used instead.
     pub linfa_rows: usize,
-    /// Newton steps over all rows.
+    /// Number of Newton steps over all rows.
     pub newton_steps: usize,
     /// Largest absolute entry of the gradient of the objective.
     pub gradient: f64,
-    /// The same per row; compared with [`FitOptions::tolerance`].
+    /// `gradient` divided by the number of rows; it is compared with [`FitOptions::tolerance`].
     pub relative_gradient: f64,
     /// Whether `relative_gradient` is within the tolerance.
     pub converged: bool,
 }
 
-/// Fits `labels` on `columns` (one slice per column, all of the length of `labels`).
+/// Fits `labels` on `columns`, each of which has the length of `labels`.
 ///
-/// With `start`, linfa is skipped and the Newton steps begin there; a neighbouring `alpha` is then
-/// two or three passes away. The result does not depend on the number of threads.
+/// With `start`, the fit begins there: linfa is skipped, except for a matrix that linfa fits alone.
+/// From the fit of a neighbouring `alpha`, two or three passes are then enough. The result does not
+/// depend on the number of threads.
 ///
 /// # Errors
-/// [`FitError`] if the matrix is empty, not finite or has columns of different lengths, if all
-/// labels are equal, or if an option is out of range. A fit that misses the tolerance is not an
-/// error: see [`FitReport::converged`].
+/// [`FitError`] if there are no rows, if a value is not finite, if a column has the wrong length,
+/// if all labels are equal, if `start` has the wrong number of coefficients, or if an option is out
+/// of range. A fit that does not reach the tolerance is not an error: see [`FitReport::converged`].
 pub fn fit(
     columns: &[Vec<f64>],
     labels: &[bool],

@@ -1,5 +1,5 @@
-//! k-fold evaluation by group, which refits everything per fold: an estimate of what training
-//! achieves on unseen groups.
+//! k-fold evaluation by group, which refits everything for each fold. It estimates how good a
+//! trained model is on unseen groups.
 
 use counterweight_dataset::Dataset;
 use counterweight_evaluation::metrics::part_report;
@@ -13,34 +13,34 @@ use crate::options::TrainOptions;
 use crate::progress::{Progress, Stage, step};
 use crate::targets::Targets;
 
-/// Metrics of one fold, for a model trained on the others.
+/// Metrics of one fold, for a model that was trained on the others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FoldMetrics {
     /// The fold, from 0.
     pub fold: u32,
-    /// Rows held out.
+    /// Number of rows in the fold.
     pub rows: u64,
     /// Positives among them.
     pub positives: u64,
     /// Area under the ROC curve; `None` if one class is absent.
     pub auc: Option<f64>,
-    /// Mean log loss, nats.
+    /// Mean log loss in nats.
     pub log_loss: Option<f64>,
-    /// Expected calibration error, 10 equal-width bins.
+    /// Expected calibration error with 10 equal-width bins.
     pub ece: Option<f64>,
-    /// The penalty chosen on the other folds.
+    /// The penalty that was chosen on the other folds.
     pub alpha: f64,
 }
 
-/// One row with the prediction of the model that was trained without its fold.
+/// One row, with the prediction of the model that was trained without its fold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FoldRow {
-    /// Number of the row in the files, from 0; rows that were filtered out or have no label count,
-    /// but have no entry.
+    /// Number of the row in the files, from 0. Rows that were filtered out or have no label are
+    /// counted too, but they are not in the table.
     pub row: u64,
-    /// The fold that the row was held out in.
+    /// The fold that contains the row.
     pub fold: u32,
-    /// Its label; a rule with a training median uses that of the other folds.
+    /// Its label; a rule with a training median uses the median of the other folds.
     pub label: bool,
     /// Its calibrated probability.
     pub probability: f64,
@@ -54,8 +54,8 @@ pub struct FoldTable {
     /// One entry per fold.
     pub folds: Vec<FoldMetrics>,
     /// Metrics of all rows together, each predicted by the model that was trained without its fold.
-    /// With the rows of all folds in its bins, the calibration error is less noisy than those of
-    /// single folds.
+    /// The calibration error has more rows per bin here, so it is less noisy than those of single
+    /// folds.
     pub pooled: PartReport,
     /// Every row, in file order.
     pub rows: Vec<FoldRow>,
@@ -77,9 +77,9 @@ impl FoldTable {
     }
 }
 
-/// Deals all rows of an objective into `k` folds that divide no group, and predicts each fold with
-/// a model whose encoders, label median, penalty, coefficients and calibrator are fitted on the
-/// others. The split of the dataset is not used.
+/// Divides all rows of an objective into `k` folds without dividing a group, and predicts each fold
+/// with a model whose encoders, label median, penalty, coefficients and calibrator are fitted on
+/// the other folds. The split of the dataset is not used.
 ///
 /// # Errors
 /// As [`train()`](crate::train()), and [`TrainerError::SampledFolds`] for an objective that samples
@@ -123,8 +123,8 @@ pub fn fold_table(
         )
         .map_err(in_fold)?;
         let probabilities = measure::probabilities(&learned.model, &loaded, &held_out)?;
-        let held_labels: Vec<bool> = held_out.iter().map(|&row| labels.values[row]).collect();
-        let metrics = part_report("held out", &probabilities, &held_labels);
+        let held_out_labels: Vec<bool> = held_out.iter().map(|&row| labels.values[row]).collect();
+        let metrics = part_report("held out", &probabilities, &held_out_labels);
         folds.push(FoldMetrics {
             fold,
             rows: metrics.rows,
@@ -134,7 +134,7 @@ pub fn fold_table(
             ece: metrics.ece,
             alpha: learned.alpha,
         });
-        let labelled = held_out.iter().zip(held_labels).zip(probabilities);
+        let labelled = held_out.iter().zip(held_out_labels).zip(probabilities);
         rows.extend(labelled.map(|((&row, label), probability)| FoldRow {
             row: loaded.rows.numbers[row],
             fold,

@@ -1,5 +1,5 @@
-//! Learns a calibrated model from labelled rows: the part of training that a fold table repeats per
-//! fold.
+//! Learns a calibrated model from labelled rows. A fold table repeats this part of training for
+//! each fold.
 
 use counterweight_dataset::{Loaded, Part};
 use counterweight_model::{Calibrator, CurvePoint, Encoders, Model, ModelParts, PriorCorrection};
@@ -18,20 +18,20 @@ use crate::targets::Targets;
 pub(crate) struct Learned {
     pub(crate) model: Model,
     pub(crate) alpha: f64,
-    /// Penalties tried, ascending.
+    /// The penalties that were tried, in increasing order.
     pub(crate) curve: Vec<CurvePoint>,
     pub(crate) fit: FitReport,
-    /// One per encoded column: change of the logit for one standard deviation of the column.
+    /// The change of the logit per standard deviation of each encoded column.
     pub(crate) standardised: Vec<f64>,
-    /// Probabilities of all copies of the training rows, each from a fit without the fold of the
-    /// row.
+    /// Probabilities of all copies of the training rows, each from a fit without the row's fold.
     pub(crate) held_out: Vec<f64>,
-    /// Fits of the search that did not converge.
+    /// The number of fits of the search that did not converge.
     pub(crate) unconverged: usize,
 }
 
-/// Learns `targets`, which has all rows of `loaded`, from the rows `training`. The calibrator is
-/// fitted on the rows `calibrate`, or cross-fitted on the training rows if there are none.
+/// Learns from the rows `training`; `targets` has the labels of all rows of `loaded`. The
+/// calibrator is fitted on the rows `calibrate`. If `calibrate` is empty, the calibrator is fitted
+/// on the cross-fitted logits of the training rows.
 pub(crate) fn learn(
     loaded: &Loaded,
     targets: &Targets<'_>,
@@ -58,7 +58,7 @@ pub(crate) fn learn(
 
     begin(report, Stage::Encode);
     let (encoders, columns) = encode(loaded, targets, training, &folds)?;
-    // The penalty is relative to a sum of losses, so it grows with the number of copies.
+    // The penalty is relative to a sum of losses, and the sum grows with the number of copies.
     let count = f64::from(targets.count());
     let alphas: Vec<f64> = options.alphas.iter().map(|alpha| alpha * count).collect();
 
@@ -111,7 +111,8 @@ pub(crate) fn learn(
     })
 }
 
-/// The search saw penalties relative to all copies; the card states them relative to the rows.
+/// Converts the penalties of the search, which are relative to all copies, to penalties relative to
+/// the rows, which the card states.
 fn per_row(mut curve: Vec<CurvePoint>, copies: f64) -> Vec<CurvePoint> {
     for point in &mut curve {
         point.alpha /= copies;
@@ -151,7 +152,7 @@ fn fit_calibrator(
     method.fit(&copies.spread(&logits), &copies.labels)
 }
 
-/// How the training part was sampled by class, if it was.
+/// The rates at which the training part was sampled by class, if it was sampled.
 fn prior_correction(loaded: &Loaded) -> Option<PriorCorrection> {
     loaded.negatives_kept.map(|negative_rate| PriorCorrection {
         negative_rate,
@@ -159,7 +160,7 @@ fn prior_correction(loaded: &Loaded) -> Option<PriorCorrection> {
     })
 }
 
-/// The rows on which the calibrator is fitted, for the card.
+/// Names the rows on which the calibrator is fitted, for the card.
 pub(crate) fn calibration_rows(loaded: &Loaded, method: Calibration) -> &'static str {
     match method {
         Calibration::None => "no rows",

@@ -1,13 +1,13 @@
 //! Trains the model of one objective from a log: encodes, fits, calibrates, measures and writes the
 //! artefact.
 //!
-//! [`train`] does all of it, in this order. [`evaluate`] measures a trained model on a dataset,
-//! [`predict`] writes a probability for every row, [`train_combined`] trains one model on a
-//! weighted sum of two losses, and [`fold_table`] evaluates training itself by refitting everything
-//! per fold.
+//! [`train`] does these steps in this order. [`evaluate`] measures a trained model on a dataset.
+//! [`predict`] writes a probability for every row. [`train_combined`] trains one model on a
+//! weighted sum of two losses. [`fold_table`] evaluates the training itself: it refits everything
+//! for each fold.
 //!
-//! Nothing here prints. Long work reports its [`Progress`] to a callback. The same seed and data
-//! give the same bytes, on any number of threads.
+//! This crate does not print. It reports the [`Progress`] of long work to a callback. The same seed
+//! and data give the same bytes on any number of threads.
 
 mod calibration;
 mod card;

@@ -1,22 +1,23 @@
-//! Solves the small symmetric systems of Newton's method: a Cholesky decomposition that raises the
-//! diagonal where it must.
+//! Solves the small symmetric systems of Newton's method by a Cholesky decomposition, which raises
+//! the diagonal of a singular matrix.
 
 use ndarray::Array2;
 
-/// A pivot below this share of its diagonal entry is rounding, not information.
+/// A pivot of at most this share of its diagonal entry counts as zero: it is only rounding.
 const SMALLEST_PIVOT: f64 = 1e-14;
-/// The diagonal is raised by this share of the trace first, and by ten times as much after each
+/// The diagonal is first raised by this share of the trace, and by ten times as much after each
 /// failure.
 const FIRST_RAISE: f64 = 1e-14;
-/// Raises that are tried; the last one is a hundred times the trace, under which any finite matrix
-/// is positive definite.
+/// The number of raises that are tried. The last one is a hundred times the trace, with which every
+/// finite Hessian is positive definite.
 const RAISES: i32 = 17;
 
-/// The Newton step `hessian⁻¹ · gradient`, of which only the lower triangle of `hessian` is read.
+/// The Newton step `hessian⁻¹ · gradient`. Only the lower triangle of `hessian` is read.
 ///
-/// Where rounding makes the Hessian singular (collinear columns, the unpenalised intercept of
-/// separated rows), the least raise of its diagonal that works is taken, which turns the step
-/// towards steepest descent. A Hessian that is not finite gives the gradient itself.
+/// Rounding can make the Hessian singular, such as for collinear columns, or for the unpenalised
+/// intercept of separated rows. Its diagonal is then raised by the smallest tried number with which
+/// it is positive definite; this turns the step towards steepest descent. If the Hessian is not
+/// finite, the step is the gradient itself.
 pub(crate) fn newton_step(hessian: &Array2<f64>, gradient: &[f64]) -> Vec<f64> {
     let trace: f64 = hessian.diag().sum();
     let raises = (0..RAISES).map(|power| trace * FIRST_RAISE * 10_f64.powi(power));
@@ -30,7 +31,7 @@ pub(crate) fn newton_step(hessian: &Array2<f64>, gradient: &[f64]) -> Vec<f64> {
         .unwrap_or_else(|| gradient.to_vec())
 }
 
-/// Replaces the lower triangle by its Cholesky factor; false if the matrix is not positive
+/// Replaces the lower triangle by the Cholesky factor. Returns false if the matrix is not positive
 /// definite.
 fn decompose(matrix: &mut Array2<f64>) -> bool {
     for i in 0..matrix.nrows() {
@@ -53,7 +54,7 @@ fn decompose(matrix: &mut Array2<f64>) -> bool {
     true
 }
 
-/// Forward and backward substitution with a Cholesky factor.
+/// Solves the system by forward and backward substitution with its Cholesky factor.
 fn substitute(lower: &Array2<f64>, right: &[f64]) -> Vec<f64> {
     let size = right.len();
     let mut x = right.to_vec();
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_known_system_is_solved_from_its_lower_triangle() {
-        // L = [[2, 0, 0], [1, 3, 0], [-1, 2, 1]], x = [1, -2, 3]; the upper triangle is rubbish.
+        // L = [[2, 0, 0], [1, 3, 0], [-1, 2, 1]], x = [1, -2, 3]; the upper triangle is not read.
         let hessian = arr2(&[[4.0, 99.0, 99.0], [2.0, 10.0, 99.0], [-2.0, 5.0, 6.0]]);
         let step = newton_step(&hessian, &[-6.0, -3.0, 6.0]);
         for (found, expected) in step.iter().zip([1.0, -2.0, 3.0]) {

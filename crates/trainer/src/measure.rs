@@ -1,4 +1,5 @@
-//! Metrics of a model on the parts of a dataset, computed from raw values by the code that serves.
+//! Metrics of a model on the parts of a dataset, computed from raw values with the code that
+//! serving uses.
 
 use counterweight_dataset::{Loaded, Part};
 use counterweight_evaluation::metrics::part_report;
@@ -7,7 +8,7 @@ use counterweight_model::{Model, PartReport};
 use crate::error::TrainerError;
 use crate::targets::Targets;
 
-/// Rows scored at a time.
+/// Rows that are scored at a time.
 pub(crate) const PIECE: usize = 32_768;
 
 /// Metrics on every part that has rows, in the order of [`Part::ALL`].
@@ -32,7 +33,7 @@ pub(crate) fn parts(
     Ok(reports)
 }
 
-/// The probability of each of `rows`, as logged.
+/// The probability of each of `rows`, scored as logged.
 pub(crate) fn probabilities(
     model: &Model,
     loaded: &Loaded,

@@ -13,15 +13,15 @@ use polars::prelude::{
 use crate::error::TrainerError;
 use crate::progress::{Progress, Stage, step};
 
-/// Writes one row per row of the files, even if it is filtered out or has no label: the columns
-/// that have a role in the description, then `probability`, exactly as a server answers it (an
-/// input with a served value has that value).
+/// Writes one row per row of the files, also for rows that the dataset filters out or that have no
+/// label. The columns are the ids of the row, then `probability`. The probability is the one that a
+/// server answers: an input with a served value has that value.
 ///
-/// The ending of `out` selects CSV, NDJSON or Parquet. The file is written piece by piece and
-/// appears when it is complete. Returns the number of rows.
+/// The file extension of `out` selects CSV, NDJSON or Parquet. The file is written piece by piece,
+/// and appears under its name when it is complete. Returns the number of rows.
 ///
 /// # Errors
-/// [`TrainerError::Ending`], [`TrainerError::Write`], and what is wrong with the dataset's files.
+/// [`TrainerError::Ending`], [`TrainerError::Write`], and the errors of reading the dataset.
 pub fn predict(
     artefact: &Artefact,
     dataset: &Dataset,
@@ -59,8 +59,8 @@ pub fn predict(
     Ok(done as u64)
 }
 
-/// The id columns and the probability. Two roles may name the same column, which is written once; a
-/// missing id is null.
+/// The id columns and the probability. A column that has two roles is written once. A missing id is
+/// null.
 fn frame(rows: &Rows, probabilities: Vec<f64>) -> Result<DataFrame, PolarsError> {
     let mut columns: Vec<Column> = Vec::new();
     for id in &rows.ids {
@@ -107,7 +107,7 @@ impl Format {
 struct Writer<'a> {
     format: Format,
     file: &'a File,
-    /// Parquet collects its row groups until the end.
+    /// Set for Parquet after the first frame: its footer is written at the end.
     parquet: Option<ParquetRows<&'a File>>,
     begun: bool,
 }

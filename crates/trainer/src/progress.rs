@@ -1,4 +1,4 @@
-//! How long work reports its progress.
+//! The progress that training, evaluation and prediction report.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// A short name for people.
+    /// A short name to display.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,18 +38,18 @@ impl Stage {
     }
 }
 
-/// The progress of a stage. It begins with `done` 0, and its last report may stay below `total`.
+/// The progress of a stage. The first report has `done` 0; the last one may have less than `total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// The current stage.
     pub stage: Stage,
-    /// Units done.
+    /// Units that are complete.
     pub done: u64,
     /// Number of units; `None` if unknown.
     pub total: Option<u64>,
 }
 
-/// The callback that takes [`Progress`].
+/// The callback that receives [`Progress`].
 pub(crate) type Report<'a> = &'a mut dyn FnMut(Progress);
 
 pub(crate) fn begin(report: Report<'_>, stage: Stage) {

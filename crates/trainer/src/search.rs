@@ -1,24 +1,26 @@
-//! Chooses the penalty on the training part, by cross-validation over folds that divide no group.
+//! Chooses the penalty on the training part, by cross-validation over folds that do not divide a
+//! group.
 
 use counterweight_model::{CurvePoint, softplus};
 
 use crate::fit::{FitError, FitOptions, Fitted, fit};
 use crate::progress::{Report, Stage, step};
 
-/// Gradient per row of the fits: the held-out log loss is then far more precise than it differs
-/// between folds.
+/// Gradient per row at which a fit stops. The error of the held-out log loss is then far smaller
+/// than its differences between folds.
 const TOLERANCE: f64 = 1e-6;
 
 /// The result of the search.
 pub(crate) struct Search {
-    /// The penalty with the lowest held-out log loss. The one-standard-error rule would not help:
-    /// folds by group differ far more than penalties do on the same fold.
+    /// The penalty with the lowest held-out log loss. The one-standard-error rule is not used,
+    /// because the log loss differs far more between folds by group than between penalties on the
+    /// same fold.
     pub(crate) alpha: f64,
-    /// Every penalty tried, ascending.
+    /// Every penalty that was tried, in increasing order.
     pub(crate) curve: Vec<CurvePoint>,
-    /// The logit of every row at the chosen penalty, from the fit without the fold of the row.
+    /// The logit of every row at the chosen penalty, from the fit without the row's fold.
     pub(crate) held_out: Vec<f64>,
-    /// Fits whose gradient stayed above the tolerance.
+    /// The number of fits whose gradient stayed above the tolerance.
     pub(crate) unconverged: usize,
 }
 
@@ -26,12 +28,12 @@ pub(crate) struct Search {
 pub(crate) struct Training<'a> {
     pub(crate) columns: &'a [Vec<f64>],
     pub(crate) labels: &'a [bool],
-    /// A fold per row, `0..count`.
+    /// The fold of each row, numbered from 0.
     pub(crate) folds: &'a [u32],
 }
 
-/// Tries every penalty on every fold, from the strongest to the weakest; each fit starts where the
-/// last one ended.
+/// Tries every penalty on every fold, from the strongest to the weakest. Each fit of a fold starts
+/// at the result of the fit before.
 pub(crate) fn search(
     training: &Training<'_>,
     alphas: &[f64],
@@ -89,7 +91,8 @@ pub(crate) fn search(
     })
 }
 
-/// Mean log loss over all rows, and the standard error of the mean of the folds.
+/// The point of the curve for `alpha`: mean log loss over all rows, and the standard error of the
+/// mean over the folds.
 fn point(alpha: f64, training: &Training<'_>, logits: &[f64], folds: u32) -> CurvePoint {
     let mut sums = vec![(0.0, 0.0); folds as usize];
     for ((&logit, &label), &fold) in logits.iter().zip(training.labels).zip(training.folds) {
@@ -137,10 +140,10 @@ mod tests {
     use super::*;
     use crate::options::DEFAULT_ALPHAS;
 
-    /// Every row's label is that of its group, and so is the only column: a fold never saw its
-    /// group.
+    /// All rows of a group have the same label, and the columns only name the group, so the columns
+    /// do not help with the groups of another fold.
     #[test]
-    fn a_column_that_only_knows_its_group_wants_the_strongest_penalty() {
+    fn columns_that_only_name_the_group_get_the_strongest_penalty() {
         let rows = 400;
         let labels: Vec<bool> = (0..rows).map(|row| (row % 20) * 7 % 3 == 0).collect();
         let folds: Vec<u32> = (0..rows).map(|row| (row as u32 % 20) / 4).collect();
@@ -172,8 +175,8 @@ mod tests {
 
     #[test]
     fn held_out_logits_come_from_the_other_folds() {
-        // Fold 1's labels run against the column, fold 0's with it: each is predicted the wrong way
-        // round.
+        // The labels of fold 0 rise with the column and those of fold 1 fall, so the fit on one
+        // fold predicts the opposite of the other's labels.
         let column: Vec<f64> = (0..200).map(|row| f64::from(row % 10)).collect();
         let folds: Vec<u32> = (0..200).map(|row| u32::from(row >= 100)).collect();
         let labels: Vec<bool> = (0..200)

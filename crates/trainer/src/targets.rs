@@ -1,20 +1,20 @@
-//! The labels that a model is trained on: one per row, or those of several objectives, each copied
-//! as often as its loss weighs.
+//! The labels on which a model is trained: one per row, or those of two objectives, where the
+//! weight of a loss becomes the number of copies of a row.
 //!
-//! One model of the weighted sum of two losses, m·BCE(f, e) + n·BCE(f, 1 − b), is fitted on every
-//! row m times with the label e and n times with the label 1 − b, under m + n times the penalty.
-//! Its minimiser is that of the mean loss per row under the penalty itself. (The label is flipped
-//! because a loss with a negative weight has no minimum.)
+//! A model of the weighted sum of two losses, m·BCE(f, e) + n·BCE(f, 1 − b), is fitted on m copies
+//! of every row with the label e and n copies with the label 1 − b, with m + n times the penalty.
+//! The minimiser is the same as that of the mean loss per row with the penalty itself. The label b
+//! is flipped because a loss with a negative weight has no minimum.
 
-/// The labels of all loaded rows, with the number of copies of each.
+/// The labels of all loaded rows, with the number of copies for each set of labels.
 pub(crate) struct Targets<'a> {
     labels: Vec<(&'a [bool], u32)>,
 }
 
 /// Rows with copies: one entry per copy.
 pub(crate) struct Copies {
-    /// Position of the row of each copy, among the given rows.
-    pub(crate) of: Vec<usize>,
+    /// The row of each copy, as a position among the given rows.
+    pub(crate) rows: Vec<usize>,
     pub(crate) labels: Vec<bool>,
 }
 
@@ -33,12 +33,12 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Copies of a row.
+    /// The number of copies of a row.
     pub(crate) fn count(&self) -> u32 {
         self.labels.iter().map(|(_, copies)| copies).sum()
     }
 
-    /// The share of positive copies of each of some rows.
+    /// The share of positive copies of each of `rows`.
     pub(crate) fn shares(&self, rows: &[usize]) -> Vec<f64> {
         let count = f64::from(self.count());
         let positive = |row: usize| -> u32 {
@@ -51,15 +51,16 @@ impl<'a> Targets<'a> {
             .collect()
     }
 
-    /// All copies of some rows: those with the first label first, row by row.
+    /// All copies of `rows`: first the copies with the first label, then those with the second.
+    /// Each copy has the rows in the given order.
     pub(crate) fn copies(&self, rows: &[usize]) -> Copies {
         let mut all = Copies {
-            of: Vec::new(),
+            rows: Vec::new(),
             labels: Vec::new(),
         };
         for (labels, copies) in &self.labels {
             for _ in 0..*copies {
-                all.of.extend(0..rows.len());
+                all.rows.extend(0..rows.len());
                 all.labels.extend(rows.iter().map(|&row| labels[row]));
             }
         }
@@ -70,7 +71,7 @@ impl<'a> Targets<'a> {
 impl Copies {
     /// Turns a value per row into a value per copy.
     pub(crate) fn spread<T: Copy>(&self, values: &[T]) -> Vec<T> {
-        self.of.iter().map(|&at| values[at]).collect()
+        self.rows.iter().map(|&row| values[row]).collect()
     }
 }
 
@@ -85,16 +86,17 @@ mod tests {
         let targets = Targets::combined([&first, &second], [2, 1]);
         assert_eq!(targets.shares(&[0, 1, 2]), [1.0, 2.0 / 3.0, 0.0]);
         let copies = targets.copies(&[1, 2]);
-        assert_eq!(copies.of, [0, 1, 0, 1, 0, 1]);
+        assert_eq!(copies.rows, [0, 1, 0, 1, 0, 1]);
         assert_eq!(copies.labels, [true, false, true, false, false, false]);
         assert_eq!(copies.spread(&['a', 'b']), ['a', 'b', 'a', 'b', 'a', 'b']);
     }
 
-    /// A toy whose minimiser is known: four cells with known shares of e and b, one indicator each,
-    /// next to no penalty. The model must say (m·P(e) + n·(1 − P(b))) / (m + n) in every cell.
+    /// A small problem whose minimiser is known: four cells with known shares of e and b, indicator
+    /// columns for the cells, and almost no penalty. The model must predict
+    /// (m·P(e) + n·(1 − P(b))) / (m + n) in every cell.
     #[test]
     fn copies_of_flipped_labels_have_the_known_minimiser() {
-        // (rows, of these e, of these b); e and b of a cell are laid out independently.
+        // (rows, rows with e, rows with b); e and b are independent within a cell.
         let cells = [
             (100_u32, 20_u32, 70_u32),
             (100, 80, 10),
@@ -140,7 +142,7 @@ mod tests {
         }
     }
 
-    /// m + n copies under m + n times the penalty are the row itself under the penalty.
+    /// m + n copies with m + n times the penalty are equivalent to the row itself with the penalty.
     #[test]
     fn copies_of_one_label_change_nothing() {
         let labels: Vec<bool> = (0..200).map(|row| row * 7 % 11 < 4).collect();

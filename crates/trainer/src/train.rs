@@ -1,4 +1,4 @@
-//! Trains a model and writes its artefact, from top to bottom.
+//! Trains a model and writes its artefact.
 
 use std::path::Path;
 
@@ -18,15 +18,15 @@ use crate::targets::Targets;
 
 /// Trains one objective of a dataset and writes a new version into the model folder `out`.
 ///
-/// Everything that is fitted is fitted on the training part: encoders (out of fold where they use
-/// the label), the penalty (cross-validated over folds that divide no group), the coefficients and,
-/// unless the split has a `calibrate` part, the calibrator (on held-out logits). On the other parts
-/// the model is only measured.
+/// The training part is used to fit the encoders (out of fold if they use the label), to choose the
+/// penalty (by cross-validation over folds that do not divide a group) and to fit the coefficients.
+/// The calibrator is fitted on the `calibrate` part, or on the held-out logits of the training part
+/// if the split has no such part. The other parts are used for metrics only.
 ///
 /// # Errors
-/// [`TrainerError`] if the data cannot be read, a part or the rows outside a fold have one class
-/// only, there are too few groups for the folds, an option is out of range, or the artefact cannot
-/// be written. Nothing is written then.
+/// [`TrainerError`] if the data cannot be read, a part or the rows outside a fold have only one
+/// class, there are too few groups for the folds, an option is out of range, or the artefact cannot
+/// be written. In these cases no artefact is written.
 pub fn train(
     dataset: &Dataset,
     objective: &str,
@@ -58,11 +58,11 @@ pub(crate) struct TrainingLabels<'a> {
     /// The rule of the label in words.
     pub(crate) label: String,
     pub(crate) threshold: Option<f64>,
-    /// Number of positive rows; a row with copies counts with its share of positive ones.
+    /// Number of positive rows; a row with copies counts as its share of positive copies.
     pub(crate) positives: f64,
 }
 
-/// The steps that all training shares: learn, measure, write.
+/// The steps that every training shares: learn, measure, write.
 pub(crate) fn train_on(
     dataset: &Dataset,
     loaded: &Loaded,
@@ -109,7 +109,7 @@ fn data_report(dataset: &Dataset, loaded: &Loaded, labels: &TrainingLabels<'_>) 
     }
 }
 
-/// E.g. `by group: 700 train, 300 test rows`.
+/// The rule of the split with the sizes of its parts, such as `by group: 700 train, 300 test rows`.
 fn split_rule(dataset: &Dataset, loaded: &Loaded) -> String {
     let sizes: Vec<String> = Part::ALL
         .into_iter()
@@ -190,7 +190,9 @@ fn notes(learned: &Learned, loaded: &Loaded) -> Vec<String> {
     }
     if let Some(share) = loaded.negatives_kept {
         notes.push(format!(
-            "a share of {share} of the training negatives was kept; probabilities are for the whole log, so the metrics on the train part and the cross-fitted ones, whose base rate is higher, do not show calibration"
+            "a share of {share} of the training negatives was kept; probabilities are for the \
+             whole log, so the metrics on the train part and the cross-fitted ones, whose base rate is \
+             higher, do not show calibration"
         ));
     }
     notes

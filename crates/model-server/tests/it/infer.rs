@@ -1,4 +1,4 @@
-//! ModelInfer over a real socket: what goes in, what comes out, and what is said of wrong input.
+//! ModelInfer over a real socket: accepted inputs, outputs, and errors for wrong requests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -20,26 +20,26 @@ use support::{
     typed_request,
 };
 
-fn asked(name: &str) -> InferRequestedOutputTensor {
+fn requested_output(name: &str) -> InferRequestedOutputTensor {
     InferRequestedOutputTensor {
         name: name.to_owned(),
         ..Default::default()
     }
 }
 
-async fn refused(server: &Running, request: ModelInferRequest) -> Status {
+async fn rejected_status(server: &Running, request: ModelInferRequest) -> Status {
     let mut client = server.client().await;
     let status = client
         .model_infer(request)
         .await
-        .expect_err("must be refused");
-    // Whatever was wrong, the server goes on.
+        .expect_err("the request must be rejected");
+    // The server still answers after a wrong request.
     client.model_infer(support::request()).await.unwrap();
     status
 }
 
 #[tokio::test]
-async fn metadata_says_what_to_send_and_what_comes_back() {
+async fn metadata_describes_inputs_and_outputs() {
     let (server, artefact) = Running::with_model(model(0.3)).await;
     let mut client = server.client().await;
     assert!(
@@ -200,12 +200,12 @@ async fn raw_and_typed_requests_give_the_probabilities_of_the_model() {
 async fn contributions_and_offset_sum_to_the_logit() {
     let model = model(-0.7);
     let (server, _) = Running::with_model(model.clone()).await;
-    let mut asking = request();
-    asking.outputs = vec![asked("contributions"), asked("logit")];
+    let mut with_outputs = request();
+    with_outputs.outputs = vec![requested_output("contributions"), requested_output("logit")];
     let answer = server
         .client()
         .await
-        .model_infer(asking)
+        .model_infer(with_outputs)
         .await
         .unwrap()
         .into_inner();
@@ -230,7 +230,7 @@ async fn contributions_and_offset_sum_to_the_logit() {
 }
 
 #[tokio::test]
-async fn every_accepted_form_of_one_value_gives_one_answer() {
+async fn every_accepted_form_of_a_value_gives_the_same_answer() {
     let model = model(0.3);
     let (server, _) = Running::with_model(model.clone()).await;
     let mut client = server.client().await;
@@ -321,7 +321,7 @@ async fn an_absent_optional_input_is_missing_in_every_row() {
 }
 
 #[tokio::test]
-async fn a_wrong_tensor_is_refused_with_its_name() {
+async fn a_wrong_tensor_is_rejected_with_its_name() {
     let (server, _) = Running::with_model(model(0.3)).await;
     let f64s = |n: usize| encode_f64(&vec![1.0; n]);
     type Case = (
@@ -470,24 +470,24 @@ async fn a_wrong_tensor_is_refused_with_its_name() {
             "runs past the end",
         ),
     ];
-    for (name, datatype, shape, raw, reason, says) in cases {
+    for (name, datatype, shape, raw, reason, expected_text) in cases {
         let mut wrong = request();
         put(&mut wrong, name, datatype, &shape, raw);
-        let status = refused(&server, wrong).await;
+        let status = rejected_status(&server, wrong).await;
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
         let (found, field) = info(&status);
         assert!(
-            found == reason && status.message().contains(says),
+            found == reason && status.message().contains(expected_text),
             "{name} {reason}: {status:?}"
         );
-        // When rows disagree, the tensor that is named may be any but the first.
+        // If the numbers of rows differ, the error may name any tensor except the first.
         assert!(field == name || reason == "ROW_COUNT", "{name}: {status:?}");
         assert!(status.message().contains(name), "{status:?}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_refused_and_says_why() {
+async fn a_wrong_request_is_rejected_with_the_reason() {
     let (server, _) = Running::with_model(model(0.3)).await;
     type Spoil = fn(&mut ModelInferRequest);
     let cases: [(Spoil, &str, &str); 10] = [
@@ -522,12 +522,12 @@ async fn a_wrong_request_is_refused_and_says_why() {
             "twice",
         ),
         (
-            |r| r.outputs = vec![asked("probabilty")],
+            |r| r.outputs = vec![requested_output("probabilty")],
             "UNKNOWN_OUTPUT",
             "did you mean \"probability\"?",
         ),
         (
-            |r| r.outputs = vec![asked("logit"), asked("logit")],
+            |r| r.outputs = vec![requested_output("logit"), requested_output("logit")],
             "DUPLICATE_OUTPUT",
             "logit",
         ),
@@ -540,26 +540,26 @@ async fn a_wrong_request_is_refused_and_says_why() {
             "shared_memory_region",
         ),
     ];
-    for (spoil, reason, says) in cases {
+    for (damage, reason, expected_text) in cases {
         let mut wrong = request();
-        spoil(&mut wrong);
-        let status = refused(&server, wrong).await;
+        damage(&mut wrong);
+        let status = rejected_status(&server, wrong).await;
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
         assert_eq!(info(&status).0, reason, "{status:?}");
-        assert!(status.message().contains(says), "{status:?}");
+        assert!(status.message().contains(expected_text), "{status:?}");
     }
     let mut typed = typed_request();
     typed.inputs[0].contents.as_mut().unwrap().fp32_contents = vec![1.0];
     assert_eq!(
-        info(&refused(&server, typed).await),
+        info(&rejected_status(&server, typed).await),
         ("INVALID_TENSOR".to_owned(), "views".to_owned())
     );
 }
 
 #[tokio::test]
-async fn an_unknown_model_or_version_is_not_found_and_says_what_is_there() {
+async fn an_unknown_model_or_version_is_not_found_and_the_error_lists_the_known_ones() {
     let (server, artefact) = Running::with_model(model(0.3)).await;
-    let status = refused(
+    let status = rejected_status(
         &server,
         ModelInferRequest {
             model_name: "engagment".to_owned(),
@@ -572,7 +572,7 @@ async fn an_unknown_model_or_version_is_not_found_and_says_what_is_there() {
         (Code::NotFound, "model_name")
     );
     assert!(status.message().contains("engagement"), "{status:?}");
-    let status = refused(
+    let status = rejected_status(
         &server,
         ModelInferRequest {
             model_version: "v7".to_owned(),
@@ -679,7 +679,7 @@ async fn one_candidate_and_ten_thousand_agree_row_by_row() {
     }
 }
 
-/// A request of many long texts: minutes of work.
+/// A request with many long texts, which would take minutes.
 fn long_request() -> ModelInferRequest {
     let rows = 2_000;
     let mut request = request();
@@ -716,14 +716,14 @@ fn long_request() -> ModelInferRequest {
 }
 
 #[tokio::test]
-async fn scoring_ends_with_the_deadline_and_counts_until_it_has_ended() {
+async fn scoring_stops_at_the_deadline_and_counts_as_in_flight_until_then() {
     let (server, _) = Running::with_model(model(0.3)).await;
     let mut client = server.client().await;
     let mut late = tonic::Request::new(long_request());
     late.metadata_mut()
         .insert("grpc-timeout", "300m".parse().unwrap());
     let status = client.model_infer(late).await.unwrap_err();
-    // The client gives up by itself at the same time.
+    // The client stops waiting at the same time, and reports the same or CANCELLED.
     let codes = [Code::DeadlineExceeded, Code::Cancelled];
     assert!(codes.contains(&status.code()), "{status:?}");
     let idle = "counterweight_model_requests_in_flight 0";
@@ -732,7 +732,7 @@ async fn scoring_ends_with_the_deadline_and_counts_until_it_has_ended() {
 }
 
 #[tokio::test]
-async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
+async fn contributions_larger_than_a_message_are_rejected_before_they_are_computed() {
     let repository = tempfile::tempdir().unwrap();
     support::save(repository.path(), MODEL, support::numeric_model(8, 0.1));
     let server = Running::start(repository, |config| {
@@ -741,7 +741,7 @@ async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
     .await;
     let mut request = ModelInferRequest {
         model_name: MODEL.to_owned(),
-        outputs: vec![asked("contributions")],
+        outputs: vec![requested_output("contributions")],
         ..Default::default()
     };
     let rows = 3_500;
@@ -763,7 +763,7 @@ async fn contributions_beyond_a_message_are_refused_before_they_are_made() {
 }
 
 #[tokio::test]
-async fn rows_that_would_take_more_memory_than_a_few_messages_are_refused() {
+async fn rows_that_would_take_more_memory_than_a_few_messages_are_rejected() {
     let repository = tempfile::tempdir().unwrap();
     support::save(repository.path(), MODEL, support::numeric_model(8, 0.1));
     let server = Running::start(repository, |config| {

@@ -1,4 +1,5 @@
-//! Start, overload, health, reflection, metrics, Unix socket, and a stop that drops nothing.
+//! Start, overload, health, reflection, metrics, Unix socket, and a stop that answers the requests
+//! in flight.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -52,14 +53,14 @@ async fn infer_with_late_body(
         .await
 }
 
-/// True while a request has begun to arrive or is being answered.
+/// True while a request is arriving or is being answered.
 async fn is_busy(server: &Running) -> bool {
     let metrics = server.http("/metrics").await;
     !metrics.contains("counterweight_memory_charged_bytes 0\n")
 }
 
 #[tokio::test]
-async fn overload_is_refused_at_once_while_health_answers() {
+async fn overload_is_rejected_at_once_while_health_answers() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let server = Running::start(repository, |config| {
@@ -72,7 +73,7 @@ async fn overload_is_refused_at_once_while_health_answers() {
         let mut client = client.clone();
         async move { client.model_infer(large_batch()).await }
     });
-    let mut refused = 0;
+    let mut rejected = 0;
     while !scoring.is_finished() {
         let Err(status) = client.model_infer(request()).await else {
             continue;
@@ -80,9 +81,9 @@ async fn overload_is_refused_at_once_while_health_answers() {
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
         assert_eq!(info(&status).0, "OVERLOADED");
         assert_eq!(health(&channel, "").await, ServingStatus::Serving);
-        refused += 1;
+        rejected += 1;
     }
-    assert!(refused > 0, "nothing was refused");
+    assert!(rejected > 0, "no request was rejected");
     scoring.await.unwrap().unwrap();
     client.model_infer(request()).await.unwrap();
     let metrics = server.http("/metrics").await;
@@ -92,7 +93,7 @@ async fn overload_is_refused_at_once_while_health_answers() {
     );
 }
 
-/// A request that takes a while to be scored: 300 rows.
+/// A request with 300 rows, which takes a while to be scored.
 fn large_batch() -> ModelInferRequest {
     let rows = 300;
     let text = "what do you think, vote and tag a friend ".repeat(390);
@@ -150,8 +151,8 @@ async fn health_is_answered_while_a_large_batch_is_scored() {
     let (server, _) = Running::with_model(model(0.3)).await;
     let mut client = server.client().await;
     let scoring = tokio::spawn(async move { client.model_infer(large_batch()).await });
-    // One thread runs client and server here, so that inline scoring would leave no check answered
-    // before its end.
+    // Client and server run on one thread here. If scoring ran on it too, no check would be
+    // answered before the scoring ends.
     let channel = server.channel().await;
     let mut answered = 0;
     while !scoring.is_finished() {
@@ -164,7 +165,7 @@ async fn health_is_answered_while_a_large_batch_is_scored() {
 }
 
 #[tokio::test]
-async fn a_message_above_the_limit_is_refused() {
+async fn a_message_above_the_limit_is_rejected() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let server = Running::start(repository, |config| {
@@ -226,7 +227,7 @@ async fn reflection_names_the_services_that_are_served() {
 }
 
 #[tokio::test]
-async fn within_the_grace_of_a_stop_health_says_so_and_nothing_is_refused() {
+async fn during_the_grace_of_a_stop_health_is_not_serving_and_requests_are_answered() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let mut server = Running::start(repository, |config| {
@@ -268,7 +269,7 @@ async fn within_the_grace_of_a_stop_health_says_so_and_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_requests_in_flight_end_and_waits_for_no_watcher() {
+async fn a_stop_waits_for_requests_in_flight_but_not_for_watchers() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let mut server = Running::start(repository, |config| {
@@ -297,7 +298,7 @@ async fn a_stop_lets_requests_in_flight_end_and_waits_for_no_watcher() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_does_not_keep_the_server_up() {
+async fn a_request_that_never_ends_does_not_prevent_a_stop() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let mut server = Running::start(repository, |config| {
@@ -372,7 +373,7 @@ async fn a_server_with_wrong_settings_does_not_start() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_does_not_hold_up_a_stop() {
+async fn a_silent_connection_does_not_delay_a_stop() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let mut server = Running::start(repository, |config| {
@@ -398,7 +399,7 @@ async fn compressed_requests_are_accepted_up_to_the_limit_of_a_message() {
     for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate] {
         let mut client = server.client().await.send_compressed(encoding);
         client.model_infer(request()).await.unwrap();
-        // A few kilobytes on the wire, and sixteen times the limit when they are decompressed.
+        // A few kilobytes on the wire, which become sixteen times the limit after decompression.
         let bomb = ModelInferRequest {
             id: "x".repeat(16 << 20),
             ..request()

@@ -1,5 +1,5 @@
-//! Versions side by side, new ones taken up under load, broken ones refused, and the repository
-//! extension.
+//! Several versions of a model, new versions that are loaded under load, artefacts that cannot be
+//! loaded, and the repository extension.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -54,7 +54,7 @@ fn unload(
     }
 }
 
-/// Version → (state, reason), of one model.
+/// The index of one model: version → (state, reason).
 async fn index(client: &mut Client, model: &str) -> BTreeMap<String, (String, String)> {
     let index = client
         .repository_index(RepositoryIndexRequest::default())
@@ -89,9 +89,9 @@ async fn ready(client: &mut Client, name: &str) -> bool {
         .ready
 }
 
-/// Waits until the server has looked through the whole repository once more. Each of two looks
-/// finds a model that was not there before, so that the second one began after the call.
-async fn looked(server: &Running, client: &mut Client) {
+/// Waits until the server has read the whole repository once more. The wait is for two new models,
+/// because the read that finds the first one may have begun before this call.
+async fn wait_for_refresh(server: &Running, client: &mut Client) {
     let repository = server.repository.path();
     for _ in 0..2 {
         let name = format!("look-{}", fs::read_dir(repository).unwrap().count());
@@ -102,8 +102,13 @@ async fn looked(server: &Running, client: &mut Client) {
     }
 }
 
-/// Copies a version folder under another name, with one file changed.
-fn spoilt(folder: &Path, version: &str, file: &str, spoil: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
+/// Copies a version folder under another name, and damages one file of the copy.
+fn damaged_copy(
+    folder: &Path,
+    version: &str,
+    file: &str,
+    damage: impl FnOnce(&mut Vec<u8>),
+) -> PathBuf {
     let copy = folder.join("00000000deadbeef");
     let _ = fs::remove_dir_all(&copy);
     fs::create_dir(&copy).unwrap();
@@ -113,7 +118,7 @@ fn spoilt(folder: &Path, version: &str, file: &str, spoil: impl FnOnce(&mut Vec<
     }
     let path = copy.join(file);
     let mut bytes = fs::read(&path).unwrap();
-    spoil(&mut bytes);
+    damage(&mut bytes);
     fs::write(&path, bytes).unwrap();
     copy
 }
@@ -126,13 +131,13 @@ async fn every_version_is_loaded_and_a_pinned_one_answers() {
     let new = save(repository.path(), MODEL, second.clone());
     let server = Running::start(repository, |_| {}).await;
     let mut client = server.client().await;
-    for (asked, version, model) in [
+    for (requested, version, model) in [
         ("", &new.version, &second),
         (&*new.version, &new.version, &second),
         (&*old.version, &old.version, &first),
     ] {
         let pinned = ModelInferRequest {
-            model_version: asked.to_owned(),
+            model_version: requested.to_owned(),
             ..request()
         };
         let answer = client.model_infer(pinned).await.unwrap().into_inner();
@@ -148,7 +153,7 @@ async fn every_version_is_loaded_and_a_pinned_one_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
+async fn a_swap_under_load_fails_no_request_and_mixes_no_versions() {
     let models = [model(0.3), model(-1.5)];
     let (server, first) = Running::with_model(models[0].clone()).await;
     let second = save(server.repository.path(), MODEL, models[1].clone());
@@ -158,7 +163,7 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
     ]));
     let done = Arc::new(AtomicBool::new(false));
     let answers = Arc::new(AtomicU64::new(0));
-    let mut askers = tokio::task::JoinSet::new();
+    let mut clients = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let (mut client, truth, done, answers) = (
             server.client().await,
@@ -166,7 +171,7 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
             Arc::clone(&done),
             Arc::clone(&answers),
         );
-        askers.spawn(async move {
+        clients.spawn(async move {
             let mut seen = BTreeMap::new();
             while !done.load(Ordering::Relaxed) {
                 let answer = client.model_infer(request()).await.unwrap().into_inner();
@@ -180,8 +185,8 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
             seen
         });
     }
-    // Half of the swaps are found by polling, the others are told; unloading and loading the idle
-    // version goes on as well.
+    // Half of the swaps are found by polling, and the others are requested. The idle version is
+    // also unloaded and loaded.
     let mut client = server.client().await;
     for swap in 0..12 {
         let artefact = save(server.repository.path(), MODEL, models[swap % 2].clone());
@@ -213,7 +218,7 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
     }
     done.store(true, Ordering::Relaxed);
     let mut seen = BTreeMap::new();
-    for counts in askers.join_all().await {
+    for counts in clients.join_all().await {
         counts
             .into_iter()
             .for_each(|(version, count)| *seen.entry(version).or_insert(0) += count);
@@ -225,12 +230,12 @@ async fn a_swap_under_load_drops_nothing_and_mixes_nothing() {
 }
 
 #[tokio::test]
-async fn a_broken_artefact_is_unavailable_and_the_older_version_goes_on() {
+async fn a_damaged_artefact_is_unavailable_and_the_older_version_still_answers() {
     let (server, good) = Running::with_model(model(0.3)).await;
     let folder = server.repository.path().join(MODEL);
     let mut client = server.client().await;
-    type Spoil = fn(&mut Vec<u8>);
-    let spoils: [(&str, Spoil); 3] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
         ("model.json", |bytes| bytes.truncate(bytes.len() / 2)),
         ("model.json", |bytes| {
             *bytes = String::from_utf8(bytes.clone())
@@ -240,8 +245,8 @@ async fn a_broken_artefact_is_unavailable_and_the_older_version_goes_on() {
         }),
         ("MANIFEST.json", |bytes| bytes.truncate(10)),
     ];
-    for (file, spoil) in spoils {
-        let copy = spoilt(&folder, &good.version, file, spoil);
+    for (file, damage) in damages {
+        let copy = damaged_copy(&folder, &good.version, file, damage);
         let broken = copy.file_name().unwrap().to_str().unwrap().to_owned();
         fs::write(folder.join("LATEST"), &broken).unwrap();
         let status = client
@@ -281,7 +286,7 @@ async fn a_broken_artefact_is_unavailable_and_the_older_version_goes_on() {
 }
 
 #[tokio::test]
-async fn a_model_that_never_loaded_keeps_the_server_unready_until_it_is_put_right() {
+async fn a_model_that_never_loaded_keeps_the_server_unready_until_it_is_repaired() {
     let repository = tempfile::tempdir().unwrap();
     save(repository.path(), MODEL, model(0.3));
     let bait = save(repository.path(), "bait", model(0.1));
@@ -292,7 +297,8 @@ async fn a_model_that_never_loaded_keeps_the_server_unready_until_it_is_put_righ
         .join("model.json");
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..100]).unwrap();
-    fs::create_dir(repository.path().join("lost+found")).unwrap(); // no model folder, and no reason to be unready
+    // This is not a model folder, so it must not make the server unready.
+    fs::create_dir(repository.path().join("lost+found")).unwrap();
     let server = Running::start(repository, |_| {}).await;
     let mut client = server.client().await;
     assert!(
@@ -334,7 +340,7 @@ async fn a_model_that_never_loaded_keeps_the_server_unready_until_it_is_put_righ
 }
 
 #[tokio::test]
-async fn latest_that_is_absent_or_names_nothing_is_said_in_the_index() {
+async fn a_latest_that_is_absent_or_names_no_version_is_reported() {
     let (server, good) = Running::with_model(model(0.3)).await;
     let latest = server.repository.path().join(MODEL).join("LATEST");
     let mut client = server.client().await;
@@ -390,8 +396,8 @@ async fn models_are_unloaded_and_loaded_on_request() {
         client.model_infer(pinned.clone()).await.unwrap_err().code(),
         Code::Unavailable
     );
-    // A look at the repository must leave it alone.
-    looked(&server, &mut client).await;
+    // Reading the repository again must not load it.
+    wait_for_refresh(&server, &mut client).await;
     assert_eq!(
         index(&mut client, MODEL).await[&first.version],
         ("UNAVAILABLE".to_owned(), "unloaded on request".to_owned())
@@ -414,7 +420,7 @@ async fn models_are_unloaded_and_loaded_on_request() {
         .repository_model_unload(unload(MODEL, HashMap::new()))
         .await
         .unwrap();
-    looked(&server, &mut client).await;
+    wait_for_refresh(&server, &mut client).await;
     assert!(!ready(&mut client, MODEL).await);
     assert!(
         client
@@ -449,7 +455,7 @@ async fn models_are_unloaded_and_loaded_on_request() {
 }
 
 #[tokio::test]
-async fn what_the_extension_does_not_take_is_refused() {
+async fn requests_that_the_extension_does_not_support_are_rejected() {
     let (server, _) = Running::with_model(model(0.3)).await;
     let mut client = server.client().await;
     for name in ["nothing", "../engagement", "", "."] {
@@ -492,7 +498,7 @@ async fn what_the_extension_does_not_take_is_refused() {
 }
 
 #[tokio::test]
-async fn folders_come_and_go() {
+async fn folders_can_be_added_and_removed() {
     let (server, first) = Running::with_model(model(0.3)).await;
     let mut client = server.client().await;
     save(server.repository.path(), "bait", model(0.1));
@@ -507,8 +513,8 @@ async fn folders_come_and_go() {
         !index(&mut client, MODEL).await.contains_key(&first.version)
     })
     .await;
-    // What is served by default outlives its folder.
+    // The default version is still served after its folder was removed.
     fs::remove_dir_all(server.repository.path().join(MODEL)).unwrap();
-    looked(&server, &mut client).await;
+    wait_for_refresh(&server, &mut client).await;
     assert_eq!(default_version(&mut client).await, second.version);
 }

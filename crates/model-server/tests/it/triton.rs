@@ -1,4 +1,4 @@
-//! NVIDIA's own client against our server: the proof that the protocol is spoken.
+//! NVIDIA's client against the server, which shows that the server implements the protocol.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 

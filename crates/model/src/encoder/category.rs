@@ -1,4 +1,5 @@
-//! Categories: one column each if there are few, else one column of smoothed log-odds.
+//! Categories: one column per category if the feature has few, else one column of smoothed
+//! log-odds.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +10,11 @@ use crate::expression::{Categories, display_category};
 use crate::sink::Sink;
 
 /// A column per frequent category, and columns for other and for missing categories if training had
-/// some. An unknown category counts as `other` if there is such a column; otherwise all its columns
-/// are 0.
+/// some. An unknown category counts as `other`. Without a column for it, all columns are 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneHot {
-    /// Sorted, none twice.
+    /// The categories with a column, sorted and distinct.
     pub categories: Vec<String>,
     /// Whether rare and unknown categories have a column.
     pub other: bool,
@@ -22,13 +22,13 @@ pub struct OneHot {
     pub missing: bool,
 }
 
-/// Smoothed log-odds of the category relative to all rows, standardised, and a flag for missing
-/// values if training had some. An unknown category has relative log-odds 0; a missing one becomes
-/// the mean.
+/// A standardised column with the smoothed log-odds of the category relative to all rows, and a
+/// flag column for missing values if training had some. An unknown category has relative log-odds
+/// 0; a missing one becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Of the log-odds of the training rows.
+    /// Mean and deviation of the column over the training rows.
     pub standard: Standard,
     /// Whether there is a flag column for missing values.
     pub missing: bool,
@@ -54,7 +54,7 @@ impl OneHot {
 
     pub(super) fn apply<S: Sink>(&self, values: &Categories<'_>, to: &mut Emitter<'_, S>) {
         let other = self.categories.len();
-        values.for_each(|at, category| {
+        values.for_each(|row, category| {
             let column = match category {
                 Some(category) => match self
                     .categories
@@ -66,7 +66,7 @@ impl OneHot {
                 None => self.missing.then_some(other + usize::from(self.other)),
             };
             if let Some(column) = column {
-                to.one(at, column, 1.0);
+                to.one(row, column, 1.0);
             }
         });
     }

@@ -1,4 +1,4 @@
-//! Sends the columns of one feature to a sink.
+//! The emitter, through which an encoder sends the columns of one feature to a sink.
 
 use super::standard::Standard;
 use crate::sink::Sink;
@@ -6,7 +6,7 @@ use crate::sink::Sink;
 /// Sends one feature's columns to a sink.
 pub(crate) struct Emitter<'s, S> {
     pub(crate) sink: &'s mut S,
-    /// Number of the feature's first column in the whole matrix.
+    /// Index of the feature's first column in the whole matrix.
     pub(crate) first: usize,
     /// Whether the feature has one value for all rows.
     pub(crate) broadcast: bool,
@@ -28,19 +28,20 @@ impl<S: Sink> Emitter<'_, S> {
         self.dense(column, buffer);
     }
 
-    pub(super) fn one(&mut self, at: usize, column: usize, value: f64) {
+    /// Sends one number. A feature with a single value fills the whole column with it.
+    pub(super) fn one(&mut self, row: usize, column: usize, value: f64) {
         if self.broadcast {
             self.dense(column, &[value]);
         } else {
-            self.sink.one(at, self.first + column, value);
+            self.sink.one(row, self.first + column, value);
         }
     }
 
-    /// A 1 in `column` wherever `values` are missing.
+    /// Sends a 1 in `column` for every missing value.
     pub(super) fn missing(&mut self, column: usize, values: &[f64]) {
-        for (at, value) in values.iter().enumerate() {
+        for (row, value) in values.iter().enumerate() {
             if value.is_nan() {
-                self.one(at, column, 1.0);
+                self.one(row, column, 1.0);
             }
         }
     }

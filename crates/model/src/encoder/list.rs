@@ -1,4 +1,5 @@
-//! Lists of categories: one column per element if there are few, else the mean of their log-odds.
+//! Lists of categories: one column per element if the feature has few different elements, else the
+//! mean of the elements' log-odds.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +13,10 @@ use crate::sink::Sink;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MultiHot {
-    /// Sorted, none twice.
+    /// The elements with a column, sorted and distinct.
     pub elements: Vec<String>,
-    /// Elements that every training list contains, sorted; they are constant, so they have no
-    /// column.
+    /// Elements that every training list contains, sorted and distinct. They have no column,
+    /// because it would be constant.
     pub everywhere: Vec<String>,
     /// Whether rare and unknown elements have a column.
     pub other: bool,
@@ -23,13 +24,13 @@ pub struct MultiHot {
     pub empty: bool,
 }
 
-/// The mean of the smoothed relative log-odds of the elements, standardised, and a flag for the
-/// empty list if training had some. An unknown element has log-odds 0; an empty list becomes the
-/// mean.
+/// A standardised column with the mean of the elements' smoothed relative log-odds, and a flag
+/// column for the empty list if training had some. An unknown element has log-odds 0; an empty list
+/// becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeanTarget {
-    /// Of the means of the training rows.
+    /// Mean and deviation of the column over the training rows.
     pub standard: Standard,
     /// Whether there is a flag column for empty lists.
     pub empty: bool,
@@ -37,7 +38,7 @@ pub struct MeanTarget {
     pub table: Table,
 }
 
-/// Elements of a list, each once, sorted.
+/// The distinct elements of a list, sorted.
 #[must_use]
 pub fn distinct(list: &[String]) -> Vec<&str> {
     let mut elements: Vec<&str> = list.iter().map(String::as_str).collect();
@@ -46,7 +47,7 @@ pub fn distinct(list: &[String]) -> Vec<&str> {
     elements
 }
 
-/// Mean over the distinct elements of what `value` gives for their hashes; NaN for an empty list.
+/// The mean of `value` over the hashes of the distinct elements of a list; NaN for an empty list.
 pub fn mean_over_distinct(list: &[String], value: impl Fn(u64) -> f64) -> f64 {
     let elements = distinct(list);
     elements
@@ -78,7 +79,7 @@ impl MultiHot {
         hits: &mut Vec<usize>,
     ) {
         let other = self.elements.len();
-        for (at, list) in values.iter().enumerate() {
+        for (row, list) in values.iter().enumerate() {
             hits.clear();
             hits.extend(list.iter().filter_map(
                 |element| {
@@ -92,9 +93,10 @@ impl MultiHot {
             if list.is_empty() && self.empty {
                 hits.push(other + usize::from(self.other));
             }
+            // A sink needs the columns of a row in increasing order, and each column once.
             hits.sort_unstable();
             hits.dedup();
-            hits.iter().for_each(|&column| to.one(at, column, 1.0));
+            hits.iter().for_each(|&column| to.one(row, column, 1.0));
         }
     }
 }

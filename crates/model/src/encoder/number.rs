@@ -6,12 +6,12 @@ use super::emitter::Emitter;
 use super::standard::Standard;
 use crate::sink::Sink;
 
-/// A standardised column, and a flag for missing values where training had some. A missing value
-/// becomes the mean.
+/// A standardised column, and a flag column for missing values if training had some. A missing
+/// value becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Numeric {
-    /// `None` if only the flag varies.
+    /// Mean and standard deviation; `None` if the value did not vary in training.
     pub standard: Option<Standard>,
     /// Whether there is a flag column for missing values.
     pub missing: bool,
@@ -45,12 +45,12 @@ impl Numeric {
     }
 }
 
-/// 0 or 1 in one column, and a flag for missing values where training had some. A missing value
+/// A column of 0 and 1, and a flag column for missing values if training had some. A missing value
 /// becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Boolean {
-    /// Share of true values in training; `None` if only the flag varies.
+    /// The share of true values in training; `None` if the value did not vary in training.
     pub rate: Option<f64>,
     /// Whether there is a flag column for missing values.
     pub missing: bool,

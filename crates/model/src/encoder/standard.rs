@@ -1,8 +1,9 @@
-//! Standardising: mean 0, variance 1, bounded, with missing values at the mean.
+//! Standardising: numbers are scaled to mean 0 and variance 1, and bounded. A missing value becomes
+//! the mean.
 
 use serde::{Deserialize, Serialize};
 
-/// Standardised values are limited to plus and minus this many standard deviations.
+/// Standardised values are limited to this many standard deviations on either side of the mean.
 const BOUND: f64 = 10.0;
 
 /// Mean and standard deviation of a column's values that are not missing.
@@ -16,7 +17,7 @@ pub struct Standard {
 }
 
 impl Standard {
-    /// Whether both numbers are finite, and the deviation has a finite inverse.
+    /// Whether both numbers are finite, and the deviation is positive and has a finite inverse.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.mean.is_finite() && self.sd.is_finite() && self.sd > 0.0 && (1.0 / self.sd).is_finite()

@@ -2,16 +2,16 @@
 //! categories.
 //!
 //! In the artefact it is one base64 string: the sorted 64-bit hashes, then the values as 32-bit
-//! floats, little-endian. In memory it is an open-addressing table of 8 bytes per slot: the upper
-//! bits of the hash give the slot and the lower 32 bits are compared, so an unknown string is
-//! mistaken for a known one about once in 2³² look-ups.
+//! floats, both little-endian. In memory it is an open-addressing table with 8 bytes per slot. The
+//! upper bits of the hash select the slot, and the lower 32 bits are compared. An unknown string is
+//! therefore mistaken for a known one about once in 2³² look-ups.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The hash by which a [`Table`] looks strings up.
+/// The hash by which a [`Table`] looks up strings.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
@@ -21,7 +21,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Table {
-    /// Sorted by hash, no hash twice.
+    /// Sorted by hash; each hash occurs once.
     entries: Vec<(u64, f32)>,
     slots: Vec<Slot>,
     shift: u32,
@@ -30,7 +30,7 @@ pub struct Table {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     low: u32,
-    /// NaN marks a free slot.
+    /// NaN in a free slot.
     value: f32,
 }
 
@@ -41,8 +41,8 @@ const FREE: Slot = Slot {
 const ENTRY_BYTES: usize = 12;
 
 impl Table {
-    /// A table of these hashes and values. Values that are not finite are dropped; of equal hashes
-    /// one is kept.
+    /// A table of these hashes and values. Values that are not finite are dropped. Of entries with
+    /// equal hashes, the one with the smallest value is kept.
     #[must_use]
     pub fn new(mut entries: Vec<(u64, f32)>) -> Self {
         entries.retain(|(_, value)| value.is_finite());
@@ -57,8 +57,8 @@ impl Table {
             slots: vec![FREE; 1 << bits],
             shift: 64 - bits,
         };
-        for at in 0..table.entries.len() {
-            let (hash, value) = table.entries[at];
+        for index in 0..table.entries.len() {
+            let (hash, value) = table.entries[index];
             let slot = table.find(hash);
             table.slots[slot] = Slot {
                 low: hash as u32,
@@ -73,7 +73,7 @@ impl Table {
         self.entries.len()
     }
 
-    /// Number stored for a hash.
+    /// The number that is stored for a hash.
     #[inline]
     #[must_use]
     pub fn get(&self, hash: u64) -> Option<f64> {
@@ -85,18 +85,18 @@ impl Table {
         }
     }
 
-    /// The slot of `hash`, or the free slot where it would go. At most half of the slots are taken,
-    /// so the search ends.
+    /// The slot of `hash`, or the free slot where it would be stored. At most half of the slots are
+    /// used, so the search ends.
     #[inline]
     fn find(&self, hash: u64) -> usize {
         let mask = self.slots.len() - 1;
-        let mut at = (hash >> self.shift) as usize;
+        let mut index = (hash >> self.shift) as usize;
         loop {
-            let slot = self.slots[at];
+            let slot = self.slots[index];
             if slot.value.is_nan() || slot.low == hash as u32 {
-                return at;
+                return index;
             }
-            at = (at + 1) & mask;
+            index = (index + 1) & mask;
         }
     }
 }
@@ -148,7 +148,7 @@ impl TryFrom<String> for Table {
         if table.len() == count {
             Ok(table)
         } else {
-            Err("a table has a hash twice or a number that is not finite".into())
+            Err("a table contains a hash twice or a number that is not finite".into())
         }
     }
 }
@@ -158,13 +158,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_is_there_and_nothing_else() {
+    fn finds_the_stored_hashes_and_no_others() {
         let key = |i: u32| hash(&i.to_le_bytes());
         let table = Table::new((0..10_000).map(|i| (key(i), i as f32)).collect());
         assert!((0..10_000).all(|i| table.get(key(i)) == Some(f64::from(i))));
         assert!((10_000..50_000).all(|i| table.get(key(i)).is_none()));
         assert_eq!(Table::new(vec![]).get(key(1)), None);
-        // Hashes that all want the last slot wrap around.
+        // Hashes that all belong in the last slot wrap around.
         let crowd = Table::new((0..8).map(|i| (u64::MAX - i, i as f32)).collect());
         assert!((0..8).all(|i| crowd.get(u64::MAX - i) == Some(i as f64)));
     }

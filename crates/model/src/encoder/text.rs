@@ -1,8 +1,8 @@
-//! Texts: plain statistics, and scores that add up what is known about the n-grams.
+//! Texts: plain statistics, and scores of n-grams.
 //!
-//! Every score column is the sum, over the distinct n-grams of the text that its table knows, of
-//! their numbers, divided by the square root of how many there are. A further kind of n-gram, or of
-//! number, is one more [`GramColumn`].
+//! A score column has a table of numbers by n-gram. The score of a text is the sum of the numbers
+//! of its distinct n-grams that are in the table, divided by the square root of how many they are.
+//! For another kind of n-gram or another table, add a [`GramColumn`].
 
 mod grams;
 mod shape;
@@ -20,8 +20,8 @@ use super::standard::Standard;
 use super::table::Table;
 use crate::sink::Sink;
 
-/// Standardised columns, and a flag for missing texts if training had some. A missing text becomes
-/// the mean.
+/// Standardised columns, and a flag column for missing texts if training had some. A missing text
+/// becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
@@ -39,7 +39,7 @@ pub struct Text {
 pub struct StatisticColumn {
     /// One of [`STATISTICS`].
     pub name: String,
-    /// Of the training texts.
+    /// Mean and deviation of the statistic over the training texts.
     pub standard: Standard,
 }
 
@@ -51,9 +51,9 @@ pub struct GramColumn {
     pub name: String,
     /// Kinds of n-grams that are looked up.
     pub kinds: Vec<GramKind>,
-    /// Of the scores of the training texts.
+    /// Mean and deviation of the scores of the training texts.
     pub standard: Standard,
-    /// Number of every known n-gram of these kinds.
+    /// The number of every known n-gram of these kinds, by its hash.
     pub table: Table,
 }
 
@@ -75,14 +75,14 @@ impl Text {
             && self.scores.iter().all(|column| column.standard.is_valid())
     }
 
-    /// Numbers per row of [`raw`](Self::raw).
+    /// Numbers per row that [`raw`](Self::raw) writes.
     pub(super) fn raw_width(&self) -> usize {
         1 + self.statistics.len() + self.scores.len()
     }
 
-    /// Values before standardising, by column; NaN for missing texts. The first column is NaN for
-    /// missing texts and 0 for others. Texts after the one at which `stop` returns true count as
-    /// missing.
+    /// Writes the values before standardising to `out`, in column-major order; all numbers of a
+    /// missing text are NaN. The first column is 0 for every other text. Once `stop` returns true,
+    /// the text at hand and those after it count as missing.
     pub(super) fn raw(
         &self,
         texts: &[Cow<'_, str>],
@@ -105,12 +105,13 @@ impl Text {
             .enumerate()
             .filter(|(_, text)| !text.is_empty())
         {
-            // A text costs up to milliseconds, beside which asking is nothing.
+            // A text takes up to milliseconds, so the cost of this call does not matter.
             if stop() {
                 return;
             }
             scratch.read(text, &kinds);
             out[row] = 0.0;
+            // The cells of this row; the first column is written already.
             let mut columns = out.iter_mut().skip(row).step_by(rows).skip(1);
             let values = statistics(text, scratch);
             indices
@@ -123,7 +124,7 @@ impl Text {
         }
     }
 
-    /// Sends the columns whose values before standardising are `raw`.
+    /// Standardises the columns that [`raw`](Self::raw) wrote and sends them.
     pub(super) fn emit<S: Sink>(&self, raw: &[f64], to: &mut Emitter<'_, S>, dense: &mut Vec<f64>) {
         let (missing, raw) = raw.split_at(raw.len() / self.raw_width());
         let statistics = self.statistics.iter().map(|column| column.standard);
@@ -137,8 +138,8 @@ impl Text {
     }
 }
 
-/// The score of the text that `text` has read: the sum of the numbers of its known n-grams, divided
-/// by the square root of how many these are; 0 where none is known.
+/// The score of the text that the buffer has read: the sum of the numbers of its n-grams of these
+/// kinds, divided by the square root of how many have a number; 0 if none has one.
 pub fn score(text: &GramBuffer, kinds: &[GramKind], number: impl Fn(u64) -> Option<f64>) -> f64 {
     let hashes = kinds.iter().flat_map(|kind| text.grams(*kind));
     let (mut count, mut sum) = (0.0_f64, 0.0);

@@ -6,12 +6,12 @@ use super::emitter::Emitter;
 use super::standard::Standard;
 use crate::sink::Sink;
 
-/// Each element standardised, and a flag for missing vectors if training had some. A missing vector
-/// becomes the mean.
+/// A standardised column per element, and a flag column for missing vectors if training had some. A
+/// missing vector becomes the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vector {
-    /// One per element; `None` for an element that was constant in training.
+    /// Mean and deviation of each element; `None` for an element that was constant in training.
     pub standards: Vec<Option<Standard>>,
     /// Whether there is a flag column for missing vectors.
     pub missing: bool,
@@ -60,7 +60,7 @@ impl Vector {
     }
 }
 
-/// Per vector of `dim` elements, 0, or NaN where any element is missing.
+/// One number per vector of `dim` elements: NaN if any element is missing, else 0.
 #[must_use]
 pub fn missing_vectors(dim: usize, values: &[f32]) -> Vec<f64> {
     let missing = |row: &[f32]| row.iter().any(|value| value.is_nan());
@@ -70,10 +70,11 @@ pub fn missing_vectors(dim: usize, values: &[f32]) -> Vec<f64> {
         .collect()
 }
 
-/// Calls `visit` with every element's number and its values over all vectors, NaN where the vector
-/// is missing. `mask` is that of [`missing_vectors`], and `tile` a buffer.
+/// Calls `visit` with the index of every element and its values over all vectors; the value is NaN
+/// where the vector is missing. `mask` is the result of [`missing_vectors`], and `tile` is a
+/// buffer.
 ///
-/// Sixteen elements are transposed at a time: one at a time would fetch every cache line of a wide
+/// Sixteen elements are transposed at a time. One at a time would load every cache line of a wide
 /// matrix once per element.
 pub fn for_each_element(
     dim: usize,
@@ -92,6 +93,7 @@ pub fn for_each_element(
             let cells = tile.iter_mut().skip(at).step_by(rows);
             cells
                 .zip(&row[first..])
+                // The mask is 0 or NaN, so the sum is NaN for a missing vector.
                 .for_each(|(cell, value)| *cell = f64::from(*value) + mask);
         }
         for (at, element) in tile.chunks_exact(rows).enumerate() {

@@ -1,4 +1,4 @@
-//! Artefacts: whole or not at all, the same bytes for the same model, and no damage goes unseen.
+//! Artefacts: saving is atomic, the same model has the same bytes, and every damage is detected.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use crate::common;
@@ -54,7 +54,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn what_is_loaded_is_what_was_saved_to_the_bit() {
+fn a_loaded_model_equals_the_saved_one_bit_for_bit() {
     let dir = TempDir::new().unwrap();
     let artefact = saved(dir.path());
     assert_eq!(artefact.version.len(), 16);
@@ -95,7 +95,7 @@ fn the_same_model_has_the_same_bytes_and_version() {
     assert_ne!(other.version, first.version);
     assert_eq!(versions(a.path()).unwrap().len(), 2);
     assert_eq!(Artefact::load(a.path()).unwrap().version, other.version);
-    // Back to the first: LATEST follows what was saved last.
+    // LATEST names the version that was saved last, even if it existed before.
     saved(a.path());
     assert_eq!(latest(a.path()).unwrap(), Some(first.version));
 }
@@ -174,14 +174,14 @@ fn damage_is_found_and_named() {
         let message = error.to_string();
         assert!(message.contains(expected), "{file}: {message}");
         assert!(message.contains(file), "{file}: {message}");
-        // Saving again heals it.
+        // Saving again repairs it.
         saved(dir.path());
         assert!(Artefact::load(dir.path()).is_ok(), "{file}");
     }
 }
 
 #[test]
-fn folders_without_a_model_say_so() {
+fn a_folder_without_a_model_is_an_error() {
     let dir = TempDir::new().unwrap();
     let missing = dir.path().join("nothing");
     assert!(
@@ -207,17 +207,15 @@ fn folders_without_a_model_say_so() {
 }
 
 #[test]
-fn what_an_interrupted_save_leaves_is_never_a_model() {
+fn files_of_an_interrupted_save_are_not_a_model() {
     let dir = TempDir::new().unwrap();
     let artefact = saved(dir.path());
-    // A crash between writing and renaming leaves a temporary folder with whole files in it, or
-    // with half of one.
+    // A crash before the rename leaves a temporary folder with complete or partly written files.
     let stray = dir.path().join(".tmp-1-0");
     fs::create_dir(&stray).unwrap();
     for (name, bytes) in files(&dir.path().join(&artefact.version)) {
         fs::write(stray.join(name), &bytes[..bytes.len() / 2]).unwrap();
     }
-    // A crash between the two renames leaves a version that LATEST does not name yet.
     assert_eq!(
         versions(dir.path()).unwrap(),
         std::slice::from_ref(&artefact.version)
@@ -227,16 +225,15 @@ fn what_an_interrupted_save_leaves_is_never_a_model() {
     assert_eq!(
         versions(dir.path()).unwrap(),
         [artefact.version],
-        "an empty folder is no version"
+        "an empty folder is not a version"
     );
 }
 
 #[test]
-fn a_save_that_fails_leaves_the_old_model_as_it_was() {
+fn a_failed_save_does_not_change_the_old_model() {
     let dir = TempDir::new().unwrap();
     let artefact = saved(dir.path());
-    // A file where the new version's folder must go cannot be written into; a folder where LATEST
-    // must go cannot be replaced.
+    // LATEST is a folder with a file in it, so the file LATEST cannot be written.
     fs::remove_file(dir.path().join("LATEST")).unwrap();
     fs::create_dir(dir.path().join("LATEST")).unwrap();
     fs::write(dir.path().join("LATEST").join("x"), "").unwrap();
@@ -266,7 +263,7 @@ fn a_save_that_fails_leaves_the_old_model_as_it_was() {
 }
 
 #[test]
-fn a_model_file_that_contradicts_itself_is_refused_even_with_good_hashes() {
+fn an_inconsistent_model_file_is_rejected() {
     let json = serde_json::to_string(&arbitrary_model()).unwrap();
     let parse = |json: &str| {
         serde_json::from_str::<counterweight_model::Model>(json).map_err(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! What a schema and a batch refuse, and that they name the input at fault.
+//! Schemas and batches reject invalid inputs, and name the input that is wrong.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use crate::common;
@@ -29,7 +29,7 @@ fn text<'t>(values: &[&'t str]) -> Column<'t> {
 }
 
 #[test]
-fn a_batch_names_the_input_and_the_row_at_fault() {
+fn a_batch_names_the_input_and_the_row_that_are_wrong() {
     let infinite = refusal(
         Kind::Numeric,
         3,
@@ -54,7 +54,7 @@ fn a_batch_names_the_input_and_the_row_at_fault() {
     let boolean = refusal(Kind::Boolean, 2, Column::Numeric(vec![1.0, 0.5]));
     assert_eq!(
         boolean,
-        "input `x` is boolean, but row 1 holds 0.5; use 0, 1 or NaN for missing"
+        "input `x` is boolean, but row 1 is 0.5; use 0, 1, or NaN for a missing value"
     );
     let length = refusal(Kind::Numeric, 3, Column::Numeric(vec![0.0, 1.0]));
     assert_eq!(length, "input `x` has 2 rows, expected 3");
@@ -87,16 +87,19 @@ fn a_batch_names_the_input_and_the_row_at_fault() {
         .to_string();
     assert_eq!(
         absent,
-        "input `x` is missing, and the schema does not mark it as optional"
+        "input `x` is missing and is not optional; add it, or mark it as optional"
     );
     let count = Batch::new(&schema(Kind::Numeric), 1, vec![])
         .unwrap_err()
         .to_string();
-    assert_eq!(count, "the batch has 0 columns, the schema has 1 inputs");
+    assert_eq!(
+        count,
+        "the batch has 0 columns, but the schema has 1 inputs; pass one column per input"
+    );
 }
 
 #[test]
-fn only_the_context_broadcasts_and_only_what_may_be_absent_is() {
+fn only_context_inputs_broadcast_and_only_optional_inputs_may_be_absent() {
     let inputs = vec![
         Input::context("hour", Kind::Numeric),
         Input {
@@ -133,7 +136,7 @@ fn only_the_context_broadcasts_and_only_what_may_be_absent_is() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "input `hour` has 2 rows, expected 3 (or 1, as it describes the request)"
+        "input `hour` has 2 rows, expected 3 (or 1, because it describes the request)"
     );
 }
 
@@ -173,22 +176,22 @@ fn a_schema_names_what_does_not_fit() {
     };
     assert_eq!(
         error(vec![number()], vec![]),
-        "schema: features: there are none; a model needs at least one"
+        "schema: the list of features is empty; a model needs at least one"
     );
     assert_eq!(
         error(vec![number(), number()], vec![Feature::of_input("n")]),
-        "schema: input `n`: is defined twice"
+        "schema: input `n` is defined twice; rename one of the two"
     );
     assert_eq!(
         error(vec![number()], vec![Feature::of_input("m")]),
-        "schema: feature `m`: `m` is not an input"
+        "schema: feature `m` refers to `m`, which is not an input"
     );
     assert_eq!(
         error(
             vec![number()],
             vec![Feature::of_input("n"), Feature::of_input("n")]
         ),
-        "schema: feature `n`: is defined twice"
+        "schema: feature `n` is defined twice; rename one of the two"
     );
     let title = Input::candidate("t", Kind::Text);
     let pair = Expression::Pair {
@@ -197,7 +200,7 @@ fn a_schema_names_what_does_not_fit() {
     };
     assert_eq!(
         error(vec![title], feature(pair)),
-        "schema: feature `f`: needs a categorical input, but `t` is text"
+        "schema: feature `f` needs a categorical input, but `t` is text"
     );
     let vectors = vec![
         Input::candidate("a", Kind::Vector { dim: 2 }),
@@ -209,7 +212,8 @@ fn a_schema_names_what_does_not_fit() {
     };
     assert_eq!(
         error(vectors, feature(dot)),
-        "schema: feature `f`: `a` is a vector of 2, `b` a vector of 3"
+        "schema: feature `f` needs two vectors of the same width, but `a` is a vector of 2 and `b` \
+         is a vector of 3"
     );
     let served = Input {
         served: Some(f64::NAN),
@@ -217,17 +221,17 @@ fn a_schema_names_what_does_not_fit() {
     };
     assert_eq!(
         error(vec![served], vec![Feature::of_input("n")]),
-        "schema: input `n`: has a served value that is not finite"
+        "schema: input `n` has a served value that is not finite; use a finite number"
     );
     let flat = Input::candidate("v", Kind::Vector { dim: 0 });
     assert_eq!(
         error(vec![flat], vec![Feature::of_input("v")]),
-        "schema: input `v`: is a vector of 0 values; use 1 to 65536"
+        "schema: input `v` is a vector of 0 values; use 1 to 65536"
     );
     let endless = Input::candidate("v", Kind::Vector { dim: usize::MAX });
     assert!(
         error(vec![endless], vec![Feature::of_input("v")]).ends_with("use 1 to 65536"),
-        "an absent vector would be allocated"
+        "an absent vector would still be allocated"
     );
     assert!(
         Schema::new(vec![number()], vec![Feature::of_input("n")], 0)
@@ -238,7 +242,7 @@ fn a_schema_names_what_does_not_fit() {
 }
 
 #[test]
-fn a_batch_serves_other_features_over_the_same_inputs_but_no_other_inputs() {
+fn a_batch_can_be_used_with_other_features_but_not_with_other_inputs() {
     let batch = Batch::new(
         &schema(Kind::Numeric),
         1,
@@ -262,27 +266,27 @@ fn a_batch_serves_other_features_over_the_same_inputs_but_no_other_inputs() {
 }
 
 #[test]
-fn scoring_stops_when_it_is_told_to_and_changes_nothing_otherwise() {
+fn stop_ends_scoring_and_does_not_change_the_scores_otherwise() {
     let model = common::arbitrary_model();
     let columns = common::columns(3, 50, false);
     let batch = Batch::new(model.schema(), 50, columns).unwrap();
-    let asked = std::cell::Cell::new(0);
+    let calls = std::cell::Cell::new(0);
     let count = || {
-        asked.set(asked.get() + 1);
+        calls.set(calls.get() + 1);
         false
     };
     assert_eq!(
         model.score_until(&batch, &count).unwrap(),
         model.score(&batch).unwrap()
     );
-    // Once for each feature, and for each of the texts.
+    // Once for each feature, and once for each of the texts.
     let features = model.schema().features().len();
-    assert!(asked.get() > features + 40, "{}", asked.get());
+    assert!(calls.get() > features + 40, "{}", calls.get());
     for last in [0, 1, features] {
-        asked.set(0);
+        calls.set(0);
         let stop = || {
-            asked.set(asked.get() + 1);
-            asked.get() > last
+            calls.set(calls.get() + 1);
+            calls.get() > last
         };
         let stopped = model.score_until(&batch, &stop);
         assert!(matches!(stopped, Err(ModelError::Stopped)), "{stopped:?}");

@@ -1,4 +1,4 @@
-//! Calibrators as they are applied: extreme logits, versions, and parameters that are refused.
+//! Calibrators: extreme logits, versions, and parameters that are rejected.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use counterweight_model::{Calibrator, sigmoid};
@@ -51,7 +51,7 @@ fn extreme_logits_stay_probabilities() {
 }
 
 #[test]
-fn versions_tell_calibrators_apart() {
+fn different_calibrators_have_different_versions() {
     let platt = |slope| Calibrator::Platt {
         slope,
         intercept: 0.0,

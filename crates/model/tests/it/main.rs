@@ -1,4 +1,4 @@
-//! Every integration test of this crate, in one binary: one link.
+//! All integration tests of this crate, in one binary, which is linked once.
 
 mod common;
 

@@ -1,7 +1,6 @@
-//! Artefacts from outside: whatever the bytes of their files, there is an error or a model that
-//! scores.
+//! Artefacts with arbitrary bytes: loading returns an error, or a model that can score.
 //!
-//! The hashes of a manifest are no secret, so a damaged file may come with good ones.
+//! Anybody can compute the hashes of a manifest, so a damaged file may have valid ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -23,7 +22,7 @@ fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes a version folder around the bytes of a model file, with the hashes that belong to them.
+/// Writes a version folder with this model file and valid hashes.
 fn write_version(folder: &Path, model: &[u8]) {
     let files = BTreeMap::from([
         ("MODEL_CARD.md", sha256(CARD)),
@@ -40,7 +39,8 @@ fn write_version(folder: &Path, model: &[u8]) {
     fs::write(folder.join("MANIFEST.json"), manifest.to_string()).unwrap();
 }
 
-/// A batch of two rows for any schema: with every optional column left out, or with all columns.
+/// A batch of two rows for any schema, with all columns or without the optional ones; `None` if the
+/// schema does not accept it.
 fn any_batch(model: &Model, all: bool) -> Option<Batch<'static>> {
     let column = |kind: Kind| match kind {
         Kind::Numeric => Column::Numeric(vec![1e300, f64::NAN]),
@@ -70,7 +70,7 @@ fn check(model: &Model) -> Result<(), TestCaseError> {
         let scores = model.score(&batch).unwrap();
         prop_assert_eq!(scores.probabilities.len(), 2);
         for p in scores.probabilities {
-            // A sum of huge coefficients may be infinite minus infinite.
+            // A sum of huge coefficients may be infinity minus infinity.
             prop_assert!(p.is_nan() || (0.0..=1.0).contains(&p), "{p}");
         }
         let contributions = model.contributions(&batch).unwrap();
@@ -87,7 +87,7 @@ static MODEL_FILE: LazyLock<Value> = LazyLock::new(
     || json!({ "format_version": 1, "model": arbitrary_model(), "report": Report::default() }),
 );
 
-/// JSON pointers to every value of a document.
+/// Collects the JSON pointers to every value of a document.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
@@ -130,7 +130,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// What becomes of one value of a model file.
+/// A change of one value of a model file.
 #[derive(Debug, Clone)]
 enum Change {
     Replace(Value),

@@ -1,5 +1,5 @@
-//! What holds for every batch: order, broadcasting and splitting do not matter, and parts sum to
-//! the whole.
+//! Properties of every batch: order, broadcasting and splitting do not matter, and contributions
+//! sum to the logit.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use crate::common;
@@ -31,7 +31,8 @@ fn permuted(encoded: &Encoded, rows: &[usize]) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// The batch's columns with the context of `row`, once as one value and once repeated.
+/// The columns of a batch in which every row has the context of `row`: first with the context as
+/// one value, then with it repeated.
 fn with_context_of(
     schema: &Schema,
     seed: u64,
@@ -62,7 +63,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_are_encoded_and_scored_each_for_itself(seed in 0_u64..1000, order in Just((0..20).collect::<Vec<usize>>()).prop_shuffle(), keep in 1_usize..20) {
+    fn each_row_is_encoded_and_scored_independently(seed in 0_u64..1000, order in Just((0..20).collect::<Vec<usize>>()).prop_shuffle(), keep in 1_usize..20) {
         let (batch, rows) = (batch(seed, 20), &order[..keep]);
         let some = batch.take(rows);
         let (all, part) = (MODEL.encoders().encode(&batch).unwrap(), MODEL.encoders().encode(&some).unwrap());
@@ -118,7 +119,7 @@ proptest! {
 }
 
 #[test]
-fn an_input_with_a_served_value_takes_it_in_serving_alone() {
+fn an_input_with_a_served_value_has_it_only_in_serving() {
     let schema = MODEL.schema();
     let at = schema.input_index("position").unwrap();
     let with = |position: Option<f64>| {
@@ -141,7 +142,7 @@ fn an_input_with_a_served_value_takes_it_in_serving_alone() {
 }
 
 #[test]
-fn no_rows_give_no_scores_and_one_row_one() {
+fn no_rows_give_no_scores_and_one_row_gives_one() {
     let batch = |rows: usize| Batch::new(MODEL.schema(), rows, columns(3, rows, false)).unwrap();
     assert!(MODEL.score(&batch(0)).unwrap().logits.is_empty());
     assert!(MODEL.contributions(&batch(0)).unwrap().values.is_empty());
@@ -157,7 +158,7 @@ fn no_rows_give_no_scores_and_one_row_one() {
 }
 
 #[test]
-fn a_model_refuses_parts_that_do_not_fit() {
+fn a_model_rejects_parts_that_do_not_fit() {
     let parts = || ModelParts::from(MODEL.clone());
     let error = |parts: ModelParts| Model::new(parts).unwrap_err().to_string();
     let short = error(ModelParts {
@@ -165,7 +166,7 @@ fn a_model_refuses_parts_that_do_not_fit() {
         ..parts()
     });
     assert!(
-        short.starts_with("model `engagement`: has 1 coefficients for "),
+        short.starts_with("model `engagement` has 1 coefficients for "),
         "{short}"
     );
     assert!(
@@ -180,7 +181,7 @@ fn a_model_refuses_parts_that_do_not_fit() {
             objective: String::new(),
             ..parts()
         })
-        .contains("no objective name")
+        .contains("an empty objective name")
     );
     let prior = Some(PriorCorrection {
         negative_rate: 0.0,

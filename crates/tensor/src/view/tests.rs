@@ -1,4 +1,4 @@
-//! Views over raw and typed contents, valid and not.
+//! Views over valid and invalid contents, raw and typed.
 
 use super::*;
 use crate::{encode_bool, encode_f32, encode_i64, encode_strings, tensor};
@@ -14,7 +14,7 @@ fn raw(
 }
 
 #[test]
-fn every_numeric_datatype_reads_from_raw_and_from_typed_alike() {
+fn raw_and_typed_contents_of_numeric_datatypes_read_the_same() {
     let typed = InferTensorContents {
         int_contents: vec![-3, 7],
         ..Default::default()
@@ -73,7 +73,7 @@ fn shapes_are_checked_without_overflow() {
 }
 
 #[test]
-fn mixed_duplicate_and_miscounted_contents_are_refused() {
+fn mixed_duplicate_and_miscounted_contents_are_rejected() {
     let contents = InferTensorContents {
         fp32_contents: vec![1.0],
         ..Default::default()

@@ -1,5 +1,5 @@
-//! Tensors from outside: whatever the bytes, shape and datatype, there is an error or a view that
-//! keeps its word.
+//! Tensors with arbitrary bytes, shapes and datatypes: the check returns an error, or a view whose
+//! contents agree with its shape.
 #![allow(clippy::cast_possible_wrap, reason = "shapes of tests are small")]
 
 use bytes::Bytes;
@@ -12,13 +12,13 @@ const DATATYPES: [&str; 14] = [
     "FP64", "BYTES", "FP16", "",
 ];
 
-/// Shapes as callers send them, with sides that fit, that do not, and that overflow.
+/// Shapes that callers may send: with dimensions that fit, that do not fit, and that overflow.
 fn shape() -> impl Strategy<Value = Vec<i64>> {
     let side = prop_oneof![8 => -1_i64..9, 1 => Just(i64::MAX), 1 => any::<i64>()];
     prop::collection::vec(side, 0..4)
 }
 
-/// Bytes of any kind, and bytes that are nearly a BYTES tensor.
+/// Arbitrary bytes, and bytes of a BYTES tensor with one byte changed.
 fn raw() -> impl Strategy<Value = Bytes> {
     let texts = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 0..6);
     let damaged =
@@ -54,8 +54,8 @@ fn contents() -> impl Strategy<Value = InferTensorContents> {
         })
 }
 
-/// What holds for every view: as many values as elements, whichever way it is read, and contents
-/// that survive a round trip.
+/// Checks that every reading of a view has as many values as the view has elements, and that its
+/// raw bytes form a valid view again.
 fn check(view: &TensorView<'_>) -> Result<(), TestCaseError> {
     prop_assert!(view.rows > 0 && view.width > 0);
     let elements = view.elements();

@@ -1,23 +1,23 @@
-//! Isotonic regression: the never-decreasing step function that is closest to the labels, joined by
-//! straight lines.
+//! Isotonic regression: the function of the logit that never decreases and is closest to the labels
+//! in squared error, with straight lines between its points.
 
-/// Points `(x, y)` of the fit: the ends of every flat piece, by increasing logit.
+/// The points `(x, y)` of the fit, by increasing logit: the ends of every flat piece.
 pub(super) fn fit(logits: &[f64], labels: &[bool]) -> (Vec<f64>, Vec<f64>) {
     let points = distinct(logits, labels);
     let y = pool(&points);
     let mut kept = (vec![], vec![]);
-    for (at, point) in points.iter().enumerate() {
-        // A point between two equal neighbours adds nothing to the curve.
-        let inside = at > 0 && at + 1 < points.len();
-        if !(inside && y[at] == y[at - 1] && y[at] == y[at + 1]) {
+    for (index, point) in points.iter().enumerate() {
+        // A point between two neighbours with the same value does not change the curve.
+        let inside = index > 0 && index + 1 < points.len();
+        if !(inside && y[index] == y[index - 1] && y[index] == y[index + 1]) {
             kept.0.push(point.logit);
-            kept.1.push(y[at]);
+            kept.1.push(y[index]);
         }
     }
     kept
 }
 
-/// All rows of one logit.
+/// All rows with the same logit.
 struct Point {
     logit: f64,
     rows: f64,
@@ -30,7 +30,7 @@ fn distinct(logits: &[f64], labels: &[bool]) -> Vec<Point> {
     let mut points: Vec<Point> = vec![];
     for (logit, label) in rows {
         match points.last_mut() {
-            // `==`, not `total_cmp`: −0 and 0 are one logit.
+            // `==` and not `total_cmp`, because −0 and 0 are the same logit.
             Some(last) if last.logit == logit => {
                 last.rows += 1.0;
                 last.positives += f64::from(u8::from(label));
@@ -45,8 +45,8 @@ fn distinct(logits: &[f64], labels: &[bool]) -> Vec<Point> {
     points
 }
 
-/// Pool-adjacent-violators: neighbours whose means decrease become one block with their common
-/// mean. A value per point.
+/// Pool-adjacent-violators: neighbouring blocks whose means do not increase become one block with
+/// their common mean. Returns the mean of its block for each point.
 fn pool(points: &[Point]) -> Vec<f64> {
     struct Block {
         rows: f64,
@@ -60,7 +60,8 @@ fn pool(points: &[Point]) -> Vec<f64> {
             positives: point.positives,
             points: 1,
         };
-        // The counts are whole numbers, so cross-multiplication compares the means exactly.
+        // The counts are whole numbers, so cross-multiplication compares the means without
+        // rounding.
         while let Some(last) =
             blocks.pop_if(|last| last.positives * block.rows >= block.positives * last.rows)
         {

@@ -8,15 +8,15 @@ use crate::linear::newton_step;
 /// A fitted logistic regression.
 #[derive(Debug, Clone)]
 pub(super) struct Fit {
-    /// One per column, each ≥ 0.
+    /// The coefficient of each column.
     pub(super) coefficients: Vec<f64>,
     pub(super) intercept: f64,
     loss: f64,
 }
 
 const MAX_ITERATIONS: usize = 200;
-/// The fit has converged when no entry of the mean gradient, in units of the spread of its column,
-/// is larger.
+/// The fit has converged when no entry of the mean gradient over the standardised columns is
+/// larger.
 const TOLERANCE: f64 = 1e-13;
 
 /// Platt's targets: `(N₊ + 1)/(N₊ + 2)` for a positive row, `1/(N₋ + 2)` for a negative one.
@@ -35,9 +35,9 @@ pub(super) fn smoothed_targets(labels: &[bool]) -> Vec<f64> {
 
 /// Minimises the log loss against targets in (0, 1) over coefficients ≥ 0 and any intercept.
 ///
-/// The loss is convex, so its constrained minimum is the best of the unconstrained minima over all
-/// sets of columns whose coefficient may differ from 0, as far as these minima have no negative
-/// coefficient. The empty set always qualifies.
+/// Each set of columns gives one candidate: the unconstrained minimum if only the coefficients of
+/// this set may differ from 0. The loss is convex, so the constrained minimum is the best candidate
+/// without a negative coefficient. The empty set always gives one.
 pub(super) fn fit_non_negative(columns: &[Vec<f64>], targets: &[f64]) -> Fit {
     let mut best = fit(&[], targets);
     best.coefficients = vec![0.0; columns.len()];
@@ -121,8 +121,8 @@ fn fit(columns: &[&[f64]], targets: &[f64]) -> Fit {
     }
 }
 
-/// The first of the full step, half of it, a quarter of it … that lowers the loss; `None` if
-/// rounding permits none.
+/// Tries the full step, half of it, a quarter of it and so on, and returns the first result with a
+/// lower loss; `None` if rounding prevents a lower loss.
 fn halve_until_lower(
     columns: &[Vec<f64>],
     targets: &[f64],
@@ -142,7 +142,7 @@ fn halve_until_lower(
     })
 }
 
-/// Mean loss and its derivatives.
+/// The mean loss and its derivatives at some weights.
 struct Point {
     loss: f64,
     gradient: Vec<f64>,
@@ -182,7 +182,7 @@ impl Point {
     }
 }
 
-/// Mean and standard deviation, the latter 1 where it is 0.
+/// Mean and standard deviation; a standard deviation of 0 is replaced by 1.
 fn centre_and_spread(column: &[f64]) -> (f64, f64) {
     let rows = column.len() as f64;
     let mean = column.iter().sum::<f64>() / rows;

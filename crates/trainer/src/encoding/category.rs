@@ -1,5 +1,5 @@
-//! Fits the encoders of categories: one column each if there are few, else one column of smoothed
-//! log-odds.
+//! Fits the encoders of categories: one column per category if there are few, else one column of
+//! smoothed log-odds.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::odds::Odds;
 use super::rows::{FittedEncoder, TrainingRows};
 use super::scale::fit_standard;
 
-/// At most this many categories get a column each.
+/// Categories get a column each only if at most this many are frequent.
 pub(super) const MAX_ONE_HOT: usize = 32;
-/// Rarer categories share one column, `other`, with unknown ones.
+/// A category with fewer values than this is rare: it shares the column `other` with unknown ones.
 pub(super) const MIN_COUNT: usize = 5;
-/// If more than this share of the values are of rare categories, one column per category would lose
-/// too much.
+/// Categories get a column each only if at most this share of the values is rare; otherwise too
+/// much would be lost in the column `other`.
 const MAX_OTHER_SHARE: f64 = 0.1;
 
 pub(super) fn fit(values: &Categories<'_>, training: &TrainingRows<'_>) -> FittedEncoder {
@@ -66,18 +66,18 @@ fn fit_target(
     missing: bool,
 ) -> FittedEncoder {
     let mut odds = Odds::new(training);
-    values.for_each(|at, category| {
+    values.for_each(|index, category| {
         if let Some(category) = category {
             odds.count(
                 hash(category.as_bytes()),
-                training.rows_of(at, values.len()),
+                training.rows_of(index, values.len()),
             );
         }
     });
     let odds = odds.finish();
     let mut raw = vec![f64::NAN; training.targets.len()];
-    values.for_each(|at, category| {
-        for row in training.rows_of(at, values.len()) {
+    values.for_each(|index, category| {
+        for row in training.rows_of(index, values.len()) {
             raw[row] = category.map_or(f64::NAN, |category| {
                 odds.without_fold(hash(category.as_bytes()), training.fold_of[row])
             });

@@ -6,13 +6,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 use counterweight_model::encoder::hash;
 
 /// A map whose keys are hashes.
-pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<AsIs>>;
+pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<IdentityHasher>>;
 
-/// Takes a 64-bit hash as its own hash.
+/// Uses a 64-bit key, which is a hash already, as its own hash.
 #[derive(Default)]
-pub(crate) struct AsIs(u64);
+pub(crate) struct IdentityHasher(u64);
 
-impl Hasher for AsIs {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }

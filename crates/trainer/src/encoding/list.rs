@@ -1,5 +1,5 @@
-//! Fits the encoders of lists: one column per element if there are few, else the mean of their
-//! log-odds.
+//! Fits the encoders of lists: one column per element if there are few different elements, else the
+//! mean of the elements' log-odds.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use super::odds::{FittedOdds, Odds};
 use super::rows::{FittedEncoder, TrainingRows};
 use super::scale::fit_standard;
 
-/// If more than this share of the elements are rare, one column per element would lose too much.
+/// Elements get a column each only if at most this share of them is rare; otherwise too much would
+/// be lost in the column `other`.
 const MAX_OTHER_SHARE: f64 = 0.1;
 
 pub(super) fn fit(values: &[Vec<String>], training: &TrainingRows<'_>) -> FittedEncoder {
@@ -29,6 +30,7 @@ pub(super) fn fit(values: &[Vec<String>], training: &TrainingRows<'_>) -> Fitted
         values.iter().any(Vec::is_empty),
         counts.values().sum::<usize>(),
     );
+    // An element of every list would have a constant column.
     let everywhere: Vec<String> = counts
         .extract_if(.., |_, count| *count == values.len())
         .map(|(element, _)| element)
@@ -50,15 +52,16 @@ pub(super) fn fit(values: &[Vec<String>], training: &TrainingRows<'_>) -> Fitted
 
 fn fit_target(values: &[Vec<String>], training: &TrainingRows<'_>, empty: bool) -> FittedEncoder {
     let mut odds = Odds::new(training);
-    for (at, list) in values.iter().enumerate() {
+    for (index, list) in values.iter().enumerate() {
         for element in distinct(list) {
-            odds.count(hash(element.as_bytes()), training.rows_of(at, values.len()));
+            let rows = training.rows_of(index, values.len());
+            odds.count(hash(element.as_bytes()), rows);
         }
     }
     let odds: FittedOdds = odds.finish();
     let mut raw = vec![f64::NAN; training.targets.len()];
-    for (at, list) in values.iter().enumerate() {
-        for row in training.rows_of(at, values.len()) {
+    for (index, list) in values.iter().enumerate() {
+        for row in training.rows_of(index, values.len()) {
             raw[row] = mean_over_distinct(list, |element| {
                 odds.without_fold(element, training.fold_of[row])
             });

@@ -1,9 +1,10 @@
 //! Smoothed log-odds of the label by category, from all rows and without each fold.
 //!
-//! A category with n rows, k of them positive, in data with positive rate p, has the relative
-//! log-odds `ln((k + m·p) / (n − k + m·(1 − p))) − ln(p / (1 − p))`. The strength m is the one that
-//! makes the counts most likely if the rate of every category is drawn from a beta distribution
-//! with mean p (empirical Bayes): the less the categories differ, the more they are shrunk.
+//! A category has n rows, of which k are positive, in data with the positive rate p. Its relative
+//! log-odds are `ln((k + m·p) / (n − k + m·(1 − p))) − ln(p / (1 − p))`. The strength m is chosen
+//! by empirical Bayes: it maximises the likelihood of the counts if the rate of every category is
+//! drawn from a beta distribution with mean p. The less the categories differ, the larger is m, and
+//! the more the log-odds are shrunk to 0.
 
 use std::ops::Range;
 
@@ -12,19 +13,19 @@ use counterweight_model::encoder::Table;
 use super::hashed::HashedMap;
 use super::rows::TrainingRows;
 
-/// Strengths that are tried.
+/// The strengths that are tried.
 const STRENGTHS: [f64; 11] = [
     1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0,
 ];
-/// A category needs this many rows to enter the table; with a single row it would reveal the label
-/// of that row.
+/// A category with fewer rows has log-odds 0 and is left out of the table: a single row would
+/// reveal its label.
 const MIN_ROWS: u32 = 2;
 
-/// Rows and positives.
+/// A number of rows, and how many of them are positive.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     rows: u32,
-    /// A whole number, unless rows are partly positive.
+    /// The sum of the targets; a whole number unless targets are shares.
     positives: f64,
 }
 
@@ -41,33 +42,35 @@ impl Tally {
         }
     }
 
-    /// Positive rate, never 0 or 1.
+    /// The positive rate, smoothed so that it is never 0 or 1.
     fn rate(self) -> f64 {
         (self.positives + 1.0) / (f64::from(self.rows) + 2.0)
     }
 
+    /// The log-odds of a category relative to those of all rows.
     fn log_odds(self, all: Self, strength: f64) -> f64 {
         let (rate, k, n) = (all.rate(), self.positives, f64::from(self.rows));
         if self.rows < MIN_ROWS {
             return 0.0;
         }
         let odds = (k + strength * rate).ln() - (n - k + strength * (1.0 - rate)).ln();
-        // Rounded to f32 as in the table, so that training sees the values that serving sees.
+        // Rounded to f32 like the numbers of the table, so that training and serving see the same
+        // values.
         f64::from((odds - (rate / (1.0 - rate)).ln()) as f32)
     }
 }
 
-/// Counts by category and fold, while they are made.
+/// Counts by category and fold, to which rows can be added.
 pub(super) struct Odds<'t> {
     training: &'t TrainingRows<'t>,
     ids: HashedMap<usize>,
-    /// `folds` per category.
+    /// One per category and fold; the folds of a category are contiguous.
     tallies: Vec<Tally>,
-    /// Per fold, over the counted rows.
+    /// One per fold, over all categories.
     all: Vec<Tally>,
 }
 
-/// Complete counts, with the strength fitted to them.
+/// Complete counts, with the strength that was fitted to them.
 pub(super) struct FittedOdds {
     ids: HashedMap<usize>,
     folds: usize,
@@ -88,7 +91,7 @@ impl<'t> Odds<'t> {
         }
     }
 
-    /// Counts a category in some rows.
+    /// Counts a category in `rows`.
     pub(super) fn count(&mut self, category: u64, rows: Range<usize>) {
         let folds = self.training.folds;
         let id = *self.ids.entry(category).or_insert_with(|| {
@@ -103,6 +106,7 @@ impl<'t> Odds<'t> {
         }
     }
 
+    /// Sums the counts and fits the strength.
     pub(super) fn finish(self) -> FittedOdds {
         let sum = |tallies: &[Tally]| {
             tallies.iter().fold(Tally::default(), |a, b| Tally {
@@ -127,7 +131,7 @@ impl<'t> Odds<'t> {
 }
 
 impl FittedOdds {
-    /// Relative log-odds of a category from the rows of all folds but one.
+    /// Relative log-odds of a category from all rows outside `fold`.
     pub(super) fn without_fold(&self, category: u64, fold: usize) -> f64 {
         let Some(&id) = self.ids.get(&category) else {
             return 0.0;
@@ -136,7 +140,7 @@ impl FittedOdds {
         rest.log_odds(self.all.minus(self.all_folds[fold]), self.strength)
     }
 
-    /// Relative log-odds of every category from all rows.
+    /// Relative log-odds from all rows, of every category that has enough rows.
     pub(super) fn table(&self) -> Table {
         let known = self
             .ids
@@ -155,11 +159,12 @@ impl FittedOdds {
     }
 }
 
-/// The strength among [`STRENGTHS`] with the highest beta-binomial likelihood of the counts, in
-/// whole rows; of equal ones the smallest.
+/// The strength among [`STRENGTHS`] with the highest beta-binomial likelihood of the counts, which
+/// are rounded to whole rows. If several are equal, it is the smallest.
 fn likeliest_strength(totals: &[Tally], rate: f64) -> f64 {
-    // The likelihood is a product of rising factorials, one per category. They share their factors,
-    // so it is enough to count how many categories have more than i positives, negatives and rows.
+    // The likelihood is a product over categories of rising factorials, `start·(start + 1)·…`. The
+    // factor `start + i` occurs once for each category with more than i positives (or negatives, or
+    // rows), so histograms of these counts are enough.
     let (mut positives, mut negatives, mut rows) = (vec![], vec![], vec![]);
     for tally in totals {
         let whole = (tally.positives.round() as u32).min(tally.rows);
@@ -167,17 +172,18 @@ fn likeliest_strength(totals: &[Tally], rate: f64) -> f64 {
         bump(&mut negatives, tally.rows - whole);
         bump(&mut rows, tally.rows);
     }
-    let rising = |ends: &[u64], start: f64| {
-        let mut left: u64 = ends.iter().sum();
+    let log_rising = |histogram: &[u64], start: f64| {
+        let mut above: u64 = histogram.iter().sum();
         let mut sum = 0.0;
-        for (i, count) in ends.iter().enumerate() {
-            left -= count;
-            sum += left as f64 * (start + i as f64).ln();
+        for (i, count) in histogram.iter().enumerate() {
+            above -= count;
+            sum += above as f64 * (start + i as f64).ln();
         }
         sum
     };
     let likelihood = |m: f64| {
-        rising(&positives, m * rate) + rising(&negatives, m * (1.0 - rate)) - rising(&rows, m)
+        log_rising(&positives, m * rate) + log_rising(&negatives, m * (1.0 - rate))
+            - log_rising(&rows, m)
     };
     let better = |best: (f64, f64), m: f64| {
         let value = likelihood(m);
@@ -189,12 +195,13 @@ fn likeliest_strength(totals: &[Tally], rate: f64) -> f64 {
         .0
 }
 
-fn bump(histogram: &mut Vec<u64>, at: u32) {
-    let at = at as usize;
-    if histogram.len() <= at {
-        histogram.resize(at + 1, 0);
+/// Adds one to the number of categories with this count.
+fn bump(histogram: &mut Vec<u64>, count: u32) {
+    let index = count as usize;
+    if histogram.len() <= index {
+        histogram.resize(index + 1, 0);
     }
-    histogram[at] += 1;
+    histogram[index] += 1;
 }
 
 #[cfg(test)]
@@ -210,9 +217,9 @@ mod tests {
 
     #[test]
     fn strength_follows_how_much_categories_differ() {
-        // Every category at exactly the common rate: shrink as much as possible.
+        // Every category has exactly the common rate: shrink as much as possible.
         assert_eq!(likeliest_strength(&[tally(100, 50); 20], 0.5), 5000.0);
-        // Every category all positive or all negative: shrink as little as possible.
+        // The rows of a category are all positive or all negative: shrink as little as possible.
         let apart: Vec<_> = (0..20).map(|i| tally(100, 100 * (i % 2))).collect();
         assert_eq!(likeliest_strength(&apart, 0.5), 1.0);
         // Rates of .3 and .7 have variance .04, for which p(1−p)/(m+1) = .04 gives m = 5.25.

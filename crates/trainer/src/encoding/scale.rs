@@ -1,8 +1,9 @@
-//! Mean and standard deviation of a column of any magnitude.
+//! Mean and standard deviation of a column, which may have any magnitude.
 
 use counterweight_model::encoder::Standard;
 
-/// Statistics of `values` without NaN; `None` if none are left or all are equal.
+/// Mean and standard deviation of the values that are not NaN. `None` if there are none, if all are
+/// equal, or if the deviation has no finite inverse.
 pub(crate) fn fit_standard(values: impl Iterator<Item = f64> + Clone) -> Option<Standard> {
     let present = values.filter(|value| !value.is_nan());
     let (low, high) = present
@@ -13,8 +14,8 @@ pub(crate) fn fit_standard(values: impl Iterator<Item = f64> + Clone) -> Option<
     if low >= high {
         return None;
     }
-    // Dividing by the largest magnitude first keeps the squares of huge and of tiny numbers in
-    // range.
+    // The values are divided by the largest magnitude first, because the squares of huge numbers
+    // would overflow and those of tiny numbers would become 0.
     let unit = low.abs().max(high.abs());
     let (count, sum) = present
         .clone()
@@ -39,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn standardises_passes_over_missing_and_bounds() {
+    fn standardises_skips_missing_values_and_bounds() {
         let values = [1.0, f64::NAN, 3.0];
         let standard = fit_standard(values.iter().copied()).unwrap();
         assert_eq!(standard, Standard { mean: 2.0, sd: 1.0 });
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_learn_is_none() {
+    fn a_column_without_variation_is_none() {
         assert_eq!(fit_standard([].into_iter()), None);
         assert_eq!(fit_standard([f64::NAN; 3].into_iter()), None);
         assert_eq!(fit_standard([7.5; 3].into_iter()), None);
@@ -69,7 +70,7 @@ mod tests {
             );
             assert!(out[0] < out[1] && out[1] < out[2]);
         }
-        // The inverse of this deviation overflows: no column rather than an infinite one.
+        // The inverse of this deviation overflows, so the column is left out.
         assert_eq!(
             fit_standard([0.0, f64::MIN_POSITIVE * 1e-3].into_iter()),
             None

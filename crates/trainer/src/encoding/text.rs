@@ -17,17 +17,19 @@ use super::rows::{FittedEncoder, TrainingRows};
 use super::scale::fit_standard;
 use scored::Scored;
 
-/// Columns of log-odds: name, kind, and the number of texts in which an n-gram must occur.
+/// The columns of log-odds: name, kind of n-gram, and the smallest number of texts in which an
+/// n-gram must occur.
 const ODDS: [(&str, GramKind, u32); 3] = [
     ("odds of words", GramKind::Words, 2),
     ("odds of cased characters", GramKind::CasedCharacters, 5),
     ("odds of shapes", GramKind::Shapes, 3),
 ];
-/// The ridge score learns from these kinds together.
+/// The kinds of n-grams that the ridge score uses together.
 const RIDGE: [GramKind; 2] = [GramKind::Words, GramKind::Shapes];
+/// The smallest number of texts in which an n-gram of the ridge score must occur.
 const RIDGE_MIN_TEXTS: u32 = 2;
 
-/// Fits on texts, one per training row or one for all.
+/// Fits on texts: one per training row, or one for all.
 pub(super) fn fit(texts: &[Cow<'_, str>], training: &TrainingRows<'_>) -> FittedEncoder {
     let missing = texts.iter().filter(|text| text.is_empty()).count();
     if missing == texts.len() {
@@ -36,8 +38,8 @@ pub(super) fn fit(texts: &[Cow<'_, str>], training: &TrainingRows<'_>) -> Fitted
     if texts.iter().all(|text| *text == texts[0]) {
         return FittedEncoder::nothing("constant");
     }
-    // The layout that `Encoders::encode_out_of_fold` expects: a first column that marks missing
-    // texts, then the others.
+    // `Encoders::encode_out_of_fold` expects a first column that marks missing texts, then the
+    // other columns.
     let mut raw: Vec<f64> = texts
         .iter()
         .map(|text| if text.is_empty() { f64::NAN } else { 0.0 })
@@ -84,7 +86,7 @@ pub(super) fn fit(texts: &[Cow<'_, str>], training: &TrainingRows<'_>) -> Fitted
     }
 }
 
-/// The value of every statistic for every text; NaN for missing ones.
+/// The value of every statistic for every text; NaN for a missing text.
 fn statistic_columns(texts: &[Cow<'_, str>]) -> Vec<Vec<f64>> {
     let mut columns = vec![vec![f64::NAN; texts.len()]; STATISTICS.len()];
     let mut buffer = GramBuffer::default();
@@ -103,14 +105,14 @@ fn statistic_columns(texts: &[Cow<'_, str>]) -> Vec<Vec<f64>> {
     columns
 }
 
-/// All score columns in their order. The ridge score is fitted beside the others on a second
-/// thread.
+/// All score columns in their order. The ridge score is fitted on a second thread at the same time
+/// as the others.
 fn score_columns(
     texts: &[Cow<'_, str>],
     training: &TrainingRows<'_>,
 ) -> Vec<(String, Vec<GramKind>, Scored)> {
     std::thread::scope(|scope| {
-        let beside = scope.spawn(|| ridge::fit(texts, training, &RIDGE, RIDGE_MIN_TEXTS));
+        let ridge = scope.spawn(|| ridge::fit(texts, training, &RIDGE, RIDGE_MIN_TEXTS));
         let mut columns: Vec<_> = ODDS
             .into_iter()
             .map(|(name, kind, min_texts)| {
@@ -121,7 +123,7 @@ fn score_columns(
                 )
             })
             .collect();
-        let ridge = beside
+        let ridge = ridge
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         columns.push(("ridge".into(), RIDGE.to_vec(), ridge));

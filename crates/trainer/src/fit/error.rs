@@ -9,9 +9,9 @@ pub enum FitError {
     /// All labels are the same.
     #[error("all {rows} training labels are {label}; a model needs rows of both classes")]
     OneClass {
-        /// The only label there is.
+        /// The label of all rows.
         label: bool,
-        /// Rows seen.
+        /// Number of rows.
         rows: usize,
     },
     /// A column is longer or shorter than the labels.
@@ -24,8 +24,8 @@ pub enum FitError {
         /// Number of labels.
         expected: usize,
     },
-    /// A value is NaN or infinite.
-    #[error("encoded column {column} holds {value} in row {row}; encoded values must be finite")]
+    /// A value is NaN or infinite, or so large that the sum of squares of its column overflows.
+    #[error("encoded column {column} contains {value} in row {row}; encoded values must be finite")]
     NotFinite {
         /// Index of the column.
         column: usize,
@@ -42,7 +42,7 @@ pub enum FitError {
         /// Its value.
         value: f64,
     },
-    /// The start has another number of coefficients than there are columns.
+    /// The number of coefficients of the start differs from the number of columns.
     #[error("the starting point has {found} coefficients, but there are {expected} columns")]
     Start {
         /// Coefficients of the start.

@@ -1,5 +1,5 @@
-//! The start that linfa-logistic finds: on all rows of a small or very wide matrix, on a seeded
-//! sample of a large one.
+//! Fits with linfa-logistic, from which the Newton steps start. linfa fits all rows of a small or
+//! very wide matrix, and a seeded sample of a large one.
 
 use linfa::prelude::Fit;
 use linfa::{Dataset, ParamGuard};
@@ -11,19 +11,20 @@ use rand_chacha::ChaCha8Rng;
 use super::options::FitOptions;
 use super::pass::Problem;
 
-/// linfa fits all rows up to this many, and a sample of this size beyond.
+/// linfa fits all rows if there are at most this many, and otherwise a sample of this many.
 const SAMPLE: usize = 10_000;
-/// A sample has at least this many rows per column.
+/// The sample is larger if needed, so that it has this many rows per column.
 const SAMPLE_PER_COLUMN: usize = 50;
-/// Limit of the L-BFGS iterations before Newton steps, and per allowed Newton step on a matrix that
-/// gets none.
+/// Limit of the L-BFGS iterations before Newton steps.
 const ITERATIONS: u64 = 100;
+/// On a matrix that is fitted without Newton steps: limit of the L-BFGS iterations per Newton step
+/// that the options allow.
 const ITERATIONS_PER_STEP: u64 = 20;
-/// Gradient per row below which Newton steps are quicker than more L-BFGS iterations.
+/// Gradient per row below which Newton steps are faster than more L-BFGS iterations.
 const NEAR: f64 = 1e-4;
 
-/// Weights of the standardised columns (intercept last) and the number of rows they were fitted on.
-/// Zeros and no row if the line search of linfa fails; the Newton steps then begin at zero.
+/// The weights of the standardised columns, the intercept last, and the number of rows on which
+/// they were fitted. If linfa fails, the weights are zeros and the number is 0.
 pub(super) fn find_start(problem: &Problem<'_>, options: &FitOptions) -> (Vec<f64>, usize) {
     let rows = sample(problem, options.seed);
     let found = fit(
@@ -38,7 +39,8 @@ pub(super) fn find_start(problem: &Problem<'_>, options: &FitOptions) -> (Vec<f6
     })
 }
 
-/// The same on all rows, until convergence. On failure the weights are those of `start`, or zeros.
+/// As [`find_start`], but on all rows and until convergence. If linfa fails, the weights are those
+/// of `start`, or zeros without a start.
 pub(super) fn fit_completely(
     problem: &Problem<'_>,
     options: &FitOptions,
@@ -51,7 +53,8 @@ pub(super) fn fit_completely(
     found.map_or((start, 0), |weights| (weights, rows.len()))
 }
 
-/// `tolerance` is per row; `None` if the line search of linfa fails or the matrix has no columns.
+/// Fits `rows` with linfa; `tolerance` is per row. `None` if linfa fails, such as in its line
+/// search, or if the matrix has no columns.
 fn fit(
     problem: &Problem<'_>,
     rows: &[usize],
@@ -65,12 +68,15 @@ fn fit(
     let used = rows.len() as f64;
     let labels: Array1<bool> = rows.iter().map(|&row| problem.labels[row]).collect();
     let positives = labels.iter().filter(|&&label| label).count();
-    // A sample gets its share of the penalty. The tolerance of linfa applies to a sum over rows.
+    // The loss is a sum over rows: a sample has a smaller sum, so it gets the same share of the
+    // penalty. The tolerance of linfa applies to the gradient of the sum.
     let mut parameters = LogisticRegression::default()
         .alpha(problem.alpha * used / problem.labels.len() as f64)
         .gradient_tolerance(tolerance * used)
         .max_iterations(iterations);
     if let Some(start) = start {
+        // linfa predicts the majority class, so weights that predict `true` may need a change of
+        // sign.
         let sign = if 2 * positives >= labels.len() {
             1.0
         } else {
@@ -83,14 +89,14 @@ fn fit(
         .check()
         .and_then(|checked| checked.fit(&dataset))
         .ok()?;
-    // The positive class of linfa is the majority class; ours is `true`.
+    // The positive class of linfa is the majority class; the positive class here is `true`.
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     let mut weights: Vec<f64> = fitted.params().iter().map(|w| sign * w).collect();
     weights.push(sign * fitted.intercept());
     weights.iter().all(|w| w.is_finite()).then_some(weights)
 }
 
-/// Row numbers in ascending order, of rows of both classes.
+/// The rows to fit, in increasing order; they have both classes.
 fn sample(problem: &Problem<'_>, seed: u64) -> Vec<usize> {
     let total = problem.labels.len();
     let size = SAMPLE.max(SAMPLE_PER_COLUMN * problem.columns.len());
@@ -99,6 +105,7 @@ fn sample(problem: &Problem<'_>, seed: u64) -> Vec<usize> {
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut rows = rand::seq::index::sample(&mut rng, total, size).into_vec();
+    // A rare class may be absent from the sample, and linfa needs both classes.
     for class in [false, true] {
         if !rows.iter().any(|&row| problem.labels[row] == class) {
             rows.extend(problem.labels.iter().position(|&label| label == class));

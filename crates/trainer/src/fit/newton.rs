@@ -1,14 +1,14 @@
-//! Damped Newton steps on the whole objective, until the gradient certifies convergence.
+//! Damped Newton steps on the whole objective, until the gradient proves convergence.
 
 use super::options::FitOptions;
 use super::pass::{Point, Problem};
 use crate::linear::newton_step;
 
-/// Share of the predicted decrease that a step must reach (the Armijo rule).
+/// The share of the predicted decrease that a step must reach (the Armijo rule).
 const SUFFICIENT: f64 = 1e-4;
 /// The line search gives up after this many halvings.
 const HALVINGS: usize = 40;
-/// A change below this share of the objective is rounding.
+/// A change of the objective by less than this share of it counts as rounding.
 const ROUNDING: f64 = 1e-14;
 
 /// Where the steps ended.
@@ -21,28 +21,30 @@ pub(super) struct End {
     pub(super) steps: usize,
 }
 
-/// Newton's method with a backtracking line search: one pass over the rows per step, if the full
-/// step is good.
+/// Newton's method with a backtracking line search. A step takes one pass over the rows if its full
+/// length is accepted.
 pub(super) fn minimise(problem: &Problem<'_>, start: Vec<f64>, options: &FitOptions) -> End {
     let target = options.tolerance * problem.labels.len() as f64;
     let mut weights = start;
     let mut point = problem.evaluate(&weights, true);
     let mut steps = 0;
     while largest(&point.gradient) > target && steps < options.max_iterations {
-        // The last pass was expected to be the last, but was not.
+        // The pass before was expected to be the last and left out the Hessian, but the gradient is
+        // still too large.
         if point.hessian.is_empty() {
             point = problem.evaluate(&weights, true);
         }
         let direction = newton_step(&point.hessian, &point.gradient);
-        // Near the minimum, a step leaves a gradient of the order of the decrease that it predicts.
-        // If that is within the tolerance, the next pass is probably the last, so it leaves out the
-        // Hessian, the expensive part.
+        // Near the minimum, the gradient after a step is about as large as the decrease that the
+        // step predicts. If that is within the tolerance, the next pass is probably the last, so it
+        // leaves out the Hessian, which is the expensive part.
         let slope = dot(&point.gradient, &direction);
-        let Some((next, at)) = line_search(problem, &weights, &point, &direction, slope > target)
+        let Some((next, reached)) =
+            line_search(problem, &weights, &point, &direction, slope > target)
         else {
             break;
         };
-        (weights, point) = (next, at);
+        (weights, point) = (next, reached);
         steps += 1;
     }
     End {
@@ -53,7 +55,7 @@ pub(super) fn minimise(problem: &Problem<'_>, start: Vec<f64>, options: &FitOpti
     }
 }
 
-/// Takes no step, and only measures the gradient at `weights`.
+/// Measures the objective and its gradient at `weights`, without a step.
 pub(super) fn certify(problem: &Problem<'_>, weights: Vec<f64>) -> End {
     let point = problem.evaluate(&weights, false);
     End {
@@ -64,14 +66,15 @@ pub(super) fn certify(problem: &Problem<'_>, weights: Vec<f64>) -> End {
     }
 }
 
+/// Halves the step until the objective decreases enough; `None` if no length does.
 fn line_search(
     problem: &Problem<'_>,
     weights: &[f64],
-    at: &Point,
+    current: &Point,
     direction: &[f64],
     hessian: bool,
 ) -> Option<(Vec<f64>, Point)> {
-    let slope = dot(&at.gradient, direction);
+    let slope = dot(&current.gradient, direction);
     let mut length = 1.0;
     for _ in 0..HALVINGS {
         let next: Vec<f64> = weights
@@ -80,9 +83,9 @@ fn line_search(
             .map(|(w, p)| w - length * p)
             .collect();
         let point = problem.evaluate(&next, hessian);
-        // Rounding may raise the objective a little at the minimum, where the step is good all the
-        // same.
-        let allowed = at.objective - SUFFICIENT * length * slope + ROUNDING * at.objective.abs();
+        // At the minimum, rounding may raise the objective slightly although the step is good.
+        let allowed =
+            current.objective - SUFFICIENT * length * slope + ROUNDING * current.objective.abs();
         if point.objective <= allowed {
             return Some((next, point));
         }

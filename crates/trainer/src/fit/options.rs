@@ -1,15 +1,16 @@
-//! What can be chosen about a fit.
+//! The options of a fit.
 
 /// How to fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FitOptions {
-    /// Weight of the penalty `alpha/2 · ‖w‖²` against the summed loss; finite and above zero.
-    /// scikit-learn's `1 / C`.
+    /// The weight of the penalty `alpha/2 · ‖w‖²` relative to the summed loss; finite and above
+    /// zero. It equals `1 / C` of scikit-learn.
     pub alpha: f64,
-    /// Limit of the Newton steps. On a matrix too wide for them, linfa may take twenty times as
-    /// many L-BFGS iterations.
+    /// The largest number of Newton steps. On a matrix that is too wide for Newton steps, linfa may
+    /// take twenty times as many L-BFGS iterations.
     pub max_iterations: usize,
-    /// The fit has converged when no entry of the gradient, per row, is larger.
+    /// The fit has converged when no entry of the gradient, divided by the number of rows, is
+    /// larger; finite and above zero.
     pub tolerance: f64,
     /// Seed of the sample that linfa fits if there are many rows.
     pub seed: u64,

@@ -1,9 +1,9 @@
-//! One pass over all rows: objective, gradient and Hessian together, so that each column is read
-//! from memory once.
+//! One pass over all rows, which computes objective, gradient and Hessian together, so that each
+//! column is read from memory once.
 //!
-//! A panel of rows is standardised into a small buffer that stays in the cache, and logits,
-//! gradient and Hessian are computed from it. The rows are cut into a fixed number of chunks whose
-//! sums are added in order, so the result is the same on any number of threads.
+//! A panel of rows is standardised into a small buffer that stays in the cache. Logits, gradient
+//! and Hessian are computed from this buffer. The rows are divided into a fixed number of chunks,
+//! whose sums are added in order, so the result is the same on any number of threads.
 
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul, s};
 use rayon::prelude::*;
@@ -14,10 +14,10 @@ use super::scaling::Scaling;
 const PANEL: usize = 256;
 /// Rows of the Hessian that are computed at a time.
 const BLOCK: usize = 64;
-/// Chunks of a pass, on any number of threads.
+/// Chunks of a pass, the same number for any number of threads.
 const CHUNKS: usize = 32;
 
-/// The matrix, the labels and the penalty. Weights are `columns + 1` numbers, the intercept last.
+/// The matrix, the labels and the penalty. Weights are one number per column, then the intercept.
 pub(super) struct Problem<'a> {
     pub(super) columns: &'a [Vec<f64>],
     pub(super) labels: &'a [bool],
@@ -29,7 +29,7 @@ pub(super) struct Problem<'a> {
 pub(super) struct Point {
     pub(super) objective: f64,
     pub(super) gradient: Vec<f64>,
-    /// The lower triangle, and parts of the upper; empty unless requested.
+    /// Only the lower triangle is valid; empty if the Hessian was not requested.
     pub(super) hessian: Array2<f64>,
 }
 
@@ -50,6 +50,7 @@ impl Problem<'_> {
         total
     }
 
+    /// Adds the penalty, which leaves out the intercept.
     fn penalise(&self, weights: &[f64], total: &mut Point) {
         let penalised = self.columns.len();
         for (j, &weight) in weights[..penalised].iter().enumerate() {
@@ -63,7 +64,7 @@ impl Problem<'_> {
 
     fn evaluate_rows(&self, from: usize, to: usize, weights: &[f64], hessian: bool) -> Point {
         let mut sums = Point::zero(weights.len(), hessian);
-        // One panel row per column, and a last one of ones for the intercept.
+        // One panel row per column, and a last row of ones for the intercept.
         let mut panel = Array2::<f64>::ones((weights.len(), PANEL));
         let mut logits = [0.0; PANEL];
         let mut roots = [0.0; PANEL];
@@ -85,7 +86,7 @@ impl Problem<'_> {
                     *logit += weight * *z;
                 }
             }
-            // From here on the buffer of the logits has the residuals.
+            // From here on, the buffer contains the residuals in place of the logits.
             let residuals = logits;
             for ((t, label), root) in residuals
                 .iter_mut()
@@ -101,15 +102,15 @@ impl Problem<'_> {
                 *sum += dot(panel.row(j).as_slice().unwrap_or_default(), residuals);
             }
             if hessian {
-                // The Hessian is ZᵀCZ with the curvatures C on the diagonal. Scaling Z by √C makes
-                // it one plain product.
+                // The Hessian is ZᵀCZ, where C is diagonal with the curvatures. If Z is scaled by
+                // √C, it is a plain matrix product.
                 for mut line in panel.rows_mut() {
                     for (z, root) in line.iter_mut().zip(&roots[..rows]) {
                         *z *= root;
                     }
                 }
                 add_products(&panel.slice(s![.., ..rows]), &mut sums.hessian);
-                // The last row was scaled too; the others are written anew for the next panel.
+                // The scaling changed the row of ones; the next panel overwrites all other rows.
                 panel.row_mut(self.columns.len()).fill(1.0);
             }
         }
@@ -147,8 +148,8 @@ fn add_products(panel: &ArrayView2<'_, f64>, lower: &mut Array2<f64>) {
     }
 }
 
-/// Log loss of one row, and its first and second derivative by the logit. It takes one `exp`, and
-/// no logit overflows.
+/// Log loss of one row, and its first and second derivative with respect to the logit. It takes one
+/// `exp` and does not overflow for any logit.
 struct Row {
     loss: f64,
     residual: f64,
@@ -164,7 +165,7 @@ impl Row {
         Row {
             loss: e.ln_1p() + if wrong_side { logit.abs() } else { 0.0 },
             residual: if label {
-                // −P(false): `probability − 1` would cancel.
+                // This is −P(false). `probability − 1` would lose digits by cancellation.
                 -(if logit >= 0.0 { rest } else { 1.0 / (1.0 + e) })
             } else {
                 probability
@@ -174,7 +175,8 @@ impl Row {
     }
 }
 
-/// Dot product over the shorter length. Eight sums let the compiler use vector instructions.
+/// Dot product over the shorter length. With eight separate sums, the compiler can use vector
+/// instructions.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let length = a.len().min(b.len());
     let (a, b) = (&a[..length], &b[..length]);

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::error::FitError;
 
-/// A column whose standard deviation is below this share of its magnitude is constant up to
-/// rounding.
+/// A column counts as constant if its standard deviation is at most this share of its mean's
+/// magnitude, because the rest is rounding.
 const CONSTANT: f64 = 1e-12;
 
 /// `z = (x − mean) · factor` for each column; the factor of a constant column is zero.
@@ -15,7 +15,7 @@ pub(super) struct Scaling {
 }
 
 impl Scaling {
-    /// Mean and standard deviation of every column.
+    /// Measures mean and standard deviation of every column.
     pub(super) fn measure(columns: &[Vec<f64>]) -> Result<Self, FitError> {
         let scaled: Vec<(f64, f64)> = columns
             .par_iter()
@@ -36,7 +36,8 @@ impl Scaling {
         Ok(Self { means, factors })
     }
 
-    /// Weights of the standardised columns, the intercept last.
+    /// Converts coefficients in the units of the columns to weights of the standardised columns,
+    /// the intercept last.
     pub(super) fn standardise(
         &self,
         coefficients: &[f64],
@@ -63,7 +64,8 @@ impl Scaling {
         Ok(weights)
     }
 
-    /// Coefficients and intercept in the units of the columns.
+    /// Converts weights of the standardised columns to coefficients and intercept in the units of
+    /// the columns.
     pub(super) fn fold_back(&self, weights: &[f64]) -> (Vec<f64>, f64) {
         let mut intercept = weights[self.means.len()];
         let coefficients: Vec<f64> = self
@@ -79,7 +81,8 @@ impl Scaling {
     }
 }
 
-/// The first value of a column that is not finite, or the largest if its sum of squares overflows.
+/// Names the first value of a column that is not finite. If all are finite, their sum of squares
+/// overflowed, and the largest value is named.
 fn not_finite(column: usize, values: &[f64]) -> FitError {
     let worst = |a: &usize, b: &usize| values[*a].abs().total_cmp(&values[*b].abs());
     let row = values

@@ -1,5 +1,5 @@
-//! The fit against scikit-learn, against its own optimality conditions, and on everything that is
-//! awkward.
+//! The fit is compared with scikit-learn, checked against its own optimality conditions, and tried
+//! on difficult data.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -17,7 +17,7 @@ fn numbers(value: &Value) -> Vec<f64> {
         .collect()
 }
 
-/// Columns with a different law in each, and labels of which `rate` are true.
+/// Columns with a different distribution each, and labels of which a share of `rate` are true.
 fn data(rows: usize, columns: usize, rate: f64, seed: u64) -> (Vec<Vec<f64>>, Vec<bool>) {
     use rand::{RngExt, SeedableRng};
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
@@ -112,8 +112,7 @@ fn true_is_the_positive_class_whichever_is_the_majority() {
         (0.7, 20_000),
     ] {
         let (columns, labels) = data(size, 2, rate, 3);
-        // The widest matrices take their weights from linfa alone, so its sign is pinned on its own
-        // too.
+        // The widest matrices are fitted by linfa alone, so its sign is checked separately.
         let fitted = fit(&columns, &labels, &options(1.0), None).unwrap();
         let scaling = Scaling::measure(&columns).unwrap();
         let problem = Problem {
@@ -138,7 +137,7 @@ fn true_is_the_positive_class_whichever_is_the_majority() {
         let again = linfa_start::fit_completely(&problem, &options(1.0), Some(alone.clone())).0;
         assert!(
             (again[0] - alone[0]).abs() < 1e-5,
-            "a start is turned over: {} from {}",
+            "a start changes its sign: {} from {}",
             again[0],
             alone[0]
         );
@@ -160,7 +159,7 @@ fn a_sample_and_a_warm_start_lead_to_the_same_minimum() {
 }
 
 #[test]
-fn a_matrix_too_wide_for_the_finish_is_fitted_by_linfa_and_certified() {
+fn a_matrix_too_wide_for_newton_steps_is_fitted_by_linfa_alone() {
     let (columns, labels) = data(1_500, WIDEST_NEWTON + 1, 0.3, 2);
     let loose = FitOptions {
         alpha: 20.0,
@@ -191,7 +190,7 @@ fn does_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn says_when_it_did_not_converge() {
+fn reports_that_it_did_not_converge() {
     let (columns, labels) = data(20_000, 5, 0.3, 4);
     let hasty = FitOptions {
         max_iterations: 1,
@@ -207,7 +206,7 @@ fn says_when_it_did_not_converge() {
 
 #[test]
 fn huge_logits_neither_overflow_nor_stall() {
-    // Perfectly separated by a column that dwarfs the penalty.
+    // The column separates the classes perfectly, and the penalty is negligible beside it.
     let columns = vec![(0..100).map(|i| f64::from(i) * 1e6).collect::<Vec<_>>()];
     let labels: Vec<bool> = (0..100).map(|i| i >= 50).collect();
     let fitted = fit(&columns, &labels, &options(1e-9), None).unwrap();
@@ -223,7 +222,7 @@ fn without_columns_the_intercept_is_the_base_rate() {
 }
 
 #[test]
-fn refuses_what_cannot_be_fitted() {
+fn rejects_data_that_cannot_be_fitted() {
     let column = vec![1.0, 2.0, 3.0];
     let labels = [true, false, true];
     let error = |columns: &[Vec<f64>], labels: &[bool], options| {
@@ -258,7 +257,7 @@ fn refuses_what_cannot_be_fitted() {
     let message = error(&[vec![1.0, 2.0, f64::NAN]], &labels, ok).to_string();
     assert_eq!(
         message,
-        "encoded column 0 holds NaN in row 2; encoded values must be finite"
+        "encoded column 0 contains NaN in row 2; encoded values must be finite"
     );
     assert_eq!(
         error(std::slice::from_ref(&column), &labels, options(0.0)),
@@ -281,8 +280,8 @@ fn refuses_what_cannot_be_fitted() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// The gradient of the objective, computed plainly in the standardised columns, vanishes at the
-    /// result.
+    /// The gradient of the objective over the standardised columns, computed without optimisations,
+    /// is zero at the result.
     #[test]
     fn the_gradient_is_zero_at_the_minimum(
         rows in 20usize..80, width in 1usize..6, rate in 0.2f64..0.8, log_alpha in -3.0f64..3.0, seed in 0u64..1000,
@@ -304,9 +303,9 @@ proptest! {
         }
     }
 
-    /// The units of a column do not matter.
+    /// The units of a column do not change the predictions.
     #[test]
-    fn scaling_a_column_changes_no_prediction(factor in 1e-3f64..1e3, shift in -10.0f64..10.0, seed in 0u64..1000) {
+    fn scaling_a_column_does_not_change_predictions(factor in 1e-3f64..1e3, shift in -10.0f64..10.0, seed in 0u64..1000) {
         let (columns, labels) = data(60, 3, 0.4, seed);
         let mut scaled = columns.clone();
         scaled[1].iter_mut().for_each(|x| *x = *x * factor + shift);

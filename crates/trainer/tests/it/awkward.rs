@@ -1,4 +1,4 @@
-//! Data and options that cannot be trained on, or only with care.
+//! Data and options with which training must fail, or that need special care.
 
 use counterweight_trainer::{Calibration, Stage, TrainOptions, TrainerError, fold_table, train};
 
@@ -7,18 +7,18 @@ use crate::feed::{DESCRIPTION, Feed, SPLIT, part, quick};
 #[test]
 fn one_class_is_an_error_that_names_the_objective() {
     for label in [true, false] {
-        let feed = Feed::of(300, DESCRIPTION, |_, _| label);
+        let feed = Feed::with_labels(300, DESCRIPTION, |_, _| label);
         let message = feed.train("engagement", &quick()).unwrap_err().to_string();
         assert!(
             message.contains("engagement") && message.contains(&u8::from(label).to_string()),
             "{message}"
         );
-        assert!(!feed.path("model").exists(), "something was written");
+        assert!(!feed.path("model").exists(), "an artefact was written");
     }
 }
 
 #[test]
-fn constant_and_empty_columns_weigh_nothing_and_are_noted() {
+fn constant_and_empty_columns_have_no_weight_and_are_noted() {
     let feed = Feed::new(800, DESCRIPTION);
     let artefact = feed.train("engagement", &quick()).unwrap();
     let names = artefact.model.encoders().column_names();
@@ -39,10 +39,10 @@ fn constant_and_empty_columns_weigh_nothing_and_are_noted() {
 #[test]
 fn options_out_of_range_are_named() {
     let feed = Feed::new(300, DESCRIPTION);
-    let refused =
+    let error_message =
         |options: TrainOptions| feed.train("engagement", &options).unwrap_err().to_string();
     assert_eq!(
-        refused(TrainOptions {
+        error_message(TrainOptions {
             folds: 1,
             ..quick()
         }),
@@ -53,19 +53,19 @@ fn options_out_of_range_are_named() {
         ..quick()
     };
     assert_eq!(
-        refused(alphas(&[1.0, -1.0])),
+        error_message(alphas(&[1.0, -1.0])),
         "alpha is -1, but must be finite and above zero"
     );
     assert_eq!(
-        refused(alphas(&[])),
+        error_message(alphas(&[])),
         "alpha is empty, but must be at least one value"
     );
-    let many = refused(TrainOptions {
+    let many = error_message(TrainOptions {
         folds: 98,
         ..quick()
     });
     assert!(many.contains("97 groups into 98 folds"), "{many}");
-    let few = refused(TrainOptions {
+    let few = error_message(TrainOptions {
         calibration: Calibration::Isotonic,
         ..quick()
     });
@@ -83,7 +83,7 @@ fn an_unknown_objective_is_named() {
 }
 
 #[test]
-fn a_given_penalty_is_taken_as_it_is() {
+fn a_given_penalty_is_used_without_a_search() {
     let feed = Feed::new(400, DESCRIPTION);
     let artefact = feed
         .train(
@@ -143,7 +143,7 @@ fn sampled_negatives_are_corrected_to_the_base_rate_of_the_log() {
             SPLIT.replace("train = 0.7", "train = 0.5\ncalibrate = 0.2"),
         ),
     ] {
-        let feed = Feed::of(6000, &format!("{sampled}{split}"), rare);
+        let feed = Feed::with_labels(6000, &format!("{sampled}{split}"), rare);
         let artefact = feed
             .train(
                 "engagement",
@@ -157,8 +157,8 @@ fn sampled_negatives_are_corrected_to_the_base_rate_of_the_log() {
             artefact.model.prior_correction().unwrap().negative_rate,
             0.2
         );
-        // The mean probability is that of the log, from which uncorrected ones are 0.2 away. Where
-        // a calibrate part of 600 rows was given, it is that part's.
+        // The mean probability is the base rate of the log; without the correction it would be 0.2
+        // higher. With a calibrate part of 600 rows, it is the base rate of that part.
         let calibrated = calibration == Calibration::Beta;
         let (judge, off) = if calibrated {
             ("calibrate", 0.002)
@@ -180,46 +180,52 @@ fn sampled_negatives_are_corrected_to_the_base_rate_of_the_log() {
         let sampled_rate = train.positives as f64 / train.rows as f64;
         assert!(sampled_rate > 2.0 * rate, "negatives were not sampled");
     }
-    let feed = Feed::of(6000, &format!("{sampled}{SPLIT}"), rare);
+    let feed = Feed::with_labels(6000, &format!("{sampled}{SPLIT}"), rare);
     let beta = TrainOptions {
         calibration: Calibration::Beta,
         ..quick()
     };
-    let refused = feed.train("engagement", &beta).unwrap_err();
+    let rejected = feed.train("engagement", &beta).unwrap_err();
     assert!(
-        matches!(refused, TrainerError::SampledCalibration { method: "beta" }),
-        "{refused}"
+        matches!(
+            rejected,
+            TrainerError::SampledCalibration { method: "beta" }
+        ),
+        "{rejected}"
     );
 }
 
-/// A feed without a split whose rows of these numbers are positive, all others negative.
+/// A feed without a split, in which only the rows with these numbers are positive.
 fn rare(positive: &[u64]) -> Feed {
     let row = std::cell::Cell::new(0);
-    Feed::of(400, DESCRIPTION, |_, _| {
+    Feed::with_labels(400, DESCRIPTION, |_, _| {
         row.set(row.get() + 1);
         positive.contains(&(row.get() - 1))
     })
 }
 
 #[test]
-fn a_fold_that_holds_all_rows_of_a_class_is_named() {
+fn a_fold_that_contains_all_rows_of_a_class_is_named() {
     let message = rare(&[3])
         .train("engagement", &quick())
         .unwrap_err()
         .to_string();
     for part in [
         "objective `engagement`: fold ",
-        " (folds 0 to 2) holds the only positive row",
+        " (folds 0 to 2) contains the only positive row",
         "rows are all negative; add positive rows of other groups, or try another seed",
     ] {
         assert!(message.contains(part), "{message}");
     }
-    // Rows 0 and 97 are of one author, so no deal of the folds parts them.
+    // Rows 0 and 97 have the same author, so they are always in the same fold.
     let message = rare(&[0, 95])
         .train("engagement", &quick())
         .unwrap_err()
         .to_string();
-    assert!(message.contains("holds all 2 positive rows"), "{message}");
+    assert!(
+        message.contains("contains all 2 positive rows"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -265,7 +271,7 @@ fn a_calibrate_part_of_one_class_is_named_before_any_fit() {
         "{message}"
     );
     assert_eq!(stages, [Stage::Read]);
-    // Without a calibrator the part is measured only.
+    // Without a calibrator, the part is used only for metrics.
     let options = TrainOptions {
         calibration: Calibration::None,
         ..quick()

@@ -1,4 +1,5 @@
-//! Calibrators against scikit-learn and scipy (`reference/calibration.py`), and what they refuse.
+//! Calibrators against scikit-learn and scipy (`reference/calibration.py`), and the rows that they
+//! reject.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use counterweight_model::Calibrator;
@@ -96,10 +97,10 @@ fn a_constraint_that_binds_gives_exactly_zero() {
 }
 
 #[test]
-fn hard_data_fit_without_harm() {
+fn difficult_data_can_be_fitted() {
     let labels: Vec<bool> = (0..40).map(|row| row % 4 == 0).collect();
     let constant = vec![2.0; 40];
-    let mean = 0.25; // every fit to one logit says the (smoothed) share of positives
+    let mean = 0.25; // with a single logit, every fit gives the (smoothed) share of positives
     for fit in [fit_platt, fit_beta, fit_isotonic] {
         let calibrator = fit(&constant, &labels).unwrap();
         assert!(
@@ -118,7 +119,7 @@ fn hard_data_fit_without_harm() {
 }
 
 #[test]
-fn refusals_name_what_is_wrong() {
+fn errors_name_what_is_wrong() {
     let message = |result: Result<Calibrator, TrainerError>| result.unwrap_err().to_string();
     for fit in [fit_platt, fit_beta, fit_isotonic] {
         assert!(message(fit(&[], &[])).contains("no rows"));

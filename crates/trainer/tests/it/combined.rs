@@ -1,4 +1,4 @@
-//! One model of a weighted sum of two losses, from files to an artefact.
+//! One model of a weighted sum of two losses, trained from files to an artefact.
 
 use counterweight_dataset::{Dataset, Part};
 use counterweight_model::Artefact;
@@ -6,9 +6,9 @@ use counterweight_trainer::{Combined, TrainerError, train_combined};
 
 use crate::feed::{DESCRIPTION, Feed, quick};
 
-/// `engagement` by another name.
+/// An objective with the same label as `engagement`.
 const AGAIN: &str = "[[objective]]\nname = \"again\"\nlabel = { column = \"clicked\" }\n";
-/// Leaves the rows without a label out.
+/// Leaves out the rows without a label.
 const FILTER: &str = "[[filter]]\ncolumn = \"clicked\"\nnot_missing = true\n";
 const SPLIT: &str = "[split]\nby = \"group\"\ntrain = 0.6\ncalibrate = 0.1\ntest = 0.3\nseed = 3\n";
 
@@ -20,10 +20,10 @@ fn combined(gained: &str, avoided: &str, copies: [u32; 2]) -> Combined {
     }
 }
 
-/// With e and 1 − e in equal shares nothing can be learned but ½; with many more copies of one the
-/// order is its own.
+/// With e and 1 − e in equal shares, every prediction is ½. With many more copies of one label, the
+/// rows are ordered by that label.
 #[test]
-fn copies_pull_against_each_other_as_their_numbers_say() {
+fn the_label_with_more_copies_decides_the_order() {
     let feed = Feed::new(1200, &format!("{DESCRIPTION}{AGAIN}{FILTER}{SPLIT}"));
     let dataset = feed.dataset();
     let train = |copies| {
@@ -51,11 +51,11 @@ fn copies_pull_against_each_other_as_their_numbers_say() {
     assert!(auc_of_most > 0.65, "{auc_of_most}");
     assert!(
         auc_of_least < 0.35,
-        "it ranks the other way: {auc_of_least}"
+        "the order is not reversed: {auc_of_least}"
     );
 }
 
-/// Probability and `clicked` of the test part's rows.
+/// The probability and `clicked` of each row of the test part.
 fn test_rows(dataset: &Dataset, artefact: &Artefact) -> Vec<(f64, bool)> {
     let loaded = dataset
         .load_as("engagement", artefact.model.schema())
@@ -86,8 +86,8 @@ fn auc(rows: &[(f64, bool)]) -> f64 {
 }
 
 #[test]
-fn labels_on_other_rows_are_refused_with_the_numbers() {
-    // Every 50th row has no `clicked`, but likes and views.
+fn labels_on_different_rows_are_rejected_with_the_row_counts() {
+    // Every 50th row has likes and views, but no `clicked`.
     let feed = Feed::new(600, &format!("{DESCRIPTION}{AGAIN}{SPLIT}"));
     let try_to = |combined: &Combined| {
         let out = feed.path("combined");
@@ -102,7 +102,7 @@ fn labels_on_other_rows_are_refused_with_the_numbers() {
     );
     let message = try_to(&combined("engagement", "again", [1, 0])).to_string();
     assert!(message.contains("copies is [1, 0]"), "{message}");
-    assert!(!feed.path("combined").exists(), "something was written");
+    assert!(!feed.path("combined").exists(), "an artefact was written");
 
     let fewer = "features = [\"quality\"]\n";
     let feed = Feed::new(300, &format!("{DESCRIPTION}{AGAIN}{fewer}{FILTER}{SPLIT}"));

@@ -1,4 +1,4 @@
-//! Encoders: what each kind becomes, and how missing and unknown values are encoded.
+//! Encoders: the columns of each kind of feature, and how missing and unknown values are encoded.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use counterweight_model::{Batch, Column, Kind};
@@ -29,7 +29,7 @@ fn numbers_are_standardised_and_missing_ones_flagged() {
         encode(&encoders, 1, Column::Numeric(vec![1e300])).columns[0],
         [10.0]
     );
-    // A missing value that training never saw stands at the mean.
+    // Training had no missing value, so one becomes the mean and has no flag.
     let (encoders, encoded) = fit(
         Kind::Numeric,
         Column::Numeric(vec![1.0, 2.0, 3.0, 4.0]),
@@ -44,7 +44,7 @@ fn numbers_are_standardised_and_missing_ones_flagged() {
 }
 
 #[test]
-fn booleans_keep_their_values_and_miss_at_the_mean() {
+fn booleans_keep_their_values_and_missing_ones_become_the_mean() {
     let (encoders, encoded) = fit(
         Kind::Boolean,
         Column::Numeric(vec![1.0, 0.0, 0.0, 1.0, 0.0, f64::NAN]),
@@ -132,7 +132,7 @@ fn many_categories_become_log_odds_that_recover_their_rates() {
     assert!(probes[0] > 0.5 && probes[1] < -0.5, "{probes:?}");
     assert!(
         probes[2].abs() < 0.5,
-        "an unknown category stands near the average: {probes:?}"
+        "an unknown category is near the average: {probes:?}"
     );
 }
 
@@ -181,7 +181,7 @@ fn lists_of_few_elements_get_columns_and_lists_of_many_a_mean() {
 }
 
 #[test]
-fn an_element_of_every_list_has_no_column_and_is_not_taken_for_another() {
+fn an_element_of_every_list_has_no_column_and_does_not_count_as_other() {
     let list = |row: usize| {
         vec![
             "always".to_owned(),
@@ -236,7 +236,7 @@ fn vectors_are_standardised_by_element() {
 }
 
 #[test]
-fn what_does_not_vary_encodes_to_nothing_and_says_so() {
+fn a_feature_that_does_not_vary_is_left_out_with_a_note() {
     let (labels, folds) = (random_labels(1, 30), random_folds(30, 3));
     let vector = |value: f32| Column::Vector {
         dim: 2,

@@ -1,4 +1,4 @@
-//! Features of every expression as they are encoded, and training rows that are refused.
+//! The encoded values of every expression, and training rows that are rejected.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use counterweight_model::{Batch, Column, Expression, Feature, Input, Kind, ModelError, Schema};
@@ -8,7 +8,7 @@ use crate::common::{column, random_folds, random_labels};
 use crate::fitting::{names, single};
 
 #[test]
-fn expressions_compute_what_they_say() {
+fn expressions_are_computed_as_documented() {
     let inputs = vec![
         Input::candidate("a", Kind::Numeric),
         Input::context("b", Kind::Boolean),
@@ -18,48 +18,48 @@ fn expressions_compute_what_they_say() {
         Input::context("item", Kind::Categorical),
         Input::candidate("topic", Kind::Categorical),
     ];
-    let of = |name: &str, of: Expression| Feature {
+    let named = |name: &str, of: Expression| Feature {
         name: name.into(),
         of,
     };
     let features = vec![
-        of("log1p", Expression::Log1p { input: "a".into() }),
-        of(
+        named("log1p", Expression::Log1p { input: "a".into() }),
+        named(
             "ratio",
             Expression::Ratio {
                 numerator: "a".into(),
                 denominator: "b".into(),
             },
         ),
-        of(
+        named(
             "product",
             Expression::Product {
                 left: "a".into(),
                 right: "b".into(),
             },
         ),
-        of(
+        named(
             "dot",
             Expression::Dot {
                 left: "u".into(),
                 right: "v".into(),
             },
         ),
-        of(
+        named(
             "contains",
             Expression::Contains {
                 list: "list".into(),
                 item: "item".into(),
             },
         ),
-        of(
+        named(
             "equal",
             Expression::Equal {
                 left: "topic".into(),
                 right: "item".into(),
             },
         ),
-        of(
+        named(
             "pair",
             Expression::Pair {
                 left: "topic".into(),
@@ -106,8 +106,8 @@ fn expressions_compute_what_they_say() {
         &random_folds(rows, 2),
     )
     .unwrap();
-    // A standardised column is the raw one up to scale: compare the differences of rows with those
-    // of the law.
+    // A standardised column is a linear function of the raw one, so ratios of differences between
+    // rows must agree with the formula.
     let follows = |name: &str, law: &dyn Fn(f64) -> f64, rows: [usize; 3]| {
         let x = column(&encoded, name);
         let found = (x[rows[0]] - x[rows[1]]) / (x[rows[2]] - x[rows[1]]);
@@ -133,7 +133,7 @@ fn expressions_compute_what_they_say() {
 }
 
 #[test]
-fn fitting_refuses_what_cannot_be_learnt_from() {
+fn fitting_rejects_rows_that_cannot_be_learnt_from() {
     let column = || {
         Some(Column::Text(
             (0..200).map(|row| format!("{row}").into()).collect(),
@@ -151,11 +151,11 @@ fn fitting_refuses_what_cannot_be_learnt_from() {
     assert_eq!(error(&labels, &[0]), "folds: 1 values, expected 200");
     assert_eq!(
         error(&[true; 200], &[0; 200]),
-        "cannot fit: all 200 labels are positive; a model needs both classes"
+        "cannot fit the encoders: all 200 labels are positive; a model needs both classes"
     );
     assert_eq!(
         error(&[false; 200], &[0; 200]),
-        "cannot fit: all 200 labels are negative; a model needs both classes"
+        "cannot fit the encoders: all 200 labels are negative; a model needs both classes"
     );
     let repeated = Column::Text((0..200).map(|row| format!("{}", row % 50).into()).collect());
     let batch = Batch::new(&schema, 200, vec![Some(repeated)]).unwrap();
@@ -164,7 +164,8 @@ fn fitting_refuses_what_cannot_be_learnt_from() {
         .to_string();
     assert_eq!(
         one_fold,
-        "cannot fit: feature `x` is encoded with the label, which needs at least 2 folds"
+        "cannot fit the encoders: feature `x` is encoded with the label, which needs at least 2 \
+         folds; use more folds"
     );
     let empty = Batch::new(&schema, 0, vec![Some(names([]))]).unwrap();
     assert!(

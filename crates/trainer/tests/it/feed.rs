@@ -1,4 +1,4 @@
-//! A small log of a known law, written as CSV with its description.
+//! A small log with known true probabilities, written as CSV with its description.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -47,16 +47,16 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// `rows` rows; every 50th has no label. P(clicked) is a logistic law of quality, topic and
-    /// title.
+    /// A log of `rows` rows, of which every 50th has no label. P(clicked) is a logistic function of
+    /// quality, topic and title.
     pub(crate) fn new(rows: usize, description: &str) -> Self {
-        Self::of(rows, description, |rng, logit| {
+        Self::with_labels(rows, description, |rng, logit| {
             rng.random::<f64>() < 1.0 / (1.0 + (-logit).exp())
         })
     }
 
-    /// The same with another rule for the label.
-    pub(crate) fn of(
+    /// As [`new`](Self::new), with the labels that `click` returns.
+    pub(crate) fn with_labels(
         rows: usize,
         description: &str,
         click: impl Fn(&mut ChaCha8Rng, f64) -> bool,
@@ -128,7 +128,7 @@ fn line(rng: &mut impl Rng, row: usize) -> (String, f64) {
     )
 }
 
-/// Options of a quick training.
+/// Options for a fast training.
 pub(crate) fn quick() -> TrainOptions {
     TrainOptions {
         folds: 3,

@@ -1,5 +1,5 @@
-//! No label helps to encode its own row: a random label is not found again in the columns of
-//! training, and without folds it would be.
+//! A label does not leak into the encoding of its own row: the columns of training do not predict a
+//! random label, although they would without folds.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use counterweight_model::{Column, Kind};
@@ -7,7 +7,7 @@ use counterweight_model::{Column, Kind};
 use crate::common::{auc, column, random_folds, random_labels};
 use crate::fitting::{encode, fit, names};
 
-/// Texts of few words each out of many, so that a text is nearly known by its n-grams.
+/// Texts with few words each out of many, so that the n-grams almost identify a text.
 fn random_texts(rows: usize) -> Vec<String> {
     (0..rows)
         .map(|row| {
@@ -19,7 +19,7 @@ fn random_texts(rows: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_random_label_is_not_found_again_out_of_fold() {
+fn a_random_label_does_not_leak_out_of_fold() {
     let rows = 4000;
     let labels = random_labels(11, rows);
     let folds = random_folds(rows, 5);
@@ -42,7 +42,7 @@ fn a_random_label_is_not_found_again_out_of_fold() {
             ),
         ),
     ];
-    // Standard deviation of the AUC of a random score at 4000 rows: about 0.009.
+    // The AUC of a random score on 4000 rows has a standard deviation of about 0.009.
     for (kind, column) in columns {
         let (_, encoded) = fit(kind, column, &labels, &folds);
         for (name, column) in encoded.names.iter().zip(&encoded.columns) {
@@ -71,7 +71,7 @@ fn without_folds_a_random_label_would_leak() {
         let auc = auc(column(&leaking, name), &labels);
         assert!(
             auc > 0.65,
-            "{kind}, {name}: AUC {auc}, so the test above proves nothing"
+            "{kind}, {name}: AUC {auc}, so the test above would not detect a leak"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! The trainer from files to files: logs of a known law in, models, metrics and predictions out.
+//! The trainer from files to files: models, metrics and predictions for logs with known true
+//! probabilities.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +7,7 @@
     reason = "tests fail by panicking and say what they measured"
 )]
 
-// The schema of every kind and its random rows are those of the tests of the model crate.
+// The schema with every kind of input and its random columns are shared with the model crate.
 #[path = "../../../model/tests/it/common/mod.rs"]
 mod common;
 

@@ -1,5 +1,5 @@
-//! One model through every door: train, evaluate, predict and score agree, and the same seed gives
-//! the same bytes.
+//! One model through the whole path: train, evaluate, predict and score agree, and the same seed
+//! gives the same bytes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,7 +72,7 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 }
 
 #[test]
-fn evaluate_predict_and_score_say_the_same() {
+fn evaluate_predict_and_score_agree() {
     let feed = Feed::new(1200, &described());
     let artefact = feed.train("engagement", &quick()).unwrap();
     let loaded = Artefact::load(&feed.path("model")).unwrap();
@@ -160,14 +160,14 @@ fn predictions_are_the_same_in_every_format() {
             .collect();
         assert_eq!(found, from_csv);
     }
-    let refused = predict(
+    let rejected = predict(
         &artefact,
         &feed.dataset(),
         &feed.path("p.xlsx"),
         &mut |_| {},
     )
     .unwrap_err();
-    assert!(matches!(refused, TrainerError::Ending { .. }));
+    assert!(matches!(rejected, TrainerError::Ending { .. }));
     let nowhere = predict(
         &artefact,
         &feed.dataset(),
@@ -179,7 +179,7 @@ fn predictions_are_the_same_in_every_format() {
 }
 
 #[test]
-fn the_label_median_is_that_of_the_training_rows_and_travels_with_the_model() {
+fn the_label_median_is_that_of_the_training_rows_and_is_stored_in_the_model() {
     let feed = Feed::new(1500, &described());
     let artefact = feed.train("popular", &quick()).unwrap();
     let data = feed.dataset().load("popular").unwrap();
@@ -265,7 +265,7 @@ fn every_stage_reports() {
 }
 
 #[test]
-fn the_card_tells_what_the_report_knows() {
+fn the_card_contains_the_figures_of_the_report() {
     let feed = Feed::new(1200, &described());
     let artefact = feed.train("engagement", &quick()).unwrap();
     let card = std::fs::read_to_string(

@@ -1,4 +1,4 @@
-//! How well the models do: nothing where there is nothing to learn, the law where there is one.
+//! The quality of models: a random label is not learnt, and a known law is recovered.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::feed::{DESCRIPTION, Feed, SPLIT, part, quick};
 #[test]
 fn a_random_label_is_not_learnt() {
     use rand::RngExt;
-    let feed = Feed::of(4000, &format!("{DESCRIPTION}{SPLIT}"), |rng, _| {
+    let feed = Feed::with_labels(4000, &format!("{DESCRIPTION}{SPLIT}"), |rng, _| {
         rng.random::<f64>() < 0.4
     });
     let artefact = feed.train("engagement", &quick()).unwrap();
@@ -20,7 +20,7 @@ fn a_random_label_is_not_learnt() {
         let auc = part(&artefact, name).auc.unwrap();
         assert!(
             (auc - 0.5).abs() < 0.05,
-            "{name}: AUC {auc} of a label that nothing tells"
+            "{name}: AUC {auc} of a random label"
         );
     }
 }
@@ -30,9 +30,9 @@ fn a_known_law_is_recovered() {
     let feed = Feed::new(9000, &format!("{DESCRIPTION}{SPLIT}"));
     let artefact = feed.train("engagement", &quick()).unwrap();
     let test = part(&artefact, "test");
-    // The law's own AUC is 0.81 where quality is not missing.
+    // The AUC of the true probabilities is 0.81 for rows whose quality is not missing.
     assert!(test.auc.unwrap() > 0.78, "{test:?}");
-    // 2700 rows in ten bins are off by 0.02 of themselves.
+    // With 2700 rows in ten bins, a perfectly calibrated model has an ECE of 0.02 by chance.
     assert!(test.ece.unwrap() < 0.04, "{test:?}");
     let cross_fitted = part(&artefact, "cross-fitted");
     assert!(cross_fitted.ece.unwrap() < 0.02, "{cross_fitted:?}");
@@ -42,7 +42,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Probabilities of the sample's law, one per row of the impression log.
+/// The true probabilities of the sample, one per row of the impression log.
 fn truth(column: &str) -> Vec<f64> {
     use polars::prelude::{ParquetReader, SerReader};
     let file = std::fs::File::open(root().join("data/sample/truth.parquet")).unwrap();
@@ -84,14 +84,14 @@ fn the_sample_is_learnt_close_to_its_law_and_calibrated() {
         );
         assert!(
             found < best + 0.01,
-            "{objective}: better than the law, so something leaks"
+            "{objective}: better than the true probabilities, so a label leaks"
         );
         assert!(ece <= 0.02, "{objective}: {:?}", table.pooled);
     }
 }
 
 #[test]
-fn webis_bait_is_told_from_its_posts() {
+fn webis_bait_is_predicted_from_its_posts() {
     let Some(folder) = shared_data("webis_clickbait17_train.ndjson") else {
         return;
     };
@@ -104,8 +104,8 @@ fn webis_bait_is_told_from_its_posts() {
     };
     let table = fold_table(&dataset, &objective, 2, &options, &mut |_| {}).unwrap();
     let [auc, log_loss, _] = table.means().map(Option::unwrap);
-    // Two folds leave half the rows to train on; with five it is better than scikit-learn's sparse
-    // pipeline (.847 / .390).
+    // With two folds, only half of the rows are used to train. With five folds, the model is better
+    // than scikit-learn's sparse pipeline (.847 / .390).
     assert!(
         auc > 0.84 && log_loss < 0.40,
         "AUC {auc}, log loss {log_loss}"

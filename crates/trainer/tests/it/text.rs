@@ -1,5 +1,5 @@
-//! The text encoder against scikit-learn (`reference/text.py`): every column, in and out of the
-//! training rows.
+//! The text encoder against scikit-learn (`reference/text.py`): every column, for training rows and
+//! for other rows.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use crate::common;
@@ -54,7 +54,7 @@ fn columns_are_those_of_scikit_learn() {
         assert_eq!(found.columns.len(), expected.len());
         for ((name, found), expected) in found.names.iter().zip(&found.columns).zip(expected) {
             for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
-                // The tables hold 32-bit floats.
+                // The tables contain 32-bit floats.
                 assert!(
                     (found - expected).abs() < 2e-6,
                     "{name}, row {row}: {found}, reference {expected}"
@@ -65,7 +65,7 @@ fn columns_are_those_of_scikit_learn() {
 }
 
 #[test]
-fn a_missing_text_is_a_case_of_its_own() {
+fn a_missing_text_has_a_flag_and_becomes_the_mean() {
     let mut texts: Vec<String> = (0..60)
         .map(|row| format!("title {} of {}", row % 7, row % 3))
         .collect();
@@ -96,7 +96,7 @@ fn a_missing_text_is_a_case_of_its_own() {
 }
 
 #[test]
-fn texts_that_are_all_missing_or_all_the_same_encode_to_nothing_harmful() {
+fn texts_without_variation_have_finite_columns() {
     let (schema, labels, folds) = (
         schema(),
         common::random_labels(1, 20),

@@ -1,6 +1,8 @@
-"""Expected values of the calibrators, from scikit-learn and scipy: python calibration.py > calibration.json
+"""Prints the expected values of the calibrators, from scikit-learn and scipy.
 
-Needs scikit-learn (1.9 was used). The Rust test beside this folder compares our fits with the numbers printed here.
+usage: python calibration.py > calibration.json        (needs scikit-learn; 1.9 was used)
+
+The Rust test in `../it/calibration.rs` compares the fits of the trainer with these numbers.
 """
 
 import json
@@ -22,14 +24,14 @@ def targets(y):
 
 
 def logistic(x, t):
-    """Unpenalised logistic regression on soft targets: every row twice, weighted."""
+    """Unpenalised logistic regression on soft targets: every row occurs with both labels, weighted."""
     fit = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-14, max_iter=10000)
     fit.fit(np.vstack([x, x]), np.repeat([1, 0], len(t)), sample_weight=np.concatenate([t, 1 - t]))
     return fit.coef_[0], fit.intercept_[0]
 
 
 def constrained(x, t):
-    """The same with coefficients >= 0, by a general solver."""
+    """The same, with coefficients >= 0 and a general solver."""
     def loss(w):
         z = x @ w[:-1] + w[-1]
         r = expit(z) - t

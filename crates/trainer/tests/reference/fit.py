@@ -1,9 +1,9 @@
-"""Makes fit.json: small matrices and the coefficients that scikit-learn finds on them, to which `fit` must agree.
+"""Prints small matrices and the coefficients that scikit-learn finds for them, which `fit` must match.
 
 usage: python fit.py > fit.json        (scikit-learn 1.9, numpy 2.4)
 
-The penalty of `fit` applies to standardised columns, so scikit-learn is given them standardised, and its coefficients are
-folded back here.
+The penalty of `fit` applies to standardised columns, so scikit-learn fits standardised columns, and
+its coefficients are converted back to the units of the columns here.
 """
 
 import json
@@ -30,7 +30,7 @@ def case(name, matrix, labels, alpha):
 
 
 def labels_at(rng, logits, rate):
-    """Labels of a logistic law, shifted so that `rate` of them are true."""
+    """Labels of a logistic law, shifted so that a share of `rate` of them is true."""
     noisy = logits + rng.logistic(size=len(logits))
     return noisy > numpy.quantile(noisy, 1.0 - rate)
 

@@ -1,6 +1,8 @@
-"""Expected columns of the text encoder, from scikit-learn: python text.py > text.json
+"""Prints the expected columns of the text encoder, from scikit-learn.
 
-Needs scikit-learn (1.9 was used). The texts are invented here. The Rust test beside this folder encodes them and compares.
+usage: python text.py > text.json        (needs scikit-learn; 1.9 was used)
+
+This script invents the texts. The Rust test in `../it/text.rs` encodes them and compares the columns.
 """
 
 import json
@@ -15,7 +17,7 @@ FOLDS = 3
 OPENINGS = ["You won't believe", "This is why", "10 THINGS", "Wer hätte gedacht:", "Minutes of", "Report on", "Ökobilanz für", "Почему"]
 MIDDLES = ["these tiny houses", "your old phone", "the city council", "train delays in May", "die neue Brücke", "water & power", "эти котики"]
 ENDINGS = ["!!!", "...", "?", "", " (part 2)", " — “now”", ' "exclusive"…', " 🙂 x_1", " iPhone 365"]
-START, END = "\ue000", "\ue001"  # no text here holds them
+START, END = "\ue000", "\ue001"  # no text here contains them
 
 
 def tokens(text):
@@ -69,7 +71,7 @@ def statistics(text):
 
 
 def odds(train, labels, texts, options, min_texts):
-    """Log-odds column: sum of r(g) over the known n-grams present, over the root of their number."""
+    """Log-odds column: the sum of r(g) over the known n-grams of a text, divided by the root of their number."""
     vectorizer = CountVectorizer(binary=True, min_df=min_texts, **options)
     present = vectorizer.fit_transform(train)
     c0, c1 = (np.asarray(present[labels == c].sum(axis=0)).ravel() for c in (0, 1))

@@ -1,11 +1,12 @@
-//! A small model of every kind of input, a server on a free port, and clients to it.
+//! Shared by the tests: a small model with every kind of input, a server on a free port, and
+//! clients.
 #![allow(
     dead_code,
     unreachable_pub,
     missing_docs,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "test support, of which every test binary uses its own part"
+    reason = "helpers of tests"
 )]
 
 use std::{borrow::Cow, path::Path, time::Duration};
@@ -82,7 +83,7 @@ pub fn schema() -> Schema {
 }
 
 fn training_columns(rows: usize) -> Vec<Option<Column<'static>>> {
-    let of = |values: &[&'static str]| {
+    let texts = |values: &[&'static str]| {
         Column::Text(
             (0..rows)
                 .map(|row| Cow::Borrowed(values[row * 7 % values.len()]))
@@ -104,7 +105,7 @@ fn training_columns(rows: usize) -> Vec<Option<Column<'static>>> {
                 .map(|row| (row * 37 % 101) as f64 * 100.0)
                 .collect(),
         )),
-        Some(of(&[
+        Some(texts(&[
             "vote now!!!",
             "how to bake bread",
             "tag a friend",
@@ -112,7 +113,7 @@ fn training_columns(rows: usize) -> Vec<Option<Column<'static>>> {
             "react if you agree",
             "slow news day",
         ])),
-        Some(of(&["music", "news", "7", "sport"])),
+        Some(texts(&["music", "news", "7", "sport"])),
         Some(Column::Vector {
             dim: 3,
             values: (0..rows * 3)
@@ -126,19 +127,19 @@ fn training_columns(rows: usize) -> Vec<Option<Column<'static>>> {
         Some(Column::Numeric(
             (0..rows).map(|row| (row % 24) as f64).collect(),
         )),
-        Some(of(&["news", "sport", "music"])),
+        Some(texts(&["news", "sport", "music"])),
         Some(Column::Numeric(
             (0..rows).map(|row| (row % 10 + 1) as f64).collect(),
         )),
     ]
 }
 
-/// A model over [`schema`]; another `intercept` is another version.
+/// A model for [`schema`]; a different `intercept` gives a different version.
 pub fn model(intercept: f64) -> Model {
     build(&schema(), training_columns(240), intercept)
 }
 
-/// A model over `width` numbers, named `x0`, `x1`, …
+/// A model with `width` numeric inputs, named `x0`, `x1`, …
 pub fn numeric_model(width: usize, intercept: f64) -> Model {
     let inputs: Vec<Input> = (0..width)
         .map(|at| Input::candidate(format!("x{at}"), Kind::Numeric))
@@ -185,7 +186,7 @@ fn build(schema: &Schema, columns: Vec<Option<Column<'_>>>, intercept: f64) -> M
     .unwrap()
 }
 
-/// Writes a version of `name` into the repository and lets `LATEST` name it.
+/// Writes a version of the model `name` into the repository; `LATEST` then names it.
 pub fn save(repository: &Path, name: &str, model: Model) -> Artefact {
     Artefact::save(
         model,
@@ -228,7 +229,7 @@ fn embedding() -> Vec<f32> {
     (0..15).map(|at| at as f32 / 7.0).collect()
 }
 
-/// What a model says of [`columns`], computed without a server.
+/// The probabilities of a model for [`columns`], computed without a server.
 pub fn expected(model: &Model) -> Vec<f32> {
     let batch = Batch::new(model.schema(), 5, columns()).unwrap();
     model
@@ -240,7 +241,7 @@ pub fn expected(model: &Model) -> Vec<f32> {
         .collect()
 }
 
-/// Five candidates as raw tensors, context with one row, no position.
+/// A request with five candidates as raw tensors, a context of one row, and no position.
 pub fn request() -> ModelInferRequest {
     let mut request = ModelInferRequest {
         model_name: MODEL.to_owned(),
@@ -307,7 +308,7 @@ pub fn request() -> ModelInferRequest {
     request
 }
 
-/// The same five candidates with typed contents.
+/// The same request with typed contents.
 pub fn typed_request() -> ModelInferRequest {
     let raw = request();
     let views = counterweight_tensor::views(&raw.inputs, &raw.raw_input_contents).unwrap();
@@ -345,7 +346,7 @@ pub fn typed_request() -> ModelInferRequest {
     }
 }
 
-/// Adds a raw tensor, or replaces the one of that name.
+/// Adds a raw tensor, or replaces the one with this name.
 pub fn put(
     request: &mut ModelInferRequest,
     name: &str,
@@ -365,7 +366,7 @@ pub fn remove(request: &mut ModelInferRequest, name: &str) {
     }
 }
 
-/// A raw FP32 output.
+/// The values of a raw FP32 output.
 pub fn raw_output(response: &ModelInferResponse, name: &str) -> Vec<f32> {
     let at = response
         .outputs
@@ -381,7 +382,7 @@ pub fn raw_output(response: &ModelInferResponse, name: &str) -> Vec<f32> {
         .collect()
 }
 
-/// Reason and field of the `ErrorInfo`.
+/// The reason and the field of the `ErrorInfo` of a status.
 pub fn info(status: &Status) -> (String, String) {
     let info = status
         .get_details_error_info()
@@ -393,14 +394,14 @@ pub fn info(status: &Status) -> (String, String) {
     )
 }
 
-/// A running model server, stopped when dropped.
+/// A running model server, which stops when it is dropped.
 pub struct Running {
     pub repository: TempDir,
     pub server: counterweight_test_support::Running<ModelServerError>,
 }
 
 impl Running {
-    /// Serves `repository`, with the settings as `adjust` leaves them.
+    /// Serves `repository`, with the settings that `adjust` changes.
     pub async fn start(repository: TempDir, adjust: impl FnOnce(&mut ServerConfig)) -> Self {
         let mut config = ServerConfig::new(repository.path());
         config.poll_interval = Duration::from_millis(20);
@@ -410,7 +411,7 @@ impl Running {
             repository,
             server: counterweight_test_support::Running::start(start).await,
         };
-        // The socket is bound before anything is loaded; the first answer comes when all is.
+        // The socket is bound before the models are loaded, so wait for the first answer.
         let mut client = server.client().await;
         client.server_live(ServerLiveRequest {}).await.unwrap();
         server
@@ -431,7 +432,7 @@ impl Running {
         Client::new(self.channel().await).max_encoding_message_size(1 << 30)
     }
 
-    /// What `path` answers on the metrics listener.
+    /// The answer for `path` on the metrics listener.
     pub async fn http(&self, path: &str) -> String {
         self.server.http(path).await
     }

@@ -1,4 +1,4 @@
-//! Cuts a text into n-grams of several kinds and hashes each distinct one, without an allocation
+//! Cuts a text into n-grams of several kinds and hashes each distinct n-gram, without an allocation
 //! per n-gram.
 
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::shape::shape;
 use crate::encoder::table::hash;
 
-/// Which pieces of a text are n-grams.
+/// A kind of n-grams: which pieces of a text they are.
 ///
 /// A *token* is a run of letters, digits and underscores, or any other single character that is not
 /// blank. The start and the end of the text are tokens too.
@@ -15,7 +15,8 @@ use crate::encoder::table::hash;
 pub enum GramKind {
     /// One or two tokens in sequence, in lower case.
     Words,
-    /// Three to five characters anywhere, with their case; blanks in a row count as one.
+    /// Three to five characters in sequence, also across words, with their case; blanks in a row
+    /// count as one.
     CasedCharacters,
     /// The shapes of one to five tokens in sequence.
     Shapes,
@@ -25,7 +26,7 @@ impl GramKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Words, Self::CasedCharacters, Self::Shapes];
 
-    /// Gives equal strings of different kinds different hashes; the numbers are arbitrary.
+    /// A number that makes the hashes of equal strings of different kinds differ; it is arbitrary.
     fn seed(self) -> u64 {
         match self {
             Self::Words => 0x9e37_79b9_7f4a_7c15,
@@ -35,11 +36,11 @@ impl GramKind {
     }
 }
 
-/// Marks for the start and the end: bytes that do not occur in UTF-8.
+/// Tokens for the start and the end of a text: bytes that do not occur in UTF-8.
 const START: u8 = 0xfe;
 const END: u8 = 0xff;
 
-/// The n-grams of the current text, and buffers that are reused from text to text.
+/// The n-grams of one text, with buffers that are reused for the next text.
 #[derive(Default)]
 pub struct GramBuffer {
     lower: String,
@@ -48,8 +49,8 @@ pub struct GramBuffer {
 }
 
 impl GramBuffer {
-    /// Finds the distinct n-grams of a text, of the given kinds. They replace those of the text
-    /// before.
+    /// Finds the distinct n-grams of the given kinds in a text. They replace those of the previous
+    /// text.
     pub fn read(&mut self, text: &str, kinds: &[GramKind]) {
         self.lower.clear();
         if text.is_ascii() {
@@ -74,15 +75,15 @@ impl GramBuffer {
         &self.lower
     }
 
-    /// Hashes of the distinct n-grams of the text, in the order of their first occurrence; of a
-    /// kind that was read only.
+    /// Hashes of the distinct n-grams of the text, in the order of their first occurrence. They
+    /// belong to the current text only if [`read`](Self::read) was called with this kind.
     #[must_use]
     pub fn grams(&self, kind: GramKind) -> &[u64] {
         &self.found[kind as usize].found
     }
 }
 
-/// Runs of letters, digits and underscores.
+/// The words of a text: runs of letters, digits and underscores.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !is_word(c))
         .filter(|word| !word.is_empty())
@@ -92,7 +93,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Calls `visit` with every token of a text, without the marks.
+/// Calls `visit` with every token of a text, except for the tokens of the start and the end.
 fn for_each_token<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -109,7 +110,7 @@ fn for_each_token<'t>(text: &'t str, mut visit: impl FnMut(&'t str)) {
     }
 }
 
-/// A copy of the text in which every n-gram is a contiguous range of bytes, so that it is hashed in
+/// A copy of the text in which every n-gram is a contiguous range of bytes, which can be hashed in
 /// place.
 #[derive(Default)]
 struct Pieces {
@@ -179,8 +180,8 @@ impl Pieces {
     }
 }
 
-/// A set of hashes that is emptied in constant time: a slot counts only if it has the current
-/// generation.
+/// A set of hashes that can be emptied in constant time: a slot counts as used only if it has the
+/// current generation.
 #[derive(Default)]
 struct Distinct {
     seed: u64,
@@ -194,6 +195,8 @@ impl Distinct {
     fn start(&mut self, at_most: usize) {
         self.found.clear();
         let size = (2 * at_most).next_power_of_two().max(64);
+        // The slots are cleared before the generation would overflow: a slot of an old generation
+        // would otherwise count as used again.
         if self.slots.len() < size || self.generation == u32::MAX {
             self.slots = vec![(0, 0); size.max(self.slots.len())];
             self.generation = 0;
@@ -201,13 +204,15 @@ impl Distinct {
         self.generation += 1;
     }
 
+    /// Adds the hash of an n-gram unless the set contains it.
     #[inline]
     fn insert(&mut self, gram: &[u8]) {
         let hash = hash(gram) ^ self.seed;
         let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
+        let mut index = hash as usize & mask;
+        // At most half of the slots are used, so the search reaches a free one.
         loop {
-            let slot = &mut self.slots[at];
+            let slot = &mut self.slots[index];
             if slot.1 != self.generation {
                 *slot = (hash, self.generation);
                 self.found.push(hash);
@@ -216,7 +221,7 @@ impl Distinct {
             if slot.0 == hash {
                 return;
             }
-            at = (at + 1) & mask;
+            index = (index + 1) & mask;
         }
     }
 }
@@ -285,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_forgets_the_text_before() {
+    fn a_buffer_forgets_the_previous_text() {
         let (mut buffer, kinds) = (GramBuffer::default(), GramKind::ALL);
         let long = "a long text with many words ".repeat(200);
         buffer.read(&long, &kinds);

@@ -1,8 +1,8 @@
-//! The shape of a word, independent of its letters: headlines that shout differ from sentences in shape
-//! alone.
+//! The shape of a word, independent of its letters. Headlines in capitals or with numbers differ
+//! from sentences in their shapes alone.
 
-/// A byte for the shape of a token; `None` for a token that is not a word and is its own shape.
-/// The bytes do not occur in UTF-8.
+/// A byte for the shape of a token, which does not occur in UTF-8. `None` for a token that is not a
+/// word; such a token is used itself in place of a shape.
 pub(super) fn shape(token: &str) -> Option<u8> {
     let first = token.chars().next()?;
     let (length, mut all_digits, mut upper, mut lower) = (token.chars().count(), true, 0, 0);

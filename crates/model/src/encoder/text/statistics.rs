@@ -2,7 +2,7 @@
 
 use super::grams::{GramBuffer, words};
 
-/// Names of the statistics, in the order in which [`statistics`] gives them.
+/// Names of the statistics, in the order in which [`statistics`] returns them.
 pub const STATISTICS: [&str; 10] = [
     "length",
     "words",
@@ -16,7 +16,8 @@ pub const STATISTICS: [&str; 10] = [
     "you and this",
 ];
 
-/// Counts in `text`, which `buffer` has read; one number per name of [`STATISTICS`].
+/// The statistics of `text`, one number per name in [`STATISTICS`]. `buffer` must have read the
+/// same text.
 #[must_use]
 pub fn statistics(text: &str, buffer: &GramBuffer) -> [f64; STATISTICS.len()] {
     let (mut length, mut letters, mut capitals, mut digits) = (0_u32, 0_u32, 0_u32, 0_u32);

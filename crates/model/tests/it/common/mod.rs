@@ -1,11 +1,7 @@
-//! What several tests need: a schema of every kind, random batches for it, and a model fitted by
-//! nobody.
+//! Shared by several tests: a schema with every kind of input, random columns for it, and a model
+//! with arbitrary numbers.
 #![allow(dead_code, reason = "each test binary uses some of these")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "these are tests, though not marked as such"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::borrow::Cow;
 
@@ -23,7 +19,7 @@ use counterweight_model::{
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Every kind of input, and every expression.
+/// A schema with every kind of input and every expression.
 pub(crate) fn every_kind() -> Schema {
     let inputs = vec![
         Input::candidate("number", Kind::Numeric),
@@ -113,8 +109,8 @@ pub(crate) fn every_kind() -> Schema {
     Schema::new(inputs, features, 4096).unwrap()
 }
 
-/// Random columns for [`every_kind`], full length, with missing values of every kind; `late` is
-/// absent where `late` is false.
+/// Random columns for [`every_kind`] with one value per row and missing values of every kind. The
+/// input `late` is absent if `late` is false.
 pub(crate) fn columns(seed: u64, rows: usize, late: bool) -> Vec<Option<Column<'static>>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let words = [
@@ -213,7 +209,7 @@ pub(crate) fn random_folds(rows: usize, folds: u32) -> Vec<u32> {
     (0..rows).map(|_| rng.random_range(0..folds)).collect()
 }
 
-/// A model over [`every_kind`] with an encoder of each kind, all of whose numbers are arbitrary.
+/// A model for [`every_kind`] with an encoder of each kind and arbitrary numbers.
 pub(crate) fn arbitrary_model() -> Model {
     let schema = every_kind();
     let encoder = |feature: &Feature| FeatureEncoder {

@@ -1,9 +1,10 @@
-//! The log-odds of every n-gram: how much more often texts with it are positive than others.
+//! The log-odds of every n-gram: how much more often texts with the n-gram are positive than texts
+//! in general.
 //!
 //! If c₁ positive and c₀ negative texts contain an n-gram, and b is the share of positives among
-//! all texts, its number is `ln((c₁ + b) / (c₀ + 1 − b)) − ln(b / (1 − b))`: as if each n-gram
-//! occurred in one more text, with the average label. For a training row everything is counted
-//! without the rows of its fold.
+//! all texts, its number is `ln((c₁ + b) / (c₀ + 1 − b)) − ln(b / (1 − b))`. This is as if each
+//! n-gram occurred in one more text, which has the average label. The counts for a training row
+//! leave out the rows of its fold.
 
 use std::borrow::Cow;
 
@@ -44,10 +45,10 @@ pub(super) fn fit(
     }
 }
 
-/// The number of texts of either class in each fold in which every n-gram occurs.
+/// In how many texts of either class each n-gram occurs, by fold.
 struct Counts {
     folds: usize,
-    /// `[negatives, positives]` by n-gram and fold.
+    /// `[negatives, positives]` by n-gram and fold, of the texts with the n-gram.
     with: Vec<[f64; 2]>,
     /// `[negatives, positives]` by fold, of all texts.
     all: Vec<[f64; 2]>,
@@ -85,8 +86,8 @@ impl Counts {
         Self { folds, with, all }
     }
 
-    /// The number of every n-gram, from all folds except `without`; NaN for n-grams in too few
-    /// texts.
+    /// The log-odds of every n-gram, from all folds except `without`; NaN for an n-gram that occurs
+    /// in too few texts.
     fn log_odds(&self, without: Option<usize>, min_texts: u32) -> Vec<f32> {
         let sum = |folds: &[[f64; 2]]| {
             let kept = folds
@@ -99,7 +100,7 @@ impl Counts {
         let prior = (share / (1.0 - share)).ln();
         let number = |[negatives, positives]: [f64; 2]| {
             let odds = (positives + share) / (negatives + 1.0 - share);
-            // The shares of a text add up to 1 only up to rounding.
+            // If targets are shares, the sum is a whole number only up to rounding.
             if (negatives + positives).round() < f64::from(min_texts) {
                 f32::NAN
             } else {
@@ -119,7 +120,7 @@ fn add(counts: &mut [f64; 2], target: f64) {
     counts[1] += target;
 }
 
-/// Never 0 or 1, even if one fold has all texts of a class.
+/// The share of positives. It is never 0 or 1, even if all texts of a class are in one fold.
 fn share_of_positives([negatives, positives]: [f64; 2]) -> f64 {
     let rows = (negatives + positives).max(1.0);
     (positives / rows).clamp(0.5 / rows, 1.0 - 0.5 / rows)

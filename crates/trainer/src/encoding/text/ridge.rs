@@ -1,9 +1,10 @@
-//! The ridge score: one least-squares model over all n-grams together, so that n-grams with the
-//! same meaning are not counted twice.
+//! The ridge score: one least-squares model over all n-grams together, so that n-grams that usually
+//! occur together do not count twice.
 //!
-//! A row of X has 1/√(number of known n-grams) for each known n-gram of a text. The target is the
-//! label (or share) less the mean, the penalty is ‖w‖². Conjugate gradients solve it from 0, with a
-//! fixed order of sums, once without each fold and once with all rows.
+//! A row of X has 1/√(number of known n-grams) for each known n-gram of a text, and 0 otherwise.
+//! The target is the label (or the share of positive copies) minus its mean, and the penalty is
+//! ‖w‖². Conjugate gradients solve the model from 0, once without each fold and once with all rows.
+//! The order of the sums is fixed, so that the result does not depend on threads.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +15,11 @@ use super::scored::Scored;
 use super::vocabulary::Vocabulary;
 use crate::encoding::rows::TrainingRows;
 
+/// The factor λ of the penalty.
 const PENALTY: f64 = 1.0;
+/// The largest number of steps of the solver.
 const MAX_STEPS: usize = 40;
-/// Squared residual, relative to the first, at which the solver stops.
+/// The solver stops when the squared residual is at most this share of the first one.
 const TOLERANCE: f64 = 1e-6;
 
 pub(super) fn fit(
@@ -48,8 +51,8 @@ pub(super) fn fit(
     }
 }
 
-/// As [`score`](counterweight_model::encoder::text::score), over numbered n-grams; unknown ones are
-/// NaN.
+/// As [`score`](counterweight_model::encoder::text::score), for a text whose n-grams have ids. The
+/// number of an unknown n-gram is NaN.
 fn score(row: &[u32], numbers: &[f32]) -> f64 {
     let known = row
         .iter()
@@ -65,7 +68,7 @@ fn score(row: &[u32], numbers: &[f32]) -> f64 {
     }
 }
 
-/// The numbers of the n-grams of every text.
+/// The ids of the n-grams of every text.
 struct Rows {
     ids: Vec<u32>,
     /// The start of each row in `ids`, then the end of the last row.
@@ -104,8 +107,8 @@ struct Problem<'t> {
 }
 
 impl Problem<'_> {
-    /// The solutions without each fold, then the one with all rows, on as many threads as there are
-    /// processors.
+    /// Solves the model without each fold, then with all rows, on as many threads as there are
+    /// processors. The solutions are in this order.
     fn solve_all(&self) -> Vec<Vec<f32>> {
         let next = AtomicUsize::new(0);
         let tasks = self.training.folds + 1;
@@ -137,7 +140,7 @@ impl Problem<'_> {
         solved.into_iter().map(|(_, solution)| solution).collect()
     }
 
-    /// Weights from all folds except `without`; NaN for n-grams in too few texts.
+    /// The weights from all folds except `without`; NaN for an n-gram that occurs in too few texts.
     fn solve(&self, without: Option<usize>) -> Vec<f32> {
         let rows = self.rows_without(without);
         let mut texts = vec![0_u32; self.width];
@@ -163,7 +166,7 @@ impl Problem<'_> {
         weights.into_iter().zip(&known).map(number).collect()
     }
 
-    /// Rows with a text that are not in the fold.
+    /// The rows outside `fold` whose text has at least one n-gram of the vocabulary.
     fn rows_without(&self, fold: Option<usize>) -> Vec<usize> {
         let kept = |row: &usize| {
             Some(self.training.fold_of[*row]) != fold && !self.rows.row(*row).is_empty()
@@ -172,16 +175,16 @@ impl Problem<'_> {
     }
 }
 
-/// `XᵀX + λI`. X is never stored: it follows from the ids of each row.
+/// The matrix `XᵀX + λI`. X is not stored, because the ids of each row determine it.
 struct System<'t> {
     rows: &'t Rows,
-    /// Rows, each with 1 / (number of its known n-grams).
+    /// Each row with 1 / (number of its known n-grams).
     shares: Vec<(usize, f64)>,
     known: &'t [bool],
 }
 
 impl System<'_> {
-    /// `Xᵀ(y − share of positives)`.
+    /// `Xᵀ(y − mean of y)`.
     fn right_side(&self, targets: &[f64]) -> Vec<f64> {
         let target = |row: usize| targets[row];
         let mean = self.shares.iter().map(|(row, _)| target(*row)).sum::<f64>()
@@ -198,20 +201,21 @@ impl System<'_> {
         out
     }
 
-    /// `(XᵀX + λI) v`; `v` is 0 for unknown n-grams.
+    /// Writes `(XᵀX + λI) v` to `out`; `v` must be 0 for unknown n-grams.
     fn apply(&self, v: &[f64], out: &mut [f64]) {
         out.iter_mut()
             .zip(v)
             .for_each(|(out, v)| *out = PENALTY * v);
         for (row, share) in &self.shares {
             let ids = self.rows.row(*row);
-            // Both factors 1/√n of this row, that of X and that of Xᵀ, are in `share`.
+            // `share` is the product of the factor 1/√n of X and that of Xᵀ.
             let value = ids.iter().map(|id| v[*id as usize]).sum::<f64>() * share;
             ids.iter().for_each(|id| out[*id as usize] += value);
         }
         self.zero_unknown(out);
     }
 
+    /// Sets the entries of unknown n-grams to 0, which removes them from the system.
     fn zero_unknown(&self, v: &mut [f64]) {
         v.iter_mut()
             .zip(self.known)
@@ -220,8 +224,8 @@ impl System<'_> {
     }
 }
 
-/// Solves the system from 0. The residual and the direction are updated rather than computed again,
-/// at one product with the matrix per step.
+/// Solves the system by conjugate gradients, which start at 0. The residual is updated in each step
+/// instead of computed again, so a step takes one product with the matrix.
 fn conjugate_gradients(system: &System<'_>, right: Vec<f64>) -> Vec<f64> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let (mut solution, mut image) = (vec![0.0; right.len()], vec![0.0; right.len()]);

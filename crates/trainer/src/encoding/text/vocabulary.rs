@@ -1,4 +1,4 @@
-//! The n-grams of the training texts, numbered.
+//! The vocabulary: an id for each n-gram of the training texts.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use counterweight_model::encoder::text::{GramBuffer, GramKind};
 
 use crate::encoding::hashed::HashedMap;
 
-/// The n-grams that occur in enough texts, numbered.
+/// The n-grams that occur in enough texts, each with an id from 0.
 pub(super) struct Vocabulary {
     ids: HashedMap<u32>,
 }
@@ -22,7 +22,8 @@ impl Vocabulary {
             }
         }
         counts.retain(|_, count| *count >= min_texts);
-        // In a fixed order, because the sums of the ridge score depend on it to the last bit.
+        // The ids are in a fixed order, because the last bits of the ridge score's sums depend on
+        // it.
         let mut hashes: Vec<u64> = counts.into_keys().collect();
         hashes.sort_unstable();
         Self {
@@ -38,7 +39,7 @@ impl Vocabulary {
         self.ids.get(&hash).map(|id| *id as usize)
     }
 
-    /// A table of the numbers that are not NaN.
+    /// A table with the numbers of the n-grams, which are given by id; NaN is left out.
     pub(super) fn table(&self, numbers: &[f32]) -> Table {
         Table::new(
             self.ids
