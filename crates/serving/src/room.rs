@@ -81,3 +81,25 @@ impl AsRef<[u8]> for Room {
         &self.all()[..self.length]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_holds_what_was_pushed_on_the_heap_and_in_pages() {
+        for capacity in [0, 1, MOST_ON_HEAP, MOST_ON_HEAP + 1] {
+            let mut room = Room::new(capacity).unwrap();
+            assert_eq!((room.capacity(), room.as_ref().len()), (capacity, 0));
+            let bytes: Vec<u8> = (0..capacity).map(|at| (at % 251) as u8).collect();
+            let (first, rest) = bytes.split_at(capacity / 3);
+            room.push(first);
+            assert_eq!(room.as_ref(), first);
+            assert_eq!(room.free().len(), rest.len());
+            room.free().copy_from_slice(rest);
+            room.fill(rest.len());
+            assert!(room.as_ref() == bytes, "{capacity}");
+            assert!(room.free().is_empty());
+        }
+    }
+}
