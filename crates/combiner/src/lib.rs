@@ -1,9 +1,9 @@
 //! The combiner: ranks the candidates that it is given by `score = Σ weight · probability`, with
 //! weights that may change while it runs.
 //!
-//! A request goes `wire::ranking` → `rank` → `objective` →
-//! [`counterweight_model_client`] → models and back. A change of weights goes
-//! `wire::weights` → [`counterweight_weights`]. The two meet in one snapshot per request.
+//! A request goes `wire::ranking` → `rank` → `objective` → [`counterweight_model_client`] → models
+//! and back. A change of weights goes `wire::weights` → [`counterweight_weights`]. The two meet in
+//! one snapshot per request.
 //!
 //! [`serve`] runs on bound listeners until a future resolves; [`Config`] describes the service.
 

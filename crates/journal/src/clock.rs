@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+
 /// Milliseconds of an hour.
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 
@@ -32,30 +34,12 @@ impl<F: Fn() -> i64 + Send + Sync + 'static> Clock for F {
 
 /// The folder of an hour, counted from 1970-01-01 UTC: `dt=YYYY-MM-DD/hr=HH`.
 pub(crate) fn hour_folder(hour: i64) -> String {
-    let (year, month, day) = date_from_days(hour.div_euclid(24));
-    format!(
-        "dt={year:04}-{month:02}-{day:02}/hr={:02}",
-        hour.rem_euclid(24)
-    )
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years start in
-/// March here, so that the leap day is the last one.
-fn date_from_days(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
+    let nearest = match hour < 0 {
+        true => Timestamp::MIN,
+        false => Timestamp::MAX,
     };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    let time = Timestamp::from_millisecond(hour.saturating_mul(HOUR_MS)).unwrap_or(nearest);
+    time.strftime("dt=%Y-%m-%d/hr=%H").to_string()
 }
 
 #[cfg(test)]
@@ -69,5 +53,6 @@ mod tests {
         assert_eq!(hour_folder(19_782 * 24 + 5), "dt=2024-02-29/hr=05");
         assert_eq!(hour_folder(19_783 * 24), "dt=2024-03-01/hr=00");
         assert_eq!(hour_folder(11_016 * 24), "dt=2000-02-29/hr=00");
+        assert_eq!(&hour_folder(i64::MAX)[..7], "dt=9999", "the last known");
     }
 }

@@ -96,6 +96,14 @@ pub trait Disk: Send + Sync + 'static {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
 }
 
+/// Creates a file whose content is unfinished until it is renamed; one that a crash left is removed.
+pub(crate) fn create_unfinished(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => disk.create(path),
+    }
+}
+
 /// The disk of the system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsDisk;

@@ -30,7 +30,7 @@ pub enum JournalError {
     State {
         /// The file.
         path: PathBuf,
-        /// What stands in it, cut off.
+        /// The beginning of its content.
         content: String,
         /// What should.
         expected: &'static str,

@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    disk::Disk,
+    disk::{Disk, create_unfinished},
     error::JournalError,
     segment::{Kind, MAX_SEGMENT_BYTES},
 };
@@ -204,11 +204,7 @@ fn read_state(disk: &dyn Disk, path: &Path) -> Result<Option<String>, JournalErr
 /// Replaces a file of state, durably.
 fn write_state(disk: &dyn Disk, path: &Path, content: &str) -> io::Result<()> {
     let unfinished = path.with_extension("tmp");
-    match disk.remove(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = disk.create(&unfinished)?;
+    let mut file = create_unfinished(disk, &unfinished)?;
     file.append(content.as_bytes())?;
     file.sync()?;
     disk.rename(&unfinished, path)?;

@@ -24,7 +24,7 @@ struct State {
     folders: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
     next_file: u64,
-    /// Handles of before a crash write nothing any more.
+    /// How many there were. Handles from before a crash write nothing any more.
     crashes: u64,
     operations: u64,
     dies_after: Option<u64>,
@@ -269,7 +269,7 @@ impl Disk for LossyDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        // A missing file is no change, so that it is found missing on a read-only disk, too.
+        // To remove a missing file changes nothing: a read-only disk also says that it is missing.
         self.state().file(path)?;
         self.change()?.names.remove(path);
         Ok(())

@@ -20,7 +20,7 @@ use parquet::{
 
 use crate::{
     clock::hour_folder,
-    disk::{Disk, DiskFile},
+    disk::{Disk, DiskFile, create_unfinished},
     error::JournalError,
     folder::{JournalFolder, io_error, read_segment},
     segment::{Found, Frames, Header},
@@ -191,11 +191,7 @@ fn write_part(
     let name = part.file_name().unwrap_or_default().to_string_lossy();
     let unfinished = parent.join(format!("{TEMPORARY_PREFIX}{name}"));
     let failed = || io_error(&unfinished, "cannot be written");
-    match disk.remove(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed()(error)),
-        _ => {}
-    }
-    let mut file = PartFile(disk.create(&unfinished).map_err(failed())?);
+    let mut file = PartFile(create_unfinished(disk, &unfinished).map_err(failed())?);
     let written = write_rows(&mut file, bytes, schema, options, decode);
     if let Err(problem) = written {
         // The next attempt removes it, if this one cannot.

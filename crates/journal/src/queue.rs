@@ -183,7 +183,7 @@ impl Queue {
         }
     }
 
-    /// Gives the room back of records that were taken.
+    /// Gives back the room of records that were taken.
     pub(crate) fn finish(&self, bytes: usize) {
         self.lock().bytes -= bytes;
     }

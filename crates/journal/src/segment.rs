@@ -33,7 +33,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As it stands in names of files.
+    const ALL: [Self; 2] = [Self::Requests, Self::Events];
+
+    /// The name that files and folders have.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -106,11 +108,10 @@ impl Header {
         if sum != Some(crc32fast::hash(&bytes[..HEADER_BYTES - 4])) {
             return Err(not_a_segment());
         }
-        let kind = match u32_at(bytes, 12) {
-            Some(1) => Kind::Requests,
-            Some(2) => Kind::Events,
-            _ => return Err(not_a_segment()),
-        };
+        let code = u32_at(bytes, 12);
+        let mut kinds = Kind::ALL.into_iter();
+        let kind = kinds.find(|kind| code == Some(kind.code()));
+        let kind = kind.ok_or_else(not_a_segment)?;
         let run = Uuid::from_slice(&bytes[16..32]).map_err(|_| not_a_segment())?;
         let hour = <[u8; 8]>::try_from(&bytes[32..40]).map_err(|_| not_a_segment())?;
         Ok(Some(Self {
@@ -135,7 +136,7 @@ pub fn encode_frame(payload: &[u8]) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-/// What stands at a place of a segment.
+/// What a segment has at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'a> {
     /// A record.
@@ -175,8 +176,7 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// Once the iterator has ended, the end of the last valid frame. What stands behind it was torn
-    /// by a crash.
+    /// Once the iterator has ended, the end of the last valid frame. A crash tore what follows it.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.at as u64

@@ -31,7 +31,7 @@ pub struct WalOptions {
     pub segment_age: Duration,
 }
 
-/// A segment that is written no more.
+/// A segment to which nothing is written any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedSegment {
     /// The file.
@@ -135,7 +135,7 @@ impl SegmentWriter {
         let now_ms = self.clock.now_ms();
         let longest = i64::try_from(self.options.segment_age.as_millis()).unwrap_or(i64::MAX);
         let is_old = |segment: &Segment| {
-            // A clock that was set back tells no age.
+            // A clock that was set back cannot tell the age.
             now_ms < segment.opened_ms || now_ms - segment.opened_ms >= longest
         };
         if self.open.as_ref().is_some_and(is_old) {

@@ -2,17 +2,20 @@
 
 use std::{
     io,
+    path::Path,
     sync::Arc,
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
+
+use tokio::sync::oneshot;
 
 use crate::{
     clock::Clock,
     error::{DropReason, JournalError},
     folder::{JournalFolder, io_error, read_segment},
     queue::{Durability, Queue, Queued, Receipt, Record, cost},
-    segment::{Frames, HEADER_BYTES, Header, Kind},
+    segment::{Found, Frames, HEADER_BYTES, Header, Kind},
     segment_writer::{ClosedSegment, SegmentWriter, WalOptions},
 };
 
@@ -106,7 +109,7 @@ impl Wal {
 }
 
 impl Drop for Wal {
-    /// The thread ends by itself; a disk that hangs holds nobody up.
+    /// The thread ends by itself. Nobody waits for a disk that hangs.
     fn drop(&mut self) {
         self.queue.close();
     }
@@ -152,7 +155,7 @@ impl<F: FnMut(ClosedSegment)> Worker<F> {
             let lost_before = self.writer.lost_records();
             let written = self.writer.write(record.time_ms, &record.payload);
             if self.writer.lost_records() > lost_before {
-                // The segment before this record could not be synced; nobody is told otherwise.
+                // The segment before this record could not be synced: whoever waits for it is told.
                 fail_all(&mut receipts, DropReason::WriteFailed);
             }
             if let Err(reason) = written {
@@ -194,16 +197,13 @@ impl<F: FnMut(ClosedSegment)> Worker<F> {
     }
 }
 
-fn fail_all(
-    receipts: &mut Vec<tokio::sync::oneshot::Sender<Result<(), DropReason>>>,
-    reason: DropReason,
-) {
+fn fail_all(receipts: &mut Vec<oneshot::Sender<Result<(), DropReason>>>, reason: DropReason) {
     for receipt in receipts.drain(..) {
         let _ = receipt.send(Err(reason));
     }
 }
 
-/// Whatever ends the thread, nobody waits for it in vain.
+/// Tells all who wait that the thread has ended, whatever ended it.
 struct AbandonOnExit(Arc<Queue>);
 
 impl Drop for AbandonOnExit {
@@ -247,7 +247,7 @@ fn recover(
 /// Whether there is anything in the segment; else it is removed.
 fn close_left_over(
     folder: &JournalFolder,
-    path: &std::path::Path,
+    path: &Path,
     recovered: &mut Recovered,
 ) -> Result<bool, JournalError> {
     let disk = folder.disk();
@@ -255,10 +255,7 @@ fn close_left_over(
     let mut end = 0;
     if Header::decode(path, &bytes)?.is_some() {
         let mut frames = Frames::new(&bytes);
-        recovered.records += frames
-            .by_ref()
-            .filter(crate::segment::Found::is_record)
-            .count() as u64;
+        recovered.records += frames.by_ref().filter(Found::is_record).count() as u64;
         end = frames.end();
     }
     recovered.torn_bytes += bytes.len() as u64 - end;

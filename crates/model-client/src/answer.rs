@@ -23,7 +23,7 @@ pub struct Prediction {
 ///
 /// # Errors
 /// What is wrong with the answer, for a person.
-pub(super) fn probabilities(
+pub(crate) fn probabilities(
     response: &ModelInferResponse,
     output: &str,
     column: usize,

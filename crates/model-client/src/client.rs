@@ -26,25 +26,25 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// What calls to one model need.
 #[derive(Debug)]
-pub(super) struct Client {
-    pub(super) objective: String,
-    pub(super) config: ModelSource,
+pub(crate) struct Client {
+    pub(crate) objective: String,
+    pub(crate) config: ModelSource,
     /// The largest message to and from the model.
-    pub(super) max_message_bytes: usize,
+    pub(crate) max_message_bytes: usize,
     endpoints: Arc<Endpoints>,
 }
 
 /// The end of a call.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    pub(super) at: Instant,
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
     /// Whether it comes from the model's own timeout, rather than from the caller's deadline.
     own_timeout: bool,
 }
 
 impl Deadline {
     /// A deadline that the caller sets.
-    pub(super) fn from_caller(at: Instant) -> Self {
+    pub(crate) fn from_caller(at: Instant) -> Self {
         Self {
             at,
             own_timeout: false,
@@ -54,7 +54,7 @@ impl Deadline {
 
 impl Client {
     /// Prepares the channels; connects to nothing yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         objective: &str,
         source: &ModelSource,
         max_message_bytes: usize,
@@ -69,7 +69,7 @@ impl Client {
     }
 
     /// The deadline of a call: the model's timeout, or the caller's deadline when that is earlier.
-    pub(super) fn deadline(&self, call: &Call) -> Deadline {
+    pub(crate) fn deadline(&self, call: &Call) -> Deadline {
         let own = Instant::now() + self.config.timeout;
         let at = call.until(self.config.timeout);
         Deadline {
@@ -79,7 +79,7 @@ impl Client {
     }
 
     /// That deadline, or the model's timeout from now on when it is earlier.
-    pub(super) fn within(&self, deadline: Deadline) -> Deadline {
+    pub(crate) fn within(&self, deadline: Deadline) -> Deadline {
         let own = Instant::now() + self.config.timeout;
         if own > deadline.at {
             return deadline;
@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    pub(super) fn endpoints(&self) -> &Endpoints {
+    pub(crate) fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 
@@ -99,7 +99,7 @@ impl Client {
     /// `attempt` prepares the call to one endpoint. A call that was sent runs to its own end in a
     /// task, whether or not the caller goes away: many callers share a connection, and a server
     /// closes a connection on which too many calls are reset.
-    pub(super) async fn call<T, F, A>(
+    pub(crate) async fn call<T, F, A>(
         &self,
         deadline: Deadline,
         attempt: F,

@@ -38,7 +38,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a connection or a call on it failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectionError {
+pub(crate) enum ConnectionError {
     #[error("cannot connect")]
     Connect(#[from] io::Error),
     #[error("no connection within {} ms", .0.as_millis())]
@@ -51,14 +51,14 @@ pub(super) enum ConnectionError {
 
 /// Where a server listens.
 #[derive(Debug, Clone)]
-pub(super) enum Peer {
+pub(crate) enum Peer {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
 /// One connection; clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Connection(Arc<Shared>);
+pub(crate) struct Connection(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -72,7 +72,7 @@ struct Shared {
 
 impl Peer {
     /// The address that stands in a URI; none for a host name or an unknown scheme.
-    pub(super) fn of_uri(text: &str) -> Option<Self> {
+    pub(crate) fn of_uri(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             return Some(Self::Unix(path.into()));
@@ -89,7 +89,7 @@ impl Peer {
 
 impl Connection {
     /// Prepares a connection to the server that this URI names.
-    pub(super) fn new(peer: Peer, uri: &str, connect_timeout: Duration) -> Self {
+    pub(crate) fn new(peer: Peer, uri: &str, connect_timeout: Duration) -> Self {
         let authority = uri.parse::<Uri>().ok();
         let authority = authority.as_ref().and_then(|uri| uri.authority());
         Self(Arc::new(Shared {

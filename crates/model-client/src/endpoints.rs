@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A client of a model server.
-pub(super) type InferenceClient = GrpcInferenceServiceClient<Unary<Connection>>;
+pub(crate) type InferenceClient = GrpcInferenceServiceClient<Unary<Connection>>;
 
 /// Connections to one server, used in turn: one that the server closes does not hold up the others.
 const CONNECTIONS: usize = 4;
@@ -36,9 +36,9 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One server.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     /// Its name in messages.
-    pub(super) address: String,
+    pub(crate) address: String,
     clients: Vec<InferenceClient>,
     /// Whose turn it is.
     next: AtomicUsize,
@@ -49,7 +49,7 @@ pub(super) struct Endpoint {
 
 /// All servers of one model.
 #[derive(Debug)]
-pub(super) struct Endpoints {
+pub(crate) struct Endpoints {
     targets: Vec<Target>,
     settings: Settings,
     /// In the order of the configuration, and of the addresses of a name.
@@ -81,7 +81,7 @@ struct Settings {
 impl Endpoints {
     /// Prepares the channels of addresses and sockets; each connects when it is first used. Names
     /// are looked up by the first call.
-    pub(super) fn new(
+    pub(crate) fn new(
         uris: &[String],
         connect_timeout: Duration,
         max_message_bytes: usize,
@@ -114,7 +114,7 @@ impl Endpoints {
     ///
     /// # Errors
     /// No name could be looked up so far; the message says why.
-    pub(super) async fn next_endpoints(self: &Arc<Self>) -> Result<Vec<Arc<Endpoint>>, String> {
+    pub(crate) async fn next_endpoints(self: &Arc<Self>) -> Result<Vec<Arc<Endpoint>>, String> {
         let mut all = self.all.load_full();
         let due = self.claim_lookup();
         if all.is_empty() {
@@ -150,7 +150,7 @@ impl Endpoints {
     }
 
     /// Records the outcome of a call that began at `began`.
-    pub(super) fn report(&self, endpoint: &Endpoint, outcome: Outcome, began: Instant) {
+    pub(crate) fn report(&self, endpoint: &Endpoint, outcome: Outcome, began: Instant) {
         let changed = endpoint.health.record(outcome, began, Instant::now());
         let address = &endpoint.address;
         match outcome {
@@ -170,18 +170,18 @@ impl Endpoints {
     }
 
     /// True when some endpoint answers at present.
-    pub(super) fn any_live(&self) -> bool {
+    pub(crate) fn any_live(&self) -> bool {
         self.all.load().iter().any(|endpoint| endpoint.is_live())
     }
 
     /// True when no endpoint answers at present.
-    pub(super) fn all_suspect(&self) -> bool {
+    pub(crate) fn all_suspect(&self) -> bool {
         let all = self.all.load();
         all.iter().all(|endpoint| endpoint.health.suspect())
     }
 
     /// The versions of the endpoints' last answers; those of suspects only when all are suspect.
-    pub(super) fn versions(&self) -> Vec<Arc<String>> {
+    pub(crate) fn versions(&self) -> Vec<Arc<String>> {
         let all = self.all.load();
         let none_answers = self.all_suspect();
         all.iter()
@@ -328,7 +328,7 @@ impl Endpoint {
     }
 
     /// A client on the connection whose turn it is.
-    pub(super) fn client(&self) -> InferenceClient {
+    pub(crate) fn client(&self) -> InferenceClient {
         let turn = self.next.fetch_add(1, Relaxed);
         self.clients[turn % self.clients.len()].clone()
     }
@@ -339,17 +339,17 @@ impl Endpoint {
     }
 
     /// Records the duration of an inference call.
-    pub(super) fn record_time(&self, took: Duration) {
+    pub(crate) fn record_time(&self, took: Duration) {
         self.health.record_time(took);
     }
 
     /// The version of its last answer.
-    pub(super) fn version(&self) -> Option<Arc<String>> {
+    pub(crate) fn version(&self) -> Option<Arc<String>> {
         self.version.load_full()
     }
 
     /// Records the version of an answer. Returns true when it has changed.
-    pub(super) fn record_version(&self, version: &str) -> bool {
+    pub(crate) fn record_version(&self, version: &str) -> bool {
         let known = self.version.load();
         if known
             .as_ref()

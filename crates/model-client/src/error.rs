@@ -118,7 +118,7 @@ pub enum Failure {
         /// When the request may come again.
         retry_after: Duration,
     },
-    /// It answered with something that is no probability per candidate.
+    /// It answered with something that is not one probability per candidate.
     #[error("the model's answer is wrong: {0}")]
     WrongAnswer(String),
 }
@@ -149,7 +149,7 @@ impl Failure {
 pub enum ModelError {
     /// The request is wrong.
     #[error(transparent)]
-    Input(#[from] Box<InputError>),
+    Input(Box<InputError>),
     /// The model has failed.
     #[error(transparent)]
     Failed(#[from] Failure),

@@ -23,7 +23,7 @@ const SMOOTHING: i64 = 8;
 
 /// How a call to an endpoint ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It answered, with a result or an error.
     Answered,
     /// It could not be reached, or said that it cannot serve now.
@@ -37,7 +37,7 @@ pub(super) enum Outcome {
 
 /// The state of one endpoint. All times are microseconds since `born`, 0 is never.
 #[derive(Debug)]
-pub(super) struct Health {
+pub(crate) struct Health {
     born: Instant,
     /// When one call may try it again; 0 while it is not suspect.
     retry_at: AtomicU64,
@@ -47,7 +47,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             born: now,
             retry_at: AtomicU64::new(0),
@@ -57,18 +57,18 @@ impl Health {
     }
 
     /// Whether the endpoint is suspect.
-    pub(super) fn suspect(&self) -> bool {
+    pub(crate) fn suspect(&self) -> bool {
         self.retry_at.load(Relaxed) != 0
     }
 
     /// Whether the endpoint has ever answered.
-    pub(super) fn has_answered(&self) -> bool {
+    pub(crate) fn has_answered(&self) -> bool {
         self.answered_at.load(Relaxed) != 0
     }
 
     /// Whether a call whose turn it is should be made here: always, or for a suspect once per
     /// second.
-    pub(super) fn takes_turn(&self, now: Instant) -> bool {
+    pub(crate) fn takes_turn(&self, now: Instant) -> bool {
         let retry_at = self.retry_at.load(Relaxed);
         if retry_at == 0 {
             return true;
@@ -84,7 +84,7 @@ impl Health {
 
     /// Records the outcome of a call from `began` to `now`. Returns true when that changes whether
     /// the endpoint is suspect.
-    pub(super) fn record(&self, outcome: Outcome, began: Instant, now: Instant) -> bool {
+    pub(crate) fn record(&self, outcome: Outcome, began: Instant, now: Instant) -> bool {
         let (began, now) = (self.micros(began), self.micros(now));
         match outcome {
             Outcome::Answered => {
@@ -99,7 +99,7 @@ impl Health {
     }
 
     /// Records the duration of an inference call.
-    pub(super) fn record_time(&self, took: Duration) {
+    pub(crate) fn record_time(&self, took: Duration) {
         let (before, took) = (self.usual.load(Relaxed), micros(took).max(1));
         let usual = match before {
             0 => took,

@@ -15,17 +15,17 @@ use crate::{
 };
 
 /// What a request is made for.
-pub(super) struct Target<'a> {
-    pub(super) objective: &'a str,
-    pub(super) config: &'a ModelSource,
+pub(crate) struct Target<'a> {
+    pub(crate) objective: &'a str,
+    pub(crate) config: &'a ModelSource,
     /// Empty for the served version.
-    pub(super) version: &'a str,
+    pub(crate) version: &'a str,
     /// The largest message, in bytes.
-    pub(super) max_message_bytes: usize,
+    pub(crate) max_message_bytes: usize,
 }
 
 /// The request to one model.
-pub(super) fn request(
+pub(crate) fn request(
     target: &Target<'_>,
     inputs: &Inputs,
     batch: &Batch<'_>,

@@ -18,7 +18,7 @@ pub struct Inputs {
     /// The model's own calibrator by name and version; empty for none.
     pub calibrator: String,
     /// Whether the metadata states the version; otherwise it is learned from an answer.
-    pub(super) states_version: bool,
+    pub(crate) states_version: bool,
     /// In the model's order.
     pub list: Vec<Input>,
     by_name: HashMap<String, usize, RandomState>,
@@ -35,7 +35,7 @@ pub struct Input {
     pub name: String,
     /// The datatype of the Open Inference Protocol, as `FP32`.
     pub datatype: String,
-    /// Its shape; −1 stands for the number of candidates.
+    /// Its shape; −1 is the number of candidates.
     pub shape: Vec<i64>,
     /// Empty when the server does not say.
     pub kind: String,
@@ -68,7 +68,7 @@ impl Side {
 impl Inputs {
     /// Reads a model's metadata. A model that does not describe its inputs is not sent these
     /// attributes.
-    pub(super) fn from_metadata(metadata: ModelMetadataResponse, attributes: &[String]) -> Self {
+    pub(crate) fn from_metadata(metadata: ModelMetadataResponse, attributes: &[String]) -> Self {
         let version = metadata.versions.into_iter().next().unwrap_or_default();
         let anything = metadata.inputs.is_empty();
         let excluded_inputs = anything.then(|| attributes.to_vec());
@@ -88,7 +88,7 @@ impl Inputs {
     }
 
     /// The inputs of a packed tensor.
-    pub(super) fn from_packed(packed: &Packed, version: String) -> Self {
+    pub(crate) fn from_packed(packed: &Packed, version: String) -> Self {
         let list = packed
             .features
             .iter()
@@ -124,12 +124,12 @@ impl Inputs {
     }
 
     /// Whether the model accepts nothing else.
-    pub(super) fn complete(&self) -> bool {
+    pub(crate) fn complete(&self) -> bool {
         self.excluded_inputs.is_none()
     }
 
     /// Whether the model accepts a tensor of that name.
-    pub(super) fn accepts(&self, name: &str) -> bool {
+    pub(crate) fn accepts(&self, name: &str) -> bool {
         match &self.excluded_inputs {
             Some(not_sent) => !not_sent.iter().any(|attribute| attribute == name),
             None => self.by_name.contains_key(name),
@@ -137,12 +137,12 @@ impl Inputs {
     }
 
     /// The input of that name; none when it is not declared.
-    pub(super) fn get(&self, name: &str) -> Option<&Input> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Input> {
         self.by_name.get(name).map(|&at| &self.list[at])
     }
 
     /// Whether both accept the same inputs, independent of their versions.
-    pub(super) fn same_inputs(&self, other: &Self) -> bool {
+    pub(crate) fn same_inputs(&self, other: &Self) -> bool {
         self.list == other.list && self.excluded_inputs == other.excluded_inputs
     }
 }
@@ -172,7 +172,7 @@ impl Input {
 }
 
 /// The calibrator that a model reports; empty for none.
-pub(super) fn calibrator(parameters: &HashMap<String, InferParameter>) -> String {
+pub(crate) fn calibrator(parameters: &HashMap<String, InferParameter>) -> String {
     match choice(parameters.get("calibrator")) {
         Some(ParameterChoice::StringParam(calibrator)) if calibrator != "none" => {
             calibrator.clone()
@@ -182,6 +182,6 @@ pub(super) fn calibrator(parameters: &HashMap<String, InferParameter>) -> String
 }
 
 /// The value of a parameter.
-pub(super) fn choice(parameter: Option<&InferParameter>) -> Option<&ParameterChoice> {
+pub(crate) fn choice(parameter: Option<&InferParameter>) -> Option<&ParameterChoice> {
     parameter.and_then(|parameter| parameter.parameter_choice.as_ref())
 }

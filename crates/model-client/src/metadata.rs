@@ -32,7 +32,7 @@ const PINNED: usize = 8;
 
 /// The metadata of one model.
 #[derive(Debug)]
-pub(super) struct Metadata {
+pub(crate) struct Metadata {
     client: Arc<Client>,
     /// Configured attributes, which are sent to this model only if it declares them.
     attributes: Vec<String>,
@@ -49,7 +49,7 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    pub(super) fn new(client: Arc<Client>, attributes: Vec<String>) -> Self {
+    pub(crate) fn new(client: Arc<Client>, attributes: Vec<String>) -> Self {
         let packed = client.config.packed.as_ref();
         let known = packed.map(|packed| Arc::new(Inputs::from_packed(packed, String::new())));
         Self {
@@ -64,12 +64,12 @@ impl Metadata {
     }
 
     /// The inputs of the served version; none until the model has described them.
-    pub(super) fn served(&self) -> Option<Arc<Inputs>> {
+    pub(crate) fn served(&self) -> Option<Arc<Inputs>> {
         self.served.load_full()
     }
 
     /// The inputs of every version in use, the served one first.
-    pub(super) fn in_use(&self) -> Vec<Arc<Inputs>> {
+    pub(crate) fn in_use(&self) -> Vec<Arc<Inputs>> {
         let served = self.served();
         let pinned = self.pinned.load();
         let others = self
@@ -83,7 +83,7 @@ impl Metadata {
     }
 
     /// The inputs of the version that an endpoint serves, as far as they are known.
-    pub(super) fn inputs_of_endpoint(&self, endpoint: &Endpoint) -> Arc<Inputs> {
+    pub(crate) fn inputs_of_endpoint(&self, endpoint: &Endpoint) -> Arc<Inputs> {
         let served = self.served().unwrap_or_default();
         match endpoint.version() {
             Some(version) if *version != served.version => {
@@ -96,7 +96,7 @@ impl Metadata {
     }
 
     /// The inputs of a version, served or not; [`Failure::NotServed`] when no endpoint has it.
-    pub(super) async fn inputs_of_version(
+    pub(crate) async fn inputs_of_version(
         &self,
         version: &str,
         deadline: Deadline,
@@ -120,12 +120,12 @@ impl Metadata {
     }
 
     /// Forgets the pinned versions, because one of them is no longer served.
-    pub(super) fn forget_pinned(&self) {
+    pub(crate) fn forget_pinned(&self) {
         self.pinned.store(Arc::default());
     }
 
     /// Reads the metadata of the model, unless it was read a moment ago: then that answer stands.
-    pub(super) async fn refresh(&self, deadline: Deadline) -> Result<(), Failure> {
+    pub(crate) async fn refresh(&self, deadline: Deadline) -> Result<(), Failure> {
         let Ok(mut asked) = timeout_at(deadline.at.into(), self.asked.lock()).await else {
             return Err(Failure::TimedOut(self.client.config.timeout.as_millis()));
         };
@@ -150,7 +150,7 @@ impl Metadata {
 
     /// Records the version of an endpoint's answer. For a version that was not seen before, one
     /// task reads the inputs, and no request waits for it.
-    pub(super) fn record_version(self: &Arc<Self>, version: &str, endpoint: &Endpoint) {
+    pub(crate) fn record_version(self: &Arc<Self>, version: &str, endpoint: &Endpoint) {
         if !endpoint.record_version(version) {
             return;
         }

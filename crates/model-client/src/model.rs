@@ -108,12 +108,18 @@ impl Model {
         self.client.endpoints().all_suspect()
     }
 
-    /// Reads the metadata of the model, unless it was read a moment ago: then that answer stands.
+    /// Reads the metadata of the model, unless it was read a moment ago.
+    ///
+    /// # Errors
+    /// Why no server gave it.
     pub async fn refresh(&self, deadline: Instant) -> Result<(), Failure> {
         self.metadata.refresh(Deadline::from_caller(deadline)).await
     }
 
-    /// Whether some server has that version; [`Failure::NotServed`] when none has.
+    /// Finds a server that has that version.
+    ///
+    /// # Errors
+    /// [`Failure::NotServed`] when none has it, or why they did not say.
     pub async fn find_version(&self, version: &str, deadline: Instant) -> Result<(), Failure> {
         let deadline = Deadline::from_caller(deadline);
         self.metadata
@@ -123,6 +129,9 @@ impl Model {
     }
 
     /// The model's probabilities; `pinned` asks for one version instead of the served one.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] when the model does not accept the batch, else why it gave no answer.
     pub async fn infer(
         &self,
         batch: &Batch<'_>,

@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_millis(100);
 const OVERLOAD: [&str; 2] = [OVERLOADED, "OVER_MEMORY_BUDGET"];
 
 /// A refused call as an error of the objective; the call was begun at `started`.
-pub(super) fn read(objective: &str, status: &Status, started: Instant) -> ModelError {
+pub(crate) fn read(objective: &str, status: &Status, started: Instant) -> ModelError {
     let reason = status_chain(status);
     match status.code() {
         Code::InvalidArgument => ModelError::from(InputError::Refused {
@@ -50,7 +50,7 @@ fn is_overload(status: &Status) -> bool {
 
 /// Whether another server may answer: scoring changes nothing, so a call that may not have arrived
 /// is made again elsewhere, and so is one to a server that does not have the model yet.
-pub(super) fn another_may_answer(status: &Status) -> bool {
+pub(crate) fn another_may_answer(status: &Status) -> bool {
     let never_arrived = status.source().is_some();
     matches!(status.code(), Code::Unavailable | Code::NotFound) || never_arrived
 }

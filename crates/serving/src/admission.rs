@@ -104,11 +104,6 @@ impl Gate {
         }))
     }
 
-    /// The limiter of a method, if it is limited.
-    fn limiter(&self, limited: bool) -> Option<&Limiter> {
-        self.0.limiter.as_ref().filter(|_| limited)
-    }
-
     /// Puts a service behind the gate.
     pub fn guard<S>(&self, service: S) -> Gated<S> {
         Gated {
@@ -147,8 +142,8 @@ impl Gate {
         };
         let peer = parts.extensions.remove::<Peer>();
         let peer = peer.unwrap_or_else(|| shared.new_peer());
-        let announced = self
-            .limiter(limited)
+        let limiter = self.0.limiter.as_ref().filter(|_| limited);
+        let announced = limiter
             .map(|limiter| limiter.announce(call.deadline, peer.id()))
             .transpose()?;
         let headers = peer.account().try_charge(CALL_BYTES);

@@ -291,20 +291,7 @@ mod tests {
     async fn every_byte_arrives_in_order_whatever_the_sizes_and_a_slow_reader() {
         let (mut connection, mut peer) = connection();
         let sizes = [
-            1,
-            5000,
-            10,
-            2048,
-            2049,
-            3,
-            2000,
-            2000,
-            2000,
-            1 << 20,
-            7,
-            300_000,
-            0,
-            9,
+            1, 5000, 10, 2048, 2049, 3, 2000, 2000, 2000, 1_048_576, 7, 300_000, 0, 9,
         ];
         let mut sent = Vec::new();
         for (seed, size) in (0_u8..).zip(sizes) {

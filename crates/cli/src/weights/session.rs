@@ -31,7 +31,7 @@ pub(super) struct Writer {
     /// The reason for the change, which the log records.
     #[arg(long, short = 'm', default_value = "on the command line")]
     reason: String,
-    /// The author of the change, whom the log records [default: the user's login name].
+    /// The author of the change, which the log records [default: the user's login name].
     #[arg(long, env = "COUNTERWEIGHT_AUTHOR")]
     author: Option<String>,
     /// The idempotency key of the change: the same command with the same key is executed once, and
