@@ -95,6 +95,22 @@ pub enum JournalError {
     },
 }
 
+impl JournalError {
+    /// True where the same would happen again.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::NewerVersion { .. }
+            | Self::NotASegment { .. }
+            | Self::SegmentTooLarge { .. }
+            | Self::PartDiffers { .. }
+            | Self::Option { .. } => true,
+            Self::Io { .. } | Self::Locked { .. } | Self::State { .. } | Self::Parquet { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// Why a record was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum DropReason {
@@ -113,17 +129,39 @@ pub enum DropReason {
     /// The journal is closed.
     #[error("the journal is closed")]
     Closed,
+    /// The folder of the journal cannot be opened.
+    #[error("the folder of the journal cannot be opened")]
+    NotOpen,
+    /// The segments that are no parts yet take all the room that the log may have.
+    #[error("the segments of the journal wait for their conversion and have no more room")]
+    Backlog,
 }
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::QueueFull,
         Self::TooLarge,
         Self::DiskFull,
         Self::WriteFailed,
         Self::Closed,
+        Self::NotOpen,
+        Self::Backlog,
     ];
+
+    /// A short name, for metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::TooLarge => "too_large",
+            Self::DiskFull => "disk_full",
+            Self::WriteFailed => "write_failed",
+            Self::Closed => "closed",
+            Self::NotOpen => "not_open",
+            Self::Backlog => "backlog",
+        }
+    }
 
     pub(crate) fn from_io(error: &io::Error) -> Self {
         match error.kind() {

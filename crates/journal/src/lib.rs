@@ -3,12 +3,14 @@
 //!
 //! A [`JournalFolder`] is locked by one process. A [`Wal`] writes the records of one [`Kind`] into
 //! segments of one UTC hour each. [`convert`] turns a closed segment of requests into one part and
-//! deletes the segment only when the part is in place. [`retain`] deletes old parts.
+//! deletes the segment only when the part is in place. [`retain`] deletes old parts. A [`Log`] does all
+//! of this by itself.
 
 mod clock;
 mod disk;
 mod error;
 mod folder;
+mod log;
 #[cfg(feature = "test")]
 mod lossy_disk;
 mod parts;
@@ -23,6 +25,7 @@ pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{DropReason, JournalError};
 pub use folder::JournalFolder;
+pub use log::{Log, LogOptions, LogStatus};
 #[cfg(feature = "test")]
 pub use lossy_disk::LossyDisk;
 pub use parts::{Converted, Decode, PartOptions, convert};

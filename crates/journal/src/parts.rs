@@ -16,6 +16,7 @@ use parquet::{
         properties::{EnabledStatistics, WriterProperties},
         writer::SerializedFileWriter,
     },
+    schema::types::ColumnPath,
 };
 
 use crate::{
@@ -60,6 +61,10 @@ pub struct Converted {
     pub refused: u64,
     /// Why the first of them was.
     pub first_refusal: Option<String>,
+    /// Columns of records that are left out, since an earlier record had them with another type.
+    pub left_out: u64,
+    /// What the first of them is.
+    pub first_left_out: Option<String>,
     /// Damaged places of the segment, as offset and bytes.
     pub damaged: Vec<(u64, u64)>,
     /// Bytes of a torn end.
@@ -105,39 +110,45 @@ pub fn convert(
 #[derive(Default)]
 struct Schema {
     columns: Vec<(String, ColumnType)>,
+    descriptions: Vec<String>,
     places: HashMap<String, usize>,
 }
 
 impl Schema {
-    /// Checks a record against the columns so far, and gives its number of rows.
-    fn check(&self, columns: &Columns) -> Result<usize, String> {
-        let rows = columns.checked_rows()?;
+    /// Adds the columns of a record. The first record with a column decides its type; a record with
+    /// another type has null there, so that nothing else of it is lost.
+    fn add(&mut self, columns: &Columns, converted: &mut Converted) {
         for column in &columns.0 {
             let found = column.values.column_type();
             let Some(&place) = self.places.get(&column.name) else {
+                self.places.insert(column.name.clone(), self.columns.len());
+                self.columns.push((column.name.clone(), found));
+                self.descriptions.push(column.description.clone());
                 continue;
             };
             let expected = self.columns[place].1;
             if found != expected {
-                return Err(format!(
-                    "column `{}` is {} here and {} in earlier records",
-                    column.name,
-                    found.name(),
-                    expected.name()
-                ));
+                converted.left_out += 1;
+                converted.first_left_out.get_or_insert_with(|| {
+                    let (found, expected) = (found.name(), expected.name());
+                    format!(
+                        "column `{}` is {found} here and {expected} in an earlier record",
+                        column.name
+                    )
+                });
             }
         }
-        Ok(rows)
     }
 
-    fn add(&mut self, columns: &Columns) {
-        for column in &columns.0 {
-            if !self.places.contains_key(&column.name) {
-                self.places.insert(column.name.clone(), self.columns.len());
-                self.columns
-                    .push((column.name.clone(), column.values.column_type()));
-            }
-        }
+    /// What a part says about itself and its columns.
+    fn metadata(&self, version: &str) -> Vec<KeyValue> {
+        let version = KeyValue::new("counterweight.schema".to_owned(), version.to_owned());
+        let described = self.columns.iter().zip(&self.descriptions);
+        let described = described.filter(|(_, description)| !description.is_empty());
+        let columns = described.map(|((name, _), description)| {
+            KeyValue::new(format!("counterweight.column.{name}"), description.clone())
+        });
+        std::iter::once(version).chain(columns).collect()
     }
 }
 
@@ -159,12 +170,12 @@ fn collect_schema(
                 continue;
             }
         };
-        let checked = decode(payload).and_then(|columns| Ok((schema.check(&columns)?, columns)));
+        let checked = decode(payload).and_then(|columns| Ok((columns.checked_rows()?, columns)));
         match checked {
             Ok((rows, columns)) => {
                 converted.records += 1;
                 converted.rows += rows as u64;
-                schema.add(&columns);
+                schema.add(&columns, converted);
             }
             Err(why) => {
                 converted.refused += 1;
@@ -214,16 +225,19 @@ fn write_rows(
 ) -> Result<(), String> {
     let text = |error: parquet::errors::ParquetError| error.to_string();
     let parquet = parquet_schema(&schema.columns).map_err(text)?;
-    let version = KeyValue::new(
-        "counterweight.schema".to_owned(),
-        options.schema_version.clone(),
-    );
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_created_by("counterweight".to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_key_value_metadata(Some(vec![version]))
-        .build();
+        .set_key_value_metadata(Some(schema.metadata(&options.schema_version)));
+    for (name, column_type) in &schema.columns {
+        if *column_type == ColumnType::Float64 {
+            // Hardly any two doubles are equal, so that a dictionary would only cost time.
+            let path = ColumnPath::from(name.clone());
+            properties = properties.set_column_dictionary_enabled(path, false);
+        }
+    }
+    let properties = properties.build();
     let buffered = io::BufWriter::with_capacity(COMPARED, file);
     let mut writer =
         SerializedFileWriter::new(buffered, parquet, Arc::new(properties)).map_err(text)?;
@@ -236,7 +250,7 @@ fn write_rows(
         let Ok(columns) = decode(payload) else {
             continue;
         };
-        let Ok(rows) = schema.check(&columns) else {
+        let Ok(rows) = columns.checked_rows() else {
             continue;
         };
         group.add(columns, rows, payload.len());
@@ -367,7 +381,7 @@ fn part_path(
         .join(name)
 }
 
-fn check(options: &PartOptions) -> Result<(), JournalError> {
+pub(crate) fn check(options: &PartOptions) -> Result<(), JournalError> {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let replica = &options.replica;
     if replica.is_empty() || replica.len() > MAX_REPLICA || !replica.bytes().all(valid) {

@@ -18,6 +18,9 @@ use crate::{error::DropReason, segment::MAX_FRAME_BYTES};
 
 /// What a waiting record costs beside its payload.
 const RECORD_OVERHEAD: usize = 128;
+/// How long the writer lets records gather when none of them is waited for. Waking it for each
+/// record would cost the threads that offer them.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +99,7 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     pub(crate) drops: Drops,
+    pub(crate) written: AtomicU64,
 }
 
 #[derive(Default)]
@@ -103,6 +107,8 @@ struct State {
     waiting: Vec<Queued>,
     /// The cost of what waits and of what the writer has taken and not finished.
     bytes: usize,
+    /// Whether someone waits for a record that waits.
+    urgent: bool,
     closed: bool,
 }
 
@@ -113,6 +119,7 @@ impl Queue {
             state: Mutex::default(),
             filled: Condvar::new(),
             drops: Drops::default(),
+            written: AtomicU64::new(0),
         }
     }
 
@@ -155,9 +162,13 @@ impl Queue {
         if state.bytes + queued.cost() > self.bound {
             return Err(DropReason::QueueFull);
         }
+        let urgent = queued.receipt.is_some() && !state.urgent;
         state.bytes += queued.cost();
+        state.urgent |= urgent;
         state.waiting.push(queued);
-        if state.waiting.len() == 1 {
+        let wake = urgent || state.waiting.len() == 1;
+        drop(state);
+        if wake {
             self.filled.notify_one();
         }
         Ok(())
@@ -166,21 +177,18 @@ impl Queue {
     /// All that waits, as soon as there is something, or nothing at the deadline; `None` once the
     /// queue is closed and empty. What was taken counts until [`finish`](Self::finish).
     pub(crate) fn take(&self, deadline: Instant) -> Option<Vec<Queued>> {
-        let mut state = self.lock();
-        loop {
-            if !state.waiting.is_empty() {
-                return Some(std::mem::take(&mut state.waiting));
-            }
-            if state.closed {
-                return None;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Some(Vec::new());
-            }
-            let woken = self.filled.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let gathering = |state: &mut State| !state.urgent && !state.closed;
+        let mut state = self.wait(self.lock(), left, idle);
+        if !state.waiting.is_empty() {
+            state = self.wait(state, GATHER, gathering);
         }
+        if state.waiting.is_empty() && state.closed {
+            return None;
+        }
+        state.urgent = false;
+        Some(std::mem::take(&mut state.waiting))
     }
 
     /// Gives back the room of records that were taken.
@@ -198,6 +206,17 @@ impl Queue {
         self.close();
         let left = std::mem::take(&mut self.lock().waiting);
         self.drops.add(DropReason::Closed, left.len() as u64);
+    }
+
+    /// Waits while a condition holds, at most so long.
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        limit: Duration,
+        condition: impl FnMut(&mut State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        let waited = self.filled.wait_timeout_while(state, limit, condition);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

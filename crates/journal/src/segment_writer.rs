@@ -38,6 +38,8 @@ pub struct ClosedSegment {
     pub path: PathBuf,
     /// Its number.
     pub sequence: u64,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// An open segment.
@@ -261,6 +263,7 @@ impl SegmentWriter {
             self.closed.push(ClosedSegment {
                 path: segment.path,
                 sequence: segment.sequence,
+                bytes: segment.length,
             });
         } else {
             // An empty one that stays behind is removed at the next start.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::{
     basic::{LogicalType, Repetition, Type as Physical},
     data_type::{
@@ -50,8 +51,8 @@ impl ColumnType {
 /// The values of a column, one a row; `None` is null.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Strings.
-    Text(Vec<Option<String>>),
+    /// Strings, which are UTF-8. A string that many rows share costs no copy.
+    Text(Vec<Option<Bytes>>),
     /// int32.
     Int32(Vec<Option<i32>>),
     /// int64.
@@ -134,8 +135,8 @@ impl Values {
     pub(crate) fn write(self, column: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
         match self {
             Self::Text(rows) => {
-                let bytes = |text: String| ByteArray::from(text.into_bytes());
-                write_plain::<ByteArrayType>(column, rows.into_iter().map(|row| row.map(bytes)))
+                let rows = rows.into_iter().map(|row| row.map(ByteArray::from));
+                write_plain::<ByteArrayType>(column, rows)
             }
             Self::Int32(rows) => write_plain::<Int32Type>(column, rows),
             Self::Int64(rows) => write_plain::<Int64Type>(column, rows),
@@ -155,8 +156,22 @@ impl Values {
 pub struct Column {
     /// Its name.
     pub name: String,
+    /// What a part says about it under `counterweight.column.NAME`; empty for nothing.
+    pub description: String,
     /// A value or null per row.
     pub values: Values,
+}
+
+impl Column {
+    /// A column without a description.
+    #[must_use]
+    pub fn new(name: impl Into<String>, values: Values) -> Self {
+        Self {
+            name: name.into(),
+            description: String::new(),
+            values,
+        }
+    }
 }
 
 /// The rows of one record, which stay together.

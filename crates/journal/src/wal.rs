@@ -3,7 +3,7 @@
 use std::{
     io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
@@ -40,7 +40,8 @@ pub struct Recovered {
 /// Writes the records of one kind.
 pub struct Wal {
     queue: Arc<Queue>,
-    thread: Option<JoinHandle<()>>,
+    /// None once it is closed.
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Wal {
@@ -55,7 +56,7 @@ impl Wal {
         options: WalOptions,
         mut on_closed: impl FnMut(ClosedSegment) + Send + 'static,
     ) -> Result<(Self, Recovered), JournalError> {
-        check(&options)?;
+        options.check()?;
         let recovered = recover(&folder, options.kind, &mut on_closed)?;
         let queue = Arc::new(Queue::new(options.queue_bytes));
         let name = format!("log-{}", options.kind.name());
@@ -71,7 +72,7 @@ impl Wal {
         Ok((
             Self {
                 queue,
-                thread: Some(thread),
+                thread: Mutex::new(Some(thread)),
             },
             recovered,
         ))
@@ -96,11 +97,18 @@ impl Wal {
         self.queue.drops.get(reason)
     }
 
+    /// How many records were written to a segment since the start.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.queue.written.load(Relaxed)
+    }
+
     /// Writes and syncs what waits, closes the segment and ends the thread. Offers are refused from
     /// now on.
-    pub fn close(&mut self) {
+    pub fn close(&self) {
         self.queue.close();
-        if let Some(thread) = self.thread.take()
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the thread of the log panicked");
@@ -165,6 +173,7 @@ impl<F: FnMut(ClosedSegment)> Worker<F> {
                 }
                 continue;
             }
+            self.queue.written.fetch_add(1, Relaxed);
             receipts.extend(receipt);
             if let Durability::Interval(interval) = durability {
                 let at = Instant::now() + interval;
@@ -212,15 +221,19 @@ impl Drop for AbandonOnExit {
     }
 }
 
-fn check(options: &WalOptions) -> Result<(), JournalError> {
-    if !(1..=LONGEST_SEGMENT).contains(&options.segment_bytes) {
-        return Err(JournalError::Option {
-            name: "segment_bytes",
-            value: options.segment_bytes.to_string(),
-            allowed: "use at least 1 byte and at most 200 MiB",
-        });
+impl WalOptions {
+    /// # Errors
+    /// [`JournalError::Option`].
+    pub(crate) fn check(&self) -> Result<(), JournalError> {
+        if !(1..=LONGEST_SEGMENT).contains(&self.segment_bytes) {
+            return Err(JournalError::Option {
+                name: "segment_bytes",
+                value: self.segment_bytes.to_string(),
+                allowed: "use at least 1 byte and at most 200 MiB",
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Cuts off the torn ends of the segments that were left, and hands them on.
@@ -232,11 +245,15 @@ fn recover(
     let mut recovered = Recovered::default();
     for (sequence, path) in folder.segments(kind)? {
         match close_left_over(folder, &path, &mut recovered) {
-            Ok(true) => {
+            Ok(0) => {}
+            Ok(bytes) => {
                 recovered.segments += 1;
-                on_closed(ClosedSegment { path, sequence });
+                on_closed(ClosedSegment {
+                    path,
+                    sequence,
+                    bytes,
+                });
             }
-            Ok(false) => {}
             Err(error @ JournalError::Io { .. }) => return Err(error),
             Err(refused) => recovered.refused.push(refused),
         }
@@ -244,12 +261,12 @@ fn recover(
     Ok(recovered)
 }
 
-/// Whether there is anything in the segment; else it is removed.
+/// The length of the segment without its torn end. One without any record is removed and has 0.
 fn close_left_over(
     folder: &JournalFolder,
     path: &Path,
     recovered: &mut Recovered,
-) -> Result<bool, JournalError> {
+) -> Result<u64, JournalError> {
     let disk = folder.disk();
     let bytes = read_segment(&**disk, path)?;
     let mut end = 0;
@@ -262,7 +279,7 @@ fn close_left_over(
     if end <= HEADER_BYTES as u64 {
         disk.remove(path)
             .map_err(io_error(path, "cannot be removed"))?;
-        return Ok(false);
+        return Ok(0);
     }
     let cut = || -> io::Result<()> {
         let mut file = disk.open(path)?;
@@ -273,5 +290,5 @@ fn close_left_over(
         file.sync()
     };
     cut().map_err(io_error(path, "its torn end cannot be cut off"))?;
-    Ok(true)
+    Ok(end)
 }

@@ -2,5 +2,6 @@
 
 mod common;
 mod frames;
+mod log;
 mod parts;
 mod wal;

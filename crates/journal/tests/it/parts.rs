@@ -12,7 +12,7 @@ use counterweight_journal::{
 const PARTS: &str = "/journal/requests/dt=2025-11-24/hr=16";
 
 fn written(disk: &LossyDisk) -> ClosedSegment {
-    let mut bench = start(disk, options()).unwrap();
+    let bench = start(disk, options()).unwrap();
     for number in 0..5 {
         bench
             .wal
@@ -120,7 +120,7 @@ fn damage_costs_one_record_and_is_reported() {
 }
 
 #[test]
-fn a_column_of_another_type_is_refused_for_its_record() {
+fn a_column_of_another_type_is_null_and_its_record_stays() {
     let disk = LossyDisk::new();
     let segment = written(&disk);
     let changing = |payload: &[u8]| {
@@ -128,15 +128,13 @@ fn a_column_of_another_type_is_refused_for_its_record() {
             b"3" => Values::Int64(vec![Some(3)]),
             _ => return crate::common::decode(payload),
         };
-        Ok(Columns(vec![Column {
-            name: "number".to_owned(),
-            values,
-        }]))
+        Ok(Columns(vec![Column::new("number", values)]))
     };
     let folder = open(&disk).unwrap();
     let converted = convert(&folder, &segment, &part_options(), &changing).unwrap();
-    assert_eq!((converted.records, converted.refused), (4, 1));
-    let why = converted.first_refusal.unwrap();
+    assert_eq!((converted.records, converted.refused), (5, 0));
+    assert_eq!(converted.left_out, 1);
+    let why = converted.first_left_out.unwrap();
     assert!(
         why.contains("number") && why.contains("int64") && why.contains("string"),
         "{why}"
@@ -157,7 +155,7 @@ fn a_full_disk_leaves_the_segment() {
 #[test]
 fn the_oldest_parts_go_first_and_unfinished_ones_never() {
     let disk = LossyDisk::new();
-    let mut bench = start(&disk, options()).unwrap();
+    let bench = start(&disk, options()).unwrap();
     for number in 0..4 {
         let time = NOW + HOUR * i64::try_from(number).unwrap();
         bench
@@ -190,16 +188,16 @@ fn the_oldest_parts_go_first_and_unfinished_ones_never() {
 
 /// Two requests; the second lacks a column and has a new one.
 fn every_type(payload: &[u8]) -> Result<Columns, String> {
-    let column = |name: &str, values| Column {
-        name: name.to_owned(),
-        values,
-    };
-    let text = |text: &str| Some(text.to_owned());
+    let column = Column::new;
+    let text = |text: &'static str| Some(text.into());
     Ok(Columns(match payload {
         b"1" => vec![
             column("s", Values::Text(vec![text("ä"), None])),
             column("i", Values::Int32(vec![Some(-1), None])),
-            column("l", Values::Int64(vec![Some(1 << 60), None])),
+            Column {
+                description: "numeric".to_owned(),
+                ..column("l", Values::Int64(vec![Some(1 << 60), None]))
+            },
             column("d", Values::Float64(vec![Some(0.1), None])),
             column("b", Values::Bool(vec![Some(true), None])),
             column(
@@ -228,7 +226,7 @@ fn pyarrow_reads_a_part() {
         .map(Arc::new)
         .unwrap();
     let (sender, closed) = std::sync::mpsc::channel();
-    let (mut wal, _) = Wal::start(
+    let (wal, _) = Wal::start(
         Arc::clone(&folder),
         Arc::new(|| NOW),
         options(),
@@ -254,7 +252,8 @@ fn pyarrow_reads_a_part() {
     let script = r"
 import sys, pyarrow.parquet as pq
 f = pq.ParquetFile(sys.argv[1])
-assert f.metadata.metadata == {b'counterweight.schema': b'1'}, f.metadata.metadata
+said = {b'counterweight.schema': b'1', b'counterweight.column.l': b'numeric'}
+assert f.metadata.metadata == said, f.metadata.metadata
 assert f.metadata.row_group(0).column(0).compression == 'ZSTD'
 print(f.schema_arrow.to_string())
 print(f.read().to_pydict())

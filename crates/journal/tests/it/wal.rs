@@ -71,7 +71,7 @@ fn with_an_interval_only_the_end_is_lost() {
 #[test]
 fn a_full_disk_costs_counted_records_and_recovers_by_itself() {
     let disk = LossyDisk::new();
-    let mut bench = start(&disk, options()).unwrap();
+    let bench = start(&disk, options()).unwrap();
     let offer = |number| {
         let taken = bench.wal.offer(record(NOW, number), Durability::Request);
         taken.unwrap().unwrap().wait()
@@ -105,7 +105,7 @@ fn a_full_disk_costs_counted_records_and_recovers_by_itself() {
 #[test]
 fn a_failed_sync_and_a_read_only_disk_are_counted_to_the_row() {
     let disk = LossyDisk::new();
-    let mut bench = start(&disk, options()).unwrap();
+    let bench = start(&disk, options()).unwrap();
     let offer = |number| {
         let taken = bench.wal.offer(record(NOW, number), Durability::Request);
         taken.unwrap().unwrap().wait()
@@ -127,7 +127,7 @@ fn a_failed_sync_and_a_read_only_disk_are_counted_to_the_row() {
 #[test]
 fn every_record_is_written_or_counted() {
     let disk = LossyDisk::new();
-    let mut bench = start(&disk, options()).unwrap();
+    let bench = start(&disk, options()).unwrap();
     let (mut offered, mut refused) = (3000, 0);
     for number in 0..3000 {
         if number == 1000 {
@@ -162,7 +162,7 @@ fn every_record_is_written_or_counted() {
 #[test]
 fn a_segment_has_one_hour_also_when_the_clock_jumps_back() {
     let disk = LossyDisk::new();
-    let mut bench = start(&disk, options()).unwrap();
+    let bench = start(&disk, options()).unwrap();
     let times = [NOW, NOW + 1, NOW + HOUR, NOW, NOW + 2];
     for (number, time) in (0..).zip(times) {
         bench
@@ -274,7 +274,7 @@ fn a_restart_cuts_torn_ends_and_goes_on_with_the_sequence() {
         .unwrap();
     eventually("both are written", || all_numbers(&disk).len() == 2);
     disk.crash(6);
-    let mut bench = start(&disk, options()).unwrap();
+    let bench = start(&disk, options()).unwrap();
     assert_eq!(
         (bench.recovered.records, bench.recovered.torn_bytes),
         (1, 6)
@@ -290,7 +290,7 @@ fn a_restart_cuts_torn_ends_and_goes_on_with_the_sequence() {
 #[test]
 fn a_newer_segment_stays_and_is_reported() {
     let disk = LossyDisk::new();
-    let mut bench = start(&disk, options()).unwrap();
+    let bench = start(&disk, options()).unwrap();
     bench.wal.offer(record(NOW, 1), Durability::None).unwrap();
     bench.wal.close();
     drop(bench);

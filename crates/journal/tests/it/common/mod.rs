@@ -100,10 +100,8 @@ pub fn all_numbers(disk: &LossyDisk) -> Vec<u64> {
 
 pub fn decode(payload: &[u8]) -> Result<Columns, String> {
     let text = String::from_utf8(payload.to_vec()).map_err(|error| error.to_string())?;
-    Ok(Columns(vec![Column {
-        name: "number".to_owned(),
-        values: Values::Text(vec![Some(text)]),
-    }]))
+    let values = Values::Text(vec![Some(text.into())]);
+    Ok(Columns(vec![Column::new("number", values)]))
 }
 
 pub fn part_options() -> PartOptions {
