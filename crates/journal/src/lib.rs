@@ -15,6 +15,7 @@ mod log;
 mod lossy_disk;
 mod parts;
 mod queue;
+mod ranking;
 mod retention;
 mod segment;
 mod segment_writer;
@@ -30,6 +31,9 @@ pub use log::{Log, LogOptions, LogStatus};
 pub use lossy_disk::LossyDisk;
 pub use parts::{Converted, Decode, PartOptions, convert};
 pub use queue::{Durability, Receipt, Record};
+pub use ranking::{
+    Candidates, LoggedDraw, LoggedFeature, LoggedObjective, RANKING_SCHEMA, RankingRecord,
+};
 pub use retention::{Removed, Retention, retain};
 pub use segment::{Found, Frames, Header, Kind, MAX_FRAME_BYTES, MAX_SEGMENT_BYTES, encode_frame};
 pub use segment_writer::{ClosedSegment, WalOptions};

@@ -112,6 +112,24 @@ impl Values {
         }
     }
 
+    /// Values of rows in another order: the value of that row, or null.
+    pub(crate) fn picked(&self, rows: &[Option<usize>]) -> Self {
+        fn pick<T: Clone>(values: &[Option<T>], rows: &[Option<usize>]) -> Vec<Option<T>> {
+            let value =
+                |row: &Option<usize>| row.and_then(|row| values.get(row).cloned().flatten());
+            rows.iter().map(value).collect()
+        }
+        match self {
+            Self::Text(values) => Self::Text(pick(values, rows)),
+            Self::Int32(values) => Self::Int32(pick(values, rows)),
+            Self::Int64(values) => Self::Int64(pick(values, rows)),
+            Self::Float64(values) => Self::Float64(pick(values, rows)),
+            Self::Bool(values) => Self::Bool(pick(values, rows)),
+            Self::TextList(values) => Self::TextList(pick(values, rows)),
+            Self::FloatList(values) => Self::FloatList(pick(values, rows)),
+        }
+    }
+
     /// Fills up with nulls.
     pub(crate) fn resize(&mut self, rows: usize) {
         each!(self, values => values.resize(rows, None));

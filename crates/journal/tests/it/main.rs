@@ -4,4 +4,5 @@ mod common;
 mod frames;
 mod log;
 mod parts;
+mod ranking;
 mod wal;
