@@ -10,6 +10,7 @@ use crate::{
     metrics::Metrics,
     objectives::Objectives,
     recent_requests::RecentRequests,
+    request_log::RequestLog,
     served::{known_attributes, served},
     weights::{Context, LiveWeights},
 };
@@ -23,6 +24,8 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     /// None when the configuration keeps no recent requests.
     pub(crate) recent: Option<RecentRequests>,
+    /// None when the configuration logs no rankings.
+    pub(crate) request_log: Option<Arc<RequestLog>>,
     /// For work of requests that takes long.
     pub(crate) work: WorkPool,
     /// For previews and solutions, which must not hold up a ranking.
@@ -39,6 +42,10 @@ impl Engine {
         let objectives = Objectives::new(&config)?;
         let metrics = Metrics::new(&config)?;
         let recent = RecentRequests::start(&config, &metrics)?;
+        let request_log = RequestLog::start(&config)?.map(Arc::new);
+        if let Some(log) = &request_log {
+            metrics.show_request_log(log)?;
+        }
         let pool = |pool: io::Result<WorkPool>| {
             pool.map_err(|error| CombinerError::Internal {
                 what: format!("the threads for work cannot start: {error}"),
@@ -52,6 +59,7 @@ impl Engine {
             weights: Arc::new(weights),
             metrics,
             recent,
+            request_log,
             work,
             previews,
             config,

@@ -1,6 +1,7 @@
 //! The errors of the combiner, by boundary: its configuration, its start and stop, and a request.
 
 use counterweight_config::ConfigError;
+use counterweight_journal::DropReason;
 use counterweight_model_client::{Failure, InputError, NotAnAddress};
 use counterweight_ranking::RankingError;
 use counterweight_serving::WorkError;
@@ -127,6 +128,11 @@ pub(crate) enum RequestError {
     /// The caller's deadline had passed before the models were called.
     #[error("the deadline passed before the models were called; give the call more time")]
     DeadlinePassed,
+    /// Every ranking must be durable before it is answered, and this one is not.
+    #[error(
+        "the ranking could not be logged, and this server answers only with rankings that are: {0}; try again, or call another server"
+    )]
+    NotLogged(DropReason),
     /// The server is stopping.
     #[error("this server is draining; call another one")]
     Draining,

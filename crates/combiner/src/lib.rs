@@ -19,6 +19,7 @@ mod preview;
 mod rank;
 mod ranking;
 mod recent_requests;
+mod request_log;
 mod served;
 mod stability;
 

@@ -76,6 +76,12 @@ impl Objective {
         })
     }
 
+    /// Whether a column of that name is combined as it was sent.
+    pub(crate) fn is_column(&self, name: &str) -> bool {
+        let own = matches!(&self.source, Source::Column(column) if column == name);
+        own && self.calibrator == Calibrator::None
+    }
+
     /// The probabilities of a batch; `pinned` asks for one version of the model instead of the
     /// served one.
     pub(crate) async fn answer(

@@ -31,6 +31,11 @@ impl Objectives {
         })
     }
 
+    /// Whether a tensor of the request is the probability of an objective as it is combined.
+    pub(crate) fn is_probability(&self, name: &str) -> bool {
+        self.list.iter().any(|objective| objective.is_column(name))
+    }
+
     /// The models among the sources.
     pub(crate) fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
         self.list

@@ -15,7 +15,7 @@ use crate::{
     objective::Answer,
     ranking::{Combined, Degraded, Query, Ranking},
     served::{check_binding, pinned_version},
-    weights::{InForce, RequestContext},
+    weights::{InForce, RequestContext, now_ms},
 };
 
 /// Ranks the candidates of one request.
@@ -61,7 +61,12 @@ pub(crate) async fn rank(
     let weights: Vec<f64> = combined.iter().map(|objective| objective.weight).collect();
     let scores = combine(&weights, &combined);
     let order = top_k(&scores, &query.ids, limit);
+    let log = engine.request_log.as_ref();
+    let logged_features = log.map_or_else(Vec::new, |log| log.features(objectives, &batch, &order));
     Ok(Ranking {
+        logged_features,
+        ranking_id: query.ranking_id,
+        time_ms: i64::try_from(now_ms()).unwrap_or(i64::MAX),
         request_id: query.request_id,
         unit_id: query.unit_id,
         attributes,

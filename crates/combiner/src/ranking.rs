@@ -1,6 +1,7 @@
 //! A ranking task and its result: the types that Rank, previews and the log share.
 
 use bytes::Bytes;
+use counterweight_journal::LoggedFeature;
 use counterweight_model_client::Failure;
 use counterweight_proto::inference::model_infer_request::InferInputTensor;
 
@@ -12,6 +13,7 @@ use crate::{
 /// What to rank, and for which profile.
 #[derive(Debug)]
 pub(crate) struct Query {
+    pub(crate) ranking_id: String,
     pub(crate) request_id: String,
     /// The profile's position in the configuration.
     pub(crate) profile: usize,
@@ -31,7 +33,11 @@ pub(crate) struct Query {
 /// All candidates with everything that explains their order.
 #[derive(Debug)]
 pub(crate) struct Ranking {
+    /// The id that this server made.
+    pub(crate) ranking_id: String,
     pub(crate) request_id: String,
+    /// Milliseconds since 1970.
+    pub(crate) time_ms: i64,
     pub(crate) profile: usize,
     /// The revision that set the weights.
     pub(crate) revision: u64,
@@ -60,6 +66,8 @@ pub(crate) struct Ranking {
     pub(crate) limit: usize,
     /// Positions of the best candidates, best first.
     pub(crate) order: Vec<usize>,
+    /// The features that the request log has.
+    pub(crate) logged_features: Vec<LoggedFeature>,
 }
 
 /// One objective as it entered the scores.

@@ -65,6 +65,9 @@ impl Combiner {
         if let Some(recent) = &self.engine.recent {
             recent.close().await;
         }
+        if let Some(log) = &self.engine.request_log {
+            log.close().await;
+        }
         outcome.map_err(|error| CombinerError::Serve {
             what: "the server",
             reason: error.to_string(),
@@ -176,6 +179,15 @@ fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>, health: Arc<RankingHealt
         let weights = Arc::clone(&weights);
         async move { weights.run_ramps().await }
     });
+    if let Some(log) = engine.request_log.clone() {
+        tasks.restart("read the key of the units", move || {
+            let log = Arc::clone(&log);
+            async move {
+                log.find_key().await;
+                pending::<()>().await;
+            }
+        });
+    }
     tasks.restart("watch models", move || watch_models(Arc::clone(&health)));
 }
 

@@ -160,6 +160,11 @@ impl Log {
         wal.offer(record, durability)
     }
 
+    /// Counts a record that its maker could not make, and returns why.
+    pub fn drop_one(&self, reason: DropReason) -> DropReason {
+        self.shared.dropped(reason)
+    }
+
     /// What the log has done.
     #[must_use]
     pub fn status(&self) -> LogStatus {

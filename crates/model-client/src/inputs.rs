@@ -137,7 +137,8 @@ impl Inputs {
     }
 
     /// The input of that name; none when it is not declared.
-    pub(crate) fn get(&self, name: &str) -> Option<&Input> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Input> {
         self.by_name.get(name).map(|&at| &self.list[at])
     }
 

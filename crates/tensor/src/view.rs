@@ -1,6 +1,6 @@
 //! Views: tensors whose datatype, shape and length are checked.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use counterweight_proto::inference::{InferTensorContents, model_infer_request::InferInputTensor};
@@ -9,6 +9,9 @@ use foldhash::fast::RandomState;
 use crate::contents::{Elements, decode_all, empty_contents, encode_typed, to_decimal};
 use crate::datatype::Datatype;
 use crate::error::TensorError;
+
+/// The length before each element of raw BYTES contents.
+const PREFIX_BYTES: usize = 4;
 
 /// A tensor of shape `[rows, width]` whose contents have `rows × width` elements.
 #[derive(Debug, Clone)]
@@ -32,6 +35,19 @@ pub enum Data<'a> {
     Raw(&'a Bytes),
     /// Typed contents, in the field that belongs to the datatype.
     Typed(&'a InferTensorContents),
+}
+
+/// Where each row of raw BYTES contents ends, behind a 0 for the start of the first.
+fn row_ends(raw: &[u8], width: usize) -> Vec<usize> {
+    let mut end = 0;
+    let mut ends = vec![0];
+    for (at, element) in Elements(raw).flatten().enumerate() {
+        end += PREFIX_BYTES + element.len();
+        if (at + 1) % width == 0 {
+            ends.push(end);
+        }
+    }
+    ends
 }
 
 /// Checked views over the tensors of one message.
@@ -296,6 +312,27 @@ impl<'a> TensorView<'a> {
             Data::Raw(raw) => raw.clone(),
             Data::Typed(typed) => encode_typed(self.datatype, typed),
         }
+    }
+
+    /// The raw bytes of some rows, in that order. A row that the tensor does not have is left out.
+    pub fn picked_rows(&self, rows: &[usize]) -> Bytes {
+        let all = self.raw_bytes();
+        let ranges: Vec<Range<usize>> = match self.datatype.size() {
+            Some(size) => {
+                let row = size * self.width;
+                rows.iter().map(|&at| at * row..(at + 1) * row).collect()
+            }
+            None => {
+                let ends = row_ends(&all, self.width);
+                let range = |&at: &usize| Some(*ends.get(at)?..*ends.get(at + 1)?);
+                rows.iter().filter_map(range).collect()
+            }
+        };
+        let mut out = BytesMut::with_capacity(ranges.iter().map(Range::len).sum());
+        for row in ranges {
+            out.extend_from_slice(all.get(row).unwrap_or_default());
+        }
+        out.freeze()
     }
 
     /// The raw bytes of a tensor of one row, repeated `rows` times, for servers that do not

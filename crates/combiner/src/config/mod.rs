@@ -84,7 +84,9 @@ use counterweight_weights::{self as weights, find_profile};
 pub use counterweight_weights::{OnModelChange, StoreConfig};
 
 use self::check::{Checked, Problem, problem};
-pub use self::types::{Objective, Policy, Profile, RecentRequests, Source};
+pub use self::types::{
+    Features, Objective, Policy, Profile, RecentRequests, RequestLog, Source, Unit,
+};
 use crate::error::{ConfigurationError, RequestError};
 
 /// A year.
@@ -109,6 +111,8 @@ pub struct Config {
     pub limits: Limits,
     /// How many recent requests are kept.
     pub recent_requests: RecentRequests,
+    /// How rankings are logged; `None` logs nothing.
+    pub request_log: Option<RequestLog>,
     /// The objectives, in order: the first is α, the second β. At least one, names unique.
     pub objectives: Vec<Objective>,
     /// The profiles, by name. At least one.
@@ -116,7 +120,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a TOML file. A relative `store.path` starts at the file's folder.
+    /// Reads a TOML file. Relative paths start at the file's folder.
     ///
     /// # Errors
     /// The file cannot be read, a key is not known or a value is not valid; the error names the
@@ -127,8 +131,7 @@ impl Config {
         from_raw(raw, &path.display().to_string(), folder)
     }
 
-    /// Parses a TOML text. `origin` names it in errors, and a relative `store.path` starts at
-    /// `folder`.
+    /// Parses a TOML text. `origin` names it in errors, and relative paths start at `folder`.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -205,6 +208,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
     }
     let key_horizon = check::key_horizon(raw.store.idempotency_days)?;
     let store = check::store(raw.store, folder)?;
+    let request_log = raw.request_log.map(|log| check::request_log(log, folder));
     if raw.replica.is_empty() {
         return problem("replica", "is empty; give each combiner its own name");
     }
@@ -233,6 +237,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             candidates: raw.recent_requests.candidates,
             window: Duration::from_secs(60 * raw.recent_requests.minutes),
         },
+        request_log: request_log.transpose()?,
         objectives,
         profiles,
     })

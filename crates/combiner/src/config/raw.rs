@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use counterweight_weights::OnModelChange;
 
-use super::types::Policy;
+use super::types::{Features, Policy};
 
 /// The version name that means the served default.
 pub(super) const LATEST: &str = "latest";
@@ -27,6 +27,7 @@ pub(super) struct Config {
     pub(super) attributes: Vec<String>,
     #[serde(default)]
     pub(super) recent_requests: RecentRequests,
+    pub(super) request_log: Option<RequestLog>,
     #[serde(default)]
     pub(super) objective: Vec<Objective>,
     #[serde(default)]
@@ -71,6 +72,83 @@ impl Default for RecentRequests {
             minutes: 60,
         }
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RequestLog {
+    pub(super) path: PathBuf,
+    #[serde(default)]
+    pub(super) features: Features,
+    #[serde(default)]
+    pub(super) all_share: f64,
+    #[serde(default)]
+    pub(super) feature: BTreeMap<String, Feature>,
+    #[serde(default)]
+    pub(super) unit: Unit,
+    pub(super) unit_key: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) sync: Sync,
+    #[serde(default = "default_sync_interval")]
+    pub(super) sync_interval_ms: u64,
+    #[serde(default = "default_queue_mib")]
+    pub(super) queue_mib: u64,
+    #[serde(default = "default_part_mib")]
+    pub(super) part_mib: u64,
+    #[serde(default = "default_part_minutes")]
+    pub(super) part_minutes: u64,
+    #[serde(default = "default_keep_days")]
+    pub(super) keep_days: u64,
+    #[serde(default = "default_keep_gib")]
+    pub(super) keep_gib: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Feature {
+    pub(super) log: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sync {
+    None,
+    #[default]
+    Interval,
+    Request,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unit {
+    #[default]
+    KeyedHash,
+    Raw,
+    None,
+}
+
+fn default_sync_interval() -> u64 {
+    1000
+}
+
+fn default_queue_mib() -> u64 {
+    64
+}
+
+fn default_part_mib() -> u64 {
+    64
+}
+
+fn default_part_minutes() -> u64 {
+    15
+}
+
+fn default_keep_days() -> u64 {
+    90
+}
+
+fn default_keep_gib() -> u64 {
+    100
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,8 @@
 //! The checked parts of a configuration.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
+use counterweight_journal::{Durability, Retention};
 use counterweight_model::Calibrator;
 use counterweight_model_client::ModelSource;
 use counterweight_ranking::{Bound, Weights};
@@ -15,6 +16,55 @@ pub struct RecentRequests {
     pub candidates: usize,
     /// How long a request is kept. Default 60 minutes.
     pub window: Duration,
+}
+
+/// How rankings are logged.
+#[derive(Debug, Clone)]
+pub struct RequestLog {
+    /// The folder of the log.
+    pub path: PathBuf,
+    /// The candidates whose features are logged. Default [`Features::Page`].
+    pub features: Features,
+    /// The share of rankings that have the features of all candidates, in [0, 1]. Default 0.
+    pub all_share: f64,
+    /// Features that are not logged.
+    pub left_out: BTreeSet<String>,
+    /// How units are logged. Default: by keyed hash.
+    pub unit: Unit,
+    /// When a ranking is durable. Default: a second after its answer.
+    pub durability: Durability,
+    /// Bytes that may wait for the disk. Default 64 MiB.
+    pub queue_bytes: usize,
+    /// Bytes of the rankings of a part, before they are compressed. Default 64 MiB.
+    pub part_bytes: u64,
+    /// The age at which rankings become a part. Default 15 minutes.
+    pub part_age: Duration,
+    /// Which parts are kept. Default 90 days and 100 GiB.
+    pub retention: Retention,
+}
+
+/// The candidates whose features are logged. Attributes of the request are always logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Features {
+    /// None.
+    None,
+    /// Those that were returned.
+    #[default]
+    Page,
+    /// All.
+    All,
+}
+
+/// How units are logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unit {
+    /// By HMAC-SHA-256 with the key in this file, which is made if it does not exist.
+    KeyedHash(PathBuf),
+    /// As the caller sent them.
+    Raw,
+    /// Not at all.
+    None,
 }
 
 /// One objective.

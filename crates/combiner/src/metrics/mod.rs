@@ -2,8 +2,9 @@
 //! create new series.
 
 mod recent_requests;
+mod request_log;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use counterweight_model_client::Failure;
 use counterweight_proto::code_name;
@@ -17,7 +18,8 @@ use tonic::Code;
 
 use self::recent_requests::RecentRequestsByProfile;
 pub(crate) use self::recent_requests::RecentRequestsMetrics;
-use crate::{config::Config, error::CombinerError};
+use self::request_log::RequestLogMetrics;
+use crate::{config::Config, error::CombinerError, request_log::RequestLog};
 
 /// Every metric of a combiner.
 #[derive(Debug, Clone)]
@@ -114,6 +116,15 @@ impl Metrics {
             )?,
             recent_requests: RecentRequestsByProfile::registered(register)?,
             registry,
+        })
+    }
+
+    /// Shows what the request log does.
+    pub(crate) fn show_request_log(&self, log: &Arc<RequestLog>) -> Result<(), CombinerError> {
+        let registered = RequestLogMetrics::new(Arc::clone(log))
+            .and_then(|metrics| self.registry.register(Box::new(metrics)));
+        registered.map_err(|error| CombinerError::Internal {
+            what: format!("metrics: {error}"),
         })
     }
 

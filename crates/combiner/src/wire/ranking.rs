@@ -102,7 +102,13 @@ impl Ranker {
         let (mut ranking, stability) =
             outcome.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
         let kept = kept.and_then(|(recent, key)| Some((recent, recent.sample(key, &ranking)?)));
+        let logged = engine.request_log.as_ref();
+        let logged = logged.map(|log| (log, log.record(&engine.config, &mut ranking)));
         let response = encode(engine, &mut ranking, stability.as_ref());
+        if let Some((log, record)) = logged {
+            let logged = log.log(record).await;
+            logged.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
+        }
         engine.metrics.ranked(profile, call.arrived.elapsed());
         if let Some((recent, sampled)) = kept {
             recent.keep(sampled, ranking);
@@ -112,12 +118,13 @@ impl Ranker {
 }
 
 fn decode(request: RankRequest, profile: usize, kept: bool) -> Query {
-    let request_id = if request.request_id.is_empty() {
-        Uuid::new_v7(Timestamp::now(NoContext)).to_string()
-    } else {
-        request.request_id
+    let ranking_id = Uuid::new_v7(Timestamp::now(NoContext)).to_string();
+    let request_id = match request.request_id.is_empty() {
+        true => ranking_id.clone(),
+        false => request.request_id,
     };
     Query {
+        ranking_id,
         request_id,
         profile,
         ids: request.candidate_ids,
@@ -158,6 +165,7 @@ fn encode(engine: &Engine, ranking: &mut Ranking, stability: Option<&Stability>)
         .collect();
     let name = |objective: usize| engine.objectives.list[objective].name.clone();
     RankResponse {
+        ranking_id: ranking.ranking_id.clone(),
         request_id: ranking.request_id.clone(),
         profile: engine.config.profiles[ranking.profile].name.clone(),
         revision: ranking.revision,

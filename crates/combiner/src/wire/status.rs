@@ -58,6 +58,7 @@ fn classify(error: &RequestError) -> Class {
             (FailedPrecondition, "WEIGHTS_NOT_BOUND")
         }
         E::DeadlinePassed => (DeadlineExceeded, "DEADLINE_PASSED"),
+        E::NotLogged(_) => (Unavailable, "NOT_LOGGED"),
         E::Draining => (Unavailable, "DRAINING"),
         E::Field { .. } => (InvalidArgument, "FIELD"),
         E::RecentRequestsOff => (FailedPrecondition, "RECENT_REQUESTS_OFF"),
@@ -197,6 +198,7 @@ fn facts(error: &RequestError) -> Facts {
         } => facts_of_unsolved(profile, objective, error),
         E::WatcherTooSlow { revision } => vec![fact("revision", revision)],
         E::RecentRequestsBusy { limit } => vec![fact("limit", limit)],
+        E::NotLogged(reason) => vec![fact("reason", reason.name())],
         E::DeadlinePassed
         | E::Draining
         | E::RecentRequestsOff

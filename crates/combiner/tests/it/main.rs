@@ -20,6 +20,7 @@ mod outage;
 mod preview;
 mod ranking;
 mod replicas;
+mod request_log;
 mod solve;
 mod stability;
 mod steering;

@@ -181,3 +181,24 @@ fn a_context_tensor_repeats() {
         );
     }
 }
+
+#[test]
+fn picked_rows_read_as_the_rows_they_were() {
+    let texts = encode_strings(["a", "", "ccc", "dd", "e", "f"]);
+    let numbers = encode_f32(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let inputs = [
+        tensor("text", Datatype::Bytes, &[3, 2]),
+        tensor("number", Datatype::Fp32, &[3, 2]),
+    ];
+    let raw = [texts, numbers];
+    let views = views(&inputs, &raw).unwrap();
+    assert_eq!(
+        views[0].picked_rows(&[2, 0]),
+        encode_strings(["e", "f", "a", ""])
+    );
+    assert_eq!(
+        views[1].picked_rows(&[1, 1, 9]),
+        encode_f32(&[3.0, 4.0, 3.0, 4.0])
+    );
+    assert_eq!(views[0].picked_rows(&[7]), Bytes::new());
+}

@@ -6,6 +6,7 @@ mod limits;
 mod objective;
 mod problem;
 mod profile;
+mod request_log;
 mod store;
 
 pub(super) use self::{
@@ -14,5 +15,6 @@ pub(super) use self::{
     objective::objectives,
     problem::{Checked, Problem, problem},
     profile::profile,
+    request_log::request_log,
     store::{key_horizon, store},
 };

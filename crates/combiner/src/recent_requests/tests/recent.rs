@@ -57,6 +57,9 @@ fn ranking(profile: usize, request: &str, ids: &[&str]) -> Ranking {
     let scores: Vec<f64> = (0..ids.len()).map(|at| at as f64 / 1e6).collect();
     let order: Vec<usize> = (0..ids.len()).rev().take(3).collect();
     Ranking {
+        ranking_id: "ranking".to_owned(),
+        time_ms: 1,
+        logged_features: Vec::new(),
         request_id: request.to_owned(),
         profile,
         revision: 7,

@@ -1,0 +1,173 @@
+//! The request log: what was ranked, how and from what, for training and for proof.
+//!
+//! Rank makes a record of its answer and hands it to the log, which never makes it wait. Only where
+//! the configuration asks for proof of every ranking is the answer held back until its record is
+//! durable.
+
+mod record;
+mod unit;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use counterweight_journal::{
+    DropReason, Durability, Kind, Log, LogOptions, LogStatus, LoggedFeature, OsDisk, PartOptions,
+    RANKING_SCHEMA, RankingRecord, SystemClock, WalOptions,
+};
+use counterweight_model_client::Batch;
+use counterweight_serving::lower_thread_priority;
+use tokio::time::sleep;
+
+use self::unit::UnitHash;
+use crate::{
+    config::{self, Config, Features, Unit},
+    error::{CombinerError, RequestError},
+    objectives::Objectives,
+    ranking::Ranking,
+};
+
+/// Between two attempts to read the key of the units.
+const KEY_PAUSE: Duration = Duration::from_secs(5);
+/// The longest name of a replica in the names of parts.
+const LONGEST_REPLICA: usize = 64;
+
+/// The request log of a combiner.
+pub(crate) struct RequestLog {
+    log: Log,
+    config: config::RequestLog,
+    /// None where units are logged raw or not at all.
+    unit: Option<UnitHash>,
+}
+
+impl fmt::Debug for RequestLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestLog")
+            .field(&self.config.path)
+            .finish()
+    }
+}
+
+impl RequestLog {
+    /// Starts the log; none when the configuration has none. A folder or a key that cannot be used
+    /// is no error: rankings go on, and what is lost is counted.
+    pub(crate) fn start(config: &Config) -> Result<Option<Self>, CombinerError> {
+        let Some(log) = config.request_log.clone() else {
+            return Ok(None);
+        };
+        let options = LogOptions {
+            path: log.path.clone(),
+            wal: WalOptions {
+                kind: Kind::Requests,
+                queue_bytes: log.queue_bytes,
+                segment_bytes: log.part_bytes,
+                segment_age: log.part_age,
+            },
+            parts: PartOptions {
+                replica: file_name(&config.replica),
+                schema_version: RANKING_SCHEMA.to_owned(),
+            },
+            retention: log.retention,
+            decode: RankingRecord::rows,
+            on_thread: lower_thread_priority,
+        };
+        let unit = match &log.unit {
+            Unit::KeyedHash(path) => Some(UnitHash::new(path.clone())),
+            Unit::Raw | Unit::None => None,
+        };
+        if let Some(unit) = &unit
+            && let Err(error) = unit.read_key()
+        {
+            tracing::error!(%error, "rankings are not logged until the key of the units can be read");
+        }
+        let started = Log::start(Arc::new(OsDisk), Arc::new(SystemClock), options);
+        Ok(Some(Self {
+            log: started.map_err(|error| CombinerError::Internal {
+                what: format!("the request log: {error}"),
+            })?,
+            config: log,
+            unit,
+        }))
+    }
+
+    /// Reads the key of the units as soon as it can be read.
+    pub(crate) async fn find_key(&self) {
+        while let Some(unit) = &self.unit
+            && unit.read_key().is_err()
+        {
+            sleep(KEY_PAUSE).await;
+        }
+    }
+
+    /// The features of a ranking that are logged.
+    pub(crate) fn features(
+        &self,
+        objectives: &Objectives,
+        batch: &Batch<'_>,
+        page: &[usize],
+    ) -> Vec<LoggedFeature> {
+        let all = self.config.all_share > 0.0 && rand::random::<f64>() < self.config.all_share;
+        let of = match all {
+            true => Features::All,
+            false => self.config.features,
+        };
+        record::features(objectives, batch, page, of, &self.config.left_out)
+    }
+
+    /// The record of a ranking, before its answer takes the ids away.
+    pub(crate) fn record(
+        &self,
+        config: &Config,
+        ranking: &mut Ranking,
+    ) -> Result<RankingRecord, DropReason> {
+        let unit = match (&self.config.unit, &self.unit) {
+            (_, _) if ranking.unit_id.is_empty() => String::new(),
+            (Unit::Raw, _) => ranking.unit_id.clone(),
+            (_, Some(unit)) => unit
+                .hash(&ranking.unit_id)
+                .ok_or_else(|| self.log.drop_one(DropReason::NotOpen))?,
+            (_, None) => String::new(),
+        };
+        Ok(record::record(config, ranking, unit))
+    }
+
+    /// Logs a ranking. Waits only where every ranking must be durable.
+    ///
+    /// # Errors
+    /// [`RequestError::NotLogged`] where every ranking must be durable and this one is not.
+    pub(crate) async fn log(
+        &self,
+        record: Result<RankingRecord, DropReason>,
+    ) -> Result<(), RequestError> {
+        let durability = self.config.durability;
+        let offered = record.and_then(|record| self.log.offer(record.to_record(), durability));
+        if durability != Durability::Request {
+            // What is dropped is counted.
+            return Ok(());
+        }
+        let durable = match offered {
+            Ok(Some(receipt)) => receipt.await,
+            Ok(None) => Ok(()),
+            Err(reason) => Err(reason),
+        };
+        durable.map_err(RequestError::NotLogged)
+    }
+
+    /// What the log has done.
+    pub(crate) fn status(&self) -> LogStatus {
+        self.log.status()
+    }
+
+    /// Writes what waits, and ends the threads.
+    pub(crate) async fn close(self: &Arc<Self>) {
+        let log = Arc::clone(self);
+        let _ = tokio::task::spawn_blocking(move || log.log.close()).await;
+    }
+}
+
+/// The name of a replica as it may be in the name of a file.
+fn file_name(replica: &str) -> String {
+    let allowed = |letter: char| match letter.is_ascii_alphanumeric() || "-_".contains(letter) {
+        true => letter,
+        false => '_',
+    };
+    replica.chars().map(allowed).take(LONGEST_REPLICA).collect()
+}

@@ -1,0 +1,137 @@
+//! The record of a ranking.
+
+use std::collections::BTreeSet;
+
+use counterweight_journal::{
+    Candidates, LoggedDraw, LoggedFeature, LoggedObjective, RankingRecord,
+};
+use counterweight_model_client::Batch;
+use counterweight_ranking::Density;
+use counterweight_tensor::TensorView;
+
+use crate::{
+    config::{Config, Features},
+    objectives::Objectives,
+    ranking::{Combined, Ranking},
+    weights::Draw,
+};
+
+/// The features of a ranking that are logged.
+///
+/// A single value that all candidates share is an attribute of the request: it may have decided the
+/// weights, and it costs next to nothing. So it is logged for all candidates whatever `of` says.
+pub(super) fn features(
+    objectives: &Objectives,
+    batch: &Batch<'_>,
+    page: &[usize],
+    of: Features,
+    left_out: &BTreeSet<String>,
+) -> Vec<LoggedFeature> {
+    let logged = batch.tensors.iter().filter_map(|(view, _)| {
+        if left_out.contains(view.name) || objectives.is_probability(view.name) {
+            return None;
+        }
+        let shared = view.rows == 1 && batch.candidates > 1;
+        let attribute = view.rows == 1 && view.width == 1;
+        let candidates = match of {
+            _ if attribute => Candidates::All,
+            Features::None => return None,
+            Features::Page => Candidates::Page,
+            Features::All => Candidates::All,
+        };
+        let contents = match candidates {
+            Candidates::Page if !shared => view.picked_rows(page),
+            _ => view.raw_bytes(),
+        };
+        Some(feature(objectives, view, candidates, shared, contents))
+    });
+    logged.collect()
+}
+
+fn feature(
+    objectives: &Objectives,
+    view: &TensorView<'_>,
+    candidates: Candidates,
+    shared: bool,
+    contents: bytes::Bytes,
+) -> LoggedFeature {
+    let inputs = objectives.models().filter_map(|model| model.inputs());
+    let declared = inputs.filter_map(|inputs| {
+        let input = inputs.get(view.name)?;
+        let side = input.side.map_or("", |side| side.as_str());
+        Some((input.kind.clone(), side.to_owned()))
+    });
+    let (kind, side) = { declared }.next().unwrap_or_default();
+    LoggedFeature {
+        name: view.name.to_owned(),
+        kind,
+        side,
+        datatype: view.datatype.as_str().to_owned(),
+        width: u32::try_from(view.width).unwrap_or(u32::MAX),
+        candidates: candidates.into(),
+        shared,
+        contents,
+    }
+}
+
+/// The record of a ranking, before its answer takes the ids away. The features are moved into it.
+pub(super) fn record(config: &Config, ranking: &mut Ranking, unit: String) -> RankingRecord {
+    let name = |name: Option<&str>| name.unwrap_or_default().to_owned();
+    let k = match ranking.limit {
+        0 => ranking.ids.len(),
+        limit => limit,
+    };
+    RankingRecord {
+        ranking_id: ranking.ranking_id.clone(),
+        request_id: ranking.request_id.clone(),
+        unit,
+        time_ms: ranking.time_ms,
+        k: i32::try_from(k).unwrap_or(i32::MAX),
+        profile: config.profiles[ranking.profile].name.clone(),
+        revision: ranking.revision,
+        segment: name(ranking.chosen.segment.as_deref()),
+        arm: name(ranking.chosen.arm.as_deref()),
+        draw: ranking.chosen.draw.map(draw),
+        ids: ranking.ids.concat(),
+        id_lengths: ranking.ids.iter().map(|id| number(id.len())).collect(),
+        page: ranking.order.iter().map(|&at| number(at)).collect(),
+        objectives: ranking
+            .objectives
+            .iter()
+            .map(|combined| objective(config, combined))
+            .collect(),
+        features: std::mem::take(&mut ranking.logged_features),
+    }
+}
+
+fn objective(config: &Config, combined: &Combined) -> LoggedObjective {
+    let answer = &combined.answer;
+    LoggedObjective {
+        name: config.objectives[combined.objective].name.clone(),
+        weight: combined.weight,
+        model_version: answer.model_version.clone(),
+        calibrator: answer.calibrator.clone(),
+        probabilities: answer.probabilities.clone(),
+        raw: answer.raw.clone().unwrap_or_default(),
+    }
+}
+
+fn draw(draw: Draw) -> LoggedDraw {
+    let (low, high) = draw.density.range();
+    let density = match draw.density {
+        Density::Uniform { .. } => "uniform",
+        Density::LogUniform { .. } => "log_uniform",
+    };
+    LoggedDraw {
+        lambda: draw.lambda,
+        low,
+        high,
+        density: density.to_owned(),
+        seed: i64::try_from(draw.seed).unwrap_or(i64::MAX),
+    }
+}
+
+/// A request is shorter than 2^32 bytes, and so is everything in it.
+fn number(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
