@@ -291,6 +291,7 @@ fn combiner_config(
     let config = toml::to_string(&json!({
         "listen": listen,
         "store": { "path": "weights.log" },
+        "request_log": { "path": "request-log" },
         "objective": sources.collect::<Vec<_>>(),
         // `weights kill` restores these first weights.
         "profile": { "default": { "weights": weights, "safe": weights } },

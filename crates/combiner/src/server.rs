@@ -125,6 +125,9 @@ async fn run(
             report_store(Arc::clone(&weights), Arc::clone(&in_reach))
         });
     start_tasks(server.tasks(), engine, health);
+    if let Some(log) = engine.request_log.clone() {
+        server.set_notes(move || log.notes());
+    }
     let overloaded = metrics.overloaded.clone();
     let gate = server.gate(&["Rank"], metrics.in_progress.clone(), move |refusal| {
         if let Refusal::Overloaded { .. } = refusal {

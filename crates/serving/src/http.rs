@@ -1,7 +1,7 @@
 //! The small HTTP listener for scrapers and probes. It is apart from the gRPC port and has
 //! connections of its own, so that an overload there never hides it.
 
-use std::{io, sync::Arc};
+use std::{io, iter, sync::Arc};
 
 use axum::{
     Router,
@@ -21,15 +21,15 @@ const CLOSE: (HeaderName, &str) = (CONNECTION, "close");
 
 /// Serves `GET /metrics` (Prometheus text format) and `GET /healthz` until it is dropped.
 ///
-/// Every `/healthz` calls `health`: `Ok` is answered with 200 and `ok`, `Err(reason)` with 503 and
-/// the reason.
+/// Every `/healthz` calls `health`: `Ok(notes)` is answered with 200, `ok` and a line for each note,
+/// `Err(reason)` with 503 and the reason.
 ///
 /// # Errors
 /// The listener failed.
 pub(crate) async fn serve_http(
     acceptor: Acceptor,
     registry: Registry,
-    health: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    health: impl Fn() -> Result<Vec<String>, String> + Send + Sync + 'static,
 ) -> io::Result<()> {
     let health = Arc::new(health);
     let routes = Router::new()
@@ -38,7 +38,10 @@ pub(crate) async fn serve_http(
             "/healthz",
             get(move || async move {
                 let (code, text) = match health() {
-                    Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+                    Ok(notes) => {
+                        let lines = iter::once("ok".to_owned()).chain(notes);
+                        (StatusCode::OK, lines.map(|line| line + "\n").collect())
+                    }
                     Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
                 };
                 (code, [CLOSE], text)
@@ -119,7 +122,7 @@ mod tests {
         let flag = Arc::clone(&ready);
         let health = move || {
             if flag.load(Ordering::Relaxed) {
-                Ok(())
+                Ok(vec!["2 records were lost".to_owned()])
             } else {
                 Err("draining".to_owned())
             }
@@ -132,7 +135,9 @@ mod tests {
             answer.starts_with("HTTP/1.1 200") && answer.contains("requests_total 3"),
             "{answer}"
         );
-        assert!(fetch(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+        let answer = fetch(address, "/healthz").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with("ok\n2 records were lost\n"), "{answer}");
         ready.store(false, Ordering::Relaxed);
         let answer = fetch(address, "/healthz").await;
         assert!(
@@ -150,7 +155,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let acceptor = acceptor(listener, Duration::from_millis(300));
-        let _server = tokio::spawn(serve_http(acceptor, Registry::new(), || Ok(())));
+        let _server = tokio::spawn(serve_http(acceptor, Registry::new(), || Ok(Vec::new())));
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
         let mut mute = TcpStream::connect(address).await.unwrap();

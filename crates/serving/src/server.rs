@@ -1,6 +1,6 @@
 //! Puts a server together, and takes it down without dropping a call.
 
-use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, mem, sync::Arc, time::Duration};
 
 use futures::stream;
 use prometheus::{IntCounterVec, IntGauge, Registry};
@@ -35,8 +35,10 @@ const MAX_REFLECTION_BYTES: usize = 64 << 10;
 const MAX_HTTP_CONNECTIONS: usize = 64;
 const HTTP_TIME: Duration = Duration::from_secs(10);
 
+/// Lines for the health page.
+type Notes = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// What a gRPC server is made of beside its services.
-#[derive(Debug)]
 pub struct Server {
     services: &'static [&'static str],
     descriptors: &'static [u8],
@@ -45,6 +47,7 @@ pub struct Server {
     refused_connections: IntCounterVec,
     health: Health,
     tasks: Tasks,
+    notes: Notes,
 }
 
 impl Server {
@@ -77,6 +80,7 @@ impl Server {
             shared: Arc::new(Shared::new(&described, &registry, limits)?),
             registry,
             health: Health::new(services).await,
+            notes: Box::new(Vec::new),
         })
     }
 
@@ -105,6 +109,11 @@ impl Server {
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Adds lines to `/healthz`: what an operator should know although the server is up.
+    pub fn set_notes(&mut self, notes: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+        self.notes = Box::new(notes);
     }
 
     /// The background tasks, which end with the server.
@@ -161,9 +170,10 @@ impl Server {
     ) -> Result<(), ServingError> {
         if let Some(listener) = listeners.metrics {
             let lifecycle = self.lifecycle().clone();
+            let notes = mem::replace(&mut self.notes, Box::new(Vec::new));
             let health = move || match lifecycle.is_draining() {
                 true => Err("draining".to_owned()),
-                false => Ok(()),
+                false => Ok(notes()),
             };
             let terms = Terms {
                 max_connections: MAX_HTTP_CONNECTIONS,

@@ -47,10 +47,10 @@ struct Request {
 }
 
 /// Columns of a Parquet file.
-struct Columns(DataFrame);
+pub(crate) struct Columns(DataFrame);
 
 impl Columns {
-    fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         Self(
             ParquetReader::new(File::open(path).unwrap())
                 .finish()
@@ -58,18 +58,18 @@ impl Columns {
         )
     }
 
-    fn text(&self, name: &str) -> Vec<String> {
+    pub(crate) fn text(&self, name: &str) -> Vec<String> {
         let column = self.0.column(name).unwrap().str().unwrap();
         column.iter().map(|cell| cell.unwrap().to_owned()).collect()
     }
 
-    fn numbers(&self, name: &str) -> Vec<f64> {
+    pub(crate) fn numbers(&self, name: &str) -> Vec<f64> {
         let column = self.0.column(name).unwrap().f64().unwrap();
         column.iter().map(|cell| cell.unwrap()).collect()
     }
 
     /// The places, from 1; none where not shown.
-    fn places(&self) -> Vec<Option<i32>> {
+    pub(crate) fn places(&self) -> Vec<Option<i32>> {
         self.0
             .column("position")
             .unwrap()

@@ -18,6 +18,7 @@ mod foreign;
 mod offline;
 mod parity;
 mod report;
+mod request_log;
 mod serve;
 mod steering;
 mod tables;

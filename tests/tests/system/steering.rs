@@ -99,7 +99,7 @@ fn noise(seed: u64) -> f64 {
     (mixed >> 11) as f64 / (1u64 << 53) as f64
 }
 
-fn request(number: u64) -> RankRequest {
+pub(crate) fn request(number: u64) -> RankRequest {
     let column = |m: u64| -> Vec<f64> {
         let candidates = 0..CANDIDATES as u64;
         candidates

@@ -156,6 +156,24 @@ impl RequestLog {
         self.log.status()
     }
 
+    /// What an operator should know: why the log does not work, and what was lost.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let status = self.log.status();
+        let problem = status.problem.into_iter();
+        let mut notes: Vec<String> = problem
+            .map(|problem| format!("the request log does not work: {problem}"))
+            .collect();
+        let lost = status.dropped.iter().filter(|(_, count)| *count > 0);
+        notes.extend(lost.map(|(reason, count)| {
+            format!("{count} rankings are not in the request log: {reason}")
+        }));
+        if status.unreadable > 0 {
+            let count = status.unreadable;
+            notes.push(format!("{count} records of the request log cannot be read"));
+        }
+        notes
+    }
+
     /// Writes what waits, and ends the threads.
     pub(crate) async fn close(self: &Arc<Self>) {
         let log = Arc::clone(self);

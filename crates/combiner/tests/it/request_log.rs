@@ -169,6 +169,15 @@ async fn a_log_that_does_not_work_costs_no_ranking_and_every_loss_is_counted() {
     for name in 0..7 {
         client.rank(candidates(name, 5)).await.unwrap();
     }
+    let health = combiner.server.http("/healthz").await;
+    assert!(
+        health.contains("ok\nthe request log does not work"),
+        "{health}"
+    );
+    assert!(
+        health.contains("7 rankings are not in the request log"),
+        "{health}"
+    );
     let text = combiner.metrics_text().await;
     for expected in [
         "counterweight_request_log_dropped_total{reason=\"not_open\"} 7",
