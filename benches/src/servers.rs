@@ -16,7 +16,9 @@ pub struct Servers {
     /// Where the server of each model listens.
     pub models: Vec<String>,
     processes: Vec<Process>,
-    _folder: TempDir,
+    /// Name and address of each model.
+    sources: Vec<(String, SocketAddr)>,
+    folder: TempDir,
 }
 
 impl Servers {
@@ -47,23 +49,49 @@ impl Servers {
             processes.push(process);
             addresses.push((objective, address));
         }
-        let configuration = folder.path().join("combiner.toml");
-        fs::write(&configuration, combiner_toml(&addresses))?;
-        let (process, combiner) = spawn(
+        let models = addresses.iter().map(|(_, address)| address.to_string());
+        let mut servers = Self {
+            combiner: String::new(),
+            models: models.collect(),
+            processes,
+            sources: addresses,
+            folder,
+        };
+        servers.combiner = servers.start_combiner(binary, "combiner", "", core)?;
+        Ok(servers)
+    }
+
+    /// Starts a combiner before the same models, with `more` at the front of its configuration, and
+    /// returns its address. Its files are in a folder of that name below [`Servers::folder`].
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_combiner(
+        &mut self,
+        binary: &Path,
+        name: &str,
+        more: &str,
+        core: Option<usize>,
+    ) -> Result<String> {
+        let folder = self.folder.path().join(name);
+        fs::create_dir(&folder)?;
+        let configuration = folder.join("combiner.toml");
+        fs::write(
+            &configuration,
+            format!("{more}\n{}", combiner_toml(&self.sources)),
+        )?;
+        let (process, address) = spawn(
             on_core(binary, core)
                 .args(["serve-combiner", "--config"])
                 .arg(&configuration),
         )?;
-        processes.push(process);
-        Ok(Self {
-            combiner: combiner.to_string(),
-            models: addresses
-                .iter()
-                .map(|(_, address)| address.to_string())
-                .collect(),
-            processes,
-            _folder: folder,
-        })
+        self.processes.push(process);
+        Ok(address.to_string())
+    }
+
+    /// The folder of all files of the servers.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The process ids of all servers.

@@ -1,12 +1,14 @@
-//! `counterweight log`: exports the recent requests of a combiner as an impression log.
+//! `counterweight log`: exports the recent requests of a combiner as an impression log, and looks
+//! into request logs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use counterweight_impressions::{
     DrawnLambda, LogWriter, RankedObjective, RankedRequest, WrittenLog,
 };
+use counterweight_journal::{Contents, Kind};
 use counterweight_proto::counterweight::v1::{
     Density as WireDensity, DescribeRankingRequest, Draw, GetWeightsRequest, LoggedObjective,
     LoggedRequest, ReadLogRequest, ranking_service_client::RankingServiceClient,
@@ -23,7 +25,7 @@ use crate::{
     runtime::runtime,
 };
 
-/// Export the recent requests of a running combiner as an impression log.
+/// Export the recent requests of a running combiner, and look into request logs.
 #[derive(Subcommand)]
 pub(crate) enum Log {
     /// Write the recent requests that the combiner keeps to a Parquet file, which `bench --log`
@@ -34,6 +36,69 @@ pub(crate) enum Log {
     /// the range and density of the draw. It does not contain what users did: join that by
     /// request_id and candidate_id, as columns label_<objective>.
     Export(Export),
+    /// Count what the folder of a request log holds, and name files that are damaged.
+    ///
+    /// The log may be in use. `rows` are candidates of rankings in Parquet parts, `records` are
+    /// rankings that are written and in no part yet.
+    Status(Status),
+}
+
+/// Count what the folder of a request log holds.
+#[derive(Args)]
+pub(crate) struct Status {
+    /// The folder of the log: `[request_log] path` of the combiner's configuration.
+    #[arg(value_name = "DIR")]
+    log: PathBuf,
+}
+
+impl Status {
+    /// Exit code 1 when a file is damaged.
+    fn run(self, output: Output) -> anyhow::Result<()> {
+        let contents = Contents::read(&self.log, Kind::Requests)?;
+        let problems: Vec<_> = contents
+            .problems
+            .iter()
+            .map(|(path, problem)| json!({ "file": path, "problem": problem }))
+            .collect();
+        let value = json!({
+            "log": self.log,
+            "parts": contents.parts,
+            "rows": contents.rows,
+            "bytes": contents.bytes,
+            "oldest": contents.oldest,
+            "newest": contents.newest,
+            "segments": contents.segments,
+            "records": contents.records,
+            "segment_bytes": contents.segment_bytes,
+            "problems": problems,
+        });
+        output.print(&value, |_| Self::summary(&self.log, &contents))?;
+        match contents.problems.len() {
+            0 => Ok(()),
+            count => bail!("{count} files of the log are damaged; restore them, or move them away"),
+        }
+    }
+
+    fn summary(log: &Path, contents: &Contents) -> String {
+        let mut text = format!(
+            "{}: {} parts with {} rows, {} bytes",
+            log.display(),
+            contents.parts,
+            contents.rows,
+            contents.bytes
+        );
+        if let (Some(oldest), Some(newest)) = (&contents.oldest, &contents.newest) {
+            text.push_str(&format!("\nhours: {oldest} to {newest} (UTC)"));
+        }
+        text.push_str(&format!(
+            "\nin no part yet: {} rankings in {} segments, {} bytes",
+            contents.records, contents.segments, contents.segment_bytes
+        ));
+        for (path, problem) in &contents.problems {
+            text.push_str(&format!("\ndamaged: {}: {problem}", path.display()));
+        }
+        text
+    }
 }
 
 /// Write the recent requests that the combiner keeps to a Parquet file.
@@ -53,6 +118,7 @@ impl Log {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         match self {
             Self::Export(export) => runtime()?.block_on(export.run(output)),
+            Self::Status(status) => status.run(output),
         }
     }
 }

@@ -109,22 +109,28 @@ impl JournalFolder {
 
     /// The segments of a kind, by sequence.
     pub(crate) fn segments(&self, kind: Kind) -> Result<Vec<(u64, PathBuf)>, JournalError> {
-        let wal = self.wal();
-        let paths = self
-            .disk
-            .list(&wal)
-            .map_err(io_error(&wal, "cannot be listed"))?;
-        let prefix = format!("{}-", kind.name());
-        let named = paths.into_iter().filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str());
-            name.is_some_and(|name| name.starts_with(&prefix))
-        });
-        let mut segments: Vec<_> = named
-            .filter_map(|path| Some((sequence_of(&path)?, path)))
-            .collect();
-        segments.sort();
-        Ok(segments)
+        segments_in(&*self.disk, &self.wal(), kind)
     }
+}
+
+/// The segments of a kind in a folder, by sequence.
+pub(crate) fn segments_in(
+    disk: &dyn Disk,
+    wal: &Path,
+    kind: Kind,
+) -> Result<Vec<(u64, PathBuf)>, JournalError> {
+    let listed = disk.list(wal);
+    let paths = listed.map_err(io_error(wal, "cannot be listed"))?;
+    let prefix = format!("{}-", kind.name());
+    let named = paths.into_iter().filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(&prefix))
+    });
+    let mut segments: Vec<_> = named
+        .filter_map(|path| Some((sequence_of(&path)?, path)))
+        .collect();
+    segments.sort();
+    Ok(segments)
 }
 
 /// Reads a whole segment.

@@ -7,6 +7,7 @@
 //! of this by itself.
 
 mod clock;
+mod contents;
 mod disk;
 mod error;
 mod folder;
@@ -23,6 +24,7 @@ mod table;
 mod wal;
 
 pub use clock::{Clock, SystemClock};
+pub use contents::Contents;
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{DropReason, JournalError};
 pub use folder::JournalFolder;

@@ -64,14 +64,15 @@ pub fn retain(
     Ok(removed)
 }
 
-struct Part {
-    folder: PathBuf,
-    path: PathBuf,
-    bytes: u64,
+pub(crate) struct Part {
+    /// The folder of its hour.
+    pub(crate) folder: PathBuf,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
 }
 
 /// The complete parts, oldest hour first.
-fn list_parts(disk: &dyn Disk, root: &Path) -> Result<Vec<Part>, JournalError> {
+pub(crate) fn list_parts(disk: &dyn Disk, root: &Path) -> Result<Vec<Part>, JournalError> {
     let mut parts = Vec::new();
     for day in list(disk, root, "dt=")? {
         for hour in list(disk, &day, "hr=")? {

@@ -1,0 +1,103 @@
+//! What a log's folder holds, read without its lock: the log may be in use.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use parquet::file::metadata::ParquetMetaDataReader;
+
+use crate::{
+    disk::OsDisk,
+    error::JournalError,
+    folder::{read_segment, segments_in},
+    retention::list_parts,
+    segment::{Found, Frames, Header, Kind},
+};
+
+/// The records of one kind in a log's folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Complete parts.
+    pub parts: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The hour of the oldest part, as `dt=YYYY-MM-DD/hr=HH`.
+    pub oldest: Option<String>,
+    /// The hour of the newest part.
+    pub newest: Option<String>,
+    /// Segments that are no parts yet.
+    pub segments: u64,
+    /// Whole records in them.
+    pub records: u64,
+    /// Their bytes.
+    pub segment_bytes: u64,
+    /// Files that cannot be read, or are damaged, and why.
+    pub problems: Vec<(PathBuf, String)>,
+}
+
+impl Contents {
+    /// Reads the footers of all parts and the frames of all segments.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] when a folder cannot be listed.
+    pub fn read(path: &Path, kind: Kind) -> Result<Self, JournalError> {
+        let root = path.join(kind.name());
+        let mut contents = Self::default();
+        for part in list_parts(&OsDisk, &root)? {
+            match rows_of(&part.path) {
+                Ok(rows) => {
+                    contents.parts += 1;
+                    contents.rows += rows;
+                    contents.bytes += part.bytes;
+                }
+                Err(problem) => contents.problems.push((part.path, problem)),
+            }
+            let hour = part.folder.strip_prefix(&root).unwrap_or(&part.folder);
+            let hour = hour.display().to_string();
+            contents.oldest.get_or_insert_with(|| hour.clone());
+            contents.newest = Some(hour);
+        }
+        for (_, segment) in segments_in(&OsDisk, &path.join("wal"), kind)? {
+            if let Err(problem) = contents.add_segment(&segment) {
+                contents.problems.push((segment, problem));
+            }
+        }
+        Ok(contents)
+    }
+
+    fn add_segment(&mut self, path: &Path) -> Result<(), String> {
+        let bytes = match read_segment(&OsDisk, path) {
+            // It has become a part meanwhile.
+            Err(JournalError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(());
+            }
+            read => read.map_err(|error| error.to_string())?,
+        };
+        Header::decode(path, &bytes).map_err(|error| error.to_string())?;
+        self.segments += 1;
+        self.segment_bytes += bytes.len() as u64;
+        let mut damaged = 0;
+        for found in Frames::new(&bytes) {
+            match found {
+                Found::Record(_) => self.records += 1,
+                Found::Damaged { bytes, .. } => damaged += bytes,
+            }
+        }
+        match damaged {
+            0 => Ok(()),
+            damaged => Err(format!("{damaged} bytes are damaged")),
+        }
+    }
+}
+
+/// The rows of a part, from its footer.
+fn rows_of(part: &Path) -> Result<u64, String> {
+    let file = File::open(part).map_err(|error| error.to_string())?;
+    let read = ParquetMetaDataReader::new().parse_and_finish(&file);
+    let metadata = read.map_err(|error| error.to_string())?;
+    u64::try_from(metadata.file_metadata().num_rows()).map_err(|error| error.to_string())
+}
