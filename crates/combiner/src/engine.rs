@@ -44,7 +44,7 @@ impl Engine {
         let recent = RecentRequests::start(&config, &metrics)?;
         let request_log = RequestLog::start(&config)?.map(Arc::new);
         if let Some(log) = &request_log {
-            metrics.show_request_log(log)?;
+            metrics.show_log("request_log", log.log())?;
         }
         let pool = |pool: io::Result<WorkPool>| {
             pool.map_err(|error| CombinerError::Internal {

@@ -1,8 +1,8 @@
 //! What a log's folder holds, read without its lock: the log may be in use.
 
 use std::{
+    collections::HashSet,
     fs::File,
-    io,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,7 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use crate::{
     disk::OsDisk,
     error::JournalError,
-    folder::{read_segment, segments_in},
+    folder::{read_segment, segments_in, sequence_of},
     retention::list_parts,
     segment::{Found, Frames, Header, Kind},
 };
@@ -47,7 +47,15 @@ impl Contents {
     pub fn read(path: &Path, kind: Kind) -> Result<Self, JournalError> {
         let root = path.join(kind.name());
         let mut contents = Self::default();
+        // A segment that becomes a part meanwhile is counted as the part that it is by then.
+        let segments = segments_in(&OsDisk, &path.join("wal"), kind)?;
+        let segments: Vec<_> = segments
+            .into_iter()
+            .map(|(sequence, path)| (sequence, read_segment(&OsDisk, &path), path))
+            .collect();
+        let mut converted = HashSet::new();
         for part in list_parts(&OsDisk, &root)? {
+            converted.extend(sequence_of(&part.path, ".parquet"));
             match rows_of(&part.path) {
                 Ok(rows) => {
                     contents.parts += 1;
@@ -61,27 +69,26 @@ impl Contents {
             contents.oldest.get_or_insert_with(|| hour.clone());
             contents.newest = Some(hour);
         }
-        for (_, segment) in segments_in(&OsDisk, &path.join("wal"), kind)? {
-            if let Err(problem) = contents.add_segment(&segment) {
+        for (sequence, read, segment) in segments {
+            if converted.contains(&sequence) {
+                continue;
+            }
+            let counted = read
+                .map_err(|error| error.to_string())
+                .and_then(|bytes| contents.add_segment(&segment, &bytes));
+            if let Err(problem) = counted {
                 contents.problems.push((segment, problem));
             }
         }
         Ok(contents)
     }
 
-    fn add_segment(&mut self, path: &Path) -> Result<(), String> {
-        let bytes = match read_segment(&OsDisk, path) {
-            // It has become a part meanwhile.
-            Err(JournalError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(());
-            }
-            read => read.map_err(|error| error.to_string())?,
-        };
-        Header::decode(path, &bytes).map_err(|error| error.to_string())?;
+    fn add_segment(&mut self, path: &Path, bytes: &[u8]) -> Result<(), String> {
+        Header::decode(path, bytes).map_err(|error| error.to_string())?;
         self.segments += 1;
         self.segment_bytes += bytes.len() as u64;
         let mut damaged = 0;
-        for found in Frames::new(&bytes) {
+        for found in Frames::new(bytes) {
             match found {
                 Found::Record(_) => self.records += 1,
                 Found::Damaged { bytes, .. } => damaged += bytes,

@@ -17,6 +17,8 @@ use crate::{
 /// How many numbers are reserved at once, so that a segment costs no write for its number. A
 /// restart leaves the rest of them unused.
 const RESERVED: u64 = 1024;
+/// How the name of a segment ends.
+const SEGMENT: &str = ".seg";
 /// Longest content of a file of state.
 const STATE_BYTES: usize = 64;
 
@@ -127,7 +129,7 @@ pub(crate) fn segments_in(
         name.is_some_and(|name| name.starts_with(&prefix))
     });
     let mut segments: Vec<_> = named
-        .filter_map(|path| Some((sequence_of(&path)?, path)))
+        .filter_map(|path| Some((sequence_of(&path, SEGMENT)?, path)))
         .collect();
     segments.sort();
     Ok(segments)
@@ -160,9 +162,9 @@ pub(crate) fn io_error(
     }
 }
 
-/// The number in the name of a segment.
-pub(crate) fn sequence_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".seg")?;
+/// The number in the name of a segment or of a part.
+pub(crate) fn sequence_of(path: &Path, suffix: &str) -> Option<u64> {
+    let name = path.file_name()?.to_str()?.strip_suffix(suffix)?;
     name.rsplit('-').next()?.parse().ok()
 }
 
@@ -195,7 +197,10 @@ fn first_sequence(disk: &dyn Disk, folder: &Path) -> Result<u64, JournalError> {
     let segments = disk
         .list(&wal)
         .map_err(io_error(&wal, "cannot be listed"))?;
-    let used = segments.iter().filter_map(|path| sequence_of(path)).max();
+    let used = segments
+        .iter()
+        .filter_map(|path| sequence_of(path, SEGMENT))
+        .max();
     Ok(used.map_or(reserved, |used| reserved.max(used.saturating_add(1))))
 }
 

@@ -10,10 +10,12 @@ mod clock;
 mod contents;
 mod disk;
 mod error;
+mod event;
 mod folder;
 mod log;
 #[cfg(feature = "test")]
 mod lossy_disk;
+mod metrics;
 mod parts;
 mod queue;
 mod ranking;
@@ -21,16 +23,19 @@ mod retention;
 mod segment;
 mod segment_writer;
 mod table;
+mod units;
 mod wal;
 
 pub use clock::{Clock, SystemClock};
 pub use contents::Contents;
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{DropReason, JournalError};
+pub use event::{EVENT_SCHEMA, EventsRecord, LoggedEvent};
 pub use folder::JournalFolder;
 pub use log::{Log, LogOptions, LogStatus};
 #[cfg(feature = "test")]
 pub use lossy_disk::LossyDisk;
+pub use metrics::LogMetrics;
 pub use parts::{Converted, Decode, PartOptions, convert};
 pub use queue::{Durability, Receipt, Record};
 pub use ranking::{
@@ -39,5 +44,6 @@ pub use ranking::{
 pub use retention::{Removed, Retention, retain};
 pub use segment::{Found, Frames, Header, Kind, MAX_FRAME_BYTES, MAX_SEGMENT_BYTES, encode_frame};
 pub use segment_writer::{ClosedSegment, WalOptions};
-pub use table::{Column, ColumnType, Columns, Values};
+pub use table::{Cells, Column, ColumnType, Columns, Values};
+pub use units::{UnitRule, Units};
 pub use wal::{Recovered, Wal};

@@ -72,6 +72,24 @@ pub struct LogStatus {
     pub backlog_bytes: u64,
 }
 
+impl LogStatus {
+    /// What an operator should know about a log: why it does not work, and what was lost.
+    #[must_use]
+    pub fn notes(&self, log: &str) -> Vec<String> {
+        let problem = self.problem.iter();
+        let mut notes: Vec<String> = problem
+            .map(|problem| format!("{log} does not work: {problem}"))
+            .collect();
+        let lost = self.dropped.iter().filter(|(_, count)| *count > 0);
+        notes.extend(lost.map(|(reason, count)| format!("{log} lost {count} records: {reason}")));
+        if self.unreadable > 0 {
+            let count = self.unreadable;
+            notes.push(format!("{log} has {count} records that cannot be read"));
+        }
+        notes
+    }
+}
+
 /// A log of one kind.
 pub struct Log {
     shared: Arc<Shared>,

@@ -26,7 +26,7 @@ use crate::{
     folder::{JournalFolder, io_error, read_segment},
     segment::{Found, Frames, Header},
     segment_writer::ClosedSegment,
-    table::{ColumnType, Columns, Values, parquet_schema},
+    table::{ColumnType, Columns, Pending, parquet_schema},
 };
 
 /// Rows and payload bytes at which a row group ends, after a whole record.
@@ -35,6 +35,8 @@ const ROW_GROUP_BYTES: usize = 32 << 20;
 /// How much of two files is compared at once.
 const COMPARED: usize = 1 << 20;
 const MAX_REPLICA: usize = 64;
+/// The column whose least and greatest value a part tells.
+const TIME: &str = "time";
 
 /// The rows of a record's payload, or why there are none.
 pub type Decode<'a> = dyn Fn(&[u8]) -> Result<Columns, String> + 'a;
@@ -228,11 +230,13 @@ fn write_rows(
     let mut properties = WriterProperties::builder()
         .set_created_by("counterweight".to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_enabled(EnabledStatistics::None)
+        // Readers skip row groups by time; to compare all texts would cost more than it saves.
+        .set_column_statistics_enabled(ColumnPath::from(TIME), EnabledStatistics::Chunk)
         .set_key_value_metadata(Some(schema.metadata(&options.schema_version)));
     for (name, column_type) in &schema.columns {
-        if *column_type == ColumnType::Float64 {
-            // Hardly any two doubles are equal, so that a dictionary would only cost time.
+        if !matches!(column_type, ColumnType::Text | ColumnType::TextList) {
+            // A dictionary of numbers costs more time than it saves bytes after compression.
             let path = ColumnPath::from(name.clone());
             properties = properties.set_column_dictionary_enabled(path, false);
         }
@@ -253,7 +257,7 @@ fn write_rows(
         let Ok(rows) = columns.checked_rows() else {
             continue;
         };
-        group.add(columns, rows, payload.len());
+        group.add(&columns, rows, payload.len());
         if group.rows >= ROW_GROUP_ROWS || group.bytes >= ROW_GROUP_BYTES {
             std::mem::replace(&mut group, Group::new(schema))
                 .write(&mut writer)
@@ -271,7 +275,7 @@ fn write_rows(
 /// Rows of whole records that are written together.
 struct Group<'a> {
     schema: &'a Schema,
-    values: Vec<Values>,
+    values: Vec<Pending>,
     rows: usize,
     bytes: usize,
 }
@@ -281,7 +285,7 @@ impl<'a> Group<'a> {
         let values = schema
             .columns
             .iter()
-            .map(|(_, column_type)| Values::empty(*column_type));
+            .map(|(_, column_type)| Pending::new(*column_type));
         Self {
             schema,
             values: values.collect(),
@@ -290,17 +294,17 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn add(&mut self, columns: Columns, rows: usize, bytes: usize) {
-        for column in columns.0 {
+    fn add(&mut self, columns: &Columns, rows: usize, bytes: usize) {
+        for column in &columns.0 {
             if let Some(&place) = self.schema.places.get(&column.name) {
-                self.values[place].append(column.values);
+                self.values[place].add(&column.values);
             }
         }
         self.rows += rows;
         self.bytes += bytes;
         // A column that the record does not have is null.
         for values in &mut self.values {
-            values.resize(self.rows);
+            values.fill(self.rows);
         }
     }
 

@@ -9,7 +9,7 @@ use prost::Message as _;
 
 use crate::{
     queue::Record,
-    table::{Column, Columns, Values},
+    table::{Cells, Column, Columns, Values},
 };
 
 /// The version of the rows, in the metadata of parts.
@@ -171,29 +171,32 @@ impl RankingRecord {
         let n = ids.len();
         let text = |text: String| {
             let text = Bytes::from(text);
-            Values::Text(vec![(!text.is_empty()).then_some(text); n])
+            Cells::Same(Values::Text(vec![(!text.is_empty()).then_some(text)]), n)
         };
+        let whole = |number: i64| Cells::Same(Values::Int64(vec![Some(number)]), n);
         let revision = i64::try_from(self.revision).unwrap_or(i64::MAX);
-        let page: Vec<usize> = self.page.iter().map(|&at| at as usize).collect();
+        let page = Page::new(&self.page, n)?;
         let mut columns = vec![
             Column::new("ranking_id", text(self.ranking_id)),
             Column::new("request_id", text(self.request_id)),
             Column::new("user_id", text(self.unit)),
             Column::new("candidate_id", Values::Text(ids)),
-            Column::new("time", Values::Int64(vec![Some(self.time_ms); n])),
-            Column::new("k", Values::Int32(vec![Some(self.k); n])),
-            Column::new("position", Values::Int32(positions(&page, n)?)),
+            Column::new("time", whole(self.time_ms)),
+            Column::new("k", Cells::Same(Values::Int32(vec![Some(self.k)]), n)),
+            Column::new("position", page.positions(n)),
             Column::new("profile", text(self.profile)),
-            Column::new("revision", Values::Int64(vec![Some(revision); n])),
+            Column::new("revision", whole(revision)),
             Column::new("segment", text(self.segment)),
             Column::new("arm", text(self.arm)),
         ];
-        let all = |value: f64| Values::Float64(vec![Some(value); n]);
+        let all = |value: f64| Cells::Same(Values::Float64(vec![Some(value)]), n);
         for objective in self.objectives {
             let LoggedObjective { name, .. } = &objective;
-            let column = |prefix: &str, values| Column::new(format!("{prefix}_{name}"), values);
-            let doubles =
-                |values: &[f64]| Values::Float64(values.iter().copied().map(Some).collect());
+            let column =
+                |prefix: &str, cells: Cells| Column::new(format!("{prefix}_{name}"), cells);
+            let doubles = |values: &[f64]| {
+                Cells::Each(Values::Float64(values.iter().copied().map(Some).collect()))
+            };
             columns.push(column("p", doubles(&objective.probabilities)));
             columns.push(column("w", all(objective.weight)));
             if !objective.raw.is_empty() {
@@ -207,8 +210,7 @@ impl RankingRecord {
             columns.push(Column::new("lambda_low", all(draw.low)));
             columns.push(Column::new("lambda_high", all(draw.high)));
             columns.push(Column::new("lambda_density", text(draw.density)));
-            let seed = Values::Int64(vec![Some(draw.seed); n]);
-            columns.push(Column::new("lambda_seed", seed));
+            columns.push(Column::new("lambda_seed", whole(draw.seed)));
         }
         for feature in self.features {
             let column = feature.column(&page, n, &columns)?;
@@ -239,36 +241,57 @@ fn split(ids: String, lengths: &[u32]) -> Result<Vec<Option<Bytes>>, String> {
     }
 }
 
-/// The place of each candidate, from 1; none for those that were not returned.
-fn positions(page: &[usize], n: usize) -> Result<Vec<Option<i32>>, String> {
-    let mut positions = vec![None; n];
-    for (place, &at) in (1..).zip(page) {
-        let position = positions.get_mut(at);
-        *position.ok_or("its page has a candidate that it does not have")? = Some(place);
+/// The page by candidate: positions in the request, ascending, and the place of each, from 0.
+struct Page(Vec<(usize, usize)>);
+
+impl Page {
+    fn new(page: &[u32], n: usize) -> Result<Self, String> {
+        let mut places: Vec<_> = page.iter().map(|&at| at as usize).zip(0..).collect();
+        places.sort_unstable();
+        let twice = places.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        match twice || places.last().is_some_and(|&(at, _)| at >= n) {
+            true => Err("its page is not one of its candidates".to_owned()),
+            false => Ok(Self(places)),
+        }
     }
-    Ok(positions)
+
+    fn candidates(&self) -> Vec<usize> {
+        self.0.iter().map(|&(at, _)| at).collect()
+    }
+
+    /// The position of each candidate, from 1; null for those that were not returned.
+    fn positions(&self, n: usize) -> Cells {
+        let position = |&(_, place): &(usize, usize)| i32::try_from(place + 1).ok();
+        Cells::Some {
+            rows: self.candidates(),
+            values: Values::Int32(self.0.iter().map(position).collect()),
+            of: n,
+        }
+    }
 }
 
 impl LoggedFeature {
     /// The values of `n` candidates. A name that another column has gets a prefix.
-    fn column(self, page: &[usize], n: usize, others: &[Column]) -> Result<Column, String> {
+    fn column(self, page: &Page, n: usize, others: &[Column]) -> Result<Column, String> {
         let rows = match (self.shared, self.candidates()) {
             (true, _) => 1,
-            (false, Candidates::Page) => page.len(),
+            (false, Candidates::Page) => page.0.len(),
             (false, Candidates::All) => n,
         };
-        let width = self.width.max(1) as usize;
-        let values = self.values(rows, width)?;
-        let row_of: Vec<Option<usize>> = match (self.candidates(), self.shared) {
-            (Candidates::All, true) => vec![Some(0); n],
-            (Candidates::All, false) => (0..n).map(Some).collect(),
-            (Candidates::Page, shared) => {
-                let mut rows = vec![None; n];
-                for (place, &at) in page.iter().enumerate() {
-                    rows[at] = Some(if shared { 0 } else { place });
-                }
-                rows
-            }
+        let values = self.values(rows, self.width.max(1) as usize)?;
+        let cells = match (self.candidates(), self.shared) {
+            (Candidates::All, true) => Cells::Same(values, n),
+            (Candidates::All, false) => Cells::Each(values),
+            (Candidates::Page, true) => Cells::Some {
+                rows: page.candidates(),
+                values,
+                of: n,
+            },
+            (Candidates::Page, false) => Cells::Some {
+                rows: page.candidates(),
+                values: values.picked(page.0.iter().map(|&(_, place)| Some(place))),
+                of: n,
+            },
         };
         let taken = others.iter().any(|other| other.name == self.name);
         let name = match taken {
@@ -279,7 +302,7 @@ impl LoggedFeature {
         Ok(Column {
             name,
             description,
-            values: values.picked(&row_of),
+            values: cells,
         })
     }
 

@@ -100,24 +100,14 @@ impl Values {
         each!(self, rows => rows.len())
     }
 
-    pub(crate) fn empty(column_type: ColumnType) -> Self {
-        match column_type {
-            ColumnType::Text => Self::Text(Vec::new()),
-            ColumnType::Int32 => Self::Int32(Vec::new()),
-            ColumnType::Int64 => Self::Int64(Vec::new()),
-            ColumnType::Float64 => Self::Float64(Vec::new()),
-            ColumnType::Bool => Self::Bool(Vec::new()),
-            ColumnType::TextList => Self::TextList(Vec::new()),
-            ColumnType::FloatList => Self::FloatList(Vec::new()),
-        }
-    }
-
-    /// Values of rows in another order: the value of that row, or null.
-    pub(crate) fn picked(&self, rows: &[Option<usize>]) -> Self {
-        fn pick<T: Clone>(values: &[Option<T>], rows: &[Option<usize>]) -> Vec<Option<T>> {
-            let value =
-                |row: &Option<usize>| row.and_then(|row| values.get(row).cloned().flatten());
-            rows.iter().map(value).collect()
+    /// The values of these rows, in this order; null for a row that there is not.
+    pub(crate) fn picked(&self, rows: impl Iterator<Item = Option<usize>>) -> Self {
+        fn pick<T: Clone>(
+            values: &[Option<T>],
+            rows: impl Iterator<Item = Option<usize>>,
+        ) -> Vec<Option<T>> {
+            rows.map(|row| values.get(row?).cloned().flatten())
+                .collect()
         }
         match self {
             Self::Text(values) => Self::Text(pick(values, rows)),
@@ -129,43 +119,318 @@ impl Values {
             Self::FloatList(values) => Self::FloatList(pick(values, rows)),
         }
     }
+}
 
-    /// Fills up with nulls.
-    pub(crate) fn resize(&mut self, rows: usize) {
-        each!(self, values => values.resize(rows, None));
+/// The values of a column in a form that costs no more than what differs: most columns of a ranking
+/// say the same in all rows, or something in few.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cells {
+    /// A value for each row.
+    Each(Values),
+    /// One value, which all so many rows have.
+    Same(Values, usize),
+    /// Values of some rows, by ascending row; the other rows of so many are null.
+    Some {
+        /// The rows.
+        rows: Vec<usize>,
+        /// Their values: of each, or one for all.
+        values: Values,
+        /// The number of rows.
+        of: usize,
+    },
+}
+
+impl Cells {
+    /// Their type.
+    #[must_use]
+    pub fn column_type(&self) -> ColumnType {
+        let (Self::Each(values) | Self::Same(values, _) | Self::Some { values, .. }) = self;
+        values.column_type()
     }
 
-    /// Adds values of the same type; others add nothing.
-    pub(crate) fn append(&mut self, other: Self) {
-        match (self, other) {
-            (Self::Text(to), Self::Text(from)) => to.extend(from),
-            (Self::Int32(to), Self::Int32(from)) => to.extend(from),
-            (Self::Int64(to), Self::Int64(from)) => to.extend(from),
-            (Self::Float64(to), Self::Float64(from)) => to.extend(from),
-            (Self::Bool(to), Self::Bool(from)) => to.extend(from),
-            (Self::TextList(to), Self::TextList(from)) => to.extend(from),
-            (Self::FloatList(to), Self::FloatList(from)) => to.extend(from),
-            _ => {}
+    /// A value for each row.
+    #[must_use]
+    pub fn to_values(&self) -> Values {
+        match self {
+            Self::Each(values) => values.clone(),
+            Self::Same(value, rows) => value.picked((0..*rows).map(|_| Some(0))),
+            Self::Some { rows, values, of } => {
+                let mut place = vec![None; *of];
+                for (at, &row) in rows.iter().enumerate() {
+                    place[row] = Some(if values.rows() == 1 { 0 } else { at });
+                }
+                values.picked(place.into_iter())
+            }
+        }
+    }
+
+    /// The number of rows, or why these are not the values of rows.
+    fn checked_rows(&self) -> Result<usize, String> {
+        let wrong = || Err("it has values without rows".to_owned());
+        match self {
+            Self::Each(values) => Ok(values.rows()),
+            Self::Same(values, rows) if values.rows() == 1 => Ok(*rows),
+            Self::Same(..) => wrong(),
+            Self::Some { rows, values, of } => {
+                let fit = values.rows() == rows.len() || values.rows() == 1;
+                let ascend = rows.is_sorted_by(|a, b| a < b);
+                match fit && ascend && rows.last().is_none_or(|last| last < of) {
+                    true => Ok(*of),
+                    false => wrong(),
+                }
+            }
+        }
+    }
+}
+
+impl From<Values> for Cells {
+    fn from(values: Values) -> Self {
+        Self::Each(values)
+    }
+}
+
+/// The values of a column of a row group, as the Parquet writer takes them.
+pub(crate) enum Pending {
+    Text(Plain<ByteArray>),
+    Int32(Plain<i32>),
+    Int64(Plain<i64>),
+    Float64(Plain<f64>),
+    Bool(Plain<bool>),
+    TextList(Lists<ByteArray>),
+    FloatList(Lists<f32>),
+}
+
+impl Pending {
+    pub(crate) fn new(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::Text => Self::Text(Plain::default()),
+            ColumnType::Int32 => Self::Int32(Plain::default()),
+            ColumnType::Int64 => Self::Int64(Plain::default()),
+            ColumnType::Float64 => Self::Float64(Plain::default()),
+            ColumnType::Bool => Self::Bool(Plain::default()),
+            ColumnType::TextList => Self::TextList(Lists::default()),
+            ColumnType::FloatList => Self::FloatList(Lists::default()),
+        }
+    }
+
+    /// Adds cells of the same type; others add nothing.
+    pub(crate) fn add(&mut self, cells: &Cells) {
+        let list = |texts: &Vec<String>| texts.iter().map(|text| text.as_str().into()).collect();
+        match self {
+            Self::Text(into) => into.add(cells, texts, |text| ByteArray::from(text.clone())),
+            Self::Int32(into) => into.add(cells, int32s, |value| *value),
+            Self::Int64(into) => into.add(cells, int64s, |value| *value),
+            Self::Float64(into) => into.add(cells, float64s, |value| *value),
+            Self::Bool(into) => into.add(cells, bools, |value| *value),
+            Self::TextList(into) => into.add(cells, text_lists, list),
+            Self::FloatList(into) => into.add(cells, float_lists, Vec::clone),
+        }
+    }
+
+    /// Fills up with nulls.
+    pub(crate) fn fill(&mut self, rows: usize) {
+        match self {
+            Self::Text(into) => into.definitions.resize(rows, 0),
+            Self::Int32(into) => into.definitions.resize(rows, 0),
+            Self::Int64(into) => into.definitions.resize(rows, 0),
+            Self::Float64(into) => into.definitions.resize(rows, 0),
+            Self::Bool(into) => into.definitions.resize(rows, 0),
+            Self::TextList(into) => into.fill(rows),
+            Self::FloatList(into) => into.fill(rows),
         }
     }
 
     /// Writes them as a column of a row group.
     pub(crate) fn write(self, column: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
         match self {
-            Self::Text(rows) => {
-                let rows = rows.into_iter().map(|row| row.map(ByteArray::from));
-                write_plain::<ByteArrayType>(column, rows)
-            }
-            Self::Int32(rows) => write_plain::<Int32Type>(column, rows),
-            Self::Int64(rows) => write_plain::<Int64Type>(column, rows),
-            Self::Float64(rows) => write_plain::<DoubleType>(column, rows),
-            Self::Bool(rows) => write_plain::<BoolType>(column, rows),
-            Self::TextList(rows) => {
-                let bytes = |text: String| ByteArray::from(text.into_bytes());
-                write_lists::<ByteArrayType, _>(column, rows, bytes)
-            }
-            Self::FloatList(rows) => write_lists::<FloatType, _>(column, rows, |value| value),
+            Self::Text(rows) => rows.write::<ByteArrayType>(column),
+            Self::Int32(rows) => rows.write::<Int32Type>(column),
+            Self::Int64(rows) => rows.write::<Int64Type>(column),
+            Self::Float64(rows) => rows.write::<DoubleType>(column),
+            Self::Bool(rows) => rows.write::<BoolType>(column),
+            Self::TextList(rows) => rows.write::<ByteArrayType>(column),
+            Self::FloatList(rows) => rows.write::<FloatType>(column),
         }
+    }
+}
+
+macro_rules! of_type {
+    ($($name:ident $variant:ident $value:ty),* $(,)?) => {
+        $(fn $name(values: &Values) -> Option<&[Option<$value>]> {
+            match values {
+                Values::$variant(values) => Some(values),
+                _ => None,
+            }
+        })*
+    };
+}
+
+of_type! {
+    texts Text Bytes,
+    int32s Int32 i32,
+    int64s Int64 i64,
+    float64s Float64 f64,
+    bools Bool bool,
+    text_lists TextList Vec<String>,
+    float_lists FloatList Vec<f32>,
+}
+
+/// Values that are not null, and for each row whether it has one: definition level 1, or 0.
+pub(crate) struct Plain<T> {
+    values: Vec<T>,
+    definitions: Vec<i16>,
+}
+
+impl<T> Default for Plain<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            definitions: Vec::new(),
+        }
+    }
+}
+
+impl<T: Clone> Plain<T> {
+    fn add<V>(
+        &mut self,
+        cells: &Cells,
+        of: impl Fn(&Values) -> Option<&[Option<V>]>,
+        convert: impl Fn(&V) -> T,
+    ) {
+        match cells {
+            Cells::Each(values) => {
+                let Some(values) = of(values) else { return };
+                let defined = values.iter().map(|value| i16::from(value.is_some()));
+                self.definitions.extend(defined);
+                self.values.extend(values.iter().flatten().map(convert));
+            }
+            Cells::Same(values, rows) => {
+                let Some([value]) = of(values) else { return };
+                self.repeat(value.as_ref().map(convert), *rows);
+            }
+            Cells::Some {
+                rows,
+                values,
+                of: n,
+            } => {
+                let Some(values) = of(values) else { return };
+                let start = self.definitions.len();
+                self.definitions.resize(start + n, 0);
+                let all = values.len() == 1;
+                for (at, &row) in rows.iter().enumerate() {
+                    if let Some(value) = &values[if all { 0 } else { at }] {
+                        self.definitions[start + row] = 1;
+                        self.values.push(convert(value));
+                    }
+                }
+            }
+        }
+    }
+
+    fn repeat(&mut self, value: Option<T>, rows: usize) {
+        let all = self.definitions.len() + rows;
+        self.definitions.resize(all, i16::from(value.is_some()));
+        if let Some(value) = value {
+            self.values.resize(self.values.len() + rows, value);
+        }
+    }
+
+    fn write<D: DataType<T = T>>(
+        self,
+        column: &mut SerializedColumnWriter<'_>,
+    ) -> Result<(), ParquetError> {
+        let column = column.typed::<D>();
+        column.write_batch(&self.values, Some(&self.definitions), None)?;
+        Ok(())
+    }
+}
+
+/// Elements of lists. Definition levels: 0 is a null list, 1 an empty one, 3 an element. An element
+/// repeats (1) unless it is the first of its row (0).
+pub(crate) struct Lists<T> {
+    values: Vec<T>,
+    definitions: Vec<i16>,
+    repetitions: Vec<i16>,
+    rows: usize,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            definitions: Vec::new(),
+            repetitions: Vec::new(),
+            rows: 0,
+        }
+    }
+}
+
+impl<T: Clone> Lists<T> {
+    fn add<V>(
+        &mut self,
+        cells: &Cells,
+        of: impl Fn(&Values) -> Option<&[Option<V>]>,
+        convert: impl Fn(&V) -> Vec<T>,
+    ) {
+        match cells {
+            Cells::Each(values) => {
+                for list in of(values).unwrap_or_default() {
+                    self.push(list.as_ref().map(&convert));
+                }
+            }
+            Cells::Same(values, rows) => {
+                let Some([list]) = of(values) else { return };
+                for _ in 0..*rows {
+                    self.push(list.as_ref().map(&convert));
+                }
+            }
+            Cells::Some {
+                rows,
+                values,
+                of: n,
+            } => {
+                let Some(values) = of(values) else { return };
+                let start = self.rows;
+                let all = values.len() == 1;
+                for (at, &row) in rows.iter().enumerate() {
+                    self.fill(start + row);
+                    self.push(values[if all { 0 } else { at }].as_ref().map(&convert));
+                }
+                self.fill(start + n);
+            }
+        }
+    }
+
+    fn push(&mut self, list: Option<Vec<T>>) {
+        let definition = match &list {
+            None => 0,
+            Some(list) if list.is_empty() => 1,
+            Some(_) => 3,
+        };
+        let list = list.unwrap_or_default();
+        for at in 0..list.len().max(1) {
+            self.definitions.push(definition);
+            self.repetitions.push(i16::from(at > 0));
+        }
+        self.values.extend(list);
+        self.rows += 1;
+    }
+
+    fn fill(&mut self, rows: usize) {
+        let missing = rows.saturating_sub(self.rows);
+        self.definitions.resize(self.definitions.len() + missing, 0);
+        self.repetitions.resize(self.repetitions.len() + missing, 0);
+        self.rows += missing;
+    }
+
+    fn write<D: DataType<T = T>>(
+        self,
+        column: &mut SerializedColumnWriter<'_>,
+    ) -> Result<(), ParquetError> {
+        let column = column.typed::<D>();
+        let levels = (Some(&*self.definitions), Some(&*self.repetitions));
+        column.write_batch(&self.values, levels.0, levels.1)?;
+        Ok(())
     }
 }
 
@@ -177,17 +442,17 @@ pub struct Column {
     /// What a part says about it under `counterweight.column.NAME`; empty for nothing.
     pub description: String,
     /// A value or null per row.
-    pub values: Values,
+    pub values: Cells,
 }
 
 impl Column {
     /// A column without a description.
     #[must_use]
-    pub fn new(name: impl Into<String>, values: Values) -> Self {
+    pub fn new(name: impl Into<String>, values: impl Into<Cells>) -> Self {
         Self {
             name: name.into(),
             description: String::new(),
-            values,
+            values: values.into(),
         }
     }
 }
@@ -202,18 +467,17 @@ impl Columns {
         let Some(first) = self.0.first() else {
             return Err("it has no column".to_owned());
         };
-        let rows = first.values.rows();
+        let rows = first.values.checked_rows()?;
         if rows == 0 {
             return Err("it has no row".to_owned());
         }
         let mut names = std::collections::HashSet::new();
         for column in &self.0 {
-            if column.values.rows() != rows {
+            let found = column.values.checked_rows()?;
+            if found != rows {
                 return Err(format!(
-                    "column `{}` has {} rows, and `{}` has {rows}",
-                    column.name,
-                    column.values.rows(),
-                    first.name
+                    "column `{}` has {found} rows, and `{}` has {rows}",
+                    column.name, first.name
                 ));
             }
             if !names.insert(&column.name) {
@@ -265,48 +529,4 @@ fn list(name: &str, element: TypePtr) -> Result<TypePtr, ParquetError> {
         .with_logical_type(Some(LogicalType::List))
         .with_fields(vec![Arc::new(repeated)]);
     field.build().map(Arc::new)
-}
-
-fn write_plain<T: DataType>(
-    column: &mut SerializedColumnWriter<'_>,
-    rows: impl IntoIterator<Item = Option<T::T>>,
-) -> Result<(), ParquetError> {
-    let mut values = Vec::new();
-    let mut definitions = Vec::new();
-    for row in rows {
-        definitions.push(i16::from(row.is_some()));
-        values.extend(row);
-    }
-    column
-        .typed::<T>()
-        .write_batch(&values, Some(&definitions), None)?;
-    Ok(())
-}
-
-/// Definition levels: 0 is a null list, 1 an empty one, 3 an element. An element repeats (1) unless
-/// it is the first of its row (0).
-fn write_lists<T: DataType, V>(
-    column: &mut SerializedColumnWriter<'_>,
-    rows: Vec<Option<Vec<V>>>,
-    convert: impl Fn(V) -> T::T,
-) -> Result<(), ParquetError> {
-    let mut values = Vec::new();
-    let mut definitions = Vec::new();
-    let mut repetitions = Vec::new();
-    for row in rows {
-        let definition = match &row {
-            None => 0,
-            Some(list) if list.is_empty() => 1,
-            Some(_) => 3,
-        };
-        let list = row.unwrap_or_default();
-        for at in 0..list.len().max(1) {
-            definitions.push(definition);
-            repetitions.push(i16::from(at > 0));
-        }
-        values.extend(list.into_iter().map(&convert));
-    }
-    let column = column.typed::<T>();
-    column.write_batch(&values, Some(&definitions), Some(&repetitions))?;
-    Ok(())
 }

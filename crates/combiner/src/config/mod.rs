@@ -84,9 +84,7 @@ use counterweight_weights::{self as weights, find_profile};
 pub use counterweight_weights::{OnModelChange, StoreConfig};
 
 use self::check::{Checked, Problem, problem};
-pub use self::types::{
-    Features, Objective, Policy, Profile, RecentRequests, RequestLog, Source, Unit,
-};
+pub use self::types::{Features, Objective, Policy, Profile, RecentRequests, RequestLog, Source};
 use crate::error::{ConfigurationError, RequestError};
 
 /// A year.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use counterweight_journal::{Durability, Retention};
+use counterweight_journal::{Durability, Retention, UnitRule};
 use counterweight_model::Calibrator;
 use counterweight_model_client::ModelSource;
 use counterweight_ranking::{Bound, Weights};
@@ -30,7 +30,7 @@ pub struct RequestLog {
     /// Features that are not logged.
     pub left_out: BTreeSet<String>,
     /// How units are logged. Default: by keyed hash.
-    pub unit: Unit,
+    pub unit: UnitRule,
     /// When a ranking is durable. Default: a second after its answer.
     pub durability: Durability,
     /// Bytes that may wait for the disk. Default 64 MiB.
@@ -54,17 +54,6 @@ pub enum Features {
     Page,
     /// All.
     All,
-}
-
-/// How units are logged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unit {
-    /// By HMAC-SHA-256 with the key in this file, which is made if it does not exist.
-    KeyedHash(PathBuf),
-    /// As the caller sent them.
-    Raw,
-    /// Not at all.
-    None,
 }
 
 /// One objective.

@@ -2,10 +2,10 @@
 //! create new series.
 
 mod recent_requests;
-mod request_log;
 
 use std::{sync::Arc, time::Duration};
 
+use counterweight_journal::{Log, LogMetrics};
 use counterweight_model_client::Failure;
 use counterweight_proto::code_name;
 use counterweight_serving::{
@@ -18,8 +18,7 @@ use tonic::Code;
 
 use self::recent_requests::RecentRequestsByProfile;
 pub(crate) use self::recent_requests::RecentRequestsMetrics;
-use self::request_log::RequestLogMetrics;
-use crate::{config::Config, error::CombinerError, request_log::RequestLog};
+use crate::{config::Config, error::CombinerError};
 
 /// Every metric of a combiner.
 #[derive(Debug, Clone)]
@@ -119,9 +118,9 @@ impl Metrics {
         })
     }
 
-    /// Shows what the request log does.
-    pub(crate) fn show_request_log(&self, log: &Arc<RequestLog>) -> Result<(), CombinerError> {
-        let registered = RequestLogMetrics::new(Arc::clone(log))
+    /// Shows what a log does, in metrics of that name.
+    pub(crate) fn show_log(&self, name: &str, log: &Arc<Log>) -> Result<(), CombinerError> {
+        let registered = LogMetrics::new(name, Arc::clone(log))
             .and_then(|metrics| self.registry.register(Box::new(metrics)));
         registered.map_err(|error| CombinerError::Internal {
             what: format!("metrics: {error}"),

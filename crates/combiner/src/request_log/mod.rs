@@ -5,37 +5,31 @@
 //! durable.
 
 mod record;
-mod unit;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use counterweight_journal::{
-    DropReason, Durability, Kind, Log, LogOptions, LogStatus, LoggedFeature, OsDisk, PartOptions,
-    RANKING_SCHEMA, RankingRecord, SystemClock, WalOptions,
+    DropReason, Durability, Kind, Log, LogOptions, LoggedFeature, OsDisk, PartOptions,
+    RANKING_SCHEMA, RankingRecord, SystemClock, Units, WalOptions,
 };
 use counterweight_model_client::Batch;
 use counterweight_serving::lower_thread_priority;
-use tokio::time::sleep;
 
-use self::unit::UnitHash;
 use crate::{
-    config::{self, Config, Features, Unit},
+    config::{self, Config, Features},
     error::{CombinerError, RequestError},
     objectives::Objectives,
     ranking::Ranking,
 };
 
-/// Between two attempts to read the key of the units.
-const KEY_PAUSE: Duration = Duration::from_secs(5);
 /// The longest name of a replica in the names of parts.
 const LONGEST_REPLICA: usize = 64;
 
 /// The request log of a combiner.
 pub(crate) struct RequestLog {
-    log: Log,
+    log: Arc<Log>,
     config: config::RequestLog,
-    /// None where units are logged raw or not at all.
-    unit: Option<UnitHash>,
+    units: Units,
 }
 
 impl fmt::Debug for RequestLog {
@@ -69,32 +63,24 @@ impl RequestLog {
             decode: RankingRecord::rows,
             on_thread: lower_thread_priority,
         };
-        let unit = match &log.unit {
-            Unit::KeyedHash(path) => Some(UnitHash::new(path.clone())),
-            Unit::Raw | Unit::None => None,
-        };
-        if let Some(unit) = &unit
-            && let Err(error) = unit.read_key()
-        {
-            tracing::error!(%error, "rankings are not logged until the key of the units can be read");
-        }
         let started = Log::start(Arc::new(OsDisk), Arc::new(SystemClock), options);
         Ok(Some(Self {
-            log: started.map_err(|error| CombinerError::Internal {
+            log: Arc::new(started.map_err(|error| CombinerError::Internal {
                 what: format!("the request log: {error}"),
-            })?,
+            })?),
+            units: Units::new(log.unit.clone()),
             config: log,
-            unit,
         }))
+    }
+
+    /// The log itself.
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
     }
 
     /// Reads the key of the units as soon as it can be read.
     pub(crate) async fn find_key(&self) {
-        while let Some(unit) = &self.unit
-            && unit.read_key().is_err()
-        {
-            sleep(KEY_PAUSE).await;
-        }
+        self.units.find_key().await;
     }
 
     /// The features of a ranking that are logged.
@@ -118,14 +104,8 @@ impl RequestLog {
         config: &Config,
         ranking: &mut Ranking,
     ) -> Result<RankingRecord, DropReason> {
-        let unit = match (&self.config.unit, &self.unit) {
-            (_, _) if ranking.unit_id.is_empty() => String::new(),
-            (Unit::Raw, _) => ranking.unit_id.clone(),
-            (_, Some(unit)) => unit
-                .hash(&ranking.unit_id)
-                .ok_or_else(|| self.log.drop_one(DropReason::NotOpen))?,
-            (_, None) => String::new(),
-        };
+        let unit = self.units.logged(&ranking.unit_id);
+        let unit = unit.ok_or_else(|| self.log.drop_one(DropReason::NotOpen))?;
         Ok(record::record(config, ranking, unit))
     }
 
@@ -133,7 +113,7 @@ impl RequestLog {
     ///
     /// # Errors
     /// [`RequestError::NotLogged`] where every ranking must be durable and this one is not.
-    pub(crate) async fn log(
+    pub(crate) async fn write(
         &self,
         record: Result<RankingRecord, DropReason>,
     ) -> Result<(), RequestError> {
@@ -151,33 +131,15 @@ impl RequestLog {
         durable.map_err(RequestError::NotLogged)
     }
 
-    /// What the log has done.
-    pub(crate) fn status(&self) -> LogStatus {
-        self.log.status()
-    }
-
-    /// What an operator should know: why the log does not work, and what was lost.
+    /// What an operator should know.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let status = self.log.status();
-        let problem = status.problem.into_iter();
-        let mut notes: Vec<String> = problem
-            .map(|problem| format!("the request log does not work: {problem}"))
-            .collect();
-        let lost = status.dropped.iter().filter(|(_, count)| *count > 0);
-        notes.extend(lost.map(|(reason, count)| {
-            format!("{count} rankings are not in the request log: {reason}")
-        }));
-        if status.unreadable > 0 {
-            let count = status.unreadable;
-            notes.push(format!("{count} records of the request log cannot be read"));
-        }
-        notes
+        self.log.status().notes("the request log")
     }
 
     /// Writes what waits, and ends the threads.
-    pub(crate) async fn close(self: &Arc<Self>) {
-        let log = Arc::clone(self);
-        let _ = tokio::task::spawn_blocking(move || log.log.close()).await;
+    pub(crate) async fn close(&self) {
+        let log = Arc::clone(&self.log);
+        let _ = tokio::task::spawn_blocking(move || log.close()).await;
     }
 }
 

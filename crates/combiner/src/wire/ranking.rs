@@ -106,7 +106,7 @@ impl Ranker {
         let logged = logged.map(|log| (log, log.record(&engine.config, &mut ranking)));
         let response = encode(engine, &mut ranking, stability.as_ref());
         if let Some((log, record)) = logged {
-            let logged = log.log(record).await;
+            let logged = log.write(record).await;
             logged.inspect_err(|error| refused(&engine.config.profiles[profile].name, error))?;
         }
         engine.metrics.ranked(profile, call.arrived.elapsed());

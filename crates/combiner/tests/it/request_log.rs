@@ -175,7 +175,7 @@ async fn a_log_that_does_not_work_costs_no_ranking_and_every_loss_is_counted() {
         "{health}"
     );
     assert!(
-        health.contains("7 rankings are not in the request log"),
+        health.contains("the request log lost 7 records"),
         "{health}"
     );
     let text = combiner.metrics_text().await;

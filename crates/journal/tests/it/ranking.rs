@@ -50,13 +50,9 @@ fn rows(record: &RankingRecord) -> Columns {
     RankingRecord::rows(&record.encode_to_vec()).unwrap()
 }
 
-fn values<'a>(columns: &'a Columns, name: &str) -> &'a Values {
-    &columns
-        .0
-        .iter()
-        .find(|one| one.name == name)
-        .unwrap()
-        .values
+fn values(columns: &Columns, name: &str) -> Values {
+    let column = columns.0.iter().find(|one| one.name == name);
+    column.unwrap().values.to_values()
 }
 
 fn texts(texts: &[&'static str]) -> Values {
@@ -67,16 +63,16 @@ fn texts(texts: &[&'static str]) -> Values {
 #[test]
 fn a_row_for_each_candidate_says_what_was_ranked_and_where() {
     let columns = rows(&ranking());
-    assert_eq!(values(&columns, "candidate_id"), &texts(&["a", "ä", "bc"]));
-    assert_eq!(values(&columns, "ranking_id"), &texts(&["r", "r", "r"]));
-    assert_eq!(values(&columns, "segment"), &texts(&["", "", ""]));
+    assert_eq!(values(&columns, "candidate_id"), texts(&["a", "ä", "bc"]));
+    assert_eq!(values(&columns, "ranking_id"), texts(&["r", "r", "r"]));
+    assert_eq!(values(&columns, "segment"), texts(&["", "", ""]));
     let positions = Values::Int32(vec![Some(2), None, Some(1)]);
-    assert_eq!(values(&columns, "position"), &positions);
+    assert_eq!(values(&columns, "position"), positions);
     let probabilities = Values::Float64(vec![Some(0.1), Some(0.2), Some(0.3)]);
-    assert_eq!(values(&columns, "p_engagement"), &probabilities);
+    assert_eq!(values(&columns, "p_engagement"), probabilities);
     assert_eq!(
         values(&columns, "w_engagement"),
-        &Values::Float64(vec![Some(-0.5); 3])
+        Values::Float64(vec![Some(-0.5); 3])
     );
     let names: Vec<_> = columns.0.iter().map(|one| &*one.name).collect();
     assert!(
@@ -98,14 +94,14 @@ fn a_draw_and_raw_probabilities_are_there_where_the_ranking_has_them() {
     });
     let columns = rows(&record);
     let raw = Values::Float64(vec![Some(0.4), Some(0.5), Some(0.6)]);
-    assert_eq!(values(&columns, "raw_engagement"), &raw);
+    assert_eq!(values(&columns, "raw_engagement"), raw);
     assert_eq!(
         values(&columns, "lambda"),
-        &Values::Float64(vec![Some(0.5); 3])
+        Values::Float64(vec![Some(0.5); 3])
     );
     assert_eq!(
         values(&columns, "lambda_seed"),
-        &Values::Int64(vec![Some(9); 3])
+        Values::Int64(vec![Some(9); 3])
     );
 }
 
@@ -204,7 +200,7 @@ fn features_have_the_type_of_their_kind_and_missing_ones_are_null() {
             Values::Float64(vec![Some(2.0), None, Some(1.0)]),
         ),
     ] {
-        assert_eq!(values(&columns, name), &expected, "{name}");
+        assert_eq!(values(&columns, name), expected, "{name}");
     }
     let described = columns.0.iter().find(|one| one.name == "at").unwrap();
     assert_eq!(described.description, "vector of 2 candidate");

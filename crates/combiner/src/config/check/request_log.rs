@@ -7,13 +7,10 @@ use std::{
     time::Duration,
 };
 
-use counterweight_journal::{Durability, Retention};
+use counterweight_journal::{Durability, Retention, UnitRule};
 
 use super::problem::{Checked, problem};
-use crate::config::{
-    raw,
-    types::{RequestLog, Unit},
-};
+use crate::config::{raw, types::RequestLog};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -61,20 +58,20 @@ pub(in crate::config) fn request_log(raw: raw::RequestLog, folder: &Path) -> Che
 }
 
 /// The key lies beside the folder of the log, so that who copies the log does not copy the key.
-fn unit(unit: raw::Unit, key: Option<PathBuf>, path: &Path, folder: &Path) -> Checked<Unit> {
+fn unit(unit: raw::Unit, key: Option<PathBuf>, path: &Path, folder: &Path) -> Checked<UnitRule> {
     match (unit, key) {
-        (raw::Unit::KeyedHash, Some(key)) => Ok(Unit::KeyedHash(folder.join(key))),
+        (raw::Unit::KeyedHash, Some(key)) => Ok(UnitRule::KeyedHash(folder.join(key))),
         (raw::Unit::KeyedHash, None) => {
             let mut key = OsString::from(path);
             key.push(".key");
-            Ok(Unit::KeyedHash(key.into()))
+            Ok(UnitRule::KeyedHash(key.into()))
         }
         (_, Some(_)) => problem(
             "request_log.unit_key",
             "has no effect unless unit is \"keyed_hash\"; leave it out",
         ),
-        (raw::Unit::Raw, None) => Ok(Unit::Raw),
-        (raw::Unit::None, None) => Ok(Unit::None),
+        (raw::Unit::Raw, None) => Ok(UnitRule::Raw),
+        (raw::Unit::None, None) => Ok(UnitRule::None),
     }
 }
 

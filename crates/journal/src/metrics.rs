@@ -1,18 +1,18 @@
-//! Metrics of the request log, read from its status when they are asked for.
+//! Metrics of a log, read from its status when they are asked for.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use counterweight_serving::prometheus::{
-    self, IntCounter, IntCounterVec, IntGauge, Opts,
+use prometheus::{
+    IntCounter, IntCounterVec, IntGauge, Opts,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
 
-use crate::request_log::RequestLog;
+use crate::log::Log;
 
-/// The metrics of one request log.
-pub(super) struct RequestLogMetrics {
-    log: Arc<RequestLog>,
+/// The metrics of one log.
+pub struct LogMetrics {
+    log: Arc<Log>,
     described: Vec<Desc>,
     /// Locked, so that two scrapes do not count twice.
     shown: Mutex<Shown>,
@@ -30,30 +30,31 @@ struct Shown {
     working: IntGauge,
 }
 
-impl RequestLogMetrics {
-    pub(super) fn new(log: Arc<RequestLog>) -> prometheus::Result<Self> {
-        let counter = |name: &str, help: &str| {
-            IntCounter::new(format!("counterweight_request_log_{name}_total"), help)
-        };
-        let gauge = |name: &str, help: &str| {
-            IntGauge::new(format!("counterweight_request_log_{name}"), help)
-        };
+impl LogMetrics {
+    /// Metrics that begin with `counterweight_` and the name.
+    ///
+    /// # Errors
+    /// The name is no name of metrics.
+    pub fn new(name: &str, log: Arc<Log>) -> prometheus::Result<Self> {
+        let full = |what: &str| format!("counterweight_{name}_{what}");
+        let counter = |what: &str, help: &str| IntCounter::new(full(what) + "_total", help);
+        let gauge = |what: &str, help: &str| IntGauge::new(full(what), help);
         let dropped = Opts::new(
-            "counterweight_request_log_dropped_total",
-            "Rankings that are not in the request log, by reason.",
+            full("dropped_total"),
+            "Records that are not in the log, by reason.",
         );
         let shown = Shown {
-            written: counter("written", "Rankings that were written to the request log.")?,
+            written: counter("written", "Records that were written to the log.")?,
             dropped: IntCounterVec::new(dropped, &["reason"])?,
             parts: counter("parts", "Parquet parts that were written.")?,
-            rows: counter("rows", "Rows of these parts: candidates of rankings.")?,
+            rows: counter("rows", "Rows of these parts.")?,
             unreadable: counter(
                 "unreadable",
-                "Rankings, or damaged places of segments, that are in no part.",
+                "Records, or damaged places of segments, that are in no part.",
             )?,
             left_out: counter(
                 "left_out",
-                "Columns of rankings that were left out, since their type had changed.",
+                "Columns of records that were left out, since their type had changed.",
             )?,
             removed: counter(
                 "removed_parts",
@@ -61,12 +62,9 @@ impl RequestLogMetrics {
             )?,
             backlog: gauge(
                 "backlog_bytes",
-                "Bytes of the rankings that are written and in no part yet.",
+                "Bytes of the records that are written and in no part yet.",
             )?,
-            working: gauge(
-                "working",
-                "1 while the request log works, 0 while it does not.",
-            )?,
+            working: gauge("working", "1 while the log works, 0 while it does not.")?,
         };
         Ok(Self {
             log,
@@ -94,7 +92,7 @@ impl Shown {
     }
 }
 
-impl Collector for RequestLogMetrics {
+impl Collector for LogMetrics {
     fn desc(&self) -> Vec<&Desc> {
         self.described.iter().collect()
     }
