@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = [
         "inference/inference.proto",
         "counterweight/v1/audience.proto",
+        "counterweight/v1/feedback.proto",
         "counterweight/v1/log.proto",
         "counterweight/v1/preview.proto",
         "counterweight/v1/ranking.proto",

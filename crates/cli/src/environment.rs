@@ -10,19 +10,29 @@ use super::Cli;
 
 /// Every variable, the flag that it sets, and the commands that have this flag.
 const VARIABLES: &[(&str, &str, &[&str])] = &[
-    ("ADDRESS", "address", &["bench", "log", "rank", "weights"]),
+    (
+        "ADDRESS",
+        "address",
+        &["bench", "feedback", "log", "rank", "weights"],
+    ),
     ("AUTHOR", "author", &["weights"]),
     ("CONFIG", "config", &["serve-combiner"]),
     ("DATASET", "dataset", &["up"]),
     ("DATA_DIR", "data", &["up"]),
     ("DRAIN_GRACE_MS", "drain-grace-ms", &["serve-model"]),
     ("DRAIN_TIMEOUT_MS", "drain-timeout-ms", &["serve-model"]),
+    ("EVENTS", "events", &["serve-journal"]),
+    ("EVENT_TYPES", "type", &["serve-journal"]),
     ("JSON", "json", &[""]),
-    ("LISTEN", "listen", &["serve-combiner", "serve-model", "up"]),
+    (
+        "LISTEN",
+        "listen",
+        &["serve-combiner", "serve-journal", "serve-model", "up"],
+    ),
     (
         "LOG_JSON",
         "log-json",
-        &["serve-combiner", "serve-model", "up"],
+        &["serve-combiner", "serve-journal", "serve-model", "up"],
     ),
     ("MAX_CONNECTIONS", "max-connections", &["serve-model"]),
     ("MAX_IN_FLIGHT", "max-in-flight", &["serve-model"]),
@@ -32,21 +42,27 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     (
         "METRICS_LISTEN",
         "metrics-listen",
-        &["serve-combiner", "serve-model", "up"],
+        &["serve-combiner", "serve-journal", "serve-model", "up"],
     ),
     ("MODEL", "model", &["serve-model"]),
     ("MODELS", "models", &["up"]),
     ("POLL_MS", "poll-ms", &["serve-model"]),
     ("READ_TIMEOUT_MS", "read-timeout-ms", &["serve-model"]),
-    ("REPLICA", "replica", &["serve-combiner"]),
+    ("REPLICA", "replica", &["serve-combiner", "serve-journal"]),
     ("REPOSITORY", "repository", &["serve-model"]),
     ("SEND_TIMEOUT_MS", "send-timeout-ms", &["serve-model"]),
     ("STATE", "state", &["up"]),
-    ("TIMEOUT", "timeout", &["log", "rank", "weights"]),
+    (
+        "TIMEOUT",
+        "timeout",
+        &["feedback", "log", "rank", "weights"],
+    ),
+    ("UNIT", "unit", &["serve-journal"]),
+    ("UNIT_KEY", "unit-key", &["serve-journal"]),
 ];
 
 /// The servers, whose flags are settings of a deployment.
-const SERVERS: [&str; 3] = ["up", "serve-model", "serve-combiner"];
+const SERVERS: [&str; 4] = ["up", "serve-model", "serve-combiner", "serve-journal"];
 
 /// Flags of `up` that describe one action, the training before it serves.
 const TRAINING: [&str; 5] = ["retrain", "calibration", "folds", "alpha", "seed"];

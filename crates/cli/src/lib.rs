@@ -17,6 +17,8 @@ mod draw_text;
 #[cfg(test)]
 mod environment;
 #[cfg(feature = "offline")]
+mod feedback;
+#[cfg(feature = "offline")]
 mod log;
 mod number;
 mod output;
@@ -41,14 +43,14 @@ use usage::WrongUse;
 ///
 /// Settings of a deployment can also be set by environment variables. The help of --json,
 /// --address, --timeout, --author and of the flags of the servers (up, serve-model,
-/// serve-combiner) shows the variable as [env: …]. Flags that describe a single action have no
+/// serve-combiner, serve-journal) shows the variable as [env: …]. Flags that describe a single action have no
 /// variable. A flag on the command line overrides its variable.
 #[derive(Parser)]
 #[command(name = "counterweight", version, propagate_version = true)]
 #[cfg_attr(
     not(feature = "offline"),
     command(
-        after_help = "This is the lean binary, which was built without the feature `offline`. It does not have up, data, train, evaluate, predict, rank, log and the offline benchmarks."
+        after_help = "This is the lean binary, which was built without the feature `offline`. It does not have up, data, train, evaluate, predict, rank, log, feedback and the offline benchmarks."
     )
 )]
 struct Cli {
@@ -81,16 +83,22 @@ enum Command {
     ServeModel(serve::ServeModel),
     /// Serve ranking with weights that can be changed while it runs.
     ServeCombiner(serve::ServeCombiner),
+    /// Take events on a server of its own, apart from ranking.
+    ServeJournal(serve::ServeJournal),
     /// Rank the candidates of a file or of standard input.
     #[cfg(feature = "offline")]
     Rank(rank::Rank),
     /// Read, change and watch the weights of a running system.
     #[command(subcommand)]
     Weights(weights::Weights),
-    /// Export the recent requests of a running combiner as an impression log.
+    /// Export the recent requests of a running combiner, and look into request logs.
     #[cfg(feature = "offline")]
     #[command(subcommand)]
     Log(log::Log),
+    /// Send events from files.
+    #[cfg(feature = "offline")]
+    #[command(subcommand)]
+    Feedback(feedback::Feedback),
     /// Measure servers under load, models by cross-validation, and weights on a log.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -125,11 +133,14 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Predict(predict) => predict.run(output),
         Command::ServeModel(serve) => serve.run(),
         Command::ServeCombiner(serve) => serve.run(),
+        Command::ServeJournal(serve) => serve.run(),
         #[cfg(feature = "offline")]
         Command::Rank(rank) => rank.run(output),
         Command::Weights(weights) => weights.run(output),
         #[cfg(feature = "offline")]
         Command::Log(log) => log.run(output),
+        #[cfg(feature = "offline")]
+        Command::Feedback(feedback) => feedback.run(output),
         Command::Bench(bench) => bench.run(output),
     }
 }

@@ -36,17 +36,18 @@ pub(crate) enum Log {
     /// the range and density of the draw. It does not contain what users did: join that by
     /// request_id and candidate_id, as columns label_<objective>.
     Export(Export),
-    /// Count what the folder of a request log holds, and name files that are damaged.
+    /// Count what the folder of a log holds, and name files that are damaged.
     ///
-    /// The log may be in use. `rows` are candidates of rankings in Parquet parts, `records` are
-    /// rankings that are written and in no part yet.
+    /// The log may be in use. In a request log `rows` are candidates of rankings in Parquet parts,
+    /// and `records` are rankings that are written and in no part yet; in an event log they are
+    /// events and batches of events.
     Status(Status),
 }
 
-/// Count what the folder of a request log holds.
+/// Count what the folder of a log holds.
 #[derive(Args)]
 pub(crate) struct Status {
-    /// The folder of the log: `[request_log] path` of the combiner's configuration.
+    /// The folder of the log: `path` in [request_log] or [feedback] of the combiner's configuration.
     #[arg(value_name = "DIR")]
     log: PathBuf,
 }
@@ -54,7 +55,11 @@ pub(crate) struct Status {
 impl Status {
     /// Exit code 1 when a file is damaged.
     fn run(self, output: Output) -> anyhow::Result<()> {
-        let contents = Contents::read(&self.log, Kind::Requests)?;
+        // A log has records of one kind.
+        let mut contents = Contents::read(&self.log, Kind::Requests)?;
+        if contents == Contents::default() {
+            contents = Contents::read(&self.log, Kind::Events)?;
+        }
         let problems: Vec<_> = contents
             .problems
             .iter()
@@ -91,7 +96,7 @@ impl Status {
             text.push_str(&format!("\nhours: {oldest} to {newest} (UTC)"));
         }
         text.push_str(&format!(
-            "\nin no part yet: {} rankings in {} segments, {} bytes",
+            "\nin no part yet: {} records in {} segments, {} bytes",
             contents.records, contents.segments, contents.segment_bytes
         ));
         for (path, problem) in &contents.problems {

@@ -1,9 +1,12 @@
-//! `counterweight serve-model` and `serve-combiner`: parse, bind, and serve until a stop signal.
+//! `counterweight serve-model`, `serve-combiner` and `serve-journal`: parse, bind, and serve until a
+//! stop signal.
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use counterweight_combiner::{Combiner, Config};
+use counterweight_feedback::FeedbackConfig;
+use counterweight_journal::UnitRule;
 use counterweight_model_server::ServerConfig;
 use counterweight_serving::{
     Drain, Exporting, Limits, Listener, Listeners, bind_tcp, ignore_file_size_limit, init_logging,
@@ -194,6 +197,87 @@ impl ServeCombiner {
             let combiner = Combiner::open(config).await?;
             print_lines(&format!("ranking on {}", listeners.grpc.address()?))?;
             let outcome = combiner.serve(listeners, shutdown).await;
+            exporting.finish().await;
+            Ok(outcome?)
+        })
+    }
+}
+
+/// Take events on a server of its own, apart from ranking.
+#[derive(Args)]
+pub(crate) struct ServeJournal {
+    /// The folder of the event log.
+    #[arg(long, env = "COUNTERWEIGHT_EVENTS", value_name = "DIR")]
+    events: PathBuf,
+    /// Accept only events of this type; may be given several times [default: all types].
+    #[arg(
+        long = "type",
+        env = "COUNTERWEIGHT_EVENT_TYPES",
+        value_name = "TYPE",
+        value_delimiter = ','
+    )]
+    types: Vec<String>,
+    /// How units are kept. It must be as in the request log, with the same key, or events that name
+    /// only their unit cannot be joined with rankings.
+    #[arg(long, env = "COUNTERWEIGHT_UNIT", default_value = "keyed-hash")]
+    unit: UnitFlag,
+    /// The file with the key of the hash; it is made if it does not exist [default: DIR.key].
+    #[arg(long, env = "COUNTERWEIGHT_UNIT_KEY", value_name = "FILE")]
+    unit_key: Option<PathBuf>,
+    /// The name of this server in the names of files.
+    #[arg(long, env = "COUNTERWEIGHT_REPLICA", default_value = "journal", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    replica: String,
+    /// The gRPC address: HOST:PORT (port 0 chooses a free port) or unix:/PATH.
+    #[arg(
+        long,
+        env = "COUNTERWEIGHT_LISTEN",
+        default_value = "127.0.0.1:7002",
+        value_name = "ADDRESS"
+    )]
+    listen: String,
+    /// The HTTP address of /metrics and /healthz: HOST:PORT [default: they are not served].
+    #[arg(long, env = "COUNTERWEIGHT_METRICS_LISTEN", value_name = "ADDRESS")]
+    metrics_listen: Option<String>,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+/// How units are kept.
+#[derive(Clone, Copy, ValueEnum)]
+enum UnitFlag {
+    /// By HMAC-SHA-256 under a key.
+    KeyedHash,
+    /// As they are sent.
+    Raw,
+    /// Not at all.
+    None,
+}
+
+impl ServeJournal {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let keyed = match self.unit_key {
+            Some(key) => UnitRule::KeyedHash(key),
+            None => UnitRule::keyed_beside(&self.events),
+        };
+        let config = FeedbackConfig {
+            types: self.types.into_iter().collect(),
+            unit: match self.unit {
+                UnitFlag::KeyedHash => keyed,
+                UnitFlag::Raw => UnitRule::Raw,
+                UnitFlag::None => UnitRule::None,
+            },
+            ..FeedbackConfig::new(self.events)
+        };
+        runtime()?.block_on(async {
+            let exporting = self.logging.start()?;
+            ignore_file_size_limit()?;
+            let listeners = bind(&self.listen, self.metrics_listen.as_deref()).await?;
+            let shutdown = shutdown_signal();
+            print_lines(&format!("taking events on {}", listeners.grpc.address()?))?;
+            let limits = Limits::default();
+            let serving =
+                counterweight_feedback::serve(config, &self.replica, limits, listeners, shutdown);
+            let outcome = serving.await;
             exporting.finish().await;
             Ok(outcome?)
         })

@@ -292,6 +292,7 @@ fn combiner_config(
         "listen": listen,
         "store": { "path": "weights.log" },
         "request_log": { "path": "request-log" },
+        "feedback": { "path": "event-log" },
         "objective": sources.collect::<Vec<_>>(),
         // `weights kill` restores these first weights.
         "profile": { "default": { "weights": weights, "safe": weights } },

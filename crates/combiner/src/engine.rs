@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc};
 
+use counterweight_feedback::Feedback;
 use counterweight_serving::WorkPool;
 
 use crate::{
@@ -26,6 +27,8 @@ pub(crate) struct Engine {
     pub(crate) recent: Option<RecentRequests>,
     /// None when the configuration logs no rankings.
     pub(crate) request_log: Option<Arc<RequestLog>>,
+    /// None when the configuration takes no events.
+    pub(crate) feedback: Option<Arc<Feedback>>,
     /// For work of requests that takes long.
     pub(crate) work: WorkPool,
     /// For previews and solutions, which must not hold up a ranking.
@@ -46,6 +49,10 @@ impl Engine {
         if let Some(log) = &request_log {
             metrics.show_log("request_log", log.log())?;
         }
+        let feedback = config.feedback.clone();
+        let feedback = feedback
+            .map(|feedback| Feedback::start(feedback, &config.replica, &metrics.registry))
+            .transpose()?;
         let pool = |pool: io::Result<WorkPool>| {
             pool.map_err(|error| CombinerError::Internal {
                 what: format!("the threads for work cannot start: {error}"),
@@ -60,6 +67,7 @@ impl Engine {
             metrics,
             recent,
             request_log,
+            feedback: feedback.map(Arc::new),
             work,
             previews,
             config,

@@ -1,6 +1,7 @@
 //! The errors of the combiner, by boundary: its configuration, its start and stop, and a request.
 
 use counterweight_config::ConfigError;
+use counterweight_feedback::FeedbackError;
 use counterweight_journal::DropReason;
 use counterweight_model_client::{Failure, InputError, NotAnAddress};
 use counterweight_ranking::RankingError;
@@ -16,6 +17,9 @@ pub enum CombinerError {
     /// The weights store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The log of events cannot start.
+    #[error(transparent)]
+    Feedback(#[from] FeedbackError),
     /// A server stopped for a reason other than shutdown.
     #[error("{what} stopped: {reason}")]
     Serve {

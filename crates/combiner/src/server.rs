@@ -6,10 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use counterweight_feedback::{FEEDBACK, FeedbackApi};
 use counterweight_model_client::Model;
 use counterweight_proto::{
     DESCRIPTORS,
     counterweight::v1::{
+        feedback_service_server::FeedbackServiceServer,
         ranking_service_server::RankingServiceServer, weights_service_server::WeightsServiceServer,
     },
 };
@@ -68,6 +70,9 @@ impl Combiner {
         if let Some(log) = &self.engine.request_log {
             log.close().await;
         }
+        if let Some(feedback) = &self.engine.feedback {
+            feedback.close().await;
+        }
         outcome.map_err(|error| CombinerError::Serve {
             what: "the server",
             reason: error.to_string(),
@@ -103,7 +108,10 @@ async fn run(
     let limits = &engine.config.limits;
     let metrics = &engine.metrics;
     let registry = metrics.registry.clone();
-    let services = &[RANKING, WEIGHTS];
+    let services: &'static [&'static str] = match engine.feedback {
+        None => &[RANKING, WEIGHTS],
+        Some(_) => &[RANKING, WEIGHTS, FEEDBACK],
+    };
     let mut server = Server::new(services, DESCRIPTORS, registry, limits.clone()).await?;
     let health = Arc::new(RankingHealth {
         engine: Arc::clone(engine),
@@ -125,9 +133,12 @@ async fn run(
             report_store(Arc::clone(&weights), Arc::clone(&in_reach))
         });
     start_tasks(server.tasks(), engine, health);
-    if let Some(log) = engine.request_log.clone() {
-        server.set_notes(move || log.notes());
-    }
+    let logs = Arc::clone(engine);
+    server.set_notes(move || {
+        let rankings = logs.request_log.iter().flat_map(|log| log.notes());
+        let events = logs.feedback.iter().flat_map(|feedback| feedback.notes());
+        rankings.chain(events).collect()
+    });
     let overloaded = metrics.overloaded.clone();
     let gate = server.gate(&["Rank"], metrics.in_progress.clone(), move |refusal| {
         if let Refusal::Overloaded { .. } = refusal {
@@ -151,6 +162,16 @@ async fn run(
         .router()?
         .add_service(gate.guard(ranking))
         .add_service(gate.guard(weights));
+    let feedback = engine.feedback.clone().map(|feedback| {
+        FeedbackServiceServer::new(FeedbackApi(feedback))
+            .max_decoding_message_size(limits.max_message_bytes)
+            .accept_compressed(Gzip)
+            .accept_compressed(Deflate)
+    });
+    let router = match feedback {
+        Some(feedback) => router.add_service(gate.guard(feedback)),
+        None => router,
+    };
     server.run(router, listeners, shutdown).await
 }
 
@@ -182,15 +203,19 @@ fn start_tasks(tasks: &mut Tasks, engine: &Arc<Engine>, health: Arc<RankingHealt
         let weights = Arc::clone(&weights);
         async move { weights.run_ramps().await }
     });
-    if let Some(log) = engine.request_log.clone() {
-        tasks.restart("read the key of the units", move || {
-            let log = Arc::clone(&log);
-            async move {
+    let keyed = Arc::clone(engine);
+    tasks.restart("read the key of the units", move || {
+        let engine = Arc::clone(&keyed);
+        async move {
+            if let Some(log) = &engine.request_log {
                 log.find_key().await;
-                pending::<()>().await;
             }
-        });
-    }
+            if let Some(feedback) = &engine.feedback {
+                feedback.find_key().await;
+            }
+            pending::<()>().await;
+        }
+    });
     tasks.restart("watch models", move || watch_models(Arc::clone(&health)));
 }
 

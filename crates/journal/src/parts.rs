@@ -50,6 +50,21 @@ pub struct PartOptions {
     pub schema_version: String,
 }
 
+impl PartOptions {
+    /// Options for a replica of any name: what a name of a file should not have becomes `_`.
+    #[must_use]
+    pub fn new(replica: &str, schema_version: &str) -> Self {
+        let allowed = |letter: char| match letter.is_ascii_alphanumeric() || "-_".contains(letter) {
+            true => letter,
+            false => '_',
+        };
+        Self {
+            replica: replica.chars().map(allowed).take(MAX_REPLICA).collect(),
+            schema_version: schema_version.to_owned(),
+        }
+    }
+}
+
 /// What became of a segment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Converted {

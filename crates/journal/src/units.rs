@@ -2,6 +2,7 @@
 //! log tells which rankings are of one person and not of whom.
 
 use std::{
+    ffi::OsString,
     fmt,
     fs::{self, OpenOptions},
     io::{self, Write as _},
@@ -30,6 +31,17 @@ pub enum UnitRule {
     Raw,
     /// Not at all.
     None,
+}
+
+impl UnitRule {
+    /// By keyed hash, with a key beside the folder of a log: who copies the log does not copy the
+    /// key.
+    #[must_use]
+    pub fn keyed_beside(log: &Path) -> Self {
+        let mut key = OsString::from(log);
+        key.push(".key");
+        Self::KeyedHash(key.into())
+    }
 }
 
 /// Writes units as their rule says.

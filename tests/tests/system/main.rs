@@ -14,6 +14,7 @@ mod changes;
 mod command_line;
 mod corpus;
 mod explored;
+mod feedback;
 mod foreign;
 mod offline;
 mod parity;

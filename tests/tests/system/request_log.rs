@@ -54,7 +54,7 @@ async fn rank(address: String, first: u64, answered: Arc<AtomicU64>) -> Vec<Rank
 }
 
 /// The parts of a log, once all of its segments are converted.
-fn parts(log: &Path) -> Vec<PathBuf> {
+pub(crate) fn parts(log: &Path, kind: &str) -> Vec<PathBuf> {
     wait_until("all segments are converted", || {
         let segments = fs::read_dir(log.join("wal")).unwrap().count();
         (segments == 0).then_some(())
@@ -64,7 +64,7 @@ fn parts(log: &Path) -> Vec<PathBuf> {
             .unwrap()
             .map(|entry| entry.unwrap().path())
     };
-    let days = folders(log.join("requests"));
+    let days = folders(log.join(kind));
     let mut parts: Vec<_> = days.flat_map(folders).flat_map(folders).collect();
     parts.sort();
     parts
@@ -110,7 +110,7 @@ async fn a_killed_combiner_loses_no_ranking_that_it_answered() {
         }
     }
     let (server, _) = start(folder.path(), "unit = \"raw\"");
-    let parts = parts(&folder.path().join("log"));
+    let parts = parts(&folder.path().join("log"), "requests");
     drop(server);
     let pages = pages(&parts);
     for answer in &answers {

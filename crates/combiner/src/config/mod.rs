@@ -29,6 +29,13 @@
 //! candidates = 1000000               # of each profile, at most about 256 bytes each; 0 keeps none
 //! minutes = 60                       # no longer than this
 //!
+//! [request_log]                      # logs every ranking; without this table nothing is logged
+//! path = "request-log"               # docs/operations.md has the other keys
+//!
+//! [feedback]                         # takes events; without this table there is no such service
+//! path = "event-log"
+//! types = ["seen", "click"]          # left out: all types
+//!
 //! [[objective]]                      # α
 //! name = "engagement"
 //! base_rate = 0.2                    # its usual probability: ramps scale the weight by it, to
@@ -79,6 +86,7 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use counterweight_feedback::FeedbackConfig;
 use counterweight_serving::Limits;
 use counterweight_weights::{self as weights, find_profile};
 pub use counterweight_weights::{OnModelChange, StoreConfig};
@@ -111,6 +119,8 @@ pub struct Config {
     pub recent_requests: RecentRequests,
     /// How rankings are logged; `None` logs nothing.
     pub request_log: Option<RequestLog>,
+    /// How events are kept; `None` takes none.
+    pub feedback: Option<FeedbackConfig>,
     /// The objectives, in order: the first is α, the second β. At least one, names unique.
     pub objectives: Vec<Objective>,
     /// The profiles, by name. At least one.
@@ -207,6 +217,9 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
     let key_horizon = check::key_horizon(raw.store.idempotency_days)?;
     let store = check::store(raw.store, folder)?;
     let request_log = raw.request_log.map(|log| check::request_log(log, folder));
+    let request_log = request_log.transpose()?;
+    let feedback = raw.feedback;
+    let feedback = feedback.map(|feedback| check::feedback(feedback, request_log.as_ref(), folder));
     if raw.replica.is_empty() {
         return problem("replica", "is empty; give each combiner its own name");
     }
@@ -235,7 +248,8 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
             candidates: raw.recent_requests.candidates,
             window: Duration::from_secs(60 * raw.recent_requests.minutes),
         },
-        request_log: request_log.transpose()?,
+        request_log,
+        feedback: feedback.transpose()?,
         objectives,
         profiles,
     })

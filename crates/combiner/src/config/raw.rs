@@ -28,6 +28,7 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) recent_requests: RecentRequests,
     pub(super) request_log: Option<RequestLog>,
+    pub(super) feedback: Option<Feedback>,
     #[serde(default)]
     pub(super) objective: Vec<Objective>,
     #[serde(default)]
@@ -101,6 +102,20 @@ pub(super) struct RequestLog {
     pub(super) keep_days: u64,
     #[serde(default = "default_keep_gib")]
     pub(super) keep_gib: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Feedback {
+    pub(super) path: PathBuf,
+    #[serde(default)]
+    pub(super) types: Vec<String>,
+    pub(super) unit: Option<Unit>,
+    pub(super) unit_key: Option<PathBuf>,
+    pub(super) part_mib: Option<u64>,
+    pub(super) part_minutes: Option<u64>,
+    pub(super) keep_days: Option<u64>,
+    pub(super) keep_gib: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

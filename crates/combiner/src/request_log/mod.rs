@@ -22,9 +22,6 @@ use crate::{
     ranking::Ranking,
 };
 
-/// The longest name of a replica in the names of parts.
-const LONGEST_REPLICA: usize = 64;
-
 /// The request log of a combiner.
 pub(crate) struct RequestLog {
     log: Arc<Log>,
@@ -55,10 +52,7 @@ impl RequestLog {
                 segment_bytes: log.part_bytes,
                 segment_age: log.part_age,
             },
-            parts: PartOptions {
-                replica: file_name(&config.replica),
-                schema_version: RANKING_SCHEMA.to_owned(),
-            },
+            parts: PartOptions::new(&config.replica, RANKING_SCHEMA),
             retention: log.retention,
             decode: RankingRecord::rows,
             on_thread: lower_thread_priority,
@@ -141,13 +135,4 @@ impl RequestLog {
         let log = Arc::clone(&self.log);
         let _ = tokio::task::spawn_blocking(move || log.close()).await;
     }
-}
-
-/// The name of a replica as it may be in the name of a file.
-fn file_name(replica: &str) -> String {
-    let allowed = |letter: char| match letter.is_ascii_alphanumeric() || "-_".contains(letter) {
-        true => letter,
-        false => '_',
-    };
-    replica.chars().map(allowed).take(LONGEST_REPLICA).collect()
 }

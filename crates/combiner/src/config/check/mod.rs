@@ -15,6 +15,6 @@ pub(super) use self::{
     objective::objectives,
     problem::{Checked, Problem, problem},
     profile::profile,
-    request_log::request_log,
+    request_log::{feedback, request_log},
     store::{key_horizon, store},
 };
