@@ -5,31 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use counterweight_journal::JournalError;
 use counterweight_proto::{
     DESCRIPTORS, counterweight::v1::feedback_service_server::FeedbackServiceServer,
 };
-use counterweight_serving::{
-    Limits, Listeners, Register, Server, ServingError,
-    prometheus::{self, Registry},
-};
+use counterweight_serving::{Limits, Listeners, Register, Server, prometheus::Registry};
 use tonic::codec::CompressionEncoding::{Deflate, Gzip};
 
-use crate::{FEEDBACK, Feedback, FeedbackApi, FeedbackConfig};
-
-/// Why the log of events cannot start, or its server stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum FeedbackError {
-    /// The log cannot start.
-    #[error("the event log: {0}")]
-    Log(#[from] JournalError),
-    /// A metric cannot be registered.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-    /// A listener, the transport or a background task failed.
-    #[error(transparent)]
-    Serving(#[from] ServingError),
-}
+use crate::{
+    FEEDBACK,
+    config::FeedbackConfig,
+    error::FeedbackError,
+    feedback::{Feedback, FeedbackApi},
+};
 
 /// Serves until `shutdown` resolves and the calls in progress are answered.
 ///

@@ -12,11 +12,15 @@ mod disk;
 mod error;
 mod event;
 mod folder;
+mod keeper;
 mod log;
+mod log_state;
 #[cfg(feature = "test")]
 mod lossy_disk;
 mod metrics;
+mod part_schema;
 mod parts;
+mod pending;
 mod queue;
 mod ranking;
 mod retention;
@@ -32,7 +36,8 @@ pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{DropReason, JournalError};
 pub use event::{EVENT_SCHEMA, EventsRecord, LoggedEvent};
 pub use folder::JournalFolder;
-pub use log::{Log, LogOptions, LogStatus};
+pub use log::Log;
+pub use log_state::{LogOptions, LogStatus};
 #[cfg(feature = "test")]
 pub use lossy_disk::LossyDisk;
 pub use metrics::LogMetrics;

@@ -2,7 +2,6 @@
 //! place, and the same segment always gives the same part.
 
 use std::{
-    collections::HashMap,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,7 +11,6 @@ use counterweight_files::{TEMPORARY_PREFIX, parent_folder};
 use parquet::{
     basic::{Compression, ZstdLevel},
     file::{
-        metadata::KeyValue,
         properties::{EnabledStatistics, WriterProperties},
         writer::SerializedFileWriter,
     },
@@ -24,9 +22,11 @@ use crate::{
     disk::{Disk, DiskFile, create_unfinished},
     error::JournalError,
     folder::{JournalFolder, io_error, read_segment},
+    part_schema::Schema,
+    pending::{Pending, parquet_schema},
     segment::{Found, Frames, Header},
     segment_writer::ClosedSegment,
-    table::{ColumnType, Columns, Pending, parquet_schema},
+    table::{ColumnType, Columns},
 };
 
 /// Rows and payload bytes at which a row group ends, after a whole record.
@@ -123,52 +123,6 @@ pub fn convert(
     Ok(converted)
 }
 
-/// Columns in the order of their first appearance.
-#[derive(Default)]
-struct Schema {
-    columns: Vec<(String, ColumnType)>,
-    descriptions: Vec<String>,
-    places: HashMap<String, usize>,
-}
-
-impl Schema {
-    /// Adds the columns of a record. The first record with a column decides its type; a record with
-    /// another type has null there, so that nothing else of it is lost.
-    fn add(&mut self, columns: &Columns, converted: &mut Converted) {
-        for column in &columns.0 {
-            let found = column.values.column_type();
-            let Some(&place) = self.places.get(&column.name) else {
-                self.places.insert(column.name.clone(), self.columns.len());
-                self.columns.push((column.name.clone(), found));
-                self.descriptions.push(column.description.clone());
-                continue;
-            };
-            let expected = self.columns[place].1;
-            if found != expected {
-                converted.left_out += 1;
-                converted.first_left_out.get_or_insert_with(|| {
-                    let (found, expected) = (found.name(), expected.name());
-                    format!(
-                        "column `{}` is {found} here and {expected} in an earlier record",
-                        column.name
-                    )
-                });
-            }
-        }
-    }
-
-    /// What a part says about itself and its columns.
-    fn metadata(&self, version: &str) -> Vec<KeyValue> {
-        let version = KeyValue::new("counterweight.schema".to_owned(), version.to_owned());
-        let described = self.columns.iter().zip(&self.descriptions);
-        let described = described.filter(|(_, description)| !description.is_empty());
-        let columns = described.map(|((name, _), description)| {
-            KeyValue::new(format!("counterweight.column.{name}"), description.clone())
-        });
-        std::iter::once(version).chain(columns).collect()
-    }
-}
-
 /// First pass: the columns of all records, since a part has one schema.
 fn collect_schema(
     path: &Path,
@@ -192,7 +146,11 @@ fn collect_schema(
             Ok((rows, columns)) => {
                 converted.records += 1;
                 converted.rows += rows as u64;
-                schema.add(&columns, converted);
+                let left_out = schema.add(&columns);
+                converted.left_out += left_out.len() as u64;
+                if converted.first_left_out.is_none() {
+                    converted.first_left_out = left_out.into_iter().next();
+                }
             }
             Err(why) => {
                 converted.refused += 1;

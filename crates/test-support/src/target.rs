@@ -162,6 +162,8 @@ fn toml(options: &TargetOptions, model: &str) -> String {
 attributes = ["tier"]
 [store]
 path = "weights.log"
+[feedback]
+path = "events"
 {limits}[[objective]]
 name = "engagement"
 column = {{ name = "p_click" }}

@@ -187,6 +187,16 @@ async fn a_batch_is_not_empty_and_not_too_large() {
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().starts_with("events: "), "{error}");
     }
+    let long = |at: usize| Event {
+        request_id: "x".repeat(1000),
+        ..event(&at.to_string())
+    };
+    let error = server
+        .write((0..9_000).map(long).collect())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().contains("bytes"), "{error}");
     let most = (0..10_000).map(|at| event(&at.to_string())).collect();
     assert_eq!(server.write(most).await.unwrap().len(), 10_000);
 }

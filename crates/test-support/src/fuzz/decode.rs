@@ -8,7 +8,7 @@ use counterweight_proto::{
         KillWeightsRequest, ListRevisionsRequest, PreviewWeightsRequest, RankRequest,
         ReadLogRequest, RollbackWeightsRequest, SetWeightsRequest, SkipEntryRequest,
         SolveWeightsRequest, StartRampRequest, StopRampRequest, VerifyWeightsRequest,
-        WatchWeightsRequest,
+        WatchWeightsRequest, WriteEventsRequest,
     },
     inference::{
         ModelConfigRequest, ModelInferRequest, ModelMetadataRequest, ModelReadyRequest,
@@ -55,6 +55,7 @@ const DECODERS: &[Decoder] = &[
     plain::<StopRampRequest>(),
     plain::<VerifyWeightsRequest>(),
     plain::<WatchWeightsRequest>(),
+    plain::<WriteEventsRequest>(),
     plain::<ModelConfigRequest>(),
     plain::<ModelMetadataRequest>(),
     plain::<ModelReadyRequest>(),
