@@ -67,11 +67,12 @@ impl Combiner {
         if let Some(recent) = &self.engine.recent {
             recent.close().await;
         }
+        let limit = self.engine.config.limits.drain.timeout;
         if let Some(log) = &self.engine.request_log {
-            log.close().await;
+            log.log().close_within(limit).await;
         }
         if let Some(feedback) = &self.engine.feedback {
-            feedback.close().await;
+            feedback.log().close_within(limit).await;
         }
         outcome.map_err(|error| CombinerError::Serve {
             what: "the server",

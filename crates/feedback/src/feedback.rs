@@ -93,10 +93,10 @@ impl Feedback {
         self.log.status().notes("the event log")
     }
 
-    /// Writes what waits, and ends the threads.
-    pub async fn close(&self) {
-        let log = Arc::clone(&self.log);
-        let _ = tokio::task::spawn_blocking(move || log.close()).await;
+    /// The log itself.
+    #[must_use]
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
     }
 
     /// Writes the events that are valid, and says of each whether it is.

@@ -31,8 +31,9 @@ pub async fn serve(
 ) -> Result<(), FeedbackError> {
     let registry = Registry::new();
     let feedback = Arc::new(Feedback::start(config, replica, &registry)?);
+    let drain = limits.drain.timeout;
     let outcome = run(&feedback, registry, limits, listeners, shutdown).await;
-    feedback.close().await;
+    feedback.log().close_within(drain).await;
     outcome
 }
 

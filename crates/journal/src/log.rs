@@ -5,7 +5,10 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed, mpsc},
     thread::{Builder, JoinHandle},
+    time::Duration,
 };
+
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     clock::Clock,
@@ -117,6 +120,23 @@ impl Log {
             && thread.join().is_err()
         {
             tracing::error!("the thread that converts segments panicked");
+        }
+    }
+}
+
+impl Log {
+    /// Closes the log, and waits for it so long at most: a disk that hangs does not hold up a stop.
+    pub async fn close_within(self: &Arc<Self>, limit: Duration) {
+        let (sender, closed) = oneshot::channel();
+        let log = Arc::clone(self);
+        // Not a thread of the runtime, which waits for its threads when it ends.
+        let closing = Builder::new().name("log-close".to_owned()).spawn(move || {
+            log.close();
+            let _ = sender.send(());
+        });
+        if closing.is_err() || timeout(limit, closed).await.is_err() {
+            let path = self.shared.options.path.display();
+            tracing::error!(%path, ?limit, "the log is not closed yet; what waits may be lost");
         }
     }
 }

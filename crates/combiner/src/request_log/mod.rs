@@ -129,10 +129,4 @@ impl RequestLog {
     pub(crate) fn notes(&self) -> Vec<String> {
         self.log.status().notes("the request log")
     }
-
-    /// Writes what waits, and ends the threads.
-    pub(crate) async fn close(&self) {
-        let log = Arc::clone(&self.log);
-        let _ = tokio::task::spawn_blocking(move || log.close()).await;
-    }
 }

@@ -7,7 +7,6 @@ use counterweight_journal::{
 };
 use counterweight_model_client::Batch;
 use counterweight_ranking::Density;
-use counterweight_tensor::TensorView;
 
 use crate::{
     config::{Config, Features},
@@ -27,6 +26,10 @@ pub(super) fn features(
     of: Features,
     left_out: &BTreeSet<String>,
 ) -> Vec<LoggedFeature> {
+    let inputs: Vec<_> = objectives
+        .models()
+        .filter_map(|model| model.inputs())
+        .collect();
     let logged = batch.tensors.iter().filter_map(|(view, _)| {
         if left_out.contains(view.name) || objectives.is_probability(view.name) {
             return None;
@@ -43,35 +46,21 @@ pub(super) fn features(
             Candidates::Page if !shared => view.picked_rows(page),
             _ => view.raw_bytes(),
         };
-        Some(feature(objectives, view, candidates, shared, contents))
+        let declared = inputs.iter().find_map(|inputs| inputs.get(view.name));
+        Some(LoggedFeature {
+            name: view.name.to_owned(),
+            kind: declared.map_or_else(String::new, |input| input.kind.clone()),
+            side: declared
+                .and_then(|input| input.side)
+                .map_or_else(String::new, |side| side.as_str().to_owned()),
+            datatype: view.datatype.as_str().to_owned(),
+            width: number(view.width),
+            candidates: candidates.into(),
+            shared,
+            contents,
+        })
     });
     logged.collect()
-}
-
-fn feature(
-    objectives: &Objectives,
-    view: &TensorView<'_>,
-    candidates: Candidates,
-    shared: bool,
-    contents: bytes::Bytes,
-) -> LoggedFeature {
-    let inputs = objectives.models().filter_map(|model| model.inputs());
-    let declared = inputs.filter_map(|inputs| {
-        let input = inputs.get(view.name)?;
-        let side = input.side.map_or("", |side| side.as_str());
-        Some((input.kind.clone(), side.to_owned()))
-    });
-    let (kind, side) = { declared }.next().unwrap_or_default();
-    LoggedFeature {
-        name: view.name.to_owned(),
-        kind,
-        side,
-        datatype: view.datatype.as_str().to_owned(),
-        width: u32::try_from(view.width).unwrap_or(u32::MAX),
-        candidates: candidates.into(),
-        shared,
-        contents,
-    }
 }
 
 /// The record of a ranking, before its answer takes the ids away. The features are moved into it.

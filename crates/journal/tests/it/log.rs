@@ -1,4 +1,5 @@
 //! A log that runs by itself: what is lost is counted, and what is not becomes parts.
+#![allow(clippy::unwrap_used)]
 
 use std::{path::Path, sync::Arc, time::Duration};
 
