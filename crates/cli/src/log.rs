@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use counterweight_impressions::{
-    DrawnLambda, LogWriter, RankedObjective, RankedRequest, WrittenLog,
+    DrawnLambda, LogWriter, RankedObjective, RankedRequest, WrittenLog, replay,
 };
-use counterweight_journal::{Contents, Kind};
+use counterweight_journal::{Contents, Kind, parts_of};
 use counterweight_proto::counterweight::v1::{
     Density as WireDensity, DescribeRankingRequest, Draw, GetWeightsRequest, LoggedObjective,
     LoggedRequest, ReadLogRequest, ranking_service_client::RankingServiceClient,
@@ -42,6 +42,53 @@ pub(crate) enum Log {
     /// and `records` are rankings that are written and in no part yet; in an event log they are
     /// events and batches of events.
     Status(Status),
+    /// Rank everything that a request log has again, from its own numbers, and say what differs.
+    ///
+    /// The score of a candidate is Σ w_<objective> · p_<objective>, and the page is the first k by
+    /// score, then by id. Rankings that are in no Parquet part yet are not read.
+    Replay(Replay),
+}
+
+/// Rank everything that a request log has again.
+#[derive(Args)]
+pub(crate) struct Replay {
+    /// The folder of the log: `path` in [request_log] of the combiner's configuration.
+    #[arg(long, value_name = "DIR")]
+    requests: PathBuf,
+}
+
+impl Replay {
+    /// Exit code 1 when a ranking differs.
+    fn run(self, output: Output) -> anyhow::Result<()> {
+        let parts = parts_of(&self.requests, Kind::Requests)?;
+        if parts.is_empty() {
+            bail!(
+                "{} has no parts yet; rankings become a part when their segment is closed",
+                self.requests.display()
+            );
+        }
+        let replayed = replay(parts.iter().map(PathBuf::as_path))?;
+        let value =
+            json!({ "requests": self.requests, "parts": parts.len(), "replayed": replayed });
+        output.print(&value, |_| {
+            let mut text = format!(
+                "{}: {} rankings of {} candidates in {} parts; {} differ from their own numbers",
+                self.requests.display(),
+                replayed.rankings,
+                replayed.candidates,
+                parts.len(),
+                replayed.differing
+            );
+            for (ranking, difference) in &replayed.differences {
+                text.push_str(&format!("\n{ranking}: {difference}"));
+            }
+            text
+        })?;
+        match replayed.differing {
+            0 => Ok(()),
+            count => bail!("{count} rankings differ from their own numbers"),
+        }
+    }
 }
 
 /// Count what the folder of a log holds.
@@ -124,6 +171,7 @@ impl Log {
         match self {
             Self::Export(export) => runtime()?.block_on(export.run(output)),
             Self::Status(status) => status.run(output),
+            Self::Replay(replay) => replay.run(output),
         }
     }
 }

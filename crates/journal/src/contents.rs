@@ -101,6 +101,15 @@ impl Contents {
     }
 }
 
+/// The complete parts of a log, oldest hour first.
+///
+/// # Errors
+/// [`JournalError::Io`] when a folder cannot be listed.
+pub fn parts_of(path: &Path, kind: Kind) -> Result<Vec<PathBuf>, JournalError> {
+    let parts = list_parts(&OsDisk, &path.join(kind.name()))?;
+    Ok(parts.into_iter().map(|part| part.path).collect())
+}
+
 /// The rows of a part, from its footer.
 fn rows_of(part: &Path) -> Result<u64, String> {
     let file = File::open(part).map_err(|error| error.to_string())?;

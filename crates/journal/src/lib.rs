@@ -31,7 +31,7 @@ mod units;
 mod wal;
 
 pub use clock::{Clock, SystemClock};
-pub use contents::Contents;
+pub use contents::{Contents, parts_of};
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{DropReason, JournalError};
 pub use event::{EVENT_SCHEMA, EventsRecord, LoggedEvent};

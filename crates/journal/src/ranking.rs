@@ -57,7 +57,7 @@ pub struct RankingRecord {
     /// The candidates that were returned, best first.
     #[prost(uint32, repeated, tag = "13")]
     pub page: Vec<u32>,
-    /// What was combined, in objective order.
+    /// All objectives, in their order. One without probabilities was not combined.
     #[prost(message, repeated, tag = "14")]
     pub objectives: Vec<LoggedObjective>,
     /// The features that are logged.
@@ -197,8 +197,14 @@ impl RankingRecord {
             let doubles = |values: &[f64]| {
                 Cells::Each(Values::Float64(values.iter().copied().map(Some).collect()))
             };
-            columns.push(column("p", doubles(&objective.probabilities)));
-            columns.push(column("w", all(objective.weight)));
+            if objective.probabilities.is_empty() {
+                let null = Cells::Same(Values::Float64(vec![None]), n);
+                columns.push(column("p", null.clone()));
+                columns.push(column("w", null));
+            } else {
+                columns.push(column("p", doubles(&objective.probabilities)));
+                columns.push(column("w", all(objective.weight)));
+            }
             if !objective.raw.is_empty() {
                 columns.push(column("raw", doubles(&objective.raw)));
             }

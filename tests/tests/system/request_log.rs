@@ -21,7 +21,7 @@ use tonic::transport::Channel;
 use crate::{
     explored::Columns,
     steering::{CONFIG, request},
-    support::{Server, combiner},
+    support::{Server, combiner, json},
     tables::rows_elsewhere,
 };
 
@@ -124,6 +124,14 @@ async fn a_killed_combiner_loses_no_ranking_that_it_answered() {
     assert!(pages.len() >= answers.len());
     let most = answers.len() + usize::try_from(KILLS * WRITERS).unwrap();
     assert!(pages.len() <= most, "{} of {}", pages.len(), answers.len());
+    let log = folder.path().join("log");
+    let log = log.to_str().unwrap();
+    let replayed = json(["log", "replay", "--requests", log]);
+    let replayed = &replayed["replayed"];
+    assert_eq!(replayed["rankings"], pages.len());
+    assert_eq!(replayed["differing"], 0, "{replayed}");
+    let status = json(["log", "status", log]);
+    assert_eq!(status["rows"], 20 * pages.len(), "{status}");
     let files: Vec<_> = parts.iter().map(PathBuf::as_path).collect();
     if let Some(rows) = rows_elsewhere(&files) {
         assert_eq!(rows.iter().sum::<u64>(), 20 * pages.len() as u64);

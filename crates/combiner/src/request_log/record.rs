@@ -84,20 +84,27 @@ pub(super) fn record(config: &Config, ranking: &mut Ranking, unit: String) -> Ra
         ids: ranking.ids.concat(),
         id_lengths: ranking.ids.iter().map(|id| number(id.len())).collect(),
         page: ranking.order.iter().map(|&at| number(at)).collect(),
-        objectives: ranking
-            .objectives
-            .iter()
-            .map(|combined| objective(config, combined))
+        objectives: (0..config.objectives.len())
+            .map(|at| objective(config, ranking, at))
             .collect(),
         features: std::mem::take(&mut ranking.logged_features),
     }
 }
 
-fn objective(config: &Config, combined: &Combined) -> LoggedObjective {
-    let answer = &combined.answer;
+/// One objective of the configuration. Those without which the request was ranked are logged too, so
+/// that the columns of all parts are in the order of the objectives, in which scores are summed.
+fn objective(config: &Config, ranking: &Ranking, at: usize) -> LoggedObjective {
+    let name = config.objectives[at].name.clone();
+    let mut combined = ranking.objectives.iter();
+    let Some(Combined { weight, answer, .. }) = combined.find(|one| one.objective == at) else {
+        return LoggedObjective {
+            name,
+            ..LoggedObjective::default()
+        };
+    };
     LoggedObjective {
-        name: config.objectives[combined.objective].name.clone(),
-        weight: combined.weight,
+        name,
+        weight: *weight,
         model_version: answer.model_version.clone(),
         calibrator: answer.calibrator.clone(),
         probabilities: answer.probabilities.clone(),

@@ -5,3 +5,4 @@ mod common;
 mod awkward;
 mod parts;
 mod reading;
+mod replay;

@@ -82,6 +82,21 @@ fn a_row_for_each_candidate_says_what_was_ranked_and_where() {
 }
 
 #[test]
+fn an_objective_that_was_not_combined_has_its_columns_in_its_place() {
+    let mut record = ranking();
+    let missing = LoggedObjective {
+        name: "bait".to_owned(),
+        ..LoggedObjective::default()
+    };
+    record.objectives.insert(0, missing);
+    let columns = rows(&record);
+    assert_eq!(values(&columns, "p_bait"), Values::Float64(vec![None; 3]));
+    assert_eq!(values(&columns, "w_bait"), Values::Float64(vec![None; 3]));
+    let place = |name: &str| columns.0.iter().position(|one| one.name == name);
+    assert!(place("p_bait") < place("p_engagement"));
+}
+
+#[test]
 fn a_draw_and_raw_probabilities_are_there_where_the_ranking_has_them() {
     let mut record = ranking();
     record.objectives[0].raw = vec![0.4, 0.5, 0.6];
