@@ -22,6 +22,9 @@ use crate::{
     wal::Wal,
 };
 
+/// How long the start waits for the folder to be opened.
+const FIRST_OPEN: Duration = Duration::from_secs(10);
+
 /// A log of one kind.
 pub struct Log {
     shared: Arc<Shared>,
@@ -59,8 +62,9 @@ impl Log {
             .name("log-parts".to_owned())
             .spawn(move || keeper.run(&opened));
         let thread = thread.map_err(io_error(&path, "the thread of the log cannot start"))?;
-        // The first attempt is awaited, so that a log that works has every record.
-        let _ = ready.recv();
+        // The first attempt is awaited, so that a log that works has every record. A disk that hangs
+        // does not hold up the start.
+        let _ = ready.recv_timeout(FIRST_OPEN);
         Ok(Self {
             shared,
             wake,

@@ -228,23 +228,23 @@ impl RankingRecord {
 
 /// Splits the ids.
 fn split(ids: String, lengths: &[u32]) -> Result<Vec<Option<Bytes>>, String> {
-    let wrong = || "the lengths of its ids are not those of its ids".to_owned();
-    let mut rest = Bytes::from(ids);
-    let mut split = Vec::with_capacity(lengths.len());
-    for &length in lengths {
-        let length = length as usize;
-        if length > rest.len() {
-            return Err(wrong());
-        }
-        let id = rest.split_to(length);
-        // A length may end within a character.
-        std::str::from_utf8(&id).map_err(|_| wrong())?;
-        split.push(Some(id));
+    let mut end = 0_usize;
+    let ends = lengths.iter().map(|&length| {
+        end = end.saturating_add(length as usize);
+        end
+    });
+    let ends: Vec<usize> = ends.collect();
+    // A length may end within a character.
+    let whole = ends.iter().all(|&end| ids.is_char_boundary(end));
+    if !whole || end != ids.len() {
+        return Err("the lengths of its ids are not those of its ids".to_owned());
     }
-    match rest.is_empty() {
-        true => Ok(split),
-        false => Err(wrong()),
-    }
+    let ids = Bytes::from(ids);
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let ranges = starts.zip(&ends);
+    Ok(ranges
+        .map(|(start, &end)| Some(ids.slice(start..end)))
+        .collect())
 }
 
 /// The page by candidate: positions in the request, ascending, and the place of each, from 0.

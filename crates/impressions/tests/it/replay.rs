@@ -37,28 +37,44 @@ fn replayed(change: impl FnOnce(&mut DataFrame)) -> Replayed {
 #[test]
 fn a_log_that_agrees_with_its_numbers_does_not_differ() {
     let replayed = replayed(|_| {});
-    assert_eq!((replayed.rankings, replayed.candidates, replayed.differing), (2, 6, 0));
+    assert_eq!(
+        (replayed.rankings, replayed.candidates, replayed.differing),
+        (2, 6, 0)
+    );
 }
 
 #[test]
 fn every_way_in_which_a_ranking_differs_is_told() {
     let positions = |positions: [Option<i32>; 6]| {
         replayed(|frame| {
-            frame.replace("position", Series::new("position".into(), positions).into()).unwrap();
+            frame
+                .replace("position", Series::new("position".into(), positions).into())
+                .unwrap();
         })
     };
     let swapped = positions([Some(2), Some(1), None, None, Some(2), Some(1)]);
     assert_eq!(swapped.differing, 1);
     let (ranking, difference) = &swapped.differences[0];
     assert_eq!(ranking, "r");
-    assert!(difference.contains("place 1 shows \"a\"") && difference.contains("\"b\""), "{difference}");
+    assert!(
+        difference.contains("place 1 shows \"a\"") && difference.contains("\"b\""),
+        "{difference}"
+    );
     let short = positions([Some(1), None, None, None, Some(2), Some(1)]);
-    assert!(short.differences[0].1.contains("shows 1 candidates"), "{short:?}");
+    assert!(
+        short.differences[0].1.contains("shows 1 candidates"),
+        "{short:?}"
+    );
     let twice = positions([Some(1), Some(1), None, None, Some(2), Some(1)]);
     assert_eq!(twice.differing, 1, "{twice:?}");
     let missing = replayed(|frame| {
         let values = [Some(0.5), None, Some(0.4), Some(0.1), Some(0.2), Some(0.3)];
-        frame.replace("p_engagement", Series::new("p_engagement".into(), values).into()).unwrap();
+        frame
+            .replace(
+                "p_engagement",
+                Series::new("p_engagement".into(), values).into(),
+            )
+            .unwrap();
     });
     assert!(missing.differences[0].1.contains("missing"), "{missing:?}");
 }
