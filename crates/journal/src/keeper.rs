@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
@@ -37,10 +38,12 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn run(mut self, opened: &mpsc::Sender<()>) {
-        (self.shared.options.on_thread)();
         let Some(folder) = self.open(opened) else {
             return;
         };
+        // Only now: the writer's thread, for which callers may wait, inherits what this one has when
+        // it starts.
+        (self.shared.options.on_thread)();
         let mut pause = FIRST_PAUSE;
         let mut retained = None;
         while !self.shared.closing.load(Relaxed) {
@@ -123,14 +126,21 @@ impl Keeper {
         };
         let bytes = segment.bytes;
         let options = &self.shared.options;
-        match convert(folder, segment, &options.parts, &options.decode) {
-            Ok(converted) => self.converted(&converted),
-            // The same would happen again, and the segment is evidence: it stays where it is.
-            Err(error) if error.is_lasting() => {
+        let convert = || convert(folder, segment, &options.parts, &options.decode);
+        // What would happen again is not tried again, and the segment is evidence: it stays where it
+        // is.
+        match catch_unwind(AssertUnwindSafe(convert)) {
+            Ok(Ok(converted)) => self.converted(&converted),
+            Ok(Err(error)) if !error.is_lasting() => return Err(error),
+            Ok(Err(error)) => {
                 tracing::error!(%error, "a segment of the journal stays where it is");
                 self.shared.status().unreadable += 1;
             }
-            Err(error) => return Err(error),
+            Err(_) => {
+                let path = segment.path.display();
+                tracing::error!(%path, "the conversion of a segment panicked; it stays where it is");
+                self.shared.status().unreadable += 1;
+            }
         }
         self.backlog.pop_front();
         self.shared.backlog_bytes.fetch_sub(bytes, Relaxed);

@@ -122,3 +122,30 @@ fn segments_that_cannot_be_converted_take_no_more_than_the_log_may() {
     });
     assert!((2..5).contains(&taken), "{taken}");
 }
+
+#[test]
+fn a_segment_whose_conversion_panics_stays_and_the_next_is_converted() {
+    let disk = LossyDisk::new();
+    let options = LogOptions {
+        decode: |payload| match payload {
+            b"0" => panic!("on purpose"),
+            payload => decode(payload),
+        },
+        ..log_options()
+    };
+    let log = start(&disk, options);
+    for number in 0..3 {
+        offer(&log, number).unwrap();
+    }
+    wait_until("the second is converted", || {
+        (log.status().parts == 1).then_some(())
+    });
+    assert_eq!(log.status().unreadable, 1);
+    log.close();
+    let left = disk.list(Path::new("/journal/wal")).unwrap();
+    assert_eq!(
+        left.len(),
+        2,
+        "the first stays, and the third is open: {left:?}"
+    );
+}
