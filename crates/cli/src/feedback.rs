@@ -44,12 +44,12 @@ pub(crate) enum Feedback {
     /// type, and one of the first ids. `time` is milliseconds since 1970, or ISO 8601 (UTC without
     /// an offset). A row without `event_id` gets one from its content, so that the same file may be
     /// sent again.
-    Send(Send),
+    Send(SendEvents),
 }
 
 /// Send the events of a file.
 #[derive(Args)]
-pub(crate) struct Send {
+pub(crate) struct SendEvents {
     /// The file of events: .ndjson, .csv or .parquet.
     file: PathBuf,
     /// The type of rows that have none.
@@ -76,7 +76,7 @@ struct Sent {
     problems: Vec<(u64, String, String)>,
 }
 
-impl Send {
+impl SendEvents {
     async fn run(self, output: Output) -> anyhow::Result<()> {
         let pieces = read(&self.file)?;
         let mut client = FeedbackServiceClient::new(self.server.connect().await?);

@@ -63,7 +63,7 @@ impl Replay {
         let parts = parts_of(&self.requests, Kind::Requests)?;
         if parts.is_empty() {
             bail!(
-                "{} has no parts yet; rankings become a part when their segment is closed",
+                "{} has no parts yet; rankings become a part when their write-ahead segment is closed",
                 self.requests.display()
             );
         }
@@ -143,7 +143,7 @@ impl Status {
             text.push_str(&format!("\nhours: {oldest} to {newest} (UTC)"));
         }
         text.push_str(&format!(
-            "\nin no part yet: {} records in {} segments, {} bytes",
+            "\nin no part yet: {} records in {} write-ahead segments, {} bytes",
             contents.records, contents.segments, contents.segment_bytes
         ));
         for (path, problem) in &contents.problems {

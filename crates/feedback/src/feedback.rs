@@ -1,14 +1,10 @@
 //! The log of events, and the service in front of it.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, sync::Arc};
 
 use counterweight_journal::{
-    DropReason, Durability, EVENT_SCHEMA, EventsRecord, Kind, Log, LogMetrics, LogOptions, OsDisk,
-    PartOptions, Record, SystemClock, Units, WalOptions,
+    Clock as _, DropReason, Durability, EVENT_SCHEMA, EventsRecord, Kind, Log, LogMetrics,
+    LogOptions, OsDisk, PartOptions, Record, SystemClock, Units, WalOptions,
 };
 use counterweight_proto::counterweight::v1::{
     EventStatus, WriteEventsRequest, WriteEventsResponse, feedback_service_server::FeedbackService,
@@ -110,7 +106,7 @@ impl Feedback {
                 "has {count} events; send 1 to {MOST_EVENTS}"
             )));
         }
-        let received_ms = now_ms();
+        let received_ms = SystemClock.now_ms();
         let mut events = Vec::with_capacity(count);
         let mut statuses = Vec::with_capacity(count);
         for event in request.events {
@@ -160,13 +156,6 @@ fn not_kept(reason: DropReason) -> Status {
     let message = format!("the events could not be kept: {reason}; send them again");
     let facts = [("reason", reason.name().to_owned())];
     status(Code::Unavailable, &message, "NOT_KEPT", facts)
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
 }
 
 /// Feedback over gRPC.
