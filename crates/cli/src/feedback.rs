@@ -7,12 +7,11 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
-use counterweight_dataset::{DatasetBuilder, Role, Rows, whole_number};
+use counterweight_dataset::{DatasetBuilder, DatasetError, Role, Rows, whole_number};
 use counterweight_model::{Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema, Side};
 use counterweight_proto::counterweight::v1::{
-    Event, WriteEventsRequest, feedback_service_client::FeedbackServiceClient,
+    Event, EventStatus, WriteEventsRequest, feedback_service_client::FeedbackServiceClient,
 };
-use glob::Pattern;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -148,7 +147,7 @@ impl SendEvents {
 }
 
 impl Sent {
-    fn count(&mut self, status: counterweight_proto::counterweight::v1::EventStatus, row: u64) {
+    fn count(&mut self, status: EventStatus, row: u64) {
         if status.field.is_empty() {
             self.accepted += 1;
             return;
@@ -174,18 +173,13 @@ impl Sent {
 }
 
 /// The rows of a file, piece by piece.
-fn read(
-    file: &Path,
-) -> anyhow::Result<impl Iterator<Item = Result<Rows, counterweight_dataset::DatasetError>>> {
+fn read(file: &Path) -> anyhow::Result<impl Iterator<Item = Result<Rows, DatasetError>>> {
     let path = file
         .canonicalize()
         .with_context(|| format!("cannot read {}", file.display()))?;
-    let name = path
-        .to_str()
+    let mut builder = DatasetBuilder::of_file("events", &path)
         .ok_or_else(|| anyhow!("the path {} is not UTF-8; rename it", path.display()))?;
-    // A dataset names its files by patterns; an escaped path matches only itself.
-    let files = || DatasetBuilder::new("events", [Pattern::escape(name)]);
-    let columns = files().build()?.columns()?;
+    let columns = builder.clone().build()?.columns()?;
     for needed in ["candidate_id", "time"] {
         if !columns.iter().any(|column| column == needed) {
             bail!(
@@ -195,7 +189,6 @@ fn read(
             );
         }
     }
-    let mut builder = files();
     for (role, column) in [
         (Role::User, "user_id"),
         (Role::Candidate, "candidate_id"),
@@ -236,8 +229,8 @@ struct Table<'a>(&'a Rows);
 
 impl Table<'_> {
     fn column(&self, name: &str) -> Option<&Column<'static>> {
-        let inputs = self.0.schema.inputs().iter();
-        let at = inputs.into_iter().position(|input| input.name == name)?;
+        let mut inputs = self.0.schema.inputs().iter();
+        let at = inputs.position(|input| input.name == name)?;
         self.0.columns[at].as_ref()
     }
 
@@ -309,7 +302,7 @@ fn content_id(event: &Event) -> String {
 async fn write(
     client: &mut FeedbackServiceClient<Channel>,
     events: &[Event],
-) -> anyhow::Result<Vec<counterweight_proto::counterweight::v1::EventStatus>> {
+) -> anyhow::Result<Vec<EventStatus>> {
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
         let request = WriteEventsRequest {

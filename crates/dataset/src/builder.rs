@@ -1,6 +1,8 @@
 //! Builds a description in code, without TOML.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use glob::Pattern;
 
 use crate::{
     Dataset, DatasetError, Role,
@@ -41,6 +43,12 @@ impl DatasetBuilder {
                 split: None,
             },
         }
+    }
+
+    /// A dataset of one file, whatever characters its name has. `None` if the path is not UTF-8.
+    pub fn of_file(name: &str, file: &Path) -> Option<Self> {
+        // Files are named by patterns; an escaped path matches only itself.
+        Some(Self::new(name, [Pattern::escape(file.to_str()?)]))
     }
 
     /// Sets the column of a role.

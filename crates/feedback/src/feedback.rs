@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use counterweight_journal::{
     Clock as _, DropReason, Durability, EVENT_SCHEMA, EventsRecord, Kind, Log, LogMetrics,
-    LogOptions, OsDisk, PartOptions, Record, SystemClock, Units, WalOptions,
+    LogOptions, OsDisk, PartOptions, SystemClock, Units, WalOptions,
 };
 use counterweight_proto::counterweight::v1::{
     EventStatus, WriteEventsRequest, WriteEventsResponse, feedback_service_server::FeedbackService,
@@ -38,8 +38,8 @@ impl fmt::Debug for Feedback {
 }
 
 impl Feedback {
-    /// Starts the log. A folder or a key that cannot be used is no error: it is tried again, and
-    /// events are refused until then.
+    /// Starts the log. A folder or a key that cannot be used is not an error: the log tries it again,
+    /// and refuses events until then.
     ///
     /// # Errors
     /// An option is out of its range, a thread cannot start, or a metric cannot be registered.
@@ -131,18 +131,12 @@ impl Feedback {
                 let problem = format!("take {bytes} bytes; send at most {MOST_BYTES} in a batch");
                 return Err(refused(&problem));
             }
-            self.make_durable(record).await.map_err(not_kept)?;
+            let durable = self.log.write(record, Durability::Request).await;
+            durable.map_err(not_kept)?;
         }
         self.accepted.inc_by(accepted);
         self.refused.inc_by(count as u64 - accepted);
         Ok(WriteEventsResponse { statuses })
-    }
-
-    async fn make_durable(&self, record: Record) -> Result<(), DropReason> {
-        match self.log.offer(record, Durability::Request)? {
-            Some(receipt) => receipt.await,
-            None => Ok(()),
-        }
     }
 }
 

@@ -189,7 +189,7 @@ impl Reading<'_> {
     /// are gathered.
     fn wanted(&self, piece: &LogPiece) -> Vec<usize> {
         if self.log.artefacts.is_empty() {
-            return Vec::new(); // there is no model to score with
+            return Vec::new(); // no model scores this log
         }
         let split = self.log.dataset.split_by().is_some();
         if !split && (self.parts == Parts::All || self.deal.is_on() || self.scattered.is_some()) {

@@ -7,7 +7,7 @@ use counterweight_ranking::{combine, top_k};
 
 use crate::{columns, error::LogError};
 
-/// Rankings that differ and are told; the others are counted.
+/// How many of the rankings that differ are described; the others are only counted.
 const MOST_TOLD: usize = 20;
 
 /// What came of a replay.
@@ -27,8 +27,8 @@ pub struct Replayed {
 /// order of their columns, and its page the first `k` by score, then by id.
 ///
 /// # Errors
-/// [`LogError::Dataset`] for a part that cannot be read, [`LogError::Log`] for one that is no part of
-/// a request log.
+/// [`LogError::Dataset`] for a part that cannot be read, [`LogError::Log`] for a file that is not a part
+/// of a request log.
 pub fn replay<'a>(parts: impl IntoIterator<Item = &'a Path>) -> Result<Replayed, LogError> {
     let mut replayed = Replayed::default();
     for part in parts {
@@ -55,13 +55,10 @@ fn replay_part(part: &Path, replayed: &mut Replayed) -> Result<(), LogError> {
         log: part.display().to_string(),
         problem,
     };
-    let name = part
-        .to_str()
-        .ok_or_else(|| wrong("its path is not UTF-8; rename it".to_owned()))?;
-    // A dataset names its files by patterns; an escaped path matches only itself.
-    let files = [glob::Pattern::escape(name)];
-    let dataset = DatasetBuilder::new("part", files).role(Role::Candidate, "candidate_id");
-    let dataset = dataset.build()?;
+    let dataset = DatasetBuilder::of_file("part", part)
+        .ok_or_else(|| wrong("its path is not UTF-8; rename it".to_owned()))?
+        .role(Role::Candidate, "candidate_id")
+        .build()?;
     let has = dataset.columns()?;
     let objectives: Vec<&str> = has
         .iter()

@@ -29,7 +29,7 @@ pub struct Contents {
     pub oldest: Option<String>,
     /// The hour of the newest part.
     pub newest: Option<String>,
-    /// Segments that are no parts yet.
+    /// Segments that have not become parts yet.
     pub segments: u64,
     /// Whole records in them.
     pub records: u64,

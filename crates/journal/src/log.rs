@@ -91,6 +91,17 @@ impl Log {
         wal.offer(record, durability)
     }
 
+    /// Hands on a record, and with [`Durability::Request`] waits until it is durable.
+    ///
+    /// # Errors
+    /// Why the record is dropped or lost; it is counted.
+    pub async fn write(&self, record: Record, durability: Durability) -> Result<(), DropReason> {
+        match self.offer(record, durability)? {
+            Some(receipt) => receipt.await,
+            None => Ok(()),
+        }
+    }
+
     /// Counts a record that its maker could not make, and returns why.
     pub fn drop_one(&self, reason: DropReason) -> DropReason {
         self.shared.dropped(reason)
@@ -126,10 +137,8 @@ impl Log {
             tracing::error!("the thread that converts segments panicked");
         }
     }
-}
 
-impl Log {
-    /// Closes the log, and waits for it so long at most: a disk that hangs does not hold up a stop.
+    /// Closes the log and waits for it, at most for `limit`: a disk that hangs does not delay a stop.
     pub async fn close_within(self: &Arc<Self>, limit: Duration) {
         let (sender, closed) = oneshot::channel();
         let log = Arc::clone(self);

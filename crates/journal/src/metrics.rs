@@ -34,7 +34,7 @@ impl LogMetrics {
     /// Metrics that begin with `counterweight_` and the name.
     ///
     /// # Errors
-    /// The name is no name of metrics.
+    /// The name is not valid in the name of a metric.
     pub fn new(name: &str, log: Arc<Log>) -> prometheus::Result<Self> {
         let full = |what: &str| format!("counterweight_{name}_{what}");
         let counter = |what: &str, help: &str| IntCounter::new(full(what) + "_total", help);

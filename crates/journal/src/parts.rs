@@ -35,7 +35,7 @@ const ROW_GROUP_BYTES: usize = 32 << 20;
 /// How much of two files is compared at once.
 const COMPARED: usize = 1 << 20;
 const MAX_REPLICA: usize = 64;
-/// The column whose least and greatest value a part tells.
+/// The column whose minimum and maximum a part states.
 const TIME: &str = "time";
 
 /// The rows of a record's payload, or why there are none.
@@ -51,7 +51,7 @@ pub struct PartOptions {
 }
 
 impl PartOptions {
-    /// Options for a replica of any name: what a name of a file should not have becomes `_`.
+    /// Options for a replica of any name: characters that do not belong in file names become `_`.
     #[must_use]
     pub fn new(replica: &str, schema_version: &str) -> Self {
         let allowed = |letter: char| match letter.is_ascii_alphanumeric() || "-_".contains(letter) {

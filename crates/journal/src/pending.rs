@@ -102,18 +102,10 @@ of_type! {
 }
 
 /// Values that are not null, and for each row whether it has one: definition level 1, or 0.
+#[derive(Default)]
 pub(crate) struct Plain<T> {
     values: Vec<T>,
     definitions: Vec<i16>,
-}
-
-impl<T> Default for Plain<T> {
-    fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            definitions: Vec::new(),
-        }
-    }
 }
 
 impl<T: Clone> Plain<T> {
@@ -173,22 +165,12 @@ impl<T: Clone> Plain<T> {
 
 /// Elements of lists. Definition levels: 0 is a null list, 1 an empty one, 3 an element. An element
 /// repeats (1) unless it is the first of its row (0).
+#[derive(Default)]
 pub(crate) struct Lists<T> {
     values: Vec<T>,
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
     rows: usize,
-}
-
-impl<T> Default for Lists<T> {
-    fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            definitions: Vec::new(),
-            repetitions: Vec::new(),
-            rows: 0,
-        }
-    }
 }
 
 impl<T: Clone> Lists<T> {

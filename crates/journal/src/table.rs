@@ -91,7 +91,7 @@ impl Values {
         each!(self, rows => rows.len())
     }
 
-    /// The values of these rows, in this order; null for a row that there is not.
+    /// The values of these rows, in this order; null for a row that does not exist.
     pub(crate) fn picked(&self, rows: impl Iterator<Item = Option<usize>>) -> Self {
         fn pick<T: Clone>(
             values: &[Option<T>],
@@ -112,21 +112,21 @@ impl Values {
     }
 }
 
-/// The values of a column in a form that costs no more than what differs: most columns of a ranking
-/// say the same in all rows, or something in few.
+/// The values of a column in a compact form: most columns of a ranking have one value for all rows,
+/// or values for few rows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cells {
     /// A value for each row.
     Each(Values),
-    /// One value, which all so many rows have.
+    /// One value, and the number of rows that have it.
     Same(Values, usize),
-    /// Values of some rows, by ascending row; the other rows of so many are null.
+    /// Values of some rows, by ascending row; the other rows are null.
     Some {
         /// The rows.
         rows: Vec<usize>,
-        /// Their values: of each, or one for all.
+        /// A value for each of them, or one for all of them.
         values: Values,
-        /// The number of rows.
+        /// The number of all rows.
         of: usize,
     },
 }

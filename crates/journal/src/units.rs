@@ -1,5 +1,5 @@
-//! Units in the log: their HMAC-SHA-256 (RFC 2104) under a key that is not in the log, so that the
-//! log tells which rankings are of one person and not of whom.
+//! Units in the log: their HMAC-SHA-256 (RFC 2104) under a key that is not in the log. So the log
+//! shows which rankings belong to one person, but not who that is.
 
 use std::{
     ffi::OsString,
@@ -34,8 +34,8 @@ pub enum UnitRule {
 }
 
 impl UnitRule {
-    /// By keyed hash, with a key beside the folder of a log: who copies the log does not copy the
-    /// key.
+    /// By keyed hash, with a key beside the folder of a log, so that a copy of the log does not
+    /// contain the key.
     #[must_use]
     pub fn keyed_beside(log: &Path) -> Self {
         let mut key = OsString::from(log);
@@ -60,7 +60,7 @@ impl Units {
             keyed: OnceLock::new(),
         };
         if let Err(error) = units.read_key() {
-            tracing::error!(%error, "nothing with a unit is logged until the key of the units can be read");
+            tracing::error!(%error, "the key of the units cannot be read; records with a unit are not logged until it can");
         }
         units
     }
@@ -85,7 +85,7 @@ impl Units {
     /// Reads the key, or makes one where there is none.
     ///
     /// # Errors
-    /// The file cannot be read or made, or is no key.
+    /// The file cannot be read or made, or does not contain a key.
     fn read_key(&self) -> io::Result<()> {
         let UnitRule::KeyedHash(path) = &self.rule else {
             return Ok(());
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         fs::write(&path, "short").unwrap();
         let unit = Units::new(UnitRule::KeyedHash(path));
-        assert_eq!(unit.logged("u"), None, "this is no key");
+        assert_eq!(unit.logged("u"), None, "the file does not contain a key");
         assert_eq!(unit.logged("").unwrap(), "", "no unit needs no key");
         let error = unit.read_key().unwrap_err();
         assert!(error.to_string().contains("unit.key"), "{error}");

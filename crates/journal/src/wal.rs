@@ -163,7 +163,8 @@ impl<F: FnMut(ClosedSegment)> Worker<F> {
             let lost_before = self.writer.lost_records();
             let written = self.writer.write(record.time_ms, &record.payload);
             if self.writer.lost_records() > lost_before {
-                // The segment before this record could not be synced: whoever waits for it is told.
+                // The segment before this record could not be synced: callers that wait for its
+                // records get an error.
                 fail_all(&mut receipts, DropReason::WriteFailed);
             }
             if let Err(reason) = written {

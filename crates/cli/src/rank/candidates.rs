@@ -11,7 +11,6 @@ use counterweight_config::did_you_mean;
 use counterweight_dataset::{DatasetBuilder, Role, Rows};
 use counterweight_model::{Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema, Side};
 use counterweight_proto::counterweight::v1::FeatureDescription;
-use glob::Pattern;
 
 use crate::{
     number::{parse_number, plain_minus},
@@ -200,11 +199,8 @@ fn read_rows(path: &Path, id: &str, inputs: Vec<Input>) -> anyhow::Result<Rows> 
     let path = path
         .canonicalize()
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let name = path
-        .to_str()
-        .ok_or_else(|| anyhow!("the path {} is not UTF-8; rename it", path.display()))?;
-    // A dataset names its files by patterns; an escaped path matches only itself.
-    let dataset = DatasetBuilder::new("candidates", [Pattern::escape(name)])
+    let dataset = DatasetBuilder::of_file("candidates", &path)
+        .ok_or_else(|| anyhow!("the path {} is not UTF-8; rename it", path.display()))?
         .role(Role::Candidate, id)
         .build()?;
     let features = inputs

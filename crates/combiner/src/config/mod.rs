@@ -32,7 +32,7 @@
 //! [request_log]                      # logs every ranking; without this table nothing is logged
 //! path = "request-log"               # docs/operations.md has the other keys
 //!
-//! [feedback]                         # takes events; without this table there is no such service
+//! [feedback]                         # takes events; without this table the service is not offered
 //! path = "event-log"
 //! types = ["seen", "click"]          # left out: all types
 //!

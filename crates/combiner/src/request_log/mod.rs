@@ -39,7 +39,7 @@ impl fmt::Debug for RequestLog {
 
 impl RequestLog {
     /// Starts the log; none when the configuration has none. A folder or a key that cannot be used
-    /// is no error: rankings go on, and what is lost is counted.
+    /// is not an error: the combiner goes on ranking, and counts the rankings that are not logged.
     pub(crate) fn start(config: &Config) -> Result<Option<Self>, CombinerError> {
         let Some(log) = config.request_log.clone() else {
             return Ok(None);
@@ -112,17 +112,15 @@ impl RequestLog {
         record: Result<RankingRecord, DropReason>,
     ) -> Result<(), RequestError> {
         let durability = self.config.durability;
-        let offered = record.and_then(|record| self.log.offer(record.to_record(), durability));
-        if durability != Durability::Request {
-            // What is dropped is counted.
-            return Ok(());
-        }
-        let durable = match offered {
-            Ok(Some(receipt)) => receipt.await,
-            Ok(None) => Ok(()),
+        let written = match record {
+            Ok(record) => self.log.write(record.to_record(), durability).await,
             Err(reason) => Err(reason),
         };
-        durable.map_err(RequestError::NotLogged)
+        match durability {
+            Durability::Request => written.map_err(RequestError::NotLogged),
+            // The log counts what it drops.
+            _ => Ok(()),
+        }
     }
 
     /// What an operator should know.

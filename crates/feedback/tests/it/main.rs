@@ -215,7 +215,7 @@ async fn events_that_cannot_be_kept_are_not_acknowledged() {
     assert!(error.message().contains("send them again"), "{error}");
     let health = server.running.http("/healthz").await;
     assert!(health.contains("the event log does not work"), "{health}");
-    // A caller's mistakes are told all the same.
+    // The server still names the mistakes of the caller.
     let mut bad = event("2");
     bad.event_id.clear();
     assert_eq!(server.write(vec![bad]).await.unwrap(), ["event_id"]);

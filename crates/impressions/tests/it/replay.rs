@@ -1,4 +1,4 @@
-//! A request log ranked again: what its numbers give is what it shows, or is told.
+//! Replays of request logs: a ranking whose numbers give another page is reported.
 #![allow(clippy::unwrap_used)]
 
 use std::{fs::File, path::PathBuf};
