@@ -1,20 +1,18 @@
-//! `counterweight feedback`: sends events from files.
+//! `counterweight feedback`: sends events and labels of posts from files.
+
+mod events;
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
-use counterweight_dataset::{DatasetBuilder, DatasetError, Role, Rows, whole_number};
-use counterweight_model::{Column, DEFAULT_MAX_TEXT_BYTES, Feature, Input, Kind, Schema, Side};
 use counterweight_proto::counterweight::v1::{
     Event, EventStatus, WriteEventsRequest, feedback_service_client::FeedbackServiceClient,
 };
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 use tonic::{Code, transport::Channel};
 
@@ -44,6 +42,22 @@ pub(crate) enum Feedback {
     /// an offset). A row without `event_id` gets one from its content, so that the same file may be
     /// sent again.
     Send(SendEvents),
+    /// Send labels of posts, which raters or other systems gave, one per row.
+    ///
+    /// The columns are `candidate_id`, `objective`, `value` (0 or 1), `time` (when the label was given),
+    /// and, where posts were chosen at random, `sampling_probability`: the probability with which this
+    /// post was chosen. `event_id` may name the label; without it, its content does. The join gives a
+    /// label to the rankings that showed the post within a period around its time.
+    Labels(SendLabels),
+}
+
+/// Send labels of posts.
+#[derive(Args)]
+pub(crate) struct SendLabels {
+    /// The file of labels: .ndjson, .csv or .parquet.
+    file: PathBuf,
+    #[command(flatten)]
+    server: Combiner,
 }
 
 /// Send the events of a file.
@@ -61,7 +75,24 @@ pub(crate) struct SendEvents {
 impl Feedback {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         match self {
-            Self::Send(send) => runtime()?.block_on(send.run(output)),
+            Self::Send(send) => {
+                let file = EventFile {
+                    file: &send.file,
+                    needed: &["candidate_id", "time"],
+                    event_type: send.event_type.as_deref(),
+                    noun: "events",
+                };
+                runtime()?.block_on(file.send(&send.server, output))
+            }
+            Self::Labels(labels) => {
+                let file = EventFile {
+                    file: &labels.file,
+                    needed: &["candidate_id", "objective", "value", "time"],
+                    event_type: None,
+                    noun: "labels",
+                };
+                runtime()?.block_on(file.send(&labels.server, output))
+            }
         }
     }
 }
@@ -75,15 +106,26 @@ struct Sent {
     problems: Vec<(u64, String, String)>,
 }
 
-impl SendEvents {
-    async fn run(self, output: Output) -> anyhow::Result<()> {
-        let pieces = read(&self.file)?;
-        let mut client = FeedbackServiceClient::new(self.server.connect().await?);
+/// A file to send.
+struct EventFile<'a> {
+    file: &'a Path,
+    /// Columns that it must have.
+    needed: &'a [&'a str],
+    /// The type of rows that have none.
+    event_type: Option<&'a str>,
+    /// What its rows are.
+    noun: &'a str,
+}
+
+impl EventFile<'_> {
+    async fn send(self, server: &Combiner, output: Output) -> anyhow::Result<()> {
+        let pieces = events::read(self.file, self.needed)?;
+        let mut client = FeedbackServiceClient::new(server.connect().await?);
         let mut sent = Sent::default();
         let bar = progress::rows(&self.file.display().to_string());
         for piece in pieces {
             let rows = piece?;
-            let events = self.events(&rows)?;
+            let events = events::events(&rows, self.event_type)?;
             for (events, numbers) in events.chunks(BATCH).zip(rows.numbers.chunks(BATCH)) {
                 let statuses = write(&mut client, events).await?;
                 for (status, number) in statuses.into_iter().zip(numbers) {
@@ -104,45 +146,14 @@ impl SendEvents {
             "refused": sent.refused,
             "problems": problems,
         });
-        output.print(&value, |_| sent.summary(&self.file))?;
+        output.print(&value, |_| sent.summary(self.file, self.noun))?;
         match sent.refused {
             0 => Ok(()),
-            refused => bail!("{refused} events were refused; correct them and send the file again"),
+            refused => bail!(
+                "{refused} {} were refused; correct them and send the file again",
+                self.noun
+            ),
         }
-    }
-
-    fn events(&self, rows: &Rows) -> anyhow::Result<Vec<Event>> {
-        let table = Table(rows);
-        let event = |row: usize| {
-            let number = rows.numbers[row] + 1;
-            let time = table.role(Role::Time, row);
-            let mut event = Event {
-                event_id: table.text("event_id", row),
-                ranking_id: table.text("ranking_id", row),
-                request_id: table.text("request_id", row),
-                unit_id: table.role(Role::User, row).to_owned(),
-                candidate_id: table.role(Role::Candidate, row).to_owned(),
-                r#type: table.text("type", row),
-                value: table.number("value", row),
-                time: time_of(time)
-                    .with_context(|| format!("row {number}: time: {time:?}"))?
-                    .map(Into::into),
-                position: match table.role(Role::Position, row) {
-                    "" => None,
-                    text => Some(text.parse().with_context(|| {
-                        format!("row {number}: position: {text:?} is not a whole number")
-                    })?),
-                },
-            };
-            if event.r#type.is_empty() {
-                event.r#type = self.event_type.clone().unwrap_or_default();
-            }
-            if event.event_id.is_empty() {
-                event.event_id = content_id(&event);
-            }
-            Ok(event)
-        };
-        (0..rows.len()).map(event).collect()
     }
 }
 
@@ -158,9 +169,9 @@ impl Sent {
         }
     }
 
-    fn summary(&self, file: &Path) -> String {
+    fn summary(&self, file: &Path, noun: &str) -> String {
         let mut text = format!(
-            "{}: {} events are kept, {} were refused",
+            "{}: {} {noun} are kept, {} were refused",
             file.display(),
             self.accepted,
             self.refused
@@ -170,132 +181,6 @@ impl Sent {
         }
         text
     }
-}
-
-/// The rows of a file, piece by piece.
-fn read(file: &Path) -> anyhow::Result<impl Iterator<Item = Result<Rows, DatasetError>>> {
-    let path = file
-        .canonicalize()
-        .with_context(|| format!("cannot read {}", file.display()))?;
-    let mut builder = DatasetBuilder::of_file("events", &path)
-        .ok_or_else(|| anyhow!("the path {} is not UTF-8; rename it", path.display()))?;
-    let columns = builder.clone().build()?.columns()?;
-    for needed in ["candidate_id", "time"] {
-        if !columns.iter().any(|column| column == needed) {
-            bail!(
-                "{} has no column {needed}; its columns are {}",
-                file.display(),
-                columns.join(", ")
-            );
-        }
-    }
-    for (role, column) in [
-        (Role::User, "user_id"),
-        (Role::Candidate, "candidate_id"),
-        (Role::Time, "time"),
-        (Role::Position, "position"),
-    ] {
-        if columns.iter().any(|one| one == column) {
-            builder = builder.role(role, column);
-        }
-    }
-    let text = ["event_id", "ranking_id", "request_id", "type"].map(|name| (name, Kind::Text));
-    let inputs = text.into_iter().chain([("value", Kind::Numeric)]);
-    let inputs = inputs.filter(|(name, _)| columns.iter().any(|column| column == name));
-    let inputs: Vec<_> = inputs
-        .map(|(name, kind)| Input {
-            name: name.to_owned(),
-            kind,
-            side: Side::Candidate,
-            optional: true,
-            served: None,
-        })
-        .collect();
-    if inputs.is_empty() {
-        bail!(
-            "{} has no column type and none of event_id, ranking_id, request_id; its columns are {}",
-            file.display(),
-            columns.join(", ")
-        );
-    }
-    let features = inputs.iter().map(|input| Feature::of_input(&input.name));
-    let features = features.collect();
-    let schema = Schema::new(inputs, features, DEFAULT_MAX_TEXT_BYTES)?;
-    Ok(builder.build()?.inputs(&schema)?)
-}
-
-/// The rows of a piece by the names of their columns.
-struct Table<'a>(&'a Rows);
-
-impl Table<'_> {
-    fn column(&self, name: &str) -> Option<&Column<'static>> {
-        let mut inputs = self.0.schema.inputs().iter();
-        let at = inputs.position(|input| input.name == name)?;
-        self.0.columns[at].as_ref()
-    }
-
-    fn text(&self, name: &str, row: usize) -> String {
-        match self.column(name) {
-            Some(Column::Text(texts)) => texts[row].clone().into_owned(),
-            _ => String::new(),
-        }
-    }
-
-    fn number(&self, name: &str, row: usize) -> Option<f64> {
-        match self.column(name) {
-            Some(Column::Numeric(numbers)) => Some(numbers[row]).filter(|value| !value.is_nan()),
-            _ => None,
-        }
-    }
-
-    fn role(&self, role: Role, row: usize) -> &str {
-        self.0.id(role).map_or("", |values| &values[row])
-    }
-}
-
-/// Milliseconds since 1970, or ISO 8601, which is UTC without an offset. None for a missing time.
-fn time_of(text: &str) -> anyhow::Result<Option<SystemTime>> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let millis = match (whole_number(text), text.parse::<Timestamp>()) {
-        (Some(millis), _) => millis,
-        (None, Ok(time)) => time.as_millisecond(),
-        (None, Err(_)) => {
-            let time: DateTime = text.parse().map_err(|_| {
-                anyhow!(
-                    "this is neither milliseconds since 1970 nor a time such as 2026-01-02T03:04:05Z"
-                )
-            })?;
-            TimeZone::UTC.to_timestamp(time)?.as_millisecond()
-        }
-    };
-    let since = u64::try_from(millis).map_err(|_| anyhow!("this is before 1970"))?;
-    Ok(Some(UNIX_EPOCH + Duration::from_millis(since)))
-}
-
-/// An id that the same content always has: the start of its SHA-256.
-fn content_id(event: &Event) -> String {
-    let mut hash = Sha256::new();
-    let value = event.value.map(f64::to_bits).unwrap_or_default();
-    let time = event.time.unwrap_or_default();
-    let numbers = format!(
-        "{value} {} {} {:?}",
-        time.seconds, time.nanos, event.position
-    );
-    for field in [
-        &event.ranking_id,
-        &event.request_id,
-        &event.unit_id,
-        &event.candidate_id,
-        &event.r#type,
-        &numbers,
-    ] {
-        // The length keeps the end of one field apart from the start of the next.
-        hash.update((field.len() as u64).to_le_bytes());
-        hash.update(field);
-    }
-    hex::encode(&hash.finalize()[..16])
 }
 
 /// Writes a batch, and again while the server cannot keep it.
@@ -321,43 +206,4 @@ async fn write(
         pause *= 2;
     }
     bail!("the batch was not sent")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_milliseconds_or_iso_8601() {
-        let millis = |text| {
-            let time = time_of(text).unwrap()?;
-            Some(time.duration_since(UNIX_EPOCH).unwrap().as_millis())
-        };
-        assert_eq!(millis("1767323045678"), Some(1_767_323_045_678));
-        assert_eq!(millis("2026-01-02T03:04:05.678Z"), Some(1_767_323_045_678));
-        assert_eq!(
-            millis("2026-01-02T04:04:05.678+01:00"),
-            Some(1_767_323_045_678)
-        );
-        assert_eq!(millis("2026-01-02 03:04:05.678"), Some(1_767_323_045_678));
-        assert_eq!(millis(""), None);
-        assert!(time_of("yesterday").is_err() && time_of("-1").is_err());
-    }
-
-    #[test]
-    fn the_same_content_has_the_same_id_and_other_content_another() {
-        let event = Event {
-            request_id: "ab".to_owned(),
-            candidate_id: "c".to_owned(),
-            ..Event::default()
-        };
-        let other = Event {
-            request_id: "a".to_owned(),
-            unit_id: "b".to_owned(),
-            ..event.clone()
-        };
-        assert_eq!(content_id(&event), content_id(&event.clone()));
-        assert_ne!(content_id(&event), content_id(&other));
-        assert_eq!(content_id(&event).len(), 32);
-    }
 }

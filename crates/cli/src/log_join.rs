@@ -84,11 +84,15 @@ impl Join {
         };
         for folder in std::iter::once(&options.requests).chain(&options.events) {
             if !folder.is_dir() {
-                bail!("{} is not a folder; name the folder of a log", folder.display());
+                bail!(
+                    "{} is not a folder; name the folder of a log",
+                    folder.display()
+                );
             }
         }
         let bar = progress::spinner();
-        let joined = counterweight_join::join(&options, &mut |hour| bar.set_message(hour.to_owned()));
+        let joined =
+            counterweight_join::join(&options, &mut |hour| bar.set_message(hour.to_owned()));
         bar.finish_and_clear();
         let joined = joined?;
         let manifest = Manifest::read(&self.out)?.context("the manifest is gone")?;
@@ -126,15 +130,25 @@ impl Join {
             counts.shown,
         );
         if let Some(coverage) = counts.coverage() {
-            text.push_str(&format!("\nrankings with events: {:.1} %", 100.0 * coverage));
+            text.push_str(&format!(
+                "\nrankings with events: {:.1} %",
+                100.0 * coverage
+            ));
         }
         let fates = counts.events.by_name().into_iter();
         let fates = fates.filter(|(name, count)| *name == "joined" || *count > 0);
         let fates: Vec<String> = fates
             .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
             .collect();
-        text.push_str(&format!("\nevents {}: {}", counts.events.all(), fates.join(", ")));
-        for (found, by) in [(counts.found_by_request, "request"), (counts.found_by_unit, "unit")] {
+        text.push_str(&format!(
+            "\nevents {}: {}",
+            counts.events.all(),
+            fates.join(", ")
+        ));
+        for (found, by) in [
+            (counts.found_by_request, "request"),
+            (counts.found_by_unit, "unit"),
+        ] {
             if found > 0 {
                 text.push_str(&format!("\nfound by {by} alone: {found} events"));
             }
@@ -173,7 +187,9 @@ fn labels_table(joined: &Joined) -> String {
         let curve: Vec<String> = labels
             .arrival_curve()
             .into_iter()
-            .filter(|(seconds, share)| [64, 1024, 4096, 16_384, 65_536].contains(seconds) || *share == 1.0)
+            .filter(|(seconds, share)| {
+                [64, 1024, 4096, 16_384, 65_536].contains(seconds) || *share == 1.0
+            })
             .map(|(seconds, share)| format!("{}: {share:.3}", age(seconds)))
             .collect();
         rows.push([
@@ -183,7 +199,12 @@ fn labels_table(joined: &Joined) -> String {
             curve.join(", "),
         ]);
     }
-    let header = ["objective", "labels", "positive", "deciding events that had arrived"];
+    let header = [
+        "objective",
+        "labels",
+        "positive",
+        "deciding events that had arrived",
+    ];
     table(&header, 1, rows)
 }
 

@@ -73,19 +73,17 @@ impl TrainingFlags {
         self.seed
     }
 
-    /// The training options, with the command that trains the same model again.
-    pub(crate) fn options(&self, dataset: &Path, objective: &str) -> anyhow::Result<TrainOptions> {
+    /// The training options, with the command that trains the same model again from the dataset of
+    /// a flag.
+    pub(crate) fn options(&self, flag: &str, objective: &str) -> anyhow::Result<TrainOptions> {
         let alphas = if self.alpha.is_empty() {
             DEFAULT_ALPHAS.to_vec()
         } else {
             self.alpha.clone()
         };
         let mut command = format!(
-            "counterweight train --dataset {} --objective {objective} --calibration {} --folds {} --seed {}",
-            dataset.file_name().unwrap_or(dataset.as_os_str()).display(),
-            self.calibration,
-            self.folds,
-            self.seed
+            "counterweight train {flag} --objective {objective} --calibration {} --folds {} --seed {}",
+            self.calibration, self.folds, self.seed
         );
         if !self.alpha.is_empty() {
             let alphas: Vec<String> = alphas.iter().map(f64::to_string).collect();
@@ -117,7 +115,7 @@ pub(crate) fn train_into(
 impl Train {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         let dataset = self.file.open()?;
-        let options = self.training.options(&self.file.dataset, &self.objective)?;
+        let options = self.training.options(&self.file.flag(), &self.objective)?;
         let artefact = train_into(&dataset, &self.objective, &options, &self.out)?;
         let folder = self.out.join(&artefact.version);
         let value = json!({

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    data::DatasetFile,
     output::{Output, print_lines, print_note},
     runtime::runtime,
     serve::Logging,
@@ -142,7 +143,8 @@ impl Up {
                 ));
                 continue;
             }
-            let options: TrainOptions = self.training.options(&self.dataset, objective)?;
+            let flag = DatasetFile::described(self.dataset.clone(), None).flag();
+            let options: TrainOptions = self.training.options(&flag, objective)?;
             let artefact = train_into(dataset, objective, &options, &folder)?;
             print_note(&format!(
                 "{objective}: trained version {} into {}\n{}",
@@ -291,8 +293,9 @@ fn combiner_config(
     let config = toml::to_string(&json!({
         "listen": listen,
         "store": { "path": "weights.log" },
-        "request_log": { "path": "request-log" },
-        "feedback": { "path": "event-log" },
+        // Parts that can be joined come after a minute.
+        "request_log": { "path": "request-log", "part_minutes": 1 },
+        "feedback": { "path": "event-log", "part_minutes": 1 },
         "objective": sources.collect::<Vec<_>>(),
         // `weights kill` restores these first weights.
         "profile": { "default": { "weights": weights, "safe": weights } },

@@ -1,11 +1,14 @@
-//! Finds the files of a description: files, folders and patterns, their format by the ending of
-//! the name, and the columns in their path.
+//! Finds the files of a description: files, folders, patterns and manifests of labelled logs, their
+//! format by the ending of the name, and the columns in their path.
 
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use crate::DatasetError;
+use crate::{
+    DatasetError,
+    labelled::{MANIFEST, complete_files},
+};
 
 /// The folder name that Hive uses for rows without a value of the partition column.
 const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -28,6 +31,9 @@ pub(crate) struct DataFile {
     pub(crate) format: Format,
     /// The columns from the path: `dt=2024-01-01/part.parquet` has `dt`.
     pub(crate) partitions: Vec<Partition>,
+    /// Whether it is a file of a log whose columns are united: one that another file has, but this
+    /// one lacks, is missing in all of its rows.
+    pub(crate) united: bool,
 }
 
 /// The files of all patterns, without duplicates: in the order of the patterns, and sorted by path
@@ -44,15 +50,26 @@ pub(crate) fn resolve(
     };
     let mut files: Vec<DataFile> = Vec::new();
     for pattern in patterns {
-        let paths = expand(pattern, folder).map_err(|problem| wrong(pattern, problem))?;
+        let united = Path::new(pattern).file_name() == Some(MANIFEST.as_ref());
+        let paths = match united {
+            true => complete_files(&folder.join(pattern)),
+            false => expand(pattern, folder),
+        };
+        let paths = paths.map_err(|problem| wrong(pattern, problem))?;
         for path in paths {
             let format = format_of(&path).map_err(|problem| wrong(pattern, problem))?;
             if files.iter().all(|file| file.path != path) {
-                let partitions = partitions(&path);
+                // The folders of a labelled log repeat its column `time`.
+                let partitions = if united {
+                    Vec::new()
+                } else {
+                    partitions(&path)
+                };
                 files.push(DataFile {
                     path,
                     format,
                     partitions,
+                    united,
                 });
             }
         }

@@ -42,6 +42,8 @@ pub(crate) struct AllPieces {
     needed: Vec<Needed>,
     current: Option<PieceIterator>,
     next_row: u64,
+    /// Whether the columns that some of the united files have are optional.
+    relaxed: bool,
 }
 
 impl AllPieces {
@@ -51,7 +53,24 @@ impl AllPieces {
             needed,
             current: None,
             next_row: 0,
+            relaxed: false,
         }
+    }
+
+    /// Makes the columns optional that a united file has; `first` is the first of these files.
+    fn relax(&mut self, first: &DataFile) -> Result<(), DatasetError> {
+        self.relaxed = true;
+        let rest = self.files.as_slice().iter().filter(|file| file.united);
+        for file in std::iter::once(first).chain(rest) {
+            if self.needed.iter().all(|needed| needed.optional) {
+                break;
+            }
+            let has = pieces::read_header(file)?;
+            for needed in self.needed.iter_mut().filter(|needed| !needed.optional) {
+                needed.optional = has.contains(&needed.column);
+            }
+        }
+        Ok(())
     }
 
     fn advance(&mut self) -> Result<Option<Piece>, DatasetError> {
@@ -66,10 +85,13 @@ impl AllPieces {
                 }
                 self.current = None;
             }
-            match self.files.next() {
-                Some(file) => self.current = Some(pieces::open(&file, &self.needed)?),
-                None => return Ok(None),
+            let Some(file) = self.files.next() else {
+                return Ok(None);
+            };
+            if file.united && !self.relaxed {
+                self.relax(&file)?;
             }
+            self.current = Some(pieces::open(&file, &self.needed)?);
         }
     }
 }

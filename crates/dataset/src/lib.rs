@@ -77,6 +77,9 @@
 //! `_SUCCESS`, are skipped. A folder name such as `dt=2024-01-01` adds a column `dt` to the files
 //! below it, unless they have a column of that name with values.
 //!
+//! `manifest.json` names a labelled log, as `counterweight log join` writes it: the files of its complete
+//! hours are read. A column that only some of them have is missing in the rows of the others.
+//!
 //! # Logs larger than memory
 //! Files are read piece by piece: 16 MiB of CSV or NDJSON, 128 Ki rows of a Parquet row group, and
 //! only the columns that are needed. Filters, the split and `sample_negatives` act on each piece
@@ -114,7 +117,9 @@ mod filter;
 mod fingerprint;
 mod folds;
 mod gather;
+mod init;
 mod label;
+mod labelled;
 mod loaded;
 mod log;
 mod moment;
@@ -138,6 +143,8 @@ pub use describe::{
 };
 pub use error::DatasetError;
 pub use excerpt::Excerpt;
+pub use init::init;
+pub use labelled::MANIFEST;
 pub use loaded::{Counts, Labels, Loaded, Part};
 pub use log::{DealtRequests, LogColumns, LogPiece, LogPieces};
 pub use parquet_frames::ParquetFrames;

@@ -102,15 +102,25 @@ pub struct LogPieces {
 }
 
 impl Dataset {
-    /// The columns of the first file, in file order; for NDJSON, the keys of its first line.
+    /// The columns of the first file, in file order; for NDJSON, the keys of its first line. Of a
+    /// labelled log, the columns of all files.
     ///
     /// # Errors
     /// As [`Dataset::files`], and for a file that cannot be read.
     pub fn columns(&self) -> Result<Vec<String>, DatasetError> {
-        match self.data_files()?.first() {
-            Some(file) => pieces::read_header(file),
-            None => Ok(Vec::new()),
+        let mut columns: Vec<String> = Vec::new();
+        for (at, file) in self.data_files()?.iter().enumerate() {
+            if at > 0 && !file.united {
+                break;
+            }
+            let found = pieces::read_header(file)?;
+            for name in found {
+                if !columns.contains(&name) {
+                    columns.push(name);
+                }
+            }
         }
+        Ok(columns)
     }
 
     /// The column of a role, if the description names one.

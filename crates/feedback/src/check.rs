@@ -10,8 +10,10 @@ use counterweight_serving::clip;
 /// The longest id of an event, and the longest other id, in bytes.
 const EVENT_ID: usize = 256;
 const ID: usize = 1024;
-/// The longest type, in bytes.
+/// The longest type and the longest name of an objective, in bytes.
 const TYPE: usize = 64;
+/// The type of labels of posts.
+const LABEL: &str = "label";
 /// The largest value that is repeated in a message, in bytes.
 const SHOWN: usize = 64;
 /// Clocks of callers may be ahead by so much.
@@ -40,6 +42,15 @@ pub(crate) fn check(
     id("candidate_id", &event.candidate_id, ID)?;
     if event.candidate_id.is_empty() {
         return problem("candidate_id", "is empty; name the candidate");
+    }
+    if !event.objective.is_empty() {
+        return label(event, now_ms);
+    }
+    if event.sampling_probability.is_some() {
+        return problem(
+            "sampling_probability",
+            "is for labels of posts; send the objective with it, or leave it out",
+        );
     }
     if [&event.ranking_id, &event.request_id, &event.unit_id]
         .iter()
@@ -81,6 +92,61 @@ pub(crate) fn check(
     })
 }
 
+/// Checks a label of a post.
+fn label(event: Event, now_ms: i64) -> Result<LoggedEvent, Problem> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    if event.objective.len() > TYPE || !event.objective.chars().all(allowed) {
+        let shown = clip(&event.objective, SHOWN);
+        return problem(
+            "objective",
+            format!("{shown:?} is not a name; send 1 to {TYPE} letters, digits, `-` or `_`"),
+        );
+    }
+    for (field, id) in [
+        ("ranking_id", &event.ranking_id),
+        ("request_id", &event.request_id),
+        ("unit_id", &event.unit_id),
+    ] {
+        if !id.is_empty() {
+            return problem(
+                field,
+                "is set, and a label of a post is of no ranking; leave it out",
+            );
+        }
+    }
+    if !["", LABEL].contains(&event.r#type.as_str()) {
+        return problem(
+            "type",
+            "is not `label`, and objective is set; leave one of them out",
+        );
+    }
+    if event.position.is_some() {
+        return problem(
+            "position",
+            "is set, and a label of a post has none; leave it out",
+        );
+    }
+    let value = event.value.filter(|value| [0.0, 1.0].contains(value));
+    if value.is_none() {
+        return problem("value", "is not the value of a label; send 0 or 1");
+    }
+    let share = event.sampling_probability;
+    if share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+        return problem("sampling_probability", "is not above 0 and at most 1");
+    }
+    let time_ms = time_ms(&event, now_ms)?;
+    Ok(LoggedEvent {
+        event_id: event.event_id,
+        candidate_id: event.candidate_id,
+        event_type: LABEL.to_owned(),
+        value,
+        time_ms,
+        objective: event.objective,
+        sampling_probability: share,
+        ..LoggedEvent::default()
+    })
+}
+
 fn problem<T>(field: &'static str, problem: impl Into<String>) -> Result<T, Problem> {
     Err(EventStatus {
         field: field.to_owned(),
@@ -105,6 +171,12 @@ fn event_type(event_type: &str, types: &BTreeSet<String>) -> Result<(), Problem>
         return problem(
             "type",
             format!("{shown:?} is not a type; send 1 to {TYPE} lower-case letters, digits and `_`"),
+        );
+    }
+    if event_type == LABEL {
+        return problem(
+            "type",
+            "is that of labels of posts; send their objective, too",
         );
     }
     if types.is_empty() || types.contains(event_type) {

@@ -370,15 +370,27 @@ fn describe(files: &[PathBuf], has: &[String]) -> Result<Dataset, DatasetError> 
     if has.is_empty() {
         return builder.build();
     }
+    let has_column = |column: &str| has.iter().any(|own| own == column);
+    // A caller may send a request id twice; the ranking's is unique.
+    let request = match has_column(columns::RANKING) {
+        true => columns::RANKING,
+        false => columns::REQUEST,
+    };
+    // Users may see a candidate elsewhere. Where λ was drawn, the page that the draw gave counts.
+    let seen = has_column(columns::SHOWN_POSITION) && !has_column(columns::LAMBDA_LOW);
+    let position = match seen {
+        true => columns::SHOWN_POSITION,
+        false => columns::POSITION,
+    };
     let roles = [
-        (Role::Request, columns::REQUEST),
+        (Role::Request, request),
         (Role::User, columns::USER),
         (Role::Candidate, columns::CANDIDATE),
-        (Role::Position, columns::POSITION),
+        (Role::Position, position),
     ];
     for (role, column) in roles {
         // Request and candidate are required: if they are absent, reading reports it.
-        if matches!(role, Role::Request | Role::Candidate) || has.iter().any(|own| own == column) {
+        if matches!(role, Role::Request | Role::Candidate) || has_column(column) {
             builder = builder.role(role, column);
         }
     }

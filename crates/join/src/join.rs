@@ -80,6 +80,8 @@ pub fn join(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Joined,
         unconverted_events: inputs.unconverted_events.map(hour_folder),
         next_complete_ms: None,
     };
+    // A log without hours is a log, too.
+    manifest.write(&options.out)?;
     let mut units = UnitEvents::default();
     for batch in hours.chunks(BATCH_HOURS) {
         let mut spill = inputs.sort_events(batch, options)?;

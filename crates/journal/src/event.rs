@@ -111,7 +111,12 @@ impl EventsRecord {
             ("objective", text(|event| &event.objective)),
             (
                 "sampling_probability",
-                Values::Float64(events.iter().map(|event| event.sampling_probability).collect()),
+                Values::Float64(
+                    events
+                        .iter()
+                        .map(|event| event.sampling_probability)
+                        .collect(),
+                ),
             ),
         ];
         let columns = columns.into_iter();

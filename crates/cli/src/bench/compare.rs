@@ -108,7 +108,7 @@ impl Comparing<'_> {
             truth: self.what.truth.clone(),
             draws: self.draws,
         };
-        let training = self.how.options(&self.file.dataset, "OBJECTIVE")?;
+        let training = self.how.options(&self.file.flag(), "OBJECTIVE")?;
         let plan = ComparePlan::new(&dataset, &options)?;
         let mut bar: Option<(String, Bar)> = None;
         let trained = train_all(&plan, &training, models.path(), &mut |model, progress| {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use counterweight_dataset::Dataset;
+use counterweight_dataset::{Dataset, MANIFEST};
 use counterweight_evaluation::{
     Draws, Log, LogOptions, OffPolicy, Parts, Question, Summary, Swept, UnshownLabels,
 };
@@ -13,7 +13,7 @@ use counterweight_model::Artefact;
 use counterweight_ranking::sweep::Discount;
 
 use crate::{
-    data::DatasetFile,
+    data::{DatasetFile, labelled},
     number::{parse_non_negative, parse_share, parse_weight},
     progress,
     usage::WrongUse,
@@ -23,7 +23,8 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct LogArgs {
     /// Impression logs with the columns of data/SCHEMA.md: .parquet, .csv or .ndjson files, or
-    /// patterns of file names, such as logs/*.parquet.
+    /// patterns of file names, such as logs/*.parquet. A folder that `log join` wrote is read with
+    /// its complete hours.
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
     log: Vec<PathBuf>,
     /// A dataset file (TOML) that describes a log in any other format.
@@ -156,8 +157,17 @@ impl LogArgs {
                 let dataset = Dataset::open(description, self.data.as_deref())?;
                 Log::open(dataset, artefacts, options)?
             }
-            None => Log::open_files(&self.log, artefacts, options)?,
+            None => Log::open_files(&self.files()?, artefacts, options)?,
         })
+    }
+
+    /// The files of the log. A folder must be a labelled log.
+    fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let file = |path: &PathBuf| match path.is_dir() {
+            true => Ok(labelled(path)?.join(MANIFEST)),
+            false => Ok(path.clone()),
+        };
+        self.log.iter().map(file).collect()
     }
 
     /// Sweeps the parts of an open log, with a progress bar. If `explored`, it also collects what
@@ -187,10 +197,10 @@ impl LogArgs {
 
     /// The dataset file, if one was given.
     pub(crate) fn dataset_file(&self) -> Option<DatasetFile> {
-        Some(DatasetFile {
-            dataset: self.dataset.clone()?,
-            data: self.data.clone(),
-        })
+        Some(DatasetFile::described(
+            self.dataset.clone()?,
+            self.data.clone(),
+        ))
     }
 
     /// What happens to labels of candidates that were not shown.

@@ -220,3 +220,47 @@ async fn events_that_cannot_be_kept_are_not_acknowledged() {
     bad.event_id.clear();
     assert_eq!(server.write(vec![bad]).await.unwrap(), ["event_id"]);
 }
+
+#[tokio::test]
+async fn labels_of_posts_are_kept_and_wrong_ones_name_their_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(config(folder.path())).await;
+    let label = |id: &str| Event {
+        event_id: id.to_owned(),
+        candidate_id: "post".to_owned(),
+        objective: "engagement_bait".to_owned(),
+        value: Some(1.0),
+        sampling_probability: Some(0.25),
+        time: Some(SystemTime::now().into()),
+        ..Event::default()
+    };
+    let mut wrong = vec![label("a"); 8];
+    wrong[1].value = Some(0.5);
+    wrong[2].sampling_probability = Some(0.0);
+    wrong[3].ranking_id = "r".to_owned();
+    wrong[4].objective = "a b".to_owned();
+    wrong[5].r#type = "click".to_owned();
+    wrong[6].objective = String::new();
+    wrong[7].position = Some(1);
+    let fields = server.write(wrong).await.unwrap();
+    let expected = [
+        "",
+        "value",
+        "sampling_probability",
+        "ranking_id",
+        "objective",
+        "type",
+        "sampling_probability",
+        "position",
+    ];
+    assert_eq!(fields, expected);
+    let mut unnamed = event("b");
+    unnamed.r#type = "label".to_owned();
+    assert_eq!(server.write(vec![unnamed]).await.unwrap(), ["type"]);
+    server.running.stop().await;
+    let kept = logged(folder.path());
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].objective, "engagement_bait");
+    assert_eq!(kept[0].sampling_probability, Some(0.25));
+    assert_eq!(kept[0].event_type, "label");
+}

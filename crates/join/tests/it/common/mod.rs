@@ -157,7 +157,11 @@ impl Logs {
 }
 
 /// The label of a candidate among rows, and the time at which it was known.
-pub(crate) fn label_in(rows: &DataFrame, ranking: &Ranking, candidate: &str) -> Option<(bool, i64)> {
+pub(crate) fn label_in(
+    rows: &DataFrame,
+    ranking: &Ranking,
+    candidate: &str,
+) -> Option<(bool, i64)> {
     let at = row_of(rows, ranking, candidate);
     let label = rows.column("label_engagement").unwrap();
     let time = rows.column("label_time_engagement").unwrap();
