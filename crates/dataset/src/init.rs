@@ -40,14 +40,13 @@ const NOT_FEATURES: [&str; 21] = [
     "propensity_score",
     "pscore",
 ];
-const NOT_FEATURE_PREFIXES: [&str; 8] = [
+const NOT_FEATURE_PREFIXES: [&str; 7] = [
     "p_",
     "w_",
     "raw_",
     "model_",
     "calibrator_",
-    "label_time_",
-    "label_weight_",
+    "label_",
     "truth_",
 ];
 
@@ -74,12 +73,11 @@ pub fn init(name: &str, folder: &Path) -> Result<String, DatasetError> {
     Ok(text)
 }
 
-/// Whether a column is part of the log's own schema, and so not a feature.
-fn is_of_the_log(column: &str) -> bool {
-    NOT_FEATURES.contains(&column)
-        || NOT_FEATURE_PREFIXES
-            .iter()
-            .any(|prefix| column.starts_with(prefix))
+/// Whether a column of an impression log is a feature: it is not part of the log's own schema.
+#[must_use]
+pub fn is_feature(column: &str) -> bool {
+    let mut prefixes = NOT_FEATURE_PREFIXES.iter();
+    !NOT_FEATURES.contains(&column) && !prefixes.any(|prefix| column.starts_with(prefix))
 }
 
 fn write(name: &str, guess: &Guess, rows: usize) -> String {

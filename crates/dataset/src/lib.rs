@@ -143,7 +143,7 @@ pub use describe::{
 };
 pub use error::DatasetError;
 pub use excerpt::Excerpt;
-pub use init::init;
+pub use init::{init, is_feature};
 pub use labelled::MANIFEST;
 pub use loaded::{Counts, Labels, Loaded, Part};
 pub use log::{DealtRequests, LogColumns, LogPiece, LogPieces};

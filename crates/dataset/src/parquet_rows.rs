@@ -10,6 +10,7 @@ use polars::{
     io::parquet::write::BatchedWriter,
     prelude::{DataFrame, ParquetWriter, PolarsResult, Schema},
 };
+use polars_parquet_format::KeyValue;
 
 /// Maximum rows of a row group.
 const ROW_GROUP_ROWS: usize = 262_144;
@@ -51,9 +52,22 @@ impl<W: Write> ParquetRows<W> {
     /// # Errors
     /// When the writer fails.
     pub fn finish(self) -> PolarsResult<u64> {
+        self.finish_with(&[])
+    }
+
+    /// Writes the footer with metadata by key. Returns the size of the file in bytes.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn finish_with(self, metadata: &[(String, String)]) -> PolarsResult<u64> {
         let writer = self.writer.get_writer();
-        // Empty key-value metadata: otherwise polars would add its Arrow schema here.
+        // Own metadata, even if it is empty: otherwise polars would add its Arrow schema here.
+        let pair = |(key, value): &(String, String)| KeyValue {
+            key: key.clone(),
+            value: Some(value.clone()),
+        };
+        let metadata = metadata.iter().map(pair).collect();
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.end(Some(Vec::new()))
+        writer.end(Some(metadata))
     }
 }

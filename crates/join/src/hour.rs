@@ -1,14 +1,9 @@
 //! Joins one hour of requests: reads its parts, labels their rows, and writes them as new files.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use counterweight_dataset::{ParquetFrames, ParquetRows};
-use counterweight_files::AtomicFile;
-use counterweight_journal::{PartFile, hour_folder};
+use counterweight_dataset::ParquetFrames;
+use counterweight_journal::{Forgotten, PartFile, hour_folder};
 use polars::prelude::{DataFrame, PolarsResult};
 use uuid::Uuid;
 
@@ -16,7 +11,9 @@ use crate::{
     counts::Counts,
     error::{JoinError, output},
     events::{Events, Pass},
+    forget::in_rankings,
     manifest::{Hour, LABELLED, LabelledFile},
+    output_file::Unfinished,
     posts::Posts,
     rows::{Added, Labeller, Labelling},
     rules::{LabelRule, Rules},
@@ -25,15 +22,12 @@ use crate::{
     units::UnitEvents,
 };
 
-/// Rows that are collected before they are written, so that parts of few rows do not become row
-/// groups of few rows.
-const GROUP_ROWS: usize = 65_536;
-
 /// What joining an hour needs.
 pub(crate) struct HourJoin<'a> {
     pub(crate) out: &'a Path,
     pub(crate) rules: &'a Rules,
     pub(crate) posts: &'a Posts,
+    pub(crate) forgotten: &'a Forgotten,
     pub(crate) known_until_ms: i64,
     pub(crate) hour: i64,
     pub(crate) parts: &'a [PartFile],
@@ -91,7 +85,7 @@ impl HourJoin<'_> {
         let mut file: Option<Unfinished> = None;
         for part in self.parts {
             for frame in ParquetFrames::open(&part.path, None)? {
-                let frame = frame?;
+                let (frame, _) = in_rankings(frame?, self.forgotten).map_err(output(&part.path))?;
                 let added = labeller.label(&frame, &part.path)?;
                 let rows = rows(united, &frame, &added, labels).map_err(output(&part.path))?;
                 if rows.height() == 0 {
@@ -108,7 +102,7 @@ impl HourJoin<'_> {
         let Some(file) = file else {
             return Ok(None);
         };
-        let (rows, bytes) = file.finish().map_err(output(&path))?;
+        let (rows, bytes) = file.finish(&[]).map_err(output(&path))?;
         Ok(Some(LabelledFile {
             path: relative,
             rows,
@@ -128,53 +122,4 @@ fn rows(
     let mut columns = united.complete(&kept)?;
     columns.extend(added.frame(labels)?.columns().to_vec());
     DataFrame::new(kept.height(), columns)
-}
-
-/// A file of an hour that is being written.
-struct Unfinished {
-    file: AtomicFile,
-    writer: ParquetRows<File>,
-    group: Option<DataFrame>,
-    rows: u64,
-}
-
-impl Unfinished {
-    fn create(path: &Path, rows: &DataFrame) -> Result<Self, JoinError> {
-        let file = AtomicFile::create(path).map_err(output(path))?;
-        let handle = file.file().try_clone().map_err(output(path))?;
-        let writer = ParquetRows::begin(handle, rows.schema()).map_err(output(path))?;
-        Ok(Self {
-            file,
-            writer,
-            group: None,
-            rows: 0,
-        })
-    }
-
-    fn add(&mut self, rows: DataFrame) -> PolarsResult<()> {
-        self.rows += rows.height() as u64;
-        let group = match self.group.take() {
-            Some(mut group) => {
-                group.vstack_mut(&rows)?;
-                group
-            }
-            None => rows,
-        };
-        match group.height() >= GROUP_ROWS {
-            true => self.writer.write(&group)?,
-            false => self.group = Some(group),
-        }
-        Ok(())
-    }
-
-    /// The file gets its name. Returns its rows and bytes.
-    fn finish(mut self) -> Result<(u64, u64), String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        if let Some(group) = self.group.take() {
-            self.writer.write(&group).map_err(|error| text(&error))?;
-        }
-        let bytes = self.writer.finish().map_err(|error| text(&error))?;
-        self.file.commit().map_err(|error| text(&error))?;
-        Ok((self.rows, bytes))
-    }
 }

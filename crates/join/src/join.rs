@@ -2,19 +2,20 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File, TryLockError},
+    fs,
     ops::Range,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use counterweight_journal::{
-    HOUR_MS, Kind, PartFile, hour_folder, oldest_unconverted_hour, parts_of,
+    Forgotten, HOUR_MS, Kind, PartFile, hour_folder, oldest_unconverted_hour, parts_of,
 };
 
 use crate::{
     counts::Counts,
     error::{JoinError, output},
     hour::HourJoin,
+    lock::lock,
     manifest::Manifest,
     posts::Posts,
     resolve::{hours_to_search, resolve},
@@ -58,6 +59,8 @@ pub struct Joined {
     pub unconverted_events: Option<String>,
     /// When the oldest hour that is not complete can be: milliseconds since 1970 UTC.
     pub next_complete_ms: Option<i64>,
+    /// Hours that could not be joined, and why. They stay as they were.
+    pub failed: BTreeMap<String, String>,
 }
 
 /// Joins a request log with events. Each hour of requests appears with one swap of the manifest, so a
@@ -79,6 +82,7 @@ pub fn join(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Joined,
         unconverted_requests: inputs.unconverted_requests.map(hour_folder),
         unconverted_events: inputs.unconverted_events.map(hour_folder),
         next_complete_ms: None,
+        failed: BTreeMap::new(),
     };
     // A log without hours is a log, too.
     manifest.write(&options.out)?;
@@ -94,11 +98,20 @@ pub fn join(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Joined,
                 out: &options.out,
                 rules: &options.rules,
                 posts: &posts,
+                forgotten: &inputs.forgotten,
                 known_until_ms: inputs.known_until_ms(options),
                 hour,
                 parts,
             };
-            let (mut found, features) = task.run(&mut spill, &mut units)?;
+            let (mut found, features) = match task.run(&mut spill, &mut units) {
+                Ok(found) => found,
+                // A part that cannot be read does not hold up the other hours.
+                Err(error @ (JoinError::Part(_) | JoinError::Type { .. })) => {
+                    joined.failed.insert(hour_folder(hour), error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             found.complete = inputs.is_complete(hour, options);
             if !found.complete && joined.next_complete_ms.is_none() {
                 joined.next_complete_ms = Some(complete_ms(hour, &options.rules));
@@ -111,21 +124,6 @@ pub fn join(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Joined,
         }
     }
     Ok(joined)
-}
-
-/// Only one run writes into a folder.
-fn lock(out: &Path) -> Result<File, JoinError> {
-    let path = out.join("lock");
-    let mut options = File::options();
-    let file = options.create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(output(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JoinError::Locked {
-            out: out.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(output(&path)(error)),
-    }
 }
 
 /// The manifest of the output, which must have been made by the same rules.
@@ -153,6 +151,7 @@ struct Inputs {
     events: BTreeMap<i64, Vec<PartFile>>,
     unconverted_requests: Option<i64>,
     unconverted_events: Option<i64>,
+    forgotten: Forgotten,
 }
 
 impl Inputs {
@@ -164,8 +163,10 @@ impl Inputs {
             let oldest = oldest_unconverted_hour(folder, Kind::Events)?;
             unconverted_events = unconverted_events.into_iter().chain(oldest).min();
         }
+        let mut forgotten = Forgotten::read(&options.requests)?;
         let mut events = Vec::new();
         for folder in &options.events {
+            forgotten.extend(&Forgotten::read(folder)?);
             events.extend(parts_of(folder, Kind::Events)?);
         }
         Ok(Self {
@@ -173,6 +174,7 @@ impl Inputs {
             events: by_hour(events),
             unconverted_requests,
             unconverted_events,
+            forgotten,
         })
     }
 
@@ -197,6 +199,7 @@ impl Inputs {
         let all = self.all_hours();
         let mut router = Router {
             rules,
+            forgotten: &self.forgotten,
             hours: &all,
             spill: Spill::new(&options.out)?,
         };

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use counterweight_impressions::columns;
-use counterweight_journal::{HOUR_MS, PartFile};
+use counterweight_journal::{Forgotten, HOUR_MS, PartFile};
 
 use crate::{
-    error::JoinError,
+    error::{JoinError, output},
+    forget::in_rankings,
     frame::{Cells, open_columns},
     label::EARLY_MS,
     route::{Router, complete_ms},
@@ -25,7 +26,7 @@ pub(crate) fn resolve(parts: &[PartFile], router: &mut Router<'_>) -> Result<(),
         let some: Result<Vec<Spilled>, _> = unresolved.by_ref().take(AT_ONCE).collect();
         let mut lookup = Lookup::new(some?, router.rules);
         for part in parts {
-            lookup.read(part)?;
+            lookup.read(part, router.forgotten)?;
         }
         for (event, best) in lookup.events.into_iter().zip(lookup.best) {
             match best {
@@ -98,7 +99,7 @@ impl<'a> Lookup<'a> {
         lookup
     }
 
-    fn read(&mut self, part: &PartFile) -> Result<(), JoinError> {
+    fn read(&mut self, part: &PartFile, forgotten: &Forgotten) -> Result<(), JoinError> {
         let wanted = [
             columns::RANKING,
             columns::REQUEST,
@@ -108,7 +109,7 @@ impl<'a> Lookup<'a> {
             columns::POSITION,
         ];
         for frame in open_columns(&part.path, &wanted)? {
-            let frame = frame?;
+            let (frame, _) = in_rankings(frame?, forgotten).map_err(output(&part.path))?;
             let cells = Cells::new(&frame, &part.path);
             let (ranking, request) = (
                 cells.texts(columns::RANKING)?,

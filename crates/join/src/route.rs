@@ -3,11 +3,12 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use counterweight_journal::{HOUR_MS, LoggedEvent};
+use counterweight_journal::{Forgotten, HOUR_MS, LoggedEvent};
 use uuid::Uuid;
 
 use crate::{
-    error::JoinError,
+    error::{JoinError, output},
+    forget::in_events,
     frame::{Cells, open_columns},
     label::EARLY_MS,
     rules::Rules,
@@ -33,6 +34,7 @@ const COLUMNS: [&str; 12] = [
 /// Sorts events by the hour that counts them.
 pub(crate) struct Router<'a> {
     pub(crate) rules: &'a Rules,
+    pub(crate) forgotten: &'a Forgotten,
     /// The hours that have parts of either log.
     pub(crate) hours: &'a BTreeSet<i64>,
     pub(crate) spill: Spill,
@@ -42,7 +44,7 @@ impl Router<'_> {
     /// Reads a part of the event log.
     pub(crate) fn route_part(&mut self, part: &Path) -> Result<(), JoinError> {
         for frame in open_columns(part, &COLUMNS)? {
-            let frame = frame?;
+            let (frame, _) = in_events(frame?, self.forgotten).map_err(output(part))?;
             let cells = Cells::new(&frame, part);
             let texts = |name| cells.texts(name);
             let (id, ranking, request) = (

@@ -18,6 +18,8 @@ pub(crate) struct United {
     columns: Vec<(String, DataType, PathBuf)>,
     /// The kind and side of each feature.
     pub(crate) features: BTreeMap<String, String>,
+    /// The metadata of all parts; the first part that has a key decides.
+    pub(crate) metadata: Vec<(String, String)>,
 }
 
 impl United {
@@ -30,7 +32,12 @@ impl United {
             }
             for (key, description) in frames.metadata() {
                 if let Some(column) = key.strip_prefix(DESCRIPTION) {
-                    united.features.insert(column.to_owned(), description);
+                    united
+                        .features
+                        .insert(column.to_owned(), description.clone());
+                }
+                if united.metadata.iter().all(|(own, _)| *own != key) {
+                    united.metadata.push((key, description));
                 }
             }
         }

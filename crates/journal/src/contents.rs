@@ -50,7 +50,7 @@ impl Contents {
         let root = path.join(kind.name());
         let mut contents = Self::default();
         // A segment that becomes a part meanwhile is counted as the part that it is by then.
-        let segments = segments_in(&OsDisk, &path.join("wal"), kind)?;
+        let segments = segments_of(path, kind)?;
         let segments: Vec<_> = segments
             .into_iter()
             .map(|(sequence, path)| (sequence, read_segment(&OsDisk, &path), path))
@@ -131,11 +131,7 @@ pub fn parts_of(path: &Path, kind: Kind) -> Result<Vec<PartFile>, JournalError> 
 /// # Errors
 /// [`JournalError::Io`] when the folder cannot be listed or a segment cannot be read.
 pub fn oldest_unconverted_hour(path: &Path, kind: Kind) -> Result<Option<i64>, JournalError> {
-    let segments = segments_in(&OsDisk, &path.join("wal"), kind);
-    let segments = match segments {
-        Err(JournalError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => vec![],
-        segments => segments?,
-    };
+    let segments = segments_of(path, kind)?;
     let mut oldest: Option<i64> = None;
     for (_, segment) in segments {
         let read = OsDisk.read(&segment, 0, HEADER_BYTES);
@@ -149,6 +145,16 @@ pub fn oldest_unconverted_hour(path: &Path, kind: Kind) -> Result<Option<i64>, J
         }
     }
     Ok(oldest)
+}
+
+/// The segments of a log; none where another program wrote its parts.
+fn segments_of(path: &Path, kind: Kind) -> Result<Vec<(u64, PathBuf)>, JournalError> {
+    match segments_in(&OsDisk, &path.join("wal"), kind) {
+        Err(JournalError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Vec::new())
+        }
+        segments => segments,
+    }
 }
 
 /// The rows of a part, from its footer.

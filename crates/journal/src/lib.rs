@@ -12,6 +12,7 @@ mod disk;
 mod error;
 mod event;
 mod folder;
+mod forgotten;
 mod keeper;
 mod log;
 mod log_state;
@@ -36,6 +37,7 @@ pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{DropReason, JournalError};
 pub use event::{EVENT_SCHEMA, EventsRecord, LoggedEvent};
 pub use folder::JournalFolder;
+pub use forgotten::Forgotten;
 pub use log::Log;
 pub use log_state::{LogOptions, LogStatus};
 #[cfg(feature = "test")]

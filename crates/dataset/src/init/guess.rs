@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{is_of_the_log, sample::Sample};
+use super::{is_feature, sample::Sample};
 
 /// Categories with more distinct values than this share of the rows are ids rather than categories.
 const DISTINCT_SHARE: f64 = 0.5;
@@ -137,7 +137,7 @@ impl Guess {
             }
             if let Some(objective) = objective(name, values) {
                 guess.objectives.push(objective);
-            } else if !has_role && !is_of_the_log(name) {
+            } else if !has_role && is_feature(name) {
                 match input(name, values, requests.as_deref()) {
                     Ok(input) => guess.inputs.push(input),
                     Err(why) => guess.left_out.push((name.clone(), why)),

@@ -4,7 +4,6 @@ use std::fs;
 
 use counterweight_join::{JoinError, Rules, join};
 use counterweight_journal::HOUR_MS;
-use polars::prelude::*;
 
 use crate::common::{DAY_MS, Event, Logs, START_MS, click, ranking, row_of};
 

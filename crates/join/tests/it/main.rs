@@ -4,4 +4,5 @@ mod common;
 mod fates;
 mod hours;
 mod labels;
+mod privacy;
 mod random;
