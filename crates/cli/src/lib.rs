@@ -20,6 +20,8 @@ mod environment;
 mod feedback;
 #[cfg(feature = "offline")]
 mod log;
+#[cfg(feature = "offline")]
+mod models;
 mod number;
 mod output;
 #[cfg(feature = "offline")]
