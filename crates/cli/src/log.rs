@@ -40,9 +40,9 @@ pub(crate) enum Log {
     ///
     /// It names the weights and where they came from, and for each candidate of the page its score
     /// and what each objective added to it. With --models it also says which features moved each
-    /// probability most. With --address it asks the combiner who set the weights, and what the page
-    /// would have been at the profile's own weights. Rankings that are in no Parquet part yet are
-    /// not read. --json prints every number.
+    /// probability most. With --address it asks the combiner who set the weights, and says what the
+    /// page would have been at the profile's own weights; --history reads both from a file. Rankings
+    /// that are in no Parquet part yet are not read. --json prints every number.
     Show(show::Show),
 }
 

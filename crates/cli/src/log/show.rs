@@ -4,11 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
-use counterweight_impressions::{FoundRanking, find_ranking, nearest_ranking, read_ranking};
+use counterweight_impressions::{
+    FoundRanking, RankedRequest, find_ranking, nearest_ranking, read_ranking,
+};
 use counterweight_journal::{Kind, UnitRule, Units, parts_of};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{revision, show_text::text, shown::Shown};
+use super::{
+    revision::{self, Revision},
+    show_text::text,
+    shown::Shown,
+};
 use crate::{
     client::OptionalCombiner, models::load_all, output::Output, runtime::runtime, usage::WrongUse,
 };
@@ -40,6 +46,10 @@ pub(crate) struct Show {
     /// folder of model folders.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     models: Vec<PathBuf>,
+    /// Read who set the weights from this file of an embedded weights store, instead of asking a
+    /// combiner.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
     #[command(flatten)]
     combiner: OptionalCombiner,
 }
@@ -55,17 +65,22 @@ impl Show {
         let found = self.find()?;
         let artefacts = load_all(&self.models)?;
         let ranking = read_ranking(&found, &artefacts)?;
-        let request = &ranking.request;
-        let revision = match self.combiner.get() {
-            Some(combiner) => Some(runtime()?.block_on(revision::ask(
-                &combiner,
-                &request.profile,
-                request.revision,
-            ))?),
-            None => None,
-        };
+        let revision = self.revision(&ranking.request)?;
         let shown = Shown::new(ranking, found.part, !artefacts.is_empty(), revision);
         output.print(&shown.json()?, |_| text(&shown))
+    }
+
+    /// What is known about the revision, where somebody can be asked.
+    fn revision(&self, request: &RankedRequest) -> anyhow::Result<Option<Revision>> {
+        let (profile, revision) = (&request.profile, request.revision);
+        if let Some(history) = &self.history {
+            return revision::read(history, profile, revision).map(Some);
+        }
+        let Some(combiner) = self.combiner.get() else {
+            return Ok(None);
+        };
+        let asking = revision::ask(&combiner, profile, revision);
+        runtime()?.block_on(asking).map(Some)
     }
 
     fn find(&self) -> anyhow::Result<FoundRanking> {

@@ -1,9 +1,11 @@
 //! One ranking in plain words, for somebody who answers a user's question.
 
-use counterweight_impressions::{Explained, FeatureTerms, NotExplained, RowExplained};
+use counterweight_impressions::{
+    Explained, FeatureTerms, NotExplained, RankedObjective, RowExplained,
+};
 use counterweight_ranking::{Density, contribution, number_text, symbol};
 
-use super::shown::Shown;
+use super::{revision::Revision, shown::Shown};
 use crate::{
     clock::local_time_or_empty,
     output::{escape, lines},
@@ -23,6 +25,7 @@ pub(super) fn text(shown: &Shown) -> String {
         author_line(shown),
     ];
     text.extend(missing_lines(shown));
+    text.extend(shared_lines(shown));
     for place in 0..shown.ranking.request.page.len() {
         text.push(String::new());
         text.extend(place_lines(shown, place));
@@ -124,16 +127,19 @@ fn author_line(shown: &Shown) -> String {
     let revision = shown.ranking.request.revision;
     match (&shown.revision, revision) {
         (_, 0) => "Revision 0 is the configuration: nobody had set weights.".to_owned(),
-        (None, _) => format!("Give --address to see who set revision {revision}, and why."),
-        (Some(asked), _) => match &asked.entry {
-            Some(entry) => format!(
-                "{} set revision {revision} at {}: {}",
-                entry.author,
-                local_time_or_empty(entry.time.as_ref()),
-                entry.reason
-            ),
-            None => format!("The combiner does not have revision {revision}."),
-        },
+        (
+            Some(Revision {
+                set_by: Some(set_by),
+                ..
+            }),
+            _,
+        ) => format!(
+            "{} set revision {revision} at {}: {}",
+            set_by.author,
+            local_time_or_empty(set_by.time.as_ref()),
+            set_by.reason
+        ),
+        _ => format!("Give --address or --history to see who set revision {revision}, and why."),
     }
 }
 
@@ -141,8 +147,7 @@ fn author_line(shown: &Shown) -> String {
 fn missing_lines(shown: &Shown) -> Vec<String> {
     let objectives = shown.ranking.request.objectives.iter();
     let explained = objectives.zip(&shown.ranking.explained);
-    let line = |(objective, explained): (_, &Explained)| {
-        let objective: &counterweight_impressions::RankedObjective = objective;
+    let line = |(objective, explained): (&RankedObjective, &Explained)| {
         let Explained::Not(why) = explained else {
             return None;
         };
@@ -204,8 +209,13 @@ fn place_lines(shown: &Shown, place: usize) -> Vec<String> {
         ));
         if let Explained::Candidates(rows) = explained {
             let row = rows.iter().find(|row| row.candidate == at);
-            lines.push(match row {
-                Some(row) => format!("     {}", features_text(row)),
+            let own = |row: &RowExplained| {
+                let features = row.features.iter();
+                moved_text(features.filter(|one| !is_shared(rows, one)))
+            };
+            lines.push(match row.map(own) {
+                Some(Some(moved)) => format!("     It was {moved}."),
+                Some(None) => "     No feature of its own moved it.".to_owned(),
                 None => "     Its features are not in the log.".to_owned(),
             });
         }
@@ -213,35 +223,59 @@ fn place_lines(shown: &Shown, place: usize) -> Vec<String> {
     lines
 }
 
-fn features_text(row: &RowExplained) -> String {
-    let mut features: Vec<&FeatureTerms> = row.features.iter().collect();
+/// What moved an objective alike for all candidates of the page, and so cannot explain their order.
+fn shared_lines(shown: &Shown) -> Vec<String> {
+    let objectives = shown.ranking.request.objectives.iter();
+    let explained = objectives.zip(&shown.ranking.explained);
+    let line = |(objective, explained): (&RankedObjective, &Explained)| {
+        let Explained::Candidates(rows) = explained else {
+            return None;
+        };
+        let features = rows.first()?.features.iter();
+        let moved = moved_text(features.filter(|one| is_shared(rows, one)))?;
+        let name = &objective.name;
+        Some(format!("For every candidate shown, {name} was {moved}."))
+    };
+    explained.filter_map(line).collect()
+}
+
+/// Whether a feature added the same to all of several candidates.
+fn is_shared(rows: &[RowExplained], feature: &FeatureTerms) -> bool {
+    let has = |row: &RowExplained| {
+        let mut features = row.features.iter();
+        features.any(|own| own.feature == feature.feature && own.sum == feature.sum)
+    };
+    rows.len() > 1 && rows.iter().all(has)
+}
+
+/// The features that moved a logit most, each way; none where nothing moved it.
+fn moved_text<'f>(features: impl Iterator<Item = &'f FeatureTerms>) -> Option<String> {
+    let mut features: Vec<&FeatureTerms> = features.filter(|one| one.sum != 0.0).collect();
     features.sort_by(|a, b| b.sum.abs().total_cmp(&a.sum.abs()));
-    let named = |up: bool| {
-        let moved = features
-            .iter()
-            .filter(|one| (one.sum > 0.0) == up && one.sum != 0.0);
-        let named: Vec<String> = moved
+    let named = |up: bool, verb: &str| {
+        let moved = features.iter().filter(|one| (one.sum > 0.0) == up);
+        let named: Vec<_> = moved
             .take(MOST_NAMED)
             .map(|one| feature_text(one))
             .collect();
-        named.join(", ")
+        (!named.is_empty()).then(|| format!("{verb} most by {}", named.join(", ")))
     };
-    let (up, down) = (named(true), named(false));
-    match (up.is_empty(), down.is_empty()) {
-        (false, false) => format!("Raised most by {up}; lowered most by {down}."),
-        (false, true) => format!("Raised most by {up}."),
-        (true, false) => format!("Lowered most by {down}."),
-        (true, true) => "No feature moved it.".to_owned(),
-    }
+    let moved = [named(true, "raised"), named(false, "lowered")];
+    let moved: Vec<String> = moved.into_iter().flatten().collect();
+    (!moved.is_empty()).then(|| moved.join("; "))
 }
 
 fn feature_text(feature: &FeatureTerms) -> String {
-    let value = match &feature.inputs[..] {
-        [(_, Some(value))] => format!(" = {}", clipped(value)),
-        [(_, None)] => " missing".to_owned(),
-        _ => String::new(),
+    let input = |(name, value): &(String, Option<String>)| match value {
+        Some(value) => format!("{name} = {}", clipped(value)),
+        None => format!("{name} missing"),
     };
-    format!("{}{value} ({:+.2})", feature.feature, feature.sum)
+    let inputs: Vec<String> = feature.inputs.iter().map(input).collect();
+    let inputs = inputs.join(" and ");
+    match &feature.inputs[..] {
+        [(name, _)] if *name == feature.feature => format!("{inputs} ({:+.2})", feature.sum),
+        _ => format!("{} of {inputs} ({:+.2})", feature.feature, feature.sum),
+    }
 }
 
 fn clipped(value: &str) -> String {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use counterweight_impressions::{Explained, LoggedRanking};
-use counterweight_proto::to_json;
 use counterweight_ranking::{contribution, symbol};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -61,14 +60,11 @@ impl Shown {
     /// Everything in numbers.
     pub(super) fn json(&self) -> anyhow::Result<Value> {
         let request = &self.ranking.request;
-        let entry = self.revision.as_ref().and_then(|own| own.entry.as_ref());
-        let set_by = match entry {
-            Some(entry) => {
-                let entry = to_json(entry)?;
-                json!({ "author": entry["author"], "reason": entry["reason"], "time": entry["time"], "action": entry["action"] })
-            }
-            None => Value::Null,
-        };
+        let set_by = self.revision.as_ref().and_then(|own| own.set_by.as_ref());
+        let set_by = set_by.map(|set_by| {
+            let time = set_by.time.as_ref().map(ToString::to_string);
+            json!({ "author": set_by.author, "reason": set_by.reason, "time": time })
+        });
         let time = Timestamp::from_millisecond(request.time_ms).map(|time| time.to_string());
         let draw = request.draw.map(|draw| {
             let (low, high) = draw.density.range();
@@ -156,22 +152,17 @@ impl Shown {
     }
 }
 
-/// The profile's own weights, one for each combined objective. Without a combiner they are known
-/// where nothing replaced them for this request.
+/// The profile's own weights, one for each combined objective. Where nobody says what they were, they
+/// are known only if nothing replaced them for this request.
 fn own_weights(ranking: &LoggedRanking, revision: Option<&Revision>) -> Option<Vec<f64>> {
     let request = &ranking.request;
     let objectives = request.objectives.iter();
-    match revision {
-        Some(revision) => {
-            let own = revision.own.as_ref()?;
-            let weight = |name: &String| Some(own.iter().find(|(own, _)| own == name)?.1);
-            objectives
-                .map(|objective| weight(&objective.name))
-                .collect()
-        }
-        None if request.segment.is_none() && request.arm.is_none() && request.draw.is_none() => {
-            Some(objectives.map(|objective| objective.weight).collect())
-        }
-        None => None,
+    if let Some(own) = revision.and_then(|revision| revision.own.as_ref()) {
+        let weight = |name: &String| Some(own.iter().find(|(own, _)| own == name)?.1);
+        return objectives
+            .map(|objective| weight(&objective.name))
+            .collect();
     }
+    let replaced = request.segment.is_some() || request.arm.is_some() || request.draw.is_some();
+    (!replaced).then(|| objectives.map(|objective| objective.weight).collect())
 }

@@ -106,7 +106,10 @@ impl<'m> ModelInputs<'m> {
             Column::Numeric(values) => values[row].to_string(),
             Column::Text(values) => values[row].to_string(),
             Column::List(values) => values[row].join(", "),
-            Column::Vector { dim, .. } => format!("{dim} numbers"),
+            Column::Vector { dim, values } => {
+                let elements = values[row * dim..(row + 1) * dim].iter();
+                elements.map(f32::to_string).collect::<Vec<_>>().join(", ")
+            }
         })
     }
 }
