@@ -26,8 +26,8 @@ pub use log::{Log, LogOptions, Objective, Source, UnshownLabels};
 pub use ranked::{DrawnLambda, RankedObjective, RankedRequest};
 pub use request::{Exploration, Logged, Part, Parts, Request};
 pub use request_log::{
-    Explained, FeatureTerms, FoundRanking, LoggedRanking, NotExplained, ProbabilityDifference,
-    Replayed, Rescored, RowExplained, TermOfColumn, Uncompared, Unlogged, find_ranking,
-    nearest_ranking, read_ranking, replay,
+    Explained, FeatureTerms, FoundRanking, InputValue, LoggedRanking, NotExplained,
+    ProbabilityDifference, Replayed, Rescored, RowExplained, TermOfColumn, Uncompared, Unlogged,
+    find_ranking, nearest_ranking, read_ranking, replay,
 };
 pub use summary::Summary;

@@ -1,7 +1,7 @@
 //! One ranking in plain words, for somebody who answers a user's question.
 
 use counterweight_impressions::{
-    Explained, FeatureTerms, NotExplained, RankedObjective, RowExplained,
+    Explained, FeatureTerms, InputValue, NotExplained, RankedObjective, RowExplained,
 };
 use counterweight_ranking::{Density, contribution, number_text, symbol};
 
@@ -266,14 +266,16 @@ fn moved_text<'f>(features: impl Iterator<Item = &'f FeatureTerms>) -> Option<St
 }
 
 fn feature_text(feature: &FeatureTerms) -> String {
-    let input = |(name, value): &(String, Option<String>)| match value {
-        Some(value) => format!("{name} = {}", clipped(value)),
-        None => format!("{name} missing"),
+    let input = |one: &InputValue| match &one.value {
+        None => format!("{} missing", one.input),
+        // Nobody can read an embedding.
+        Some(_) if one.kind.starts_with("vector") => one.input.clone(),
+        Some(value) => format!("{} = {}", one.input, clipped(value)),
     };
     let inputs: Vec<String> = feature.inputs.iter().map(input).collect();
     let inputs = inputs.join(" and ");
     match &feature.inputs[..] {
-        [(name, _)] if *name == feature.feature => format!("{inputs} ({:+.2})", feature.sum),
+        [one] if one.input == feature.feature => format!("{inputs} ({:+.2})", feature.sum),
         _ => format!("{} of {inputs} ({:+.2})", feature.feature, feature.sum),
     }
 }

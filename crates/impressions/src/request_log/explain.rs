@@ -3,7 +3,10 @@
 use counterweight_dataset::LogPiece;
 use serde::Serialize;
 
-use super::{model_inputs::ModelInputs, rescore::served};
+use super::{
+    model_inputs::{InputValue, ModelInputs},
+    rescore::served,
+};
 use crate::error::LogError;
 
 /// How an objective came to its probabilities.
@@ -53,8 +56,8 @@ pub struct RowExplained {
 pub struct FeatureTerms {
     /// The feature.
     pub feature: String,
-    /// The inputs that it is made of, with their values; none where a value is missing.
-    pub inputs: Vec<(String, Option<String>)>,
+    /// The inputs that it is made of.
+    pub inputs: Vec<InputValue>,
     /// The sum of its terms, added in their order from 0.
     pub sum: f64,
     /// The logit after its last term.
@@ -102,7 +105,7 @@ pub(crate) fn explain_rows(
             features.push(FeatureTerms {
                 feature: feature.name.clone(),
                 inputs: inputs
-                    .map(|name| (name.to_owned(), model.value(piece, name, rows[at])))
+                    .filter_map(|name| model.value(piece, name, rows[at]))
                     .collect(),
                 sum,
                 logit_after: logit,

@@ -2,9 +2,21 @@
 
 use counterweight_dataset::{LogColumns, LogPiece};
 use counterweight_model::{Artefact, Batch, Column, Input, Kind, ModelError, Side};
+use serde::Serialize;
 
 use super::part::Part;
 use crate::error::LogError;
+
+/// A value that the model read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InputValue {
+    /// The input.
+    pub input: String,
+    /// The kind of its values.
+    pub kind: String,
+    /// Its value as text; none where it is missing.
+    pub value: Option<String>,
+}
 
 /// Where a part has the inputs of one model.
 pub(crate) struct ModelInputs<'m> {
@@ -95,21 +107,28 @@ impl<'m> ModelInputs<'m> {
         }
     }
 
-    /// The value of an input that the model read in a row, as text; none where it is missing.
-    pub(crate) fn value(&self, piece: &LogPiece, input: &str, row: usize) -> Option<String> {
+    /// The value of an input that the model read in a row; `None` if it has no such input.
+    pub(crate) fn value(&self, piece: &LogPiece, input: &str, row: usize) -> Option<InputValue> {
         let (input, column) = self.inputs().find(|(own, _)| own.name == input)?;
-        if let Some(served) = input.served {
-            return Some(served.to_string());
-        }
-        let column = piece.input(column?)?;
-        is_present(column, row).then(|| match column {
-            Column::Numeric(values) => values[row].to_string(),
-            Column::Text(values) => values[row].to_string(),
-            Column::List(values) => values[row].join(", "),
-            Column::Vector { dim, values } => {
-                let elements = values[row * dim..(row + 1) * dim].iter();
-                elements.map(f32::to_string).collect::<Vec<_>>().join(", ")
-            }
+        let logged = || {
+            let column = piece.input(column?)?;
+            is_present(column, row).then(|| match column {
+                Column::Numeric(values) => values[row].to_string(),
+                Column::Text(values) => values[row].to_string(),
+                Column::List(values) => values[row].join(", "),
+                Column::Vector { dim, values } => {
+                    let elements = values[row * dim..(row + 1) * dim].iter();
+                    elements.map(f32::to_string).collect::<Vec<_>>().join(", ")
+                }
+            })
+        };
+        Some(InputValue {
+            input: input.name.clone(),
+            kind: input.kind.to_string(),
+            value: input
+                .served
+                .map(|served| served.to_string())
+                .or_else(logged),
         })
     }
 }
