@@ -36,6 +36,28 @@ pub(crate) struct Combiner {
     pub(crate) timeout: f64,
 }
 
+/// A combiner that is asked only where its address is given.
+#[cfg(feature = "offline")]
+#[derive(Args)]
+pub(crate) struct OptionalCombiner {
+    /// The address of the combiner [default: no combiner is asked].
+    #[arg(long, env = "COUNTERWEIGHT_ADDRESS", value_name = "URL")]
+    address: Option<String>,
+    /// How long to wait for an answer, in seconds.
+    #[arg(long, env = "COUNTERWEIGHT_TIMEOUT", default_value_t = 10.0, value_name = "SECONDS", value_parser = parse_seconds)]
+    timeout: f64,
+}
+
+#[cfg(feature = "offline")]
+impl OptionalCombiner {
+    /// The combiner, where its address is given.
+    pub(crate) fn get(&self) -> Option<Combiner> {
+        let address = self.address.clone()?;
+        let timeout = self.timeout;
+        Some(Combiner { address, timeout })
+    }
+}
+
 fn parse_seconds(text: &str) -> Result<f64, String> {
     parse_number(text)
         .filter(|&seconds| seconds > 0.0 && seconds <= 86_400.0)

@@ -21,7 +21,7 @@ mod feedback;
 #[cfg(feature = "offline")]
 mod log;
 #[cfg(feature = "offline")]
-mod log_join;
+mod models;
 mod number;
 mod output;
 #[cfg(feature = "offline")]

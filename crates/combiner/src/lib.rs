@@ -32,6 +32,6 @@ use counterweight_weights as weights;
 
 pub use config::Config;
 pub use counterweight_model_client::{Failure, ModelSource, Packed};
-pub use counterweight_weights::{StoreError, Verified, verify_log};
+pub use counterweight_weights::{Entry, StoreError, Verified, read_entry, verify_log};
 pub use error::{CombinerError, ConfigurationError};
 pub use server::{Combiner, serve};

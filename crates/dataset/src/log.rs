@@ -19,6 +19,8 @@ use crate::{
 pub struct LogColumns {
     /// The schemas of the models that score the rows.
     pub schemas: Vec<Schema>,
+    /// Inputs to read under the names of their columns, beside those of the schemas.
+    pub inputs: Vec<Input>,
     /// For each objective of the description, the training median that its label rule needs. The
     /// objective's model stores it.
     pub thresholds: Vec<Option<f64>>,
@@ -73,6 +75,12 @@ impl LogPiece {
         Some(&found.values)
     }
 
+    /// The values of an input, by the name of its column; `None` if the files do not have it.
+    pub fn input(&self, column: &str) -> Option<&Column<'static>> {
+        let index = self.inputs.iter().position(|own| own.name == column)?;
+        self.columns[index].as_ref()
+    }
+
     /// A batch of rows, given by their index in the piece, with the inputs of one of the requested
     /// schemas.
     ///
@@ -82,12 +90,7 @@ impl LogPiece {
     /// # Panics
     /// When an index is not below [`LogPiece::len`].
     pub fn batch<'a>(&'a self, schema: &Schema, rows: &[usize]) -> Result<Batch<'a>, ModelError> {
-        let column = |input: &Input| {
-            let index = self.inputs.iter().position(|own| own.name == input.name)?;
-            self.columns[index]
-                .as_ref()
-                .map(|column| column.gather(rows))
-        };
+        let column = |input: &Input| Some(self.input(&input.name)?.gather(rows));
         let columns = schema.inputs().iter().map(column).collect();
         Batch::new(schema, rows.len(), columns)
     }
@@ -165,7 +168,7 @@ impl Dataset {
     /// different kinds. The items report errors in the files.
     pub fn log(&self, wanted: LogColumns) -> Result<LogPieces, DatasetError> {
         let objectives = self.spec.objective.clone();
-        let mut plan = self.plan_without_label(self.union(&wanted.schemas)?, &[]);
+        let mut plan = self.plan_without_label(self.union(&wanted)?, &[]);
         plan.splitter = match objectives.first() {
             // Exactly the parts on which the models were trained and measured.
             Some(objective) => self.plan(&objective.name, Vec::new())?.splitter,
@@ -209,10 +212,11 @@ impl Dataset {
         })
     }
 
-    /// The inputs of all schemas, without duplicates.
-    fn union(&self, schemas: &[Schema]) -> Result<Vec<Input>, DatasetError> {
+    /// All inputs to read, without duplicates.
+    fn union(&self, wanted: &LogColumns) -> Result<Vec<Input>, DatasetError> {
         let mut inputs: Vec<Input> = Vec::new();
-        for input in schemas.iter().flat_map(Schema::inputs) {
+        let of_schemas = wanted.schemas.iter().flat_map(Schema::inputs);
+        for input in of_schemas.chain(&wanted.inputs) {
             match inputs.iter_mut().find(|own| own.name == input.name) {
                 None => inputs.push(input.clone()),
                 Some(own) if own.kind == input.kind => own.optional &= input.optional,

@@ -63,7 +63,7 @@ pub(crate) fn build_schema(
     inputs.retain(|input| {
         features
             .iter()
-            .any(|feature| operands(&feature.of).contains(&input.name.as_str()))
+            .any(|feature| feature.of.inputs().contains(&input.name.as_str()))
     });
     checked(inputs, features)
 }
@@ -80,22 +80,6 @@ pub(crate) fn inputs(spec: &Spec, origin: &str) -> Result<Vec<Input>, DatasetErr
         .map(to_input)
         .collect::<Result<_, _>>()
         .map_err(fault)
-}
-
-/// The inputs that an expression reads.
-fn operands(expression: &Expression) -> Vec<&str> {
-    match expression {
-        Expression::Input { input } | Expression::Log1p { input } => vec![input],
-        Expression::Ratio {
-            numerator,
-            denominator,
-        } => vec![numerator, denominator],
-        Expression::Contains { list, item } => vec![list, item],
-        Expression::Pair { left, right }
-        | Expression::Product { left, right }
-        | Expression::Equal { left, right }
-        | Expression::Dot { left, right } => vec![left, right],
-    }
 }
 
 fn to_input(input: &InputSpec) -> Result<Input, Fault> {

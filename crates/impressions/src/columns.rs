@@ -1,10 +1,10 @@
 //! The columns of an impression log, as `data/SCHEMA.md` describes them. The reader and the writer
 //! use the same names.
 
+/// The ranking, which is unique where the caller's ids of requests are not.
+pub const RANKING: &str = "ranking_id";
 /// The request.
 pub const REQUEST: &str = "request_id";
-/// The ranking, in a request log.
-pub const RANKING: &str = "ranking_id";
 /// The user.
 pub const USER: &str = "user_id";
 /// The candidate.
@@ -67,6 +67,36 @@ pub fn model(objective: &str) -> String {
 /// The name and version of the calibrator.
 pub fn calibrator(objective: &str) -> String {
     format!("calibrator_{objective}")
+}
+
+/// Whether the schema gives a column with this name a meaning in a log of these objectives. A request
+/// log calls a feature with such a name `feature_NAME`.
+pub fn is_reserved<O: AsRef<str>>(name: &str, objectives: &[O]) -> bool {
+    let fixed = [
+        RANKING,
+        REQUEST,
+        USER,
+        CANDIDATE,
+        TIME,
+        PLACES,
+        POSITION,
+        PROFILE,
+        REVISION,
+        SEGMENT,
+        ARM,
+        LAMBDA,
+        LAMBDA_LOW,
+        LAMBDA_HIGH,
+        LAMBDA_DENSITY,
+        LAMBDA_SEED,
+    ];
+    let of_objective = |objective: &O| {
+        let objective = objective.as_ref();
+        [probability, raw, weight, model, calibrator]
+            .iter()
+            .any(|column| column(objective) == name)
+    };
+    fixed.contains(&name) || objectives.iter().any(of_objective)
 }
 
 /// The outcome, 0 or 1.

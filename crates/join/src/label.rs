@@ -101,7 +101,7 @@ impl Row<'_> {
                     _ => at_end(sum >= least),
                 }
             }
-            Combine::Last => at_end(counted.last().is_some_and(|(_, value)| value >= least)),
+            Combine::Last => at_end(counted.next_back().is_some_and(|(_, value)| value >= least)),
         }
     }
 }

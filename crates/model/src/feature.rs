@@ -154,6 +154,25 @@ pub enum Expression {
     },
 }
 
+impl Expression {
+    /// The inputs that it reads.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&str> {
+        match self {
+            Self::Input { input } | Self::Log1p { input } => vec![input],
+            Self::Ratio {
+                numerator,
+                denominator,
+            } => vec![numerator, denominator],
+            Self::Contains { list, item } => vec![list, item],
+            Self::Pair { left, right }
+            | Self::Product { left, right }
+            | Self::Equal { left, right }
+            | Self::Dot { left, right } => vec![left, right],
+        }
+    }
+}
+
 /// A named feature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

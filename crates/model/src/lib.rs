@@ -78,3 +78,4 @@ pub use report::{
     CalibrationBin, Convergence, CurvePoint, DataReport, PartReport, Regularisation, Report,
 };
 pub use schema::{DEFAULT_MAX_TEXT_BYTES, Schema};
+pub use sink::Term;

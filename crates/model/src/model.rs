@@ -8,7 +8,7 @@ use crate::encoders::Encoders;
 use crate::error::ModelError;
 use crate::expression::Mode;
 use crate::schema::Schema;
-use crate::sink::{ByFeature, Logits};
+use crate::sink::{ByFeature, Logits, Term, Terms};
 
 /// How the training rows were sampled by class, so that probabilities can be corrected to the base
 /// rate of the log.
@@ -268,6 +268,22 @@ impl Model {
             features,
             values: sink.values,
         })
+    }
+
+    /// The terms of the logit that [`score`](Self::score) returns, for each row, in the order in
+    /// which they are added. [`offset`](Self::offset), plus the first term, plus the second, and so
+    /// on, is the logit to the bit. The columns of a feature follow each other.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn terms(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Term>>, ModelError> {
+        let mut sink = Terms {
+            coefficients: self.coefficients(),
+            rows: vec![Vec::new(); batch.rows()],
+        };
+        self.encoders()
+            .encode_into(batch, Mode::Served, &mut sink, &|| false)?;
+        Ok(sink.rows)
     }
 
     fn scores(

@@ -1,6 +1,6 @@
-//! Receivers of encoded numbers: a training matrix, logits, or contributions by feature.
+//! Receivers of encoded numbers: a training matrix, logits, their terms, or contributions by feature.
 //!
-//! One encoding routine feeds all three, so that training and serving cannot differ. Every row
+//! One encoding routine feeds all four, so that training and serving cannot differ. Every row
 //! receives its columns in increasing order, whatever else is in the batch. A row's sum of doubles
 //! is therefore the same bit for bit in every batch.
 
@@ -65,6 +65,51 @@ impl Sink for Logits<'_> {
 
     fn one(&mut self, row: usize, column: usize, value: f64) {
         self.logits[row] += self.coefficients[column] * value;
+    }
+}
+
+/// One number that is added to the logit of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Term {
+    /// The encoded column.
+    pub column: usize,
+    /// The row's number in this column.
+    pub number: f64,
+    /// Coefficient × number.
+    pub value: f64,
+}
+
+/// Keeps the terms of each row in the order in which [`Logits`] adds them.
+pub(crate) struct Terms<'m> {
+    pub(crate) coefficients: &'m [f64],
+    pub(crate) rows: Vec<Vec<Term>>,
+}
+
+impl Terms<'_> {
+    fn term(&self, column: usize, number: f64) -> Term {
+        Term {
+            column,
+            number,
+            value: self.coefficients[column] * number,
+        }
+    }
+}
+
+impl Sink for Terms<'_> {
+    fn dense(&mut self, column: usize, values: &[f64]) {
+        for row in 0..self.rows.len() {
+            let number = if values.len() == 1 {
+                values[0]
+            } else {
+                values[row]
+            };
+            self.one(row, column, number);
+        }
+    }
+
+    fn one(&mut self, row: usize, column: usize, value: f64) {
+        let term = self.term(column, value);
+        self.rows[row].push(term);
     }
 }
 

@@ -61,7 +61,7 @@ pub use self::{
     },
     profile::{Action, ProfileState, Ramp},
     replicas::Replica,
-    verify::{Verified, verify_log},
+    verify::{Verified, read_entry, verify_log},
     weight::{ModelBinding, ObjectiveWeight},
     what_if::WhatIf,
 };

@@ -40,11 +40,7 @@ pub struct Verified {
 /// # Errors
 /// The file cannot be read. Broken content is not an error but part of the answer.
 pub fn verify_log(path: &Path, noted_hash: &str) -> Result<Verified, StoreError> {
-    let file = File::open(path).map_err(|error| StoreError::Io {
-        path: path.to_owned(),
-        action: "cannot be opened",
-        error,
-    })?;
+    let file = open(path)?;
     let mut verified = Verified::new();
     match scan(path, &file, LogPosition::start(), |entry, _| {
         verified.add(entry, noted_hash);
@@ -56,6 +52,33 @@ pub fn verify_log(path: &Path, noted_hash: &str) -> Result<Verified, StoreError>
         Err(error) => verified.broken_by(error)?,
     }
     Ok(verified)
+}
+
+/// The entry of a revision in the file of an embedded log, without a server; `None` if the log ends
+/// before it. The entries before it are verified.
+///
+/// # Errors
+/// The file cannot be read, or an entry is not what was written.
+pub fn read_entry(path: &Path, revision: u64) -> Result<Option<Entry>, StoreError> {
+    let mut found = None;
+    let scanned = scan(path, &open(path)?, LogPosition::start(), |entry, _| {
+        if entry.revision == revision {
+            found = Some(entry.clone());
+        }
+    });
+    // What is wrong behind the entry does not matter to it.
+    match (found, scanned) {
+        (Some(entry), _) => Ok(Some(entry)),
+        (None, scanned) => scanned.map(|_| None),
+    }
+}
+
+fn open(path: &Path) -> Result<File, StoreError> {
+    File::open(path).map_err(|error| StoreError::Io {
+        path: path.to_owned(),
+        action: "cannot be opened",
+        error,
+    })
 }
 
 impl LiveWeights {

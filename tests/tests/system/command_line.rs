@@ -39,6 +39,8 @@ fn every_command_has_help() {
         &["weights", "watch"],
         &["weights", "verify"],
         &["log", "export"],
+        &["log", "replay"],
+        &["log", "show"],
         &["bench", "load", "rank"],
         &["bench", "load", "infer"],
         &["bench", "folds"],

@@ -16,6 +16,7 @@ mod corpus;
 mod explored;
 mod feedback;
 mod foreign;
+mod log_show;
 mod offline;
 mod parity;
 mod report;

@@ -1,7 +1,7 @@
 //! The flags that the offline benchmarks share: the log to read, the models that score it, and the
 //! weight to vary.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -9,11 +9,11 @@ use counterweight_dataset::{Dataset, MANIFEST};
 use counterweight_evaluation::{
     Draws, Log, LogOptions, OffPolicy, Parts, Question, Summary, Swept, UnshownLabels,
 };
-use counterweight_model::Artefact;
 use counterweight_ranking::sweep::Discount;
 
 use crate::{
     data::{DatasetFile, labelled},
+    models::load_newest,
     number::{parse_non_negative, parse_share, parse_weight},
     progress,
     usage::WrongUse,
@@ -142,10 +142,7 @@ impl LogArgs {
                 .build_global()
                 .context("cannot start the threads")?;
         }
-        let mut artefacts = Vec::new();
-        for folder in &self.models {
-            load(folder, &mut artefacts)?;
-        }
+        let artefacts = load_newest(&self.models)?;
         let options = LogOptions {
             k: self.k,
             tune: self.tune,
@@ -252,35 +249,6 @@ impl QuestionArgs {
             reference: self.reference,
         }
     }
-}
-
-/// Loads a model folder, or all model folders in a folder, in the order of their names.
-fn load(folder: &Path, artefacts: &mut Vec<Artefact>) -> anyhow::Result<()> {
-    let is_model = |folder: &Path| {
-        ["LATEST", "MANIFEST.json"]
-            .iter()
-            .any(|name| folder.join(name).exists())
-    };
-    if is_model(folder) {
-        artefacts.push(Artefact::load(folder)?);
-        return Ok(());
-    }
-    let read =
-        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut folders: Vec<PathBuf> = read
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_model(path))
-        .collect();
-    folders.sort();
-    anyhow::ensure!(
-        !folders.is_empty(),
-        "{} is not a model folder and contains none; `counterweight train` writes one",
-        folder.display()
-    );
-    for folder in folders {
-        artefacts.push(Artefact::load(&folder)?);
-    }
-    Ok(())
 }
 
 /// A text about the requests that were read and left out.

@@ -10,7 +10,7 @@ use common::{
     info, two_models,
     weights::{Weights, bait, change, set},
 };
-use counterweight_combiner::verify_log;
+use counterweight_combiner::{read_entry, verify_log};
 use counterweight_proto::counterweight::v1::{
     GetRevisionRequest, ListRevisionsRequest, VerifyWeightsRequest, VerifyWeightsResponse,
 };
@@ -145,6 +145,9 @@ async fn the_log_is_verified_and_the_first_broken_entry_named() {
         (5, Some(2), true)
     );
     assert_eq!(verified.problem(&hashes[1]), None);
+    let second = read_entry(&path, 2).unwrap().unwrap();
+    assert_eq!((second.revision, &second.hash), (2, &hashes[1]));
+    assert_eq!(read_entry(&path, 6).unwrap(), None);
 
     // A byte is flipped in the file under the running server, in the third entry.
     let third = whole
@@ -174,6 +177,9 @@ async fn the_log_is_verified_and_the_first_broken_entry_named() {
     );
     let offline = verify_log(&path, "").unwrap();
     assert_eq!((offline.entries, offline.broken.unwrap().0), (2, 3));
+    // An entry before the broken one can be read, and none after it.
+    assert_eq!(read_entry(&path, 2).unwrap(), Some(second));
+    assert!(read_entry(&path, 3).is_err() && read_entry(&path, 5).is_err());
 
     // An unfinished tail is not an entry, and nothing is broken.
     fs::write(&path, &whole[..whole.len() - 3]).unwrap();

@@ -6,3 +6,4 @@ mod awkward;
 mod parts;
 mod reading;
 mod replay;
+mod request_log;

@@ -31,7 +31,7 @@ fn log(change: impl FnOnce(&mut DataFrame)) -> (TempDir, PathBuf) {
 
 fn replayed(change: impl FnOnce(&mut DataFrame)) -> Replayed {
     let (_folder, path) = log(change);
-    replay([path.as_path()]).unwrap()
+    replay([path.as_path()], &[]).unwrap()
 }
 
 #[test]
@@ -84,6 +84,6 @@ fn a_file_of_something_else_is_refused() {
     let (_folder, path) = log(|frame| {
         frame.drop_in_place("ranking_id").unwrap();
     });
-    let error = replay([path.as_path()]).unwrap_err().to_string();
+    let error = replay([path.as_path()], &[]).unwrap_err().to_string();
     assert!(error.contains("not a part of a request log"), "{error}");
 }

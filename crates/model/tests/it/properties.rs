@@ -95,6 +95,26 @@ proptest! {
     }
 
     #[test]
+    fn the_offset_and_the_terms_in_their_order_are_the_logit_to_the_bit(seed in 0_u64..1000, rows in 1_usize..20) {
+        let [once, _] = with_context_of(MODEL.schema(), seed, rows, seed as usize % rows);
+        for batch in [batch(seed, rows), Batch::new(MODEL.schema(), rows, once).unwrap()] {
+            let (scores, contributions) = (MODEL.score(&batch).unwrap(), MODEL.contributions(&batch).unwrap());
+            let features = MODEL.encoders().column_features();
+            for (row, terms) in MODEL.terms(&batch).unwrap().iter().enumerate() {
+                let sum = terms.iter().fold(MODEL.offset(), |sum, term| sum + term.value);
+                prop_assert_eq!(sum.to_bits(), scores.logits[row].to_bits());
+                prop_assert!(terms.is_sorted_by_key(|term| features[term.column]));
+                // Terms of one feature, added in their order, are its contribution to the bit.
+                for feature in 0..contributions.features {
+                    let own = terms.iter().filter(|term| features[term.column] == feature);
+                    let sum = own.fold(0.0, |sum, term| sum + term.value);
+                    prop_assert_eq!(sum, contributions.values[row * contributions.features + feature]);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn scores_are_the_encoded_columns_times_the_coefficients(seed in 0_u64..1000) {
         let batch = batch(seed, 15);
         let (encoded, logits) = (MODEL.encoders().encode(&batch).unwrap(), MODEL.score_as_logged(&batch).unwrap().logits);

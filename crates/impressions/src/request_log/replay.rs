@@ -1,17 +1,23 @@
-//! Ranks what a request log has again, from its own numbers.
+//! Ranks what a request log has again, from its own numbers, and computes its probabilities again
+//! where the models are at hand.
 
 use std::path::Path;
 
-use counterweight_dataset::{DatasetBuilder, LogColumns, LogPiece, Role};
+use counterweight_dataset::{LogColumns, LogPiece, Role};
+use counterweight_model::Artefact;
 use counterweight_ranking::{combine, top_k};
 
+use super::{
+    part::Part,
+    rescore::{Rescored, Rescorer},
+};
 use crate::{columns, error::LogError};
 
 /// How many of the rankings that differ are described; the others are only counted.
 const MOST_TOLD: usize = 20;
 
 /// What came of a replay.
-#[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Default, PartialEq, serde::Serialize)]
 pub struct Replayed {
     /// Rankings that were ranked again.
     pub rankings: u64,
@@ -21,18 +27,27 @@ pub struct Replayed {
     pub differing: u64,
     /// The first of them that differ: the ranking, and what differs.
     pub differences: Vec<(String, String)>,
+    /// What came of their probabilities, where models were given.
+    pub probabilities: Option<Rescored>,
 }
 
 /// Ranks every ranking of the parts again: its score is Σ `w` · `p` over the objectives, added in the
-/// order of their columns, and its page the first `k` by score, then by id.
+/// order of their columns, and its page the first `k` by score, then by id. The probabilities of
+/// candidates whose features are logged are computed again by those `artefacts` that ranked them.
 ///
 /// # Errors
 /// [`LogError::Dataset`] for a part that cannot be read, [`LogError::Log`] for a file that is not a part
-/// of a request log.
-pub fn replay<'a>(parts: impl IntoIterator<Item = &'a Path>) -> Result<Replayed, LogError> {
-    let mut replayed = Replayed::default();
+/// of a request log, [`LogError::Model`] for features that their model does not accept.
+pub fn replay<'a>(
+    parts: impl IntoIterator<Item = &'a Path>,
+    artefacts: &[Artefact],
+) -> Result<Replayed, LogError> {
+    let mut replayed = Replayed {
+        probabilities: (!artefacts.is_empty()).then(Rescored::default),
+        ..Replayed::default()
+    };
     for part in parts {
-        replay_part(part, &mut replayed)?;
+        replay_part(&Part::open(part)?, artefacts, &mut replayed)?;
     }
     Ok(replayed)
 }
@@ -50,37 +65,30 @@ struct Ranking {
     probabilities: Vec<Vec<f64>>,
 }
 
-fn replay_part(part: &Path, replayed: &mut Replayed) -> Result<(), LogError> {
-    let wrong = |problem: String| LogError::Log {
-        log: part.display().to_string(),
-        problem,
-    };
-    let dataset = DatasetBuilder::of_file("part", part)
-        .ok_or_else(|| wrong("its path is not UTF-8; rename it".to_owned()))?
-        .role(Role::Candidate, "candidate_id")
-        .build()?;
-    let has = dataset.columns()?;
-    let objectives: Vec<&str> = has
-        .iter()
-        .filter_map(|column| columns::objective_of(column))
-        .filter(|objective| has.contains(&columns::weight(objective)))
-        .collect();
-    if objectives.is_empty() || !has.iter().any(|column| column == "ranking_id") {
-        return Err(wrong("it is not a part of a request log".to_owned()));
-    }
-    let mut numbers = vec!["k".to_owned(), "position".to_owned()];
-    for objective in &objectives {
+fn replay_part(
+    part: &Part,
+    artefacts: &[Artefact],
+    replayed: &mut Replayed,
+) -> Result<(), LogError> {
+    let mut numbers = vec![columns::PLACES.to_owned(), columns::POSITION.to_owned()];
+    for objective in &part.objectives {
         numbers.push(columns::weight(objective));
         numbers.push(columns::probability(objective));
     }
-    let wanted = LogColumns {
+    let orders = 2..numbers.len();
+    let mut wanted = LogColumns {
         numbers,
-        texts: vec!["ranking_id".to_owned()],
+        texts: vec![columns::RANKING.to_owned()],
         ..LogColumns::default()
     };
+    let rescorer = Rescorer::new(part, artefacts, 0, &mut wanted)?;
     let mut open: Option<Ranking> = None;
-    for piece in dataset.log(wanted)? {
+    for piece in part.read(wanted)? {
         let piece = piece?;
+        if let Some(rescored) = &mut replayed.probabilities {
+            rescorer.add(&piece, rescored)?;
+        }
+        let objectives = &piece.numbers[orders.clone()];
         let ids = piece.id(Role::Candidate).unwrap_or_default();
         for (row, id) in ids.iter().enumerate() {
             let ranking = &piece.texts[0][row];
@@ -88,10 +96,10 @@ fn replay_part(part: &Path, replayed: &mut Replayed) -> Result<(), LogError> {
                 if let Some(whole) = open.take() {
                     replayed.add(whole);
                 }
-                open = Some(Ranking::begin(ranking, &piece, row));
+                open = Some(Ranking::begin(ranking, &piece, objectives, row));
             }
             if let Some(open) = &mut open {
-                open.push(id, &piece, row);
+                open.push(id, &piece, objectives, row);
             }
         }
     }
@@ -102,8 +110,9 @@ fn replay_part(part: &Path, replayed: &mut Replayed) -> Result<(), LogError> {
 }
 
 impl Ranking {
-    fn begin(id: &str, piece: &LogPiece, row: usize) -> Self {
-        let weights = piece.numbers[2..].iter().step_by(2);
+    /// `objectives` are the columns of weights and probabilities, in turn.
+    fn begin(id: &str, piece: &LogPiece, objectives: &[Vec<f64>], row: usize) -> Self {
+        let weights = objectives.iter().step_by(2);
         let weights: Vec<f64> = weights.map(|column| column[row]).collect();
         Self {
             id: id.to_owned(),
@@ -114,10 +123,10 @@ impl Ranking {
         }
     }
 
-    fn push(&mut self, id: &str, piece: &LogPiece, row: usize) {
+    fn push(&mut self, id: &str, piece: &LogPiece, objectives: &[Vec<f64>], row: usize) {
         self.ids.push(id.to_owned());
         self.positions.push(piece.numbers[1][row]);
-        let columns = piece.numbers[3..].iter().step_by(2);
+        let columns = objectives.iter().skip(1).step_by(2);
         for (probabilities, column) in self.probabilities.iter_mut().zip(columns) {
             probabilities.push(column[row]);
         }

@@ -67,7 +67,7 @@ pub(crate) struct Join {
 }
 
 impl Join {
-    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+    pub(super) fn run(self, output: Output) -> anyhow::Result<()> {
         let millis = |duration: Duration| i64::try_from(duration.as_millis());
         let (window, grace) = (millis(self.window)?, millis(self.grace)?);
         let rules = match &self.labels {
@@ -102,7 +102,13 @@ impl Join {
             "hours": manifest.hours.len(),
             "all": manifest.counts(),
         });
-        output.print(&value, |_| self.summary(&joined, &manifest))
+        output.print(&value, |_| self.summary(&joined, &manifest))?;
+        match joined.failed.len() {
+            0 => Ok(()),
+            count => {
+                bail!("{count} hours could not be joined; restore their parts, or move them away")
+            }
+        }
     }
 
     fn rebuild(&self) -> anyhow::Result<Option<Range<i64>>> {
@@ -170,6 +176,9 @@ impl Join {
                     "\n{what} since {hour} are in no part yet; the next run joins them"
                 ));
             }
+        }
+        for (hour, problem) in &joined.failed {
+            text.push_str(&format!("\n{hour} was not joined: {problem}"));
         }
         if let Some(next) = joined.next_complete_ms
             && let Ok(next) = Timestamp::from_millisecond(next)

@@ -1,0 +1,108 @@
+//! `log forget`: removes a person or a post from logs.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use counterweight_join::forget_labels;
+use counterweight_journal::{Clock as _, Forgotten, SystemClock, UnitRule, Units};
+use serde_json::json;
+
+use crate::output::Output;
+
+/// Forget a person or a post.
+#[derive(Args)]
+pub(crate) struct Forget {
+    /// Units to forget, as the caller of the combiner names them.
+    #[arg(long, value_name = "ID", num_args = 1.., required_unless_present = "candidate")]
+    unit: Vec<String>,
+    /// Candidates to forget. Their rankings keep the numbers, and lose the name and the features.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    candidate: Vec<String>,
+    /// Folders of request logs and event logs.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    logs: Vec<PathBuf>,
+    /// Folders of labelled logs, which are rewritten at once.
+    #[arg(long, value_name = "DIR", num_args = 1.., required_unless_present = "logs")]
+    labelled: Vec<PathBuf>,
+    /// The keys by which the logs hash units, old ones too [default: the first log's name with .key,
+    /// where it exists]. Without a key, units are looked for as they are.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    unit_key: Vec<PathBuf>,
+}
+
+impl Forget {
+    pub(super) fn run(self, output: Output) -> anyhow::Result<()> {
+        for log in self.logs.iter().chain(&self.labelled) {
+            if !log.is_dir() {
+                bail!(
+                    "{} is not a folder; name the folder of a log",
+                    log.display()
+                );
+            }
+        }
+        let until_ms = SystemClock.now_ms();
+        let mut forgotten = Forgotten::default();
+        for unit in &self.unit {
+            for form in self.forms(unit)? {
+                forgotten.units.insert(form, until_ms);
+            }
+        }
+        forgotten.candidates = self
+            .candidate
+            .iter()
+            .map(|candidate| (candidate.clone(), until_ms))
+            .collect();
+        for log in &self.logs {
+            let mut all = Forgotten::read(log)?;
+            all.extend(&forgotten);
+            all.write(log)?;
+        }
+        let mut rows = BTreeMap::new();
+        for log in &self.labelled {
+            rows.insert(log.display().to_string(), forget_labels(log, &forgotten)?);
+        }
+        let value = json!({ "logs": self.logs, "labelled_rows": rows });
+        output.print(&value, |_| {
+            let mut text: Vec<String> = self
+                .logs
+                .iter()
+                .map(|log| {
+                    let log = log.display();
+                    format!("{log}: forgotten for every reader; `counterweight log compact {log}` removes it from the parts, once their hour is over")
+                })
+                .collect();
+            let labelled = rows.iter();
+            text.extend(labelled.map(|(log, rows)| format!("{log}: {rows} rows were removed or lost their candidate")));
+            text.join("\n")
+        })
+    }
+
+    /// The forms in which the logs may have a unit: hashed by each key, or as it is.
+    fn forms(&self, unit: &str) -> anyhow::Result<Vec<String>> {
+        let mut keys = self.unit_key.clone();
+        if let (true, Some(log)) = (keys.is_empty(), self.logs.first())
+            && let UnitRule::KeyedHash(key) = UnitRule::keyed_beside(log)
+            && key.is_file()
+        {
+            keys.push(key);
+        }
+        if keys.is_empty() {
+            return Ok(vec![unit.to_owned()]);
+        }
+        keys.iter().map(|key| hash(key, unit)).collect()
+    }
+}
+
+fn hash(key: &Path, unit: &str) -> anyhow::Result<String> {
+    // `Units` would make a key that does not exist.
+    if !key.is_file() {
+        bail!("{} is not a file; name the key of the units", key.display());
+    }
+    Units::new(UnitRule::KeyedHash(key.to_owned()))
+        .logged(unit)
+        .with_context(|| format!("{} is not a key of 64 hexadecimal digits", key.display()))
+}
