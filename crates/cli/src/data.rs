@@ -1,4 +1,6 @@
-//! `counterweight data`: describes a dataset, or generates a simulated one.
+//! `counterweight data`: describes a dataset, generates a simulated one, or plays its users.
+
+mod simulate_users;
 
 use std::path::PathBuf;
 
@@ -7,18 +9,21 @@ use counterweight_dataset::{Dataset, describe};
 use counterweight_simulator::{Config, simulate};
 use serde_json::json;
 
+use self::simulate_users::SimulateUsers;
 use crate::{
     output::{Output, table},
     progress,
 };
 
-/// Describe a dataset, or generate a simulated one.
+/// Describe a dataset, generate a simulated one, or play its users.
 #[derive(Subcommand)]
 pub(crate) enum Data {
     /// Describe a dataset: rows, label rates, missing and distinct values, and sizes of the parts.
     Describe(DatasetFile),
     /// Generate the log of a simulated feed, and write its true probabilities to a separate file.
     Generate(Generate),
+    /// Let simulated users visit a running combiner, and send what they do.
+    SimulateUsers(SimulateUsers),
 }
 
 /// The dataset to read.
@@ -70,6 +75,7 @@ impl Data {
                 })
             }
             Self::Generate(generate) => generate.run(output),
+            Self::SimulateUsers(users) => users.run(output),
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Config {
     pub lambda_low: f64,
     /// Upper end of that range, above the lower one.
     pub lambda_high: f64,
+    /// Milliseconds from one request to the next on average, at least 1 and at most a day.
+    pub request_every_ms: u64,
 }
 
 impl Default for Config {
@@ -31,12 +33,15 @@ impl Default for Config {
             k: 10,
             lambda_low: 0.0,
             lambda_high: 1.25,
+            request_every_ms: 60_000,
         }
     }
 }
 
 /// Maximum of `candidates_max`: the pool of recent posts must be much larger.
 const MOST_CANDIDATES: usize = 1_000;
+/// Maximum of `request_every_ms`: a day.
+const LONGEST_GAP_MS: u64 = 24 * 3_600_000;
 /// Maximum number of requests, because their ids have nine digits.
 const MOST_REQUESTS: u64 = 1_000_000_000;
 
@@ -80,6 +85,15 @@ impl Config {
                 format!(
                     "{} is above the limit, {MOST_CANDIDATES}",
                     self.candidates_max
+                ),
+            );
+        }
+        if !(1..=LONGEST_GAP_MS).contains(&self.request_every_ms) {
+            return wrong(
+                "request_every_ms",
+                format!(
+                    "{} must be from 1 to {LONGEST_GAP_MS}",
+                    self.request_every_ms
                 ),
             );
         }
@@ -128,5 +142,23 @@ pub enum SimulatorError {
         path: PathBuf,
         /// The error of the writer.
         source: polars::error::PolarsError,
+    },
+    /// The values of a feature cannot be converted.
+    #[error("cannot convert the feature {name}: {source}")]
+    Feature {
+        /// The feature.
+        name: String,
+        /// The error of the conversion.
+        source: polars::error::PolarsError,
+    },
+    /// A page has a candidate that its request did not have.
+    #[error(
+        "the page of request {request} has the candidate {candidate:?}, which the request did not have"
+    )]
+    UnknownCandidate {
+        /// The request.
+        request: String,
+        /// The candidate.
+        candidate: String,
     },
 }
