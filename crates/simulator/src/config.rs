@@ -38,10 +38,23 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// So many days with so many requests each.
+    #[must_use]
+    pub fn of_days(days: u64, requests_per_day: u64, seed: u64) -> Self {
+        Self {
+            requests: days.saturating_mul(requests_per_day),
+            request_every_ms: DAY_MS / requests_per_day.max(1),
+            seed,
+            ..Self::default()
+        }
+    }
+}
+
 /// Maximum of `candidates_max`: the pool of recent posts must be much larger.
 const MOST_CANDIDATES: usize = 1_000;
-/// Maximum of `request_every_ms`: a day.
-const LONGEST_GAP_MS: u64 = 24 * 3_600_000;
+/// Milliseconds of a day, and maximum of `request_every_ms`.
+const DAY_MS: u64 = 24 * 3_600_000;
 /// Maximum number of requests, because their ids have nine digits.
 const MOST_REQUESTS: u64 = 1_000_000_000;
 
@@ -88,13 +101,10 @@ impl Config {
                 ),
             );
         }
-        if !(1..=LONGEST_GAP_MS).contains(&self.request_every_ms) {
+        if !(1..=DAY_MS).contains(&self.request_every_ms) {
             return wrong(
                 "request_every_ms",
-                format!(
-                    "{} must be from 1 to {LONGEST_GAP_MS}",
-                    self.request_every_ms
-                ),
+                format!("{} must be from 1 to {DAY_MS}", self.request_every_ms),
             );
         }
         if !(self.lambda_low.is_finite() && self.lambda_low >= 0.0) {

@@ -7,6 +7,8 @@
 //! the players drive the clock of the combiner, and a simulated month takes minutes.
 
 mod counts;
+#[cfg(feature = "driven")]
+mod days;
 mod error;
 mod features;
 mod outbox;
@@ -17,6 +19,8 @@ mod rank;
 mod truth_file;
 
 pub use counts::Counts;
+#[cfg(feature = "driven")]
+pub use days::play_days;
 pub use error::UsersError;
 pub use pace::Pace;
 pub use play::play;

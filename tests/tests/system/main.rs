@@ -24,4 +24,5 @@ mod serve;
 mod steering;
 mod tables;
 mod up;
+mod users;
 mod watching;

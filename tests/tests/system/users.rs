@@ -1,0 +1,293 @@
+//! Simulated users in front of the system: simulated days by a driven clock, and the command against
+//! real processes. The logs hold exactly what was played.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use counterweight_clock::DrivenClock;
+use counterweight_combiner::{CombinerError, Config as CombinerConfig, serve};
+use counterweight_model_server::ServerConfig;
+use counterweight_simulator::Config;
+use counterweight_test_support::Running;
+use counterweight_users::{EVENT_TYPES, Played, Sent, Shown, play_days};
+use serde_json::Value;
+
+use crate::{
+    explored::Columns,
+    request_log::parts,
+    support::{Up, models, run, stderr, stdout},
+    tables::rows_elsewhere,
+};
+
+const DAY_MS: i64 = 24 * HOUR_MS;
+const HOUR_MS: i64 = 3_600_000;
+/// The first simulated day: 5 January 2026.
+const START_MS: i64 = 1_767_571_200_000;
+
+/// A combiner in this process, with both logs in a folder and by this clock.
+async fn combiner(folder: &Path, model: &str, clock: &DrivenClock) -> Running<CombinerError> {
+    let objective = |name: &str| {
+        format!(
+            "[[objective]]\nname = {name:?}\nmodel = {{ name = {name:?}, endpoints = [\"http://{model}\"], timeout_ms = 60000 }}\n"
+        )
+    };
+    let text = format!(
+        "request_log = {{ path = \"requests\", unit = \"raw\", sync = \"request\" }}\n\
+         feedback = {{ path = \"events\" }}\n\
+         store = {{ path = \"weights.log\" }}\n{}{}\
+         [profile.default]\nweights = {{ engagement = 1.0, engagement_bait = -1.0 }}\n",
+        objective("engagement"),
+        objective("engagement_bait"),
+    );
+    let mut config = CombinerConfig::parse(&text, "test.toml", folder).unwrap();
+    config.clock = Arc::new(clock.clone());
+    Running::start(|listeners, shutdown| serve(config, listeners, shutdown)).await
+}
+
+/// The hour in the name of the folders of a part, as `YYYY-MM-DD/HH`.
+fn hour_of(part: &Path) -> String {
+    let mut folders = part.parent().unwrap().iter().rev();
+    let hour = folders.next().unwrap().to_str().unwrap();
+    let day = folders.next().unwrap().to_str().unwrap();
+    let hour = hour.strip_prefix("hr=").unwrap();
+    format!("{}/{hour}", day.strip_prefix("dt=").unwrap())
+}
+
+/// The same of a time in January 2026.
+fn hour_at(time_ms: i64) -> String {
+    let (day, hour) = (
+        (time_ms - START_MS).div_euclid(DAY_MS) + 5,
+        (time_ms - START_MS).rem_euclid(DAY_MS) / HOUR_MS,
+    );
+    format!("2026-01-{day:02}/{hour:02}")
+}
+
+/// Checks that every row is in the folder of its hour, and returns the hours.
+fn check_hours(parts: &[PathBuf], column: &str) -> BTreeSet<String> {
+    let hour = |part: &PathBuf| {
+        let hour = hour_of(part);
+        for time_ms in Columns::read(part).whole(column) {
+            assert_eq!(hour_at(time_ms), hour, "{}", part.display());
+        }
+        hour
+    };
+    parts.iter().map(hour).collect()
+}
+
+/// The page and the time of every ranking in the parts of a request log.
+fn rankings(parts: &[PathBuf]) -> BTreeMap<String, (i64, String, BTreeMap<i32, String>)> {
+    let mut rankings = BTreeMap::new();
+    for part in parts {
+        let columns = Columns::read(part);
+        let (ids, users) = (columns.text("ranking_id"), columns.text("user_id"));
+        let (times, candidates) = (columns.whole("time"), columns.text("candidate_id"));
+        for (row, place) in columns.places().into_iter().enumerate() {
+            let (.., page) = rankings
+                .entry(ids[row].clone())
+                .or_insert_with(|| (times[row], users[row].clone(), BTreeMap::new()));
+            if let Some(place) = place {
+                page.insert(place, candidates[row].clone());
+            }
+        }
+    }
+    rankings
+}
+
+/// One event as a log has it: its id, ranking, candidate, type, time and position.
+type Logged = (String, String, String, String, i64, Option<i32>);
+
+/// Every event in the parts of an event log with the number of its copies, and when the first
+/// arrived.
+fn events(parts: &[PathBuf]) -> BTreeMap<Logged, (u32, i64)> {
+    let mut events = BTreeMap::new();
+    for part in parts {
+        let columns = Columns::read(part);
+        let texts = ["event_id", "ranking_id", "candidate_id", "type"].map(|one| columns.text(one));
+        let [times, received] = ["time", "received"].map(|name| columns.whole(name));
+        for (row, place) in columns.places().into_iter().enumerate() {
+            let [id, ranking, candidate, event_type] = texts.each_ref().map(|one| one[row].clone());
+            let logged = (id, ranking, candidate, event_type, times[row], place);
+            let (copies, first) = events.entry(logged).or_insert((0, received[row]));
+            *copies += 1;
+            *first = received[row].min(*first);
+        }
+    }
+    events
+}
+
+/// The events of what was played, as a log should have them.
+fn played_events(visits: &[Played]) -> BTreeMap<Logged, (u32, i64)> {
+    let shown = visits
+        .iter()
+        .flat_map(|visit| visit.shown.iter().map(move |shown| (visit, shown)));
+    let events = |(visit, shown): (&Played, &Shown)| {
+        let event = |(event_type, sent): (&str, &Option<Sent>)| {
+            let sent = sent.as_ref()?;
+            let logged = (
+                sent.event_id.clone(),
+                visit.ranking_id.clone(),
+                shown.reaction.candidate_id.clone(),
+                event_type.to_owned(),
+                sent.time_ms,
+                (event_type == "seen").then_some(shown.reaction.position),
+            );
+            Some((logged, (sent.copies, sent.first_sent_ms.unwrap())))
+        };
+        let types = EVENT_TYPES.into_iter();
+        types
+            .zip(&shown.events)
+            .filter_map(event)
+            .collect::<Vec<_>>()
+    };
+    shown.flat_map(events).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_logs_of_simulated_days_hold_exactly_what_was_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = Running::start(|listeners, shutdown| {
+        counterweight_model_server::serve(ServerConfig::new(models()), listeners, shutdown)
+    })
+    .await;
+    let clock = DrivenClock::new(START_MS);
+    let server = combiner(folder.path(), &model.address, &clock).await;
+    let config = Config::of_days(3, 40, 5);
+    let playing = play_days(config, server.channel().await, clock.clone());
+    let (visits, counts) = playing.await.unwrap();
+    server.stop().await;
+    assert_eq!((counts.ranked, counts.failures()), (120, 0), "{counts:?}");
+    assert_eq!((visits.len(), counts.shown), (120, 1_200));
+
+    // The last segments become parts at the next start.
+    clock.set(START_MS + 30 * DAY_MS);
+    let server = combiner(folder.path(), &model.address, &clock).await;
+    let requests = parts(&folder.path().join("requests"), "requests");
+    let event_parts = parts(&folder.path().join("events"), "events");
+    server.stop().await;
+
+    let expected = visits.iter().map(|visit| {
+        let shown = visit.shown.iter();
+        let page = shown.map(|one| (one.reaction.position, one.reaction.candidate_id.clone()));
+        let ranked = (visit.ranked_ms, visit.user_id.clone(), page.collect());
+        (visit.ranking_id.clone(), ranked)
+    });
+    assert_eq!(rankings(&requests), expected.collect());
+    let hours: BTreeSet<_> = visits
+        .iter()
+        .map(|visit| hour_at(visit.ranked_ms))
+        .collect();
+    assert_eq!(check_hours(&requests, "time"), hours);
+    assert!(hours.len() > 50, "{hours:?}");
+
+    check_hours(&event_parts, "received");
+    let logged = events(&event_parts);
+    assert_eq!(logged, played_events(&visits));
+    assert_eq!(logged.len() as u64, counts.events);
+    let copies: u64 = logged.values().map(|(copies, _)| u64::from(*copies)).sum();
+    assert_eq!(copies, counts.accepted);
+    assert_eq!(copies, counts.events + counts.repeated);
+    assert!(counts.repeated > 0 && counts.after_window > 0, "{counts:?}");
+    // Events do not arrive in the order in which they happen.
+    let mut by_arrival: Vec<_> = logged
+        .iter()
+        .map(|(key, (_, sent))| (*sent, key.4))
+        .collect();
+    by_arrival.sort_unstable();
+    assert!(!by_arrival.is_sorted_by_key(|(_, time)| *time));
+}
+
+/// Checks that the file of the truth, the log and what was printed agree.
+fn check_truth(truth: &Columns, logged: &BTreeMap<Logged, (u32, i64)>, played: &Value) {
+    let kept = logged.iter();
+    let kept: BTreeMap<_, _> = kept
+        .map(|(one, (copies, _))| (one.0.clone(), *copies))
+        .collect();
+    let mut expected = BTreeMap::new();
+    for event_type in EVENT_TYPES {
+        let ids = truth.texts(&format!("{event_type}_event_id"));
+        let copies = truth.counts(&format!("{event_type}_copies"));
+        for (id, copies) in ids.into_iter().zip(copies) {
+            let Some(id) = id else { continue };
+            expected.insert(id, u32::try_from(copies.unwrap()).unwrap());
+        }
+    }
+    assert_eq!(kept, expected);
+    assert_eq!(played["accepted"], expected.values().sum::<u32>());
+    for (label, name) in [
+        ("label_engagement", "engaged"),
+        ("label_engagement_bait", "baits"),
+    ] {
+        let positive = truth.flags(label).into_iter().filter(|&label| label);
+        assert_eq!(played[name], positive.count(), "{label}");
+    }
+    for probability in [
+        "truth_engagement",
+        "truth_engagement_at_1",
+        "truth_engagement_bait",
+    ] {
+        let mut values = truth.numbers(probability).into_iter();
+        assert!(values.all(|p| 0.0 < p && p < 1.0), "{probability}");
+    }
+}
+
+#[test]
+fn users_of_the_command_play_against_real_processes() {
+    let mut up = Up::start();
+    let truth = up.state.join("truth.parquet");
+    let truth_file = truth.to_str().unwrap();
+    let played = up.json(&[
+        "data",
+        "simulate-users",
+        "--requests",
+        "30",
+        "--speed",
+        "1e6",
+        "--truth",
+        truth_file,
+    ]);
+    assert_eq!(played["ranked"], 30, "{played}");
+    let none = ["not_ranked", "refused", "unknown"].map(|name| played[name].as_u64());
+    assert_eq!(none, [Some(0); 3], "{played}");
+    let text = |output: &std::process::Output| stdout(output) + &stderr(output);
+    let plain = up.run(&[
+        "data",
+        "simulate-users",
+        "--requests",
+        "2",
+        "--speed",
+        "1e9",
+    ]);
+    assert!(
+        text(&plain).contains("2 visits were ranked, 0 were not"),
+        "{}",
+        text(&plain)
+    );
+
+    let state = up.state.clone();
+    up.server.stop();
+    let up = Up::start_with(&state);
+    let logged = events(&parts(&state.join("event-log"), "events"));
+    drop(up);
+    check_truth(&Columns::read(&truth), &logged, &played);
+    if let Some(rows) = rows_elsewhere(&[&truth]) {
+        assert_eq!(rows, [300]);
+    }
+
+    let gone = run([
+        "data",
+        "simulate-users",
+        "--requests",
+        "1",
+        "--address",
+        "127.0.0.1:1",
+    ]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(
+        stderr(&gone).contains("cannot reach the combiner"),
+        "{}",
+        stderr(&gone)
+    );
+}
