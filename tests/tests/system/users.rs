@@ -184,7 +184,10 @@ async fn the_logs_of_simulated_days_hold_exactly_what_was_played() {
 
     check_hours(&event_parts, "received");
     let logged = events(&event_parts);
-    assert_eq!(logged, played_events(&visits));
+    assert!(
+        logged == played_events(&visits),
+        "the logged events are not those that were sent"
+    );
     assert_eq!(logged.len() as u64, counts.events);
     let copies: u64 = logged.values().map(|(copies, _)| u64::from(*copies)).sum();
     assert_eq!(copies, counts.accepted);
@@ -214,7 +217,12 @@ fn check_truth(truth: &Columns, logged: &BTreeMap<Logged, (u32, i64)>, played: &
             expected.insert(id, u32::try_from(copies.unwrap()).unwrap());
         }
     }
-    assert_eq!(kept, expected);
+    assert!(
+        kept == expected,
+        "{} kept, {} sent",
+        kept.len(),
+        expected.len()
+    );
     assert_eq!(played["accepted"], expected.values().sum::<u32>());
     for (label, name) in [
         ("label_engagement", "engaged"),
@@ -251,6 +259,15 @@ fn users_of_the_command_play_against_real_processes() {
     assert_eq!(played["ranked"], 30, "{played}");
     let none = ["not_ranked", "refused", "unknown"].map(|name| played[name].as_u64());
     assert_eq!(none, [Some(0); 3], "{played}");
+    let state = up.state.clone();
+    up.server.stop();
+    let up = Up::start_with(&state);
+    let logged = events(&parts(&state.join("event-log"), "events"));
+    check_truth(&Columns::read(&truth), &logged, &played);
+    if let Some(rows) = rows_elsewhere(&[&truth]) {
+        assert_eq!(rows, [300]);
+    }
+
     let text = |output: &std::process::Output| stdout(output) + &stderr(output);
     let plain = up.run(&[
         "data",
@@ -265,17 +282,7 @@ fn users_of_the_command_play_against_real_processes() {
         "{}",
         text(&plain)
     );
-
-    let state = up.state.clone();
-    up.server.stop();
-    let up = Up::start_with(&state);
-    let logged = events(&parts(&state.join("event-log"), "events"));
     drop(up);
-    check_truth(&Columns::read(&truth), &logged, &played);
-    if let Some(rows) = rows_elsewhere(&[&truth]) {
-        assert_eq!(rows, [300]);
-    }
-
     let gone = run([
         "data",
         "simulate-users",
