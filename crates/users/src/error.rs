@@ -23,7 +23,7 @@ pub enum UsersError {
     },
     /// A model needs what the simulated feed does not have.
     #[error(
-        "{objectives} need the feature {feature:?}, which the simulated feed does not have; serve models that were trained on data/sample"
+        "the objectives {objectives} need the feature {feature:?}, which the simulated feed does not have; serve models that were trained on data/sample"
     )]
     UnknownFeature {
         /// The feature.

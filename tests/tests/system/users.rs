@@ -9,10 +9,10 @@ use std::{
 
 use counterweight_clock::DrivenClock;
 use counterweight_combiner::{CombinerError, Config as CombinerConfig, serve};
-use counterweight_model_server::ServerConfig;
+use counterweight_model_server::{ModelServerError, ServerConfig};
 use counterweight_simulator::Config;
 use counterweight_test_support::Running;
-use counterweight_users::{EVENT_TYPES, Played, Sent, Shown, play_days};
+use counterweight_users::{Counts, EVENT_TYPES, Played, Sent, Shown, UsersError, play_days};
 use serde_json::Value;
 
 use crate::{
@@ -27,22 +27,26 @@ const HOUR_MS: i64 = 3_600_000;
 /// The first simulated day: 5 January 2026.
 const START_MS: i64 = 1_767_571_200_000;
 
-/// A combiner in this process, with both logs in a folder and by this clock.
-async fn combiner(folder: &Path, model: &str, clock: &DrivenClock) -> Running<CombinerError> {
+/// The configuration of a combiner with both logs, by the models of a server.
+fn both_logs(model: &str) -> String {
     let objective = |name: &str| {
         format!(
             "[[objective]]\nname = {name:?}\nmodel = {{ name = {name:?}, endpoints = [\"http://{model}\"], timeout_ms = 60000 }}\n"
         )
     };
-    let text = format!(
+    format!(
         "request_log = {{ path = \"requests\", unit = \"raw\", sync = \"request\" }}\n\
          feedback = {{ path = \"events\" }}\n\
          store = {{ path = \"weights.log\" }}\n{}{}\
          [profile.default]\nweights = {{ engagement = 1.0, engagement_bait = -1.0 }}\n",
         objective("engagement"),
         objective("engagement_bait"),
-    );
-    let mut config = CombinerConfig::parse(&text, "test.toml", folder).unwrap();
+    )
+}
+
+/// A combiner in this process, with its files in a folder and by this clock.
+async fn combiner(folder: &Path, config: &str, clock: &DrivenClock) -> Running<CombinerError> {
+    let mut config = CombinerConfig::parse(config, "test.toml", folder).unwrap();
     config.clock = Arc::new(clock.clone());
     Running::start(|listeners, shutdown| serve(config, listeners, shutdown)).await
 }
@@ -145,15 +149,20 @@ fn played_events(visits: &[Played]) -> BTreeMap<Logged, (u32, i64)> {
     shown.flat_map(events).collect()
 }
 
+async fn model_server() -> Running<ModelServerError> {
+    Running::start(|listeners, shutdown| {
+        counterweight_model_server::serve(ServerConfig::new(models()), listeners, shutdown)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_logs_of_simulated_days_hold_exactly_what_was_played() {
     let folder = tempfile::tempdir().unwrap();
-    let model = Running::start(|listeners, shutdown| {
-        counterweight_model_server::serve(ServerConfig::new(models()), listeners, shutdown)
-    })
-    .await;
+    let model = model_server().await;
+    let text = both_logs(&model.address);
     let clock = DrivenClock::new(START_MS);
-    let server = combiner(folder.path(), &model.address, &clock).await;
+    let server = combiner(folder.path(), &text, &clock).await;
     let config = Config::of_days(3, 40, 5);
     let playing = play_days(config, server.channel().await, clock.clone());
     let (visits, counts) = playing.await.unwrap();
@@ -163,7 +172,7 @@ async fn the_logs_of_simulated_days_hold_exactly_what_was_played() {
 
     // The last segments become parts at the next start.
     clock.set(START_MS + 30 * DAY_MS);
-    let server = combiner(folder.path(), &model.address, &clock).await;
+    let server = combiner(folder.path(), &text, &clock).await;
     let requests = parts(&folder.path().join("requests"), "requests");
     let event_parts = parts(&folder.path().join("events"), "events");
     server.stop().await;
@@ -200,6 +209,79 @@ async fn the_logs_of_simulated_days_hold_exactly_what_was_played() {
         .collect();
     by_arrival.sort_unstable();
     assert!(!by_arrival.is_sorted_by_key(|(_, time)| *time));
+}
+
+/// Plays a day of five visits against a combiner with this configuration.
+async fn play_against(config: &str) -> Result<(Vec<Played>, Counts), UsersError> {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = DrivenClock::new(START_MS);
+    let server = combiner(folder.path(), config, &clock).await;
+    let played = play_days(Config::of_days(1, 5, 5), server.channel().await, clock).await;
+    server.stop().await;
+    played
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_or_fails_is_counted_and_named() {
+    let model = model_server().await;
+    let text = both_logs(&model.address);
+
+    let seen_only = text.replace("\"events\"", "\"events\", types = [\"seen\"]");
+    let (visits, counts) = play_against(&seen_only).await.unwrap();
+    assert_eq!((counts.ranked, counts.unknown), (5, 0), "{counts:?}");
+    assert_eq!(
+        counts.accepted + counts.refused,
+        counts.events + counts.repeated
+    );
+    assert!(counts.accepted >= 50 && counts.refused > 0, "{counts:?}");
+    let problems: u64 = counts.problems.values().sum();
+    assert_eq!(problems, counts.refused);
+    let known = |problem: &String| problem.starts_with("type: \"engagement");
+    assert!(counts.problems.keys().all(known), "{counts:?}");
+    for shown in visits.iter().flat_map(|visit| &visit.shown) {
+        let copies = shown
+            .events
+            .each_ref()
+            .map(|sent| Some(sent.as_ref()?.copies));
+        assert!(
+            matches!(copies, [Some(1 | 2), None | Some(0), None | Some(0)]),
+            "{copies:?}"
+        );
+    }
+
+    let no_events = text.replace("feedback = ", "#");
+    let (visits, counts) = play_against(&no_events).await.unwrap();
+    assert_eq!((counts.ranked, counts.accepted), (5, 0), "{counts:?}");
+    assert_eq!(counts.unknown, counts.events + counts.repeated);
+    assert_eq!(visits.len(), 5, "what they saw is known all the same");
+    let problem = counts.problems.keys().next().unwrap();
+    assert!(
+        problem.starts_with("WriteEvents: UNIMPLEMENTED"),
+        "{problem}"
+    );
+
+    let other = text.replace("[profile.default]", "[profile.other]");
+    let (visits, counts) = play_against(&other).await.unwrap();
+    assert_eq!((counts.ranked, counts.not_ranked, visits.len()), (0, 5, 0));
+    let (problem, count) = counts.problems.iter().next().unwrap();
+    assert!(problem.starts_with("Rank: NOT_FOUND"), "{problem}");
+    assert_eq!(*count, 5);
+
+    let column = text.replace(
+        "[profile.default]",
+        "[[objective]]\nname = \"click\"\ncolumn = { name = \"p_click\" }\n[profile.default]",
+    );
+    let refused = play_against(&column).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("objectives click need the feature \"p_click\""),
+        "{refused}"
+    );
+    model.stop().await;
+    let refused = play_against(&text).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("\"engagement\" cannot be ranked"),
+        "{refused}"
+    );
 }
 
 /// Checks that the file of the truth, the log and what was printed agree.
