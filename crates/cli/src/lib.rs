@@ -20,6 +20,8 @@ mod environment;
 mod feedback;
 #[cfg(feature = "offline")]
 mod log;
+#[cfg(feature = "offline")]
+mod log_join;
 mod number;
 mod output;
 #[cfg(feature = "offline")]

@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 
 use crate::{
     client::{Combiner, MESSAGE_LIMIT, explain_status},
+    log_join::Join,
     output::Output,
     progress,
     runtime::runtime,
@@ -47,6 +48,7 @@ pub(crate) enum Log {
     /// The score of a candidate is Σ w_<objective> · p_<objective>, and the page is the first k by
     /// score, then by id. Rankings that are in no Parquet part yet are not read.
     Replay(Replay),
+    Join(Join),
 }
 
 /// Rank everything that a request log has again.
@@ -67,7 +69,7 @@ impl Replay {
                 self.requests.display()
             );
         }
-        let replayed = replay(parts.iter().map(PathBuf::as_path))?;
+        let replayed = replay(parts.iter().map(|part| part.path.as_path()))?;
         let value =
             json!({ "requests": self.requests, "parts": parts.len(), "replayed": replayed });
         output.print(&value, |_| {
@@ -172,6 +174,7 @@ impl Log {
             Self::Export(export) => runtime()?.block_on(export.run(output)),
             Self::Status(status) => status.run(output),
             Self::Replay(replay) => replay.run(output),
+            Self::Join(join) => join.run(output),
         }
     }
 }

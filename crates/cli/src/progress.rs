@@ -64,7 +64,8 @@ pub(crate) fn rows(log: &str) -> ProgressBar {
     bar
 }
 
-fn spinner() -> ProgressBar {
+/// A spinner for work of unknown length.
+pub(crate) fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     bar

@@ -1,12 +1,16 @@
 //! Reads TOML files. Errors name the file, the line, the wrong key and the key that was probably
 //! intended.
 
+mod duration;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::de::DeserializeOwned;
+
+pub use duration::parse_duration;
 
 /// Why a TOML file is refused.
 #[derive(Debug, thiserror::Error)]

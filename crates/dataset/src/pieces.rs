@@ -16,6 +16,7 @@ use crate::{
     files::{DataFile, Format},
 };
 
+pub(crate) use parquet::{ParquetPieces, read_header as read_parquet_header};
 pub(crate) use piece::{Needed, Piece, PieceIterator, Shape, retain};
 
 /// Opens a file and checks that it has the needed columns. For NDJSON, whose rows may omit keys,

@@ -76,6 +76,8 @@ pub(crate) fn check(
         value: event.value,
         time_ms,
         position,
+        objective: String::new(),
+        sampling_probability: None,
     })
 }
 

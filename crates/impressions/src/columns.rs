@@ -3,6 +3,8 @@
 
 /// The request.
 pub const REQUEST: &str = "request_id";
+/// The ranking, in a request log.
+pub const RANKING: &str = "ranking_id";
 /// The user.
 pub const USER: &str = "user_id";
 /// The candidate.
@@ -13,6 +15,8 @@ pub const TIME: &str = "time";
 pub const PLACES: &str = "k";
 /// The position at which a candidate was shown, from 1; missing if it was not shown.
 pub const POSITION: &str = "position";
+/// The position at which a user saw the candidate, which a joined log has.
+pub const SHOWN_POSITION: &str = "shown_position";
 /// The profile that applied.
 pub const PROFILE: &str = "profile";
 /// The revision of the profile's weights.
@@ -68,6 +72,16 @@ pub fn calibrator(objective: &str) -> String {
 /// The outcome, 0 or 1.
 pub fn label(objective: &str) -> String {
     format!("label_{objective}")
+}
+
+/// When the outcome became known, in milliseconds since 1970.
+pub fn label_time(objective: &str) -> String {
+    format!("label_time_{objective}")
+}
+
+/// One over the probability with which a post was chosen to be labelled.
+pub fn label_weight(objective: &str) -> String {
+    format!("label_weight_{objective}")
 }
 
 /// The columns of the true probability from which a simulated log drew the label: at position 1, at

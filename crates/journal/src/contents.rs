@@ -3,17 +3,19 @@
 use std::{
     collections::HashSet,
     fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
 use parquet::file::metadata::ParquetMetaDataReader;
 
 use crate::{
-    disk::OsDisk,
+    clock::hour_of_folder,
+    disk::{Disk as _, OsDisk},
     error::JournalError,
-    folder::{read_segment, segments_in, sequence_of},
-    retention::list_parts,
-    segment::{Found, Frames, Header, Kind},
+    folder::{io_error, read_segment, segments_in, sequence_of},
+    retention::{Part, list_parts},
+    segment::{Found, Frames, HEADER_BYTES, Header, Kind},
 };
 
 /// The records of one kind in a log's folder.
@@ -101,13 +103,52 @@ impl Contents {
     }
 }
 
-/// The complete parts of a log, oldest hour first.
+/// A complete part of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartFile {
+    /// The UTC hour of all its records, counted from 1970.
+    pub hour: i64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The complete parts of a log, oldest hour first. Folders whose names are not hours are skipped.
 ///
 /// # Errors
 /// [`JournalError::Io`] when a folder cannot be listed.
-pub fn parts_of(path: &Path, kind: Kind) -> Result<Vec<PathBuf>, JournalError> {
+pub fn parts_of(path: &Path, kind: Kind) -> Result<Vec<PartFile>, JournalError> {
     let parts = list_parts(&OsDisk, &path.join(kind.name()))?;
-    Ok(parts.into_iter().map(|part| part.path).collect())
+    let part = |part: Part| {
+        let hour = hour_of_folder(&part.folder)?;
+        let path = part.path;
+        Some(PartFile { hour, path })
+    };
+    Ok(parts.into_iter().filter_map(part).collect())
+}
+
+/// The oldest hour whose records are in no part yet; `None` where all are.
+///
+/// # Errors
+/// [`JournalError::Io`] when the folder cannot be listed or a segment cannot be read.
+pub fn oldest_unconverted_hour(path: &Path, kind: Kind) -> Result<Option<i64>, JournalError> {
+    let segments = segments_in(&OsDisk, &path.join("wal"), kind);
+    let segments = match segments {
+        Err(JournalError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => vec![],
+        segments => segments?,
+    };
+    let mut oldest: Option<i64> = None;
+    for (_, segment) in segments {
+        let read = OsDisk.read(&segment, 0, HEADER_BYTES);
+        let bytes = match read {
+            // It became a part meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            read => read.map_err(io_error(&segment, "cannot be read"))?,
+        };
+        if let Some(header) = Header::decode(&segment, &bytes)? {
+            oldest = Some(oldest.map_or(header.hour, |oldest| oldest.min(header.hour)));
+        }
+    }
+    Ok(oldest)
 }
 
 /// The rows of a part, from its footer.

@@ -52,6 +52,12 @@ pub struct LoggedEvent {
     /// The place at which the candidate was shown, from 1.
     #[prost(int32, optional, tag = "9")]
     pub position: Option<i32>,
+    /// For a label of a post: the objective; else empty.
+    #[prost(string, tag = "10")]
+    pub objective: String,
+    /// For a label of a post: the probability with which the post was chosen to be labelled.
+    #[prost(double, optional, tag = "11")]
+    pub sampling_probability: Option<f64>,
 }
 
 impl EventsRecord {
@@ -101,6 +107,11 @@ impl EventsRecord {
             (
                 "received",
                 Values::Int64(vec![Some(received_ms); events.len()]),
+            ),
+            ("objective", text(|event| &event.objective)),
+            (
+                "sampling_probability",
+                Values::Float64(events.iter().map(|event| event.sampling_probability).collect()),
             ),
         ];
         let columns = columns.into_iter();

@@ -30,8 +30,8 @@ mod table;
 mod units;
 mod wal;
 
-pub use clock::{Clock, SystemClock};
-pub use contents::{Contents, parts_of};
+pub use clock::{Clock, HOUR_MS, SystemClock, hour_folder};
+pub use contents::{Contents, PartFile, oldest_unconverted_hour, parts_of};
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{DropReason, JournalError};
 pub use event::{EVENT_SCHEMA, EventsRecord, LoggedEvent};

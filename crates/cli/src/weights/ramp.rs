@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use counterweight_config::parse_duration;
 use counterweight_proto::{
     counterweight::v1::{ProfileRevision, StartRampRequest, StopRampRequest, WeightsEntry},
     to_json,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     client::{Combiner, explain_status},
-    number::{parse_number, parse_weight},
+    number::parse_weight,
     output::Output,
 };
 
@@ -115,40 +116,11 @@ impl Ramp {
     }
 }
 
-/// Parses a number with a unit: ms, s, m, h or d.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a duration: write for example 90s, 10m, 2h or 1d");
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number = parse_number(digits).ok_or_else(wrong)?;
-    let seconds = match &text[digits.len()..] {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        _ => return Err(wrong()),
-    };
-    Duration::try_from_secs_f64(number * seconds)
-        .ok()
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use counterweight_ranking::{Ramp as RampPath, Weights};
 
     use super::*;
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("1.5h"), Ok(Duration::from_secs(5400)));
-        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "10", "m", "0s", "-1s", "1w", "1e99d", "nans"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn the_help_says_where_a_ramp_is_at_half_time() {

@@ -22,11 +22,13 @@ use crate::{DatasetError, Excerpt};
 /// Rows to read at a time.
 const SLICE_ROWS: usize = 128 * 1024;
 
-pub(super) struct ParquetPieces {
+pub(crate) struct ParquetPieces {
     path: PathBuf,
     file: File,
     metadata: Metadata,
+    key_values: Vec<(String, String)>,
     columns: Vec<String>,
+    types: Vec<DataType>,
     decimals: Vec<Decimal>,
     /// First row and length of each slice, in reverse order: `pop` returns the next one.
     slices: Vec<(usize, usize)>,
@@ -37,7 +39,7 @@ pub(super) struct ParquetPieces {
 type Metadata = polars::io::parquet::metadata::FileMetadataRef;
 
 /// The names of the columns in the schema.
-pub(super) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
+pub(crate) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     guard(path, || {
         let mut reader = ParquetReader::new(file);
@@ -47,7 +49,7 @@ pub(super) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
 }
 
 impl ParquetPieces {
-    pub(super) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
+    pub(crate) fn open(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
         guard(path, || Self::open_checked(path, needed))
     }
 
@@ -59,7 +61,7 @@ impl ParquetPieces {
         // Without the writer's own metadata, the types are those of Parquet: a category is read as
         // a string, and an array of fixed length as a list.
         let own = Arc::make_mut(&mut metadata);
-        own.key_value_metadata = None;
+        let key_values = own.key_value_metadata.take().unwrap_or_default();
         let decimals = decimal::strip_logical_types(&mut own.schema_descr);
         reader.set_metadata(metadata.clone());
         let schema = reader.schema().map_err(polars_error(path))?;
@@ -88,6 +90,12 @@ impl ParquetPieces {
         if columns.is_empty() {
             columns.extend(names.into_iter().next()); // to count the rows
         }
+        let type_of = |column: &String| match schema.get(column.as_str()) {
+            _ if decimals.iter().any(|(name, _)| name == column) => DataType::String,
+            Some(field) => decoded_type(field.dtype()),
+            None => DataType::Null,
+        };
+        let types = columns.iter().map(type_of).collect();
         let refuse = |problem: String| unreadable(path, &problem);
         let length = file.metadata().map_err(|error| unreadable(path, &error))?;
         let memory = Memory::for_file(length.len()).map_err(refuse)?;
@@ -98,11 +106,33 @@ impl ParquetPieces {
             path: path.to_owned(),
             file,
             metadata,
+            key_values: key_values
+                .into_iter()
+                .filter_map(|pair| Some((pair.key, pair.value?)))
+                .collect(),
             columns,
+            types,
             decimals,
             slices,
             memory,
         })
+    }
+
+    /// The columns that are read and the types that their values have.
+    pub(crate) fn schema(&self) -> Vec<(String, DataType)> {
+        let columns = self.columns.iter().cloned();
+        columns.zip(self.types.iter().cloned()).collect()
+    }
+
+    /// The file's own metadata, by key.
+    pub(crate) fn key_values(&self) -> &[(String, String)] {
+        &self.key_values
+    }
+
+    /// The number of rows of the file.
+    pub(crate) fn rows(&self) -> u64 {
+        let groups = self.metadata.row_groups.iter();
+        groups.map(|group| group.num_rows() as u64).sum()
     }
 
     fn piece(&mut self, first: usize, length: usize) -> Result<Piece, DatasetError> {
@@ -186,6 +216,14 @@ fn readable(dtype: &ArrowDataType) -> bool {
         }
         T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView => true,
         _ => false,
+    }
+}
+
+/// The type of the values of a column once [`decode`] has made strings of bytes.
+fn decoded_type(dtype: &ArrowDataType) -> DataType {
+    match DataType::from_arrow_dtype(dtype) {
+        DataType::Binary => DataType::String,
+        decoded => decoded,
     }
 }
 

@@ -1,0 +1,31 @@
+//! Joins a request log with the events that came of its rankings.
+//!
+//! [`join`] writes a labelled impression log: the rows of the request log with a label for each
+//! objective, in the columns of `data/SCHEMA.md`, and a [`Manifest`] that names its files. It reads the
+//! logs hour by hour. An event belongs to the hour of its ranking, and every event is counted once.
+//!
+//! An hour is complete when its end, the longest window and the time that events may take to arrive
+//! have passed. The result does not depend on the order in which events arrived.
+
+mod counts;
+mod error;
+mod events;
+mod frame;
+mod hour;
+mod join;
+mod label;
+mod manifest;
+mod posts;
+mod resolve;
+mod route;
+mod rows;
+mod rules;
+mod spill;
+mod united;
+mod units;
+
+pub use counts::{Counts, EventCounts, LabelCounts};
+pub use error::JoinError;
+pub use join::{Joined, Options, join};
+pub use manifest::{Hour, LabelledFile, Manifest};
+pub use rules::{Combine, LabelRule, Rules, SEEN};
