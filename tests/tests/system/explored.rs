@@ -81,9 +81,10 @@ impl Columns {
         column.iter().collect()
     }
 
-    pub(crate) fn flags(&self, name: &str) -> Vec<bool> {
+    /// Flags, of which some may be missing.
+    pub(crate) fn labels(&self, name: &str) -> Vec<Option<bool>> {
         let column = self.0.column(name).unwrap().bool().unwrap();
-        column.iter().map(|cell| cell.unwrap()).collect()
+        column.iter().collect()
     }
 
     pub(crate) fn numbers(&self, name: &str) -> Vec<f64> {

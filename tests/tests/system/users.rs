@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,7 +19,7 @@ use serde_json::Value;
 use crate::{
     explored::Columns,
     request_log::parts,
-    support::{Up, models, run, stderr, stdout},
+    support::{Up, json, models, run, stderr, stdout},
     tables::rows_elsewhere,
 };
 
@@ -202,6 +203,7 @@ async fn the_logs_of_simulated_days_hold_exactly_what_was_played() {
     assert_eq!(copies, counts.accepted);
     assert_eq!(copies, counts.events + counts.repeated);
     assert!(counts.repeated > 0 && counts.after_window > 0, "{counts:?}");
+    check_join(folder.path(), &visits, &counts);
     // Events do not arrive in the order in which they happen.
     let mut by_arrival: Vec<_> = logged
         .iter()
@@ -209,6 +211,75 @@ async fn the_logs_of_simulated_days_hold_exactly_what_was_played() {
         .collect();
     by_arrival.sort_unstable();
     assert!(!by_arrival.is_sorted_by_key(|(_, time)| *time));
+}
+
+/// Joins the two logs in a folder by a window of 24 hours, and checks that the labels and the counts
+/// are those of what was played. The grace is long enough for the last event of any visit: what
+/// arrives later is counted as such, even if it also happened after the window.
+fn check_join(folder: &Path, visits: &[Played], counts: &Counts) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (requests, events, out) = (path("requests"), path("events"), path("joined"));
+    let joined = json([
+        "log",
+        "join",
+        "--requests",
+        &requests,
+        "--events",
+        &events,
+        "--out",
+        &out,
+        "--grace",
+        "36h",
+    ]);
+    let fates = &joined["all"]["events"];
+    assert_eq!(
+        fates["joined"],
+        counts.events - counts.after_window,
+        "{joined}"
+    );
+    assert_eq!(fates["after_window"], counts.after_window, "{joined}");
+    assert_eq!(fates["duplicates"], counts.repeated, "{joined}");
+    for other in [
+        "orphans",
+        "before_request",
+        "arrived_late",
+        "not_shown",
+        "cut",
+    ] {
+        assert_eq!(fates[other], 0, "{other}: {joined}");
+    }
+    let mut labels = BTreeMap::new();
+    let manifest = fs::read_to_string(folder.join("joined/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    for hour in manifest["hours"].as_object().unwrap().values() {
+        assert_eq!(hour["complete"], true);
+        for file in hour["files"].as_array().unwrap() {
+            let file = Path::new(&out).join(file["path"].as_str().unwrap());
+            let columns = Columns::read(&file);
+            let [ids, candidates] = ["ranking_id", "candidate_id"].map(|name| columns.text(name));
+            let [engaged, baits] =
+                ["label_engagement", "label_engagement_bait"].map(|name| columns.labels(name));
+            for (row, id) in ids.into_iter().enumerate() {
+                if let Some(label) = engaged[row].zip(baits[row]) {
+                    labels.insert((id, candidates[row].clone()), label);
+                }
+            }
+        }
+    }
+    let in_time = |sent: &Option<Sent>| sent.as_ref().is_some_and(|sent| !sent.after_window);
+    let shown = visits.iter().flat_map(|visit| {
+        visit.shown.iter().map(|shown| {
+            let key = (
+                visit.ranking_id.clone(),
+                shown.reaction.candidate_id.clone(),
+            );
+            (key, (in_time(&shown.events[1]), in_time(&shown.events[2])))
+        })
+    });
+    assert!(
+        labels == shown.collect(),
+        "the labels are not those of the users"
+    );
 }
 
 /// Plays a day of five visits against a combiner with this configuration.
@@ -310,7 +381,11 @@ fn check_truth(truth: &Columns, logged: &BTreeMap<Logged, (u32, i64)>, played: &
         ("label_engagement", "engaged"),
         ("label_engagement_bait", "baits"),
     ] {
-        let positive = truth.flags(label).into_iter().filter(|&label| label);
+        let positive = truth
+            .labels(label)
+            .into_iter()
+            .flatten()
+            .filter(|&label| label);
         assert_eq!(played[name], positive.count(), "{label}");
     }
     for probability in [
