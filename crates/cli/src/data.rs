@@ -23,6 +23,16 @@ pub(crate) enum Data {
     /// Generate the log of a simulated feed, and write its true probabilities to a separate file.
     Generate(Generate),
     /// Let simulated users visit a running combiner, and send what they do.
+    ///
+    /// Each visit is a request of 20 to 30 candidates, which the combiner ranks. The first ten are
+    /// shown to the user, who sees every one, and may engage with it or report it as engagement bait:
+    /// that is drawn from the law in data/README.md, with the effect of the place. The events `seen`,
+    /// `engagement` and `engagement_bait` follow after minutes or hours of simulated time. Some arrive
+    /// late, some twice, and they come in no order, as from real users.
+    ///
+    /// The combiner must serve models of the simulated feed and take events, as `counterweight up`
+    /// does. Use it for demonstrations and tests only: nothing in the logs says that these users are
+    /// not real.
     SimulateUsers(SimulateUsers),
 }
 
