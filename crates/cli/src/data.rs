@@ -1,4 +1,7 @@
-//! `counterweight data`: describes a dataset, writes a first description, or generates a simulated log.
+//! `counterweight data`: describes a dataset, writes a first description, generates a simulated log, or
+//! plays its users.
+
+mod simulate_users;
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +12,13 @@ use counterweight_files::write_file;
 use counterweight_simulator::{Config, simulate};
 use serde_json::json;
 
+use self::simulate_users::SimulateUsers;
 use crate::{
     output::{Output, table},
     progress,
 };
 
-/// Describe a dataset, write a first description, or generate a simulated log.
+/// Describe a dataset, write a first description, generate a simulated log, or play its users.
 #[derive(Subcommand)]
 pub(crate) enum Data {
     /// Describe a dataset: rows, label rates, missing and distinct values, and sizes of the parts.
@@ -23,6 +27,18 @@ pub(crate) enum Data {
     Init(Init),
     /// Generate the log of a simulated feed, and write its true probabilities to a separate file.
     Generate(Generate),
+    /// Let simulated users visit a running combiner, and send what they do.
+    ///
+    /// Each visit is a request of 20 to 30 candidates, which the combiner ranks. The first ten are
+    /// shown to the user, who sees every one, and may engage with it or report it as engagement bait:
+    /// that is drawn from the law in data/README.md, with the effect of the place. The events `seen`,
+    /// `engagement` and `engagement_bait` follow after minutes or hours of simulated time. Some arrive
+    /// late, some twice, and they come in no order, as from real users.
+    ///
+    /// The combiner must serve models of the simulated feed and take events, as `counterweight up`
+    /// does. Use it for demonstrations and tests only: nothing in the logs says that these users are
+    /// not real.
+    SimulateUsers(SimulateUsers),
 }
 
 /// The dataset to read.
@@ -176,6 +192,7 @@ impl Data {
             }
             Self::Init(init) => init.run(output),
             Self::Generate(generate) => generate.run(output),
+            Self::SimulateUsers(users) => users.run(output),
         }
     }
 }

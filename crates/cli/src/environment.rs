@@ -13,7 +13,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     (
         "ADDRESS",
         "address",
-        &["bench", "feedback", "log", "rank", "weights"],
+        &["bench", "data", "feedback", "log", "rank", "weights"],
     ),
     ("AUTHOR", "author", &["weights"]),
     ("CONFIG", "config", &["serve-combiner"]),
@@ -55,7 +55,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     (
         "TIMEOUT",
         "timeout",
-        &["feedback", "log", "rank", "weights"],
+        &["data", "feedback", "log", "rank", "weights"],
     ),
     ("UNIT", "unit", &["serve-journal"]),
     ("UNIT_KEY", "unit-key", &["serve-journal"]),

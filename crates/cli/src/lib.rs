@@ -68,7 +68,7 @@ enum Command {
     /// Start the whole system on this machine; first train the models that are missing.
     #[cfg(feature = "offline")]
     Up(up::Up),
-    /// Describe a dataset, or generate a simulated one.
+    /// Describe a dataset, generate a simulated one, or play its users.
     #[cfg(feature = "offline")]
     #[command(subcommand)]
     Data(data::Data),

@@ -51,7 +51,10 @@ impl Engine {
         }
         let feedback = config.feedback.clone();
         let feedback = feedback
-            .map(|feedback| Feedback::start(feedback, &config.replica, &metrics.registry))
+            .map(|feedback| {
+                let clock = Arc::clone(&config.clock);
+                Feedback::start(feedback, &config.replica, clock, &metrics.registry)
+            })
             .transpose()?;
         let pool = |pool: io::Result<WorkPool>| {
             pool.map_err(|error| CombinerError::Internal {

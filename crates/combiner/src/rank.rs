@@ -15,7 +15,7 @@ use crate::{
     objective::Answer,
     ranking::{Combined, Degraded, Query, Ranking},
     served::{check_binding, pinned_version},
-    weights::{InForce, RequestContext, now_ms},
+    weights::{InForce, RequestContext},
 };
 
 /// Ranks the candidates of one request.
@@ -66,7 +66,7 @@ pub(crate) async fn rank(
     Ok(Ranking {
         logged_features,
         ranking_id: query.ranking_id,
-        time_ms: i64::try_from(now_ms()).unwrap_or(i64::MAX),
+        time_ms: engine.config.clock.now_ms(),
         request_id: query.request_id,
         unit_id: query.unit_id,
         attributes,

@@ -2,9 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
+use counterweight_clock::Clock;
 use counterweight_journal::{
-    Clock as _, DropReason, Durability, EVENT_SCHEMA, EventsRecord, Kind, Log, LogMetrics,
-    LogOptions, OsDisk, PartOptions, SystemClock, Units, WalOptions,
+    DropReason, Durability, EVENT_SCHEMA, EventsRecord, Kind, Log, LogMetrics, LogOptions, OsDisk,
+    PartOptions, Units, WalOptions,
 };
 use counterweight_proto::counterweight::v1::{
     EventStatus, WriteEventsRequest, WriteEventsResponse, feedback_service_server::FeedbackService,
@@ -25,6 +26,7 @@ const MOST_BYTES: usize = 8 << 20;
 /// The log of events.
 pub struct Feedback {
     config: FeedbackConfig,
+    clock: Arc<dyn Clock>,
     log: Arc<Log>,
     units: Units,
     accepted: IntCounter,
@@ -46,6 +48,7 @@ impl Feedback {
     pub fn start(
         config: FeedbackConfig,
         replica: &str,
+        clock: Arc<dyn Clock>,
         registry: &Registry,
     ) -> Result<Self, FeedbackError> {
         let options = LogOptions {
@@ -61,7 +64,7 @@ impl Feedback {
             decode: EventsRecord::rows,
             on_thread: lower_thread_priority,
         };
-        let log = Log::start(Arc::new(OsDisk), Arc::new(SystemClock), options)?;
+        let log = Log::start(Arc::new(OsDisk), Arc::clone(&clock), options)?;
         let log = Arc::new(log);
         let events = Register(registry).counters(
             "counterweight_events_total",
@@ -74,6 +77,7 @@ impl Feedback {
             accepted: events.with_label_values(&["accepted"]),
             refused: events.with_label_values(&["refused"]),
             config,
+            clock,
             log,
         })
     }
@@ -106,7 +110,7 @@ impl Feedback {
                 "has {count} events; send 1 to {MOST_EVENTS}"
             )));
         }
-        let received_ms = SystemClock.now_ms();
+        let received_ms = self.clock.now_ms();
         let mut events = Vec::with_capacity(count);
         let mut statuses = Vec::with_capacity(count);
         for event in request.events {

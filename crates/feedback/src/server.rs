@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use counterweight_clock::SystemClock;
 use counterweight_proto::{
     DESCRIPTORS, counterweight::v1::feedback_service_server::FeedbackServiceServer,
 };
@@ -30,7 +31,12 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), FeedbackError> {
     let registry = Registry::new();
-    let feedback = Arc::new(Feedback::start(config, replica, &registry)?);
+    let feedback = Arc::new(Feedback::start(
+        config,
+        replica,
+        Arc::new(SystemClock),
+        &registry,
+    )?);
     let drain = limits.drain.timeout;
     let outcome = run(&feedback, registry, limits, listeners, shutdown).await;
     feedback.log().close_within(drain).await;

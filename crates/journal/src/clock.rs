@@ -1,39 +1,12 @@
-//! The injected clock. The shipped binary has the system's; tests drive their own.
+//! The injected clock, and the hours by which logs are divided.
 
-use std::{
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::Path;
 
+pub use counterweight_clock::{Clock, SystemClock};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 /// Milliseconds of an hour.
 pub const HOUR_MS: i64 = 3_600_000;
-
-/// Tells the time of day.
-pub trait Clock: Send + Sync + 'static {
-    /// Milliseconds since 1970-01-01 UTC.
-    fn now_ms(&self) -> i64;
-}
-
-/// The clock of the system.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| {
-            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-        })
-    }
-}
-
-impl<F: Fn() -> i64 + Send + Sync + 'static> Clock for F {
-    fn now_ms(&self) -> i64 {
-        self()
-    }
-}
 
 /// The folder of an hour, counted from 1970-01-01 UTC: `dt=YYYY-MM-DD/hr=HH`.
 #[must_use]

@@ -19,6 +19,8 @@ pub struct Config {
     pub lambda_low: f64,
     /// Upper end of that range, above the lower one.
     pub lambda_high: f64,
+    /// Milliseconds from one request to the next on average, at least 1 and at most a day.
+    pub request_every_ms: u64,
 }
 
 impl Default for Config {
@@ -31,12 +33,28 @@ impl Default for Config {
             k: 10,
             lambda_low: 0.0,
             lambda_high: 1.25,
+            request_every_ms: 60_000,
+        }
+    }
+}
+
+impl Config {
+    /// So many days with so many requests each.
+    #[must_use]
+    pub fn of_days(days: u64, requests_per_day: u64, seed: u64) -> Self {
+        Self {
+            requests: days.saturating_mul(requests_per_day),
+            request_every_ms: DAY_MS / requests_per_day.max(1),
+            seed,
+            ..Self::default()
         }
     }
 }
 
 /// Maximum of `candidates_max`: the pool of recent posts must be much larger.
 const MOST_CANDIDATES: usize = 1_000;
+/// Milliseconds of a day, and maximum of `request_every_ms`.
+const DAY_MS: u64 = 24 * 3_600_000;
 /// Maximum number of requests, because their ids have nine digits.
 const MOST_REQUESTS: u64 = 1_000_000_000;
 
@@ -81,6 +99,12 @@ impl Config {
                     "{} is above the limit, {MOST_CANDIDATES}",
                     self.candidates_max
                 ),
+            );
+        }
+        if !(1..=DAY_MS).contains(&self.request_every_ms) {
+            return wrong(
+                "request_every_ms",
+                format!("{} must be from 1 to {DAY_MS}", self.request_every_ms),
             );
         }
         if !(self.lambda_low.is_finite() && self.lambda_low >= 0.0) {
@@ -128,5 +152,23 @@ pub enum SimulatorError {
         path: PathBuf,
         /// The error of the writer.
         source: polars::error::PolarsError,
+    },
+    /// The values of a feature cannot be converted.
+    #[error("cannot convert the feature {name}: {source}")]
+    Feature {
+        /// The feature.
+        name: String,
+        /// The error of the conversion.
+        source: polars::error::PolarsError,
+    },
+    /// A page has a candidate that its request did not have.
+    #[error(
+        "the page of request {request} has the candidate {candidate:?}, which the request did not have"
+    )]
+    UnknownCandidate {
+        /// The request.
+        request: String,
+        /// The candidate.
+        candidate: String,
     },
 }

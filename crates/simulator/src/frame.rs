@@ -10,7 +10,7 @@ use crate::text::topics;
 use crate::user::{EMBEDDING, Vector};
 
 /// The objectives, in the order of the weights.
-const OBJECTIVES: [&str; 2] = ["engagement", "engagement_bait"];
+pub const OBJECTIVES: [&str; 2] = ["engagement", "engagement_bait"];
 
 /// Requests whose candidates are the rows, request by request.
 struct Rows<'a>(&'a [Request]);
@@ -121,6 +121,13 @@ pub(crate) fn candidates(request: &Request) -> PolarsResult<DataFrame> {
     all.extend(context_columns(&rows));
     all.extend(candidate_columns(&rows));
     DataFrame::new(rows.len(), all)
+}
+
+/// The features of a request: those of the user and the moment, whose rows are all alike, and those
+/// of the candidates.
+pub(crate) fn features(request: &Request) -> [Vec<Column>; 2] {
+    let rows = Rows(std::slice::from_ref(request));
+    [context_columns(&rows), candidate_columns(&rows)]
 }
 
 #[expect(

@@ -6,6 +6,9 @@
 //! `candidates.ndjson` (the candidates of one more request) and `dataset.toml` (the description of
 //! the dataset).
 //!
+//! [`Population`] has the same users without a log: they can visit a running combiner, and react to
+//! the page that it answers by the same law.
+//!
 //! Every user, author, post and request has its own random stream, determined by the seed and its
 //! number. So the same seed gives the same bytes, and a longer run begins with the same requests.
 
@@ -13,8 +16,11 @@ mod config;
 mod frame;
 mod grammar;
 mod law;
+mod parquet_file;
 mod policy;
+mod population;
 mod post;
+mod reaction;
 mod request;
 mod stream;
 mod text;
@@ -22,4 +28,8 @@ mod user;
 mod write;
 
 pub use config::{Config, SimulatorError};
+pub use frame::OBJECTIVES;
+pub use parquet_file::ParquetFile;
+pub use population::{Feature, Population, Visit};
+pub use reaction::{Happening, Reaction};
 pub use write::{CANDIDATES_FILE, DATASET_FILE, IMPRESSIONS_FILE, Summary, TRUTH_FILE, simulate};

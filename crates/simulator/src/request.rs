@@ -12,9 +12,7 @@ use crate::stream::{Purpose, Stream};
 use crate::user::User;
 
 /// Time of the first request: Monday 5 January 2026, 00:00 UTC.
-const START_MS: i64 = 1_767_571_200_000;
-/// Milliseconds per request. Each request has a random time within its interval.
-const REQUEST_EVERY_MS: i64 = 60_000;
+pub(crate) const START_MS: i64 = 1_767_571_200_000;
 /// Number of posts of the last 48 hours, from which candidates are drawn.
 const WINDOW_POSTS: u64 = 48 * 3_600_000 / POST_EVERY_MS as u64;
 
@@ -84,8 +82,9 @@ impl Feed {
     pub(crate) fn request(&mut self, number: u64) -> Request {
         let mut s = Stream::new(self.config.seed, Purpose::Request, number);
         let user = User::draw(self.config.seed, number, &mut s);
-        let slot = number.cast_signed() * REQUEST_EVERY_MS;
-        let since_start = slot + s.below(REQUEST_EVERY_MS as u64).cast_signed();
+        // Each request has a random time within its interval.
+        let every = self.config.request_every_ms;
+        let since_start = (number * every + s.below(every)).cast_signed();
         let hour = (since_start / 3_600_000 % 24) as i32;
         let on_wifi = (user.device != "web").then(|| s.chance(0.6));
         let lambda_seed = (s.bits() >> 1).cast_signed();
@@ -180,15 +179,21 @@ fn serve(request: &mut Request, k: usize, s: &mut Stream) {
     let order = policy::order(&column(0), &column(1), &ids, request.lambda);
     for (position, index) in (1..).zip(order.into_iter().take(k)) {
         let candidate = &mut request.candidates[index];
-        let [at_first, bait] = candidate.truth;
+        candidate.shown = Some(candidate.show_at(position, s));
+    }
+}
+
+impl Candidate {
+    /// Draws the labels of the candidate at a position, from 1.
+    pub(crate) fn show_at(&self, position: i32, s: &mut Stream) -> Shown {
+        let [at_first, bait] = self.truth;
         let logit = libm::log(at_first / (1.0 - at_first));
         let engagement = law::probability(law::at_position(logit, position));
-        let labels = [s.chance(engagement), s.chance(bait)];
-        candidate.shown = Some(Shown {
+        Shown {
             position,
             engagement,
-            labels,
-        });
+            labels: [s.chance(engagement), s.chance(bait)],
+        }
     }
 }
 

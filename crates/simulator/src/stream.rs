@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Request = 4,
     Lambda = 5,
     Topics = 6,
+    Reaction = 7,
+    Batch = 8,
 }
 
 /// One stream of random numbers.
@@ -65,6 +67,14 @@ impl Stream {
     /// One element. `from` must not be empty.
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
+    }
+
+    /// Puts the elements into a random order.
+    pub(crate) fn shuffle<T>(&mut self, elements: &mut [T]) {
+        for last in (1..elements.len()).rev() {
+            let other = self.below(last as u64 + 1) as usize;
+            elements.swap(last, other);
+        }
     }
 
     /// An index drawn in proportion to `weights`, which must not be empty.

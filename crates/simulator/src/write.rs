@@ -1,14 +1,14 @@
 //! Writes a simulation to Parquet in bounded memory: each row group is written when it is full.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use counterweight_dataset::ParquetRows;
-use counterweight_files::{AtomicFile, write_file};
+use counterweight_files::write_file;
 use polars::prelude::{DataFrame, JsonFormat, JsonWriter, PolarsResult, SerWriter};
 
 use crate::config::{Config, SimulatorError};
 use crate::frame;
+use crate::parquet_file::ParquetFile;
 use crate::request::{Feed, Request};
 
 /// Name of the impression log in the folder.
@@ -59,12 +59,14 @@ pub fn simulate(
         path: out_dir.to_owned(),
         source,
     })?;
-    let mut log = Output::create(
-        out_dir,
-        IMPRESSIONS_FILE,
+    let mut log = ParquetFile::create(
+        out_dir.join(IMPRESSIONS_FILE),
         &encoded(out_dir, frame::impressions(&[], config))?,
     )?;
-    let mut truth = Output::create(out_dir, TRUTH_FILE, &encoded(out_dir, frame::truth(&[]))?)?;
+    let mut truth = ParquetFile::create(
+        out_dir.join(TRUTH_FILE),
+        &encoded(out_dir, frame::truth(&[]))?,
+    )?;
     let mut feed = Feed::new(config.clone());
     let mut summary = Summary::default();
     let mut group: Vec<Request> = Vec::new();
@@ -133,61 +135,4 @@ fn encoded(path: &Path, frame: PolarsResult<DataFrame>) -> Result<DataFrame, Sim
 fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SimulatorError> {
     let path = dir.join(name);
     write_file(&path, bytes).map_err(|source| SimulatorError::Write { path, source })
-}
-
-/// A Parquet file that gets its name when it is complete.
-struct Output {
-    path: PathBuf,
-    unfinished: AtomicFile,
-    writer: ParquetRows<File>,
-}
-
-impl Output {
-    fn create(dir: &Path, name: &str, empty: &DataFrame) -> Result<Self, SimulatorError> {
-        let path = dir.join(name);
-        let write_error = |source| SimulatorError::Write {
-            path: path.clone(),
-            source,
-        };
-        let unfinished = AtomicFile::create(&path).map_err(write_error)?;
-        // The writer owns its file, so it gets a second handle to the same file.
-        let file = unfinished.file().try_clone().map_err(write_error)?;
-        let writer =
-            ParquetRows::begin(file, empty.schema()).map_err(|source| SimulatorError::Encode {
-                path: path.clone(),
-                source,
-            })?;
-        Ok(Self {
-            path,
-            unfinished,
-            writer,
-        })
-    }
-
-    /// Writes one row group.
-    fn write(&mut self, frame: PolarsResult<DataFrame>) -> Result<(), SimulatorError> {
-        frame
-            .and_then(|frame| self.writer.write(&frame))
-            .map_err(|source| SimulatorError::Encode {
-                path: self.path.clone(),
-                source,
-            })
-    }
-
-    /// Writes the footer and gives the file its name; returns its size in bytes.
-    fn finish(self) -> Result<u64, SimulatorError> {
-        let Self {
-            path,
-            unfinished,
-            writer,
-        } = self;
-        let bytes = writer.finish().map_err(|source| SimulatorError::Encode {
-            path: path.clone(),
-            source,
-        })?;
-        unfinished
-            .commit()
-            .map_err(|source| SimulatorError::Write { path, source })?;
-        Ok(bytes)
-    }
 }

@@ -1,11 +1,17 @@
-//! The time by this machine's clock.
+//! The time of the injected clock, as ramps and entries have it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-/// Milliseconds since 1970 by this machine's clock.
+use counterweight_clock::Clock;
+use prost_types::Timestamp;
+
+/// Milliseconds since 1970.
 #[must_use]
-pub fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+pub fn now_ms(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.now_ms()).unwrap_or(0)
+}
+
+/// The time of an entry that is made now.
+pub(crate) fn timestamp(clock: &dyn Clock) -> Timestamp {
+    (UNIX_EPOCH + clock.since_1970()).into()
 }

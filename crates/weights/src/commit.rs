@@ -2,14 +2,12 @@
 //! store, and starts again when another entry took that place. After a write whose outcome is
 //! unknown, the log is searched for the entry before anything is written again.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    clock::timestamp,
     entry::{Cause, Change, Entry, MAX_PAYLOAD_BYTES, Sealed},
     error::{Error, PlanError, StoreError},
     live::LiveWeights,
@@ -56,7 +54,7 @@ impl LiveWeights {
         if let Some(first) = self.repeated(&cause).await? {
             return Ok(Arc::new(first));
         }
-        let now = SystemTime::now().into();
+        let now = timestamp(&*self.config.clock);
         let entry = self.store.skip(revision, cause, now).await?;
         self.catch_up().await?;
         Ok(Arc::new(entry))
@@ -161,9 +159,7 @@ impl LiveWeights {
     /// # Errors
     /// [`PlanError::KeyReused`] for another change under the key; a store that cannot be read.
     pub async fn repeated(&self, cause: &Cause) -> Result<Option<Entry>, Error> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_secs().cast_signed());
+        let now = self.config.clock.since_1970().as_secs().cast_signed();
         // Looked up in everything read from the log, not only in what is applied: an entry that
         // this configuration cannot apply still has its key.
         let used = self
@@ -197,7 +193,7 @@ impl LiveWeights {
         };
         self.check_applicable(&known, &change)?;
         let (last, hash) = (known.log.last, &known.log.last_hash);
-        let now = SystemTime::now().into();
+        let now = timestamp(&*self.config.clock);
         let sealed = Sealed::new(last + 1, hash, change, cause.clone(), now).map_err(|error| {
             let what = error.to_string();
             StoreError::Internal { what }

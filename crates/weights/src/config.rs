@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use counterweight_clock::Clock;
 use counterweight_config::did_you_mean;
 use counterweight_ranking::{Bound, Weights};
 
@@ -27,6 +28,8 @@ pub const MIN_KEY_HORIZON: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Config {
     /// The name of this replica in answers.
     pub replica: String,
+    /// The time of entries, ramps and kills.
+    pub clock: Arc<dyn Clock>,
     /// Where the log is kept.
     pub store: StoreConfig,
     /// For how long a repeated idempotency key is recognised. At least [`MIN_KEY_HORIZON`].

@@ -94,7 +94,10 @@ impl LiveWeights {
         let metrics = Metrics::new(registry).map_err(|error| StoreError::Internal {
             what: format!("metrics: {error}"),
         })?;
-        let health = Arc::new(StoreHealth::new(metrics.store_lost.clone()));
+        let health = Arc::new(StoreHealth::new(
+            metrics.store_lost.clone(),
+            Arc::clone(&config.clock),
+        ));
         let opening = Store::open(&config, &metrics, Arc::clone(&health));
         let (store, log) = opening.await?;
         let live = Self::over(config, store, log, health, metrics).await?;

@@ -50,7 +50,7 @@ impl LiveWeights {
             profiles,
             author: cause.author,
             reason: cause.reason,
-            started_ms: now_ms(),
+            started_ms: now_ms(&*self.config.clock),
             ended_ms: None,
             not_kept: String::new(),
         };
@@ -127,7 +127,7 @@ impl LiveWeights {
             "the local kill has ended, since the weights store is in reach again; the weights of the log are in force"
         );
         let kill = LocalKill {
-            ended_ms: Some(now_ms()),
+            ended_ms: Some(now_ms(&*self.config.clock)),
             ..kill
         };
         self.local.set(kill, Vec::new());

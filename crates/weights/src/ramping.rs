@@ -25,7 +25,7 @@ impl LiveWeights {
         loop {
             // Marks what is there as seen, so that `changed` waits for the next entry.
             newest.borrow_and_update();
-            let now = now_ms();
+            let now = now_ms(&*self.config.clock);
             let wait = match self.step_ramps(now).await {
                 Ok(true) => continue,
                 Ok(false) => self.until_next(now),

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use counterweight_clock::SystemClock;
 use counterweight_ranking::{Bound, Weights};
 
 use crate::{
@@ -30,6 +31,7 @@ pub(crate) fn profile(name: &str, weights: &[(&str, f64)]) -> Profile {
 pub(crate) fn config(folder: &Path, profiles: Vec<Profile>) -> Config {
     Config {
         replica: "combiner".into(),
+        clock: Arc::new(SystemClock),
         store: StoreConfig::Embedded {
             path: folder.join("weights.log"),
         },

@@ -8,6 +8,7 @@ mod local;
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
+use counterweight_clock::SystemClock;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -149,7 +150,7 @@ fn metrics() -> Metrics {
 
 fn health() -> Arc<StoreHealth> {
     let gauge = prometheus::IntGauge::new("lost", "lost").unwrap();
-    Arc::new(StoreHealth::new(gauge))
+    Arc::new(StoreHealth::new(gauge, Arc::new(SystemClock)))
 }
 
 fn at(profile: &str, expected_revision: Option<u64>) -> ProfileAtRevision {

@@ -92,6 +92,23 @@ fn the_lean_binary_compiles_no_polars_and_no_linfa() {
     );
 }
 
+/// No flag and no file can give the shipped program another clock than the system's.
+#[test]
+fn the_shipped_program_has_no_driven_clock() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p} {f}", "--package", "counterweight-cli"])
+        // Tests may unify the features of all crates; what is shipped is built alone.
+        .env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines = text.lines();
+    let clock = lines.find(|line| line.starts_with("counterweight-clock "));
+    assert!(!clock.unwrap().contains("driven"), "{clock:?}");
+}
+
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for item in fs::read_dir(folder).unwrap() {
         let path = item.unwrap().path();

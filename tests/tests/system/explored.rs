@@ -63,6 +63,30 @@ impl Columns {
         column.iter().map(|cell| cell.unwrap().to_owned()).collect()
     }
 
+    /// Texts, of which some may be missing.
+    pub(crate) fn texts(&self, name: &str) -> Vec<Option<String>> {
+        let column = self.0.column(name).unwrap().str().unwrap();
+        column.iter().map(|cell| cell.map(str::to_owned)).collect()
+    }
+
+    /// Whole numbers of 64 bits.
+    pub(crate) fn whole(&self, name: &str) -> Vec<i64> {
+        let column = self.0.column(name).unwrap().i64().unwrap();
+        column.iter().map(|cell| cell.unwrap()).collect()
+    }
+
+    /// Whole numbers of 32 bits, of which some may be missing.
+    pub(crate) fn counts(&self, name: &str) -> Vec<Option<i32>> {
+        let column = self.0.column(name).unwrap().i32().unwrap();
+        column.iter().collect()
+    }
+
+    /// Flags, of which some may be missing.
+    pub(crate) fn labels(&self, name: &str) -> Vec<Option<bool>> {
+        let column = self.0.column(name).unwrap().bool().unwrap();
+        column.iter().collect()
+    }
+
     pub(crate) fn numbers(&self, name: &str) -> Vec<f64> {
         let column = self.0.column(name).unwrap().f64().unwrap();
         column.iter().map(|cell| cell.unwrap()).collect()
@@ -70,13 +94,7 @@ impl Columns {
 
     /// The places, from 1; none where not shown.
     pub(crate) fn places(&self) -> Vec<Option<i32>> {
-        self.0
-            .column("position")
-            .unwrap()
-            .i32()
-            .unwrap()
-            .iter()
-            .collect()
+        self.counts("position")
     }
 }
 

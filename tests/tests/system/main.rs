@@ -25,4 +25,5 @@ mod serve;
 mod steering;
 mod tables;
 mod up;
+mod users;
 mod watching;

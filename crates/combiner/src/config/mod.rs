@@ -86,6 +86,7 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use counterweight_clock::{Clock, SystemClock};
 use counterweight_feedback::FeedbackConfig;
 use counterweight_serving::Limits;
 use counterweight_weights::{self as weights, find_profile};
@@ -107,6 +108,9 @@ pub struct Config {
     pub metrics_listen: Option<String>,
     /// The name of this replica in answers.
     pub replica: String,
+    /// The time of everything that is logged, of ramps and of events. No file sets it: it is the
+    /// system's, but in tests and simulations.
+    pub clock: Arc<dyn Clock>,
     /// Where the weights log is kept.
     pub store: StoreConfig,
     /// How long idempotency keys are remembered. Default and minimum: 7 days.
@@ -180,6 +184,7 @@ impl Config {
         };
         weights::Config {
             replica: self.replica.clone(),
+            clock: Arc::clone(&self.clock),
             store: self.store.clone(),
             key_horizon: self.key_horizon,
             profiles: self.profiles.iter().map(profile).map(Arc::new).collect(),
@@ -240,6 +245,7 @@ fn checked(raw: raw::Config, folder: &Path) -> Checked<Config> {
         listen: raw.listen,
         metrics_listen: raw.metrics_listen,
         replica: raw.replica,
+        clock: Arc::new(SystemClock),
         store,
         key_horizon,
         attributes: raw.attributes,

@@ -24,7 +24,6 @@ use crate::{
     error::{CombinerError, RequestError},
     metrics::Metrics,
     ranking::Ranking,
-    weights::now_ms,
 };
 
 /// Requests whose ids are longer than this on average, in bytes, are not kept.
@@ -117,7 +116,7 @@ impl RecentRequests {
         (!too_large).then(|| Sampled {
             key,
             at_ms,
-            time_ms: now_ms(),
+            time_ms: u64::try_from(ranking.time_ms).unwrap_or(0),
             size,
             ids,
         })

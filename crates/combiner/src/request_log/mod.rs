@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 
 use counterweight_journal::{
     DropReason, Durability, Kind, Log, LogOptions, LoggedFeature, OsDisk, PartOptions,
-    RANKING_SCHEMA, RankingRecord, SystemClock, Units, WalOptions,
+    RANKING_SCHEMA, RankingRecord, Units, WalOptions,
 };
 use counterweight_model_client::Batch;
 use counterweight_serving::lower_thread_priority;
@@ -57,7 +57,7 @@ impl RequestLog {
             decode: RankingRecord::rows,
             on_thread: lower_thread_priority,
         };
-        let started = Log::start(Arc::new(OsDisk), Arc::new(SystemClock), options);
+        let started = Log::start(Arc::new(OsDisk), Arc::clone(&config.clock), options);
         Ok(Some(Self {
             log: Arc::new(started.map_err(|error| CombinerError::Internal {
                 what: format!("the request log: {error}"),

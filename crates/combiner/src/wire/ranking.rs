@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use counterweight_clock::Clock;
 use counterweight_proto::counterweight::v1::{
     Degradation, DescribeRankingRequest, DescribeRankingResponse, ObjectiveInEffect, RankRequest,
     RankResponse, RankedCandidate, ReadLogRequest, ReadLogResponse, WeightRange,
@@ -91,7 +92,8 @@ impl Ranker {
         // The request is kept after the answer, off the caller's path; the key decides whether.
         let recent = engine.recent.as_ref();
         let kept = recent.and_then(|recent| Some((recent, recent.draw_key(profile)?)));
-        let query = decode(request, profile, kept.is_some());
+        let ranking_id = new_ranking_id(&*engine.config.clock);
+        let query = decode(request, ranking_id, profile, kept.is_some());
         let ranking = rank(engine, query, call).await;
         let outcome = match ranking {
             Ok(ranking) if stability => Stability::compute(&engine.work, call, ranking)
@@ -117,8 +119,7 @@ impl Ranker {
     }
 }
 
-fn decode(request: RankRequest, profile: usize, kept: bool) -> Query {
-    let ranking_id = Uuid::new_v7(Timestamp::now(NoContext)).to_string();
+fn decode(request: RankRequest, ranking_id: String, profile: usize, kept: bool) -> Query {
     let request_id = match request.request_id.is_empty() {
         true => ranking_id.clone(),
         false => request.request_id,
@@ -136,6 +137,13 @@ fn decode(request: RankRequest, profile: usize, kept: bool) -> Query {
         // A kept request may be ranked again under segments that do not exist yet.
         all_attributes: kept,
     }
+}
+
+/// A UUIDv7, whose first 48 bits are the time.
+fn new_ranking_id(clock: &dyn Clock) -> String {
+    let now = clock.since_1970();
+    let time = Timestamp::from_unix(NoContext, now.as_secs(), now.subsec_nanos());
+    Uuid::new_v7(time).to_string()
 }
 
 /// Encodes the answer; the ids of its candidates are moved out of the ranking.

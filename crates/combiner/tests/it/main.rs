@@ -6,6 +6,7 @@ mod audience;
 mod binding;
 mod bounded;
 mod bounds;
+mod clock;
 mod crash;
 mod decoders;
 mod displaced;

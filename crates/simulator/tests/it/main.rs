@@ -4,5 +4,6 @@ mod support;
 
 mod law;
 mod log;
+mod population;
 mod refusals;
 mod sample;

@@ -40,6 +40,13 @@ fn a_field_out_of_its_range_is_named() {
         ),
         (
             Config {
+                request_every_ms: 0,
+                ..fine.clone()
+            },
+            "request_every_ms: 0 must be from 1 to 86400000",
+        ),
+        (
+            Config {
                 k: 0,
                 ..fine.clone()
             },

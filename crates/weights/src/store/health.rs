@@ -1,10 +1,14 @@
 //! Whether the store is in reach: the store says so, and every request asks.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use counterweight_clock::Clock;
 use prometheus::IntGauge;
 use tokio::sync::watch;
 
@@ -13,6 +17,7 @@ use crate::clock::now_ms;
 /// Whether the store is in reach.
 #[derive(Debug)]
 pub(crate) struct StoreHealth {
+    clock: Arc<dyn Clock>,
     /// Milliseconds since 1970; 0 while it is in reach.
     down_since: AtomicU64,
     /// Why it is out of reach; none while it is in reach.
@@ -22,8 +27,9 @@ pub(crate) struct StoreHealth {
 
 impl StoreHealth {
     /// A store that is in reach; `gauge` is 1 while it is not.
-    pub(crate) fn new(gauge: IntGauge) -> Self {
+    pub(crate) fn new(gauge: IntGauge, clock: Arc<dyn Clock>) -> Self {
         Self {
+            clock,
             down_since: AtomicU64::new(0),
             reason: watch::Sender::new(None),
             gauge,
@@ -35,7 +41,7 @@ impl StoreHealth {
         let why = why.to_string();
         let first = self.down_since.compare_exchange(
             0,
-            now_ms().max(1),
+            now_ms(&*self.clock).max(1),
             Ordering::Relaxed,
             Ordering::Relaxed,
         );

@@ -6,6 +6,7 @@ mod unreadable;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use counterweight_clock::SystemClock;
 use counterweight_test_support::{NatsServer, eventually, eventually_some, soon};
 use prometheus::IntGauge;
 use prost_types::Timestamp;
@@ -64,7 +65,8 @@ impl Place {
     }
 
     async fn try_open(&self, replica: &str) -> Result<(Store, Arc<StoreHealth>), StoreError> {
-        let reach = Arc::new(StoreHealth::new(IntGauge::new("lost", "lost").unwrap()));
+        let gauge = IntGauge::new("lost", "lost").unwrap();
+        let reach = Arc::new(StoreHealth::new(gauge, Arc::new(SystemClock)));
         let config = self.config(replica);
         let metrics = crate::metrics::Metrics::new(&prometheus::Registry::new()).unwrap();
         let (store, _) = Store::open(&config, &metrics, Arc::clone(&reach)).await?;

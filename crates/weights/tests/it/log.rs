@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
+use counterweight_clock::SystemClock;
 use counterweight_ranking::{Bound, Weights};
 use counterweight_weights::{
     Arm, AudienceChange, Cause, Change, Command, Condition, Config, Context, Error,
@@ -126,6 +127,7 @@ pub(crate) fn profile(name: &str, weights: &[(&str, f64)]) -> Profile {
 fn config(folder: &Path, profiles: Vec<Profile>) -> Config {
     Config {
         replica: "combiner".into(),
+        clock: Arc::new(SystemClock),
         store: StoreConfig::Embedded {
             path: folder.join("weights.log"),
         },

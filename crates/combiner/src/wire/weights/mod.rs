@@ -94,7 +94,7 @@ impl WeightsService for WeightsApi {
         authorise(Permission::ChangeWeights, request.metadata())?;
         let request = request.into_inner();
         let context = self.engine.context(request.force).await;
-        let (cause, plan) = decode::start_ramp(request, now_ms())?;
+        let (cause, plan) = decode::start_ramp(request, now_ms(&*self.engine.config.clock))?;
         let command = Command::StartRamp(plan);
         let entry = self.change(cause, context, command).await?;
         let entry = Some(encode::entry(&entry));

@@ -18,6 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use counterweight_clock::{Clock, SystemClock};
 use counterweight_combiner::{CombinerError, Config, serve};
 use counterweight_proto::{
     counterweight::v1::{
@@ -382,8 +383,19 @@ impl Combiner {
 
     /// The same with these lines in `[store]`.
     pub async fn start_with(config: &str, store: &str, folder: Arc<TempDir>) -> Self {
+        Self::start_at(config, store, folder, SystemClock).await
+    }
+
+    /// The same by this clock.
+    pub async fn start_at(
+        config: &str,
+        store: &str,
+        folder: Arc<TempDir>,
+        clock: impl Clock,
+    ) -> Self {
         let text = format!("{config}\n[store]\n{store}\n");
-        let config = Config::parse(&text, "test.toml", folder.path()).unwrap();
+        let mut config = Config::parse(&text, "test.toml", folder.path()).unwrap();
+        config.clock = Arc::new(clock);
         let server = Running::start(|listeners, shutdown| serve(config, listeners, shutdown)).await;
         Self {
             address: server.address.parse().unwrap(),

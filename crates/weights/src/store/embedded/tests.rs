@@ -5,6 +5,7 @@ mod snapshots;
 
 use std::fs;
 
+use counterweight_clock::SystemClock;
 use prometheus::IntGauge;
 use prost_types::Timestamp;
 use tempfile::TempDir;
@@ -19,7 +20,7 @@ const HORIZON: Duration = Duration::from_secs(7 * 24 * 3600);
 
 fn opened(path: &Path) -> Result<Opened, StoreError> {
     let gauge = IntGauge::new("lost", "lost").unwrap();
-    let health = Arc::new(StoreHealth::new(gauge));
+    let health = Arc::new(StoreHealth::new(gauge, Arc::new(SystemClock)));
     EmbeddedLog::open_blocking(path.to_owned(), HORIZON, Some(health))
 }
 
