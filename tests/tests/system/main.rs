@@ -16,6 +16,7 @@ mod corpus;
 mod explored;
 mod feedback;
 mod foreign;
+mod object_storage;
 mod offline;
 mod parity;
 mod report;
