@@ -52,6 +52,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("REPOSITORY", "repository", &["serve-model"]),
     ("SEND_TIMEOUT_MS", "send-timeout-ms", &["serve-model"]),
     ("STATE", "state", &["up"]),
+    ("STORE", "store", &["serve-journal"]),
     (
         "TIMEOUT",
         "timeout",

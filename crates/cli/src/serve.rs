@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use counterweight_combiner::{Combiner, Config};
 use counterweight_feedback::FeedbackConfig;
-use counterweight_journal::UnitRule;
+use counterweight_journal::{PartStore, StoreOptions, UnitRule};
 use counterweight_model_server::ServerConfig;
 use counterweight_serving::{
     Drain, Exporting, Limits, Listener, Listeners, bind_tcp, ignore_file_size_limit, init_logging,
@@ -224,6 +224,11 @@ pub(crate) struct ServeJournal {
     /// The file with the key of the hash; it is made if it does not exist [default: DIR.key].
     #[arg(long, env = "COUNTERWEIGHT_UNIT_KEY", value_name = "FILE")]
     unit_key: Option<PathBuf>,
+    /// Upload the parts of the log to object storage: s3://BUCKET or s3://BUCKET/PREFIX. The
+    /// credentials, and the region and the endpoint if they are not the usual ones, are in variables
+    /// such as AWS_ACCESS_KEY_ID, AWS_REGION and AWS_ENDPOINT_URL [default: they stay in DIR].
+    #[arg(long, env = "COUNTERWEIGHT_STORE", value_name = "URL")]
+    store: Option<String>,
     /// The name of this server in the names of files.
     #[arg(long, env = "COUNTERWEIGHT_REPLICA", default_value = "journal", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     replica: String,
@@ -259,7 +264,14 @@ impl ServeJournal {
             Some(key) => UnitRule::KeyedHash(key),
             None => UnitRule::keyed_beside(&self.events),
         };
+        let store = self.store.map(|url| {
+            PartStore::open(&StoreOptions {
+                url,
+                ..StoreOptions::default()
+            })
+        });
         let config = FeedbackConfig {
+            store: store.transpose()?,
             types: self.types.into_iter().collect(),
             unit: match self.unit {
                 UnitFlag::KeyedHash => keyed,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use counterweight_journal::{Retention, UnitRule};
+use counterweight_journal::{PartStore, Retention, UnitRule};
 
 /// How events are kept.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct FeedbackConfig {
     pub part_age: Duration,
     /// Which parts are kept. Default 400 days and 100 GiB.
     pub retention: Retention,
+    /// Where parts are uploaded to. Default: nowhere.
+    pub store: Option<PartStore>,
 }
 
 impl FeedbackConfig {
@@ -38,6 +40,7 @@ impl FeedbackConfig {
                 longest_age: Duration::from_secs(400 * 24 * 60 * 60),
                 most_bytes: 100 << 30,
             },
+            store: None,
         }
     }
 }

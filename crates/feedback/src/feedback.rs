@@ -61,6 +61,7 @@ impl Feedback {
             },
             parts: PartOptions::new(replica, EVENT_SCHEMA),
             retention: config.retention,
+            store: config.store.clone(),
             decode: EventsRecord::rows,
             on_thread: lower_thread_priority,
         };

@@ -83,6 +83,16 @@ pub enum JournalError {
         /// What the writer said.
         problem: String,
     },
+    /// A part is not in the object store yet.
+    #[error("{}: the part cannot be uploaded to {url}: {problem}", path.display())]
+    NotUploaded {
+        /// The part.
+        path: PathBuf,
+        /// Where it should go.
+        url: String,
+        /// Why it cannot.
+        problem: String,
+    },
     /// An option is out of its range.
     #[error("{name} is {value}; {allowed}")]
     Option {
@@ -104,9 +114,11 @@ impl JournalError {
             | Self::SegmentTooLarge { .. }
             | Self::PartDiffers { .. }
             | Self::Option { .. } => true,
-            Self::Io { .. } | Self::Locked { .. } | Self::State { .. } | Self::Parquet { .. } => {
-                false
-            }
+            Self::Io { .. }
+            | Self::Locked { .. }
+            | Self::State { .. }
+            | Self::Parquet { .. }
+            | Self::NotUploaded { .. } => false,
         }
     }
 }

@@ -1,9 +1,11 @@
-//! The thread of a log that opens, converts and deletes.
+//! The thread of a log that opens, converts and deletes. Where parts are uploaded, the thread that
+//! uploads deletes: it knows which of them are not in the object store.
 
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -13,9 +15,11 @@ use crate::{
     error::JournalError,
     folder::JournalFolder,
     log_state::{Message, Shared},
+    part_store::PartStore,
     parts::{Converted, convert},
     retention::retain,
     segment_writer::ClosedSegment,
+    uploader::Uploader,
     wal::Wal,
 };
 
@@ -46,7 +50,13 @@ impl Keeper {
         (self.shared.options.on_thread)();
         let mut pause = FIRST_PAUSE;
         let mut retained = None;
+        let mut uploading = None;
         while !self.shared.closing.load(Relaxed) {
+            if let Some(store) = &self.shared.options.store
+                && uploading.as_ref().is_none_or(JoinHandle::is_finished)
+            {
+                uploading = self.start_uploader(&folder, store.clone());
+            }
             let wait = match self.convert_next(&folder) {
                 Ok(true) => {
                     pause = FIRST_PAUSE;
@@ -59,14 +69,32 @@ impl Keeper {
                     pause
                 }
             };
-            if retained.is_none_or(|at: Instant| at.elapsed() >= RETAIN_EVERY) {
+            if self.shared.options.store.is_none()
+                && retained.is_none_or(|at: Instant| at.elapsed() >= RETAIN_EVERY)
+            {
                 self.retain(&folder);
                 retained = Some(Instant::now());
             }
             if self.wait(wait) {
-                return;
+                break;
             }
         }
+        // It has the folder too, which another log may open when this one is closed.
+        if let Some(uploading) = uploading
+            && uploading.join().is_err()
+        {
+            tracing::error!("the thread that uploads parts panicked");
+        }
+    }
+
+    fn start_uploader(
+        &self,
+        folder: &Arc<JournalFolder>,
+        store: PartStore,
+    ) -> Option<JoinHandle<()>> {
+        let (shared, folder) = (Arc::clone(&self.shared), Arc::clone(folder));
+        let started = Uploader::start(shared, folder, Arc::clone(&self.clock), store);
+        started.map_err(|error| self.shared.failed(&error)).ok()
     }
 
     /// Opens the folder, however long that takes; none when the log is closed meanwhile.
@@ -155,6 +183,7 @@ impl Keeper {
         status.unreadable += converted.refused + converted.damaged.len() as u64;
         status.left_out += converted.left_out;
         drop(status);
+        self.shared.wake_uploader.notify_one();
         if let Some(why) = &converted.first_refusal {
             tracing::error!(
                 records = converted.refused,

@@ -4,8 +4,10 @@
 //! A [`JournalFolder`] is locked by one process. A [`Wal`] writes the records of one [`Kind`] into
 //! segments of one UTC hour each. [`convert`] turns a closed segment of requests into one part and
 //! deletes the segment only when the part is in place. [`retain`] deletes old parts. A [`Log`] does all
-//! of this by itself.
+//! of this by itself, and uploads the parts where it has a [`PartStore`].
 
+#[cfg(feature = "object-store")]
+mod bucket;
 mod clock;
 mod contents;
 mod disk;
@@ -19,7 +21,10 @@ mod log_state;
 #[cfg(feature = "test")]
 mod lossy_disk;
 mod metrics;
+#[cfg(not(feature = "object-store"))]
+mod no_bucket;
 mod part_schema;
+mod part_store;
 mod parts;
 mod pending;
 mod queue;
@@ -27,8 +32,11 @@ mod ranking;
 mod retention;
 mod segment;
 mod segment_writer;
+mod store_options;
 mod table;
 mod units;
+mod upload_status;
+mod uploader;
 mod wal;
 
 pub use clock::{Clock, HOUR_MS, SystemClock, hour_folder};
@@ -43,6 +51,7 @@ pub use log_state::{LogOptions, LogStatus};
 #[cfg(feature = "test")]
 pub use lossy_disk::LossyDisk;
 pub use metrics::LogMetrics;
+pub use part_store::PartStore;
 pub use parts::{Converted, Decode, PartOptions, convert};
 pub use queue::{Durability, Receipt, Record};
 pub use ranking::{
@@ -51,6 +60,8 @@ pub use ranking::{
 pub use retention::{Removed, Retention, retain};
 pub use segment::{Found, Frames, Header, Kind, MAX_FRAME_BYTES, MAX_SEGMENT_BYTES, encode_frame};
 pub use segment_writer::{ClosedSegment, WalOptions};
+pub use store_options::{StoreOptions, StoreOptionsError};
 pub use table::{Cells, Column, ColumnType, Columns, Values};
 pub use units::{UnitRule, Units};
+pub use upload_status::UploadStatus;
 pub use wal::{Recovered, Wal};

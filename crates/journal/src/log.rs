@@ -125,7 +125,7 @@ impl Log {
     /// Writes and syncs what waits, and ends the threads. The last segment becomes a part at the
     /// next start.
     pub fn close(&self) {
-        self.shared.closing.store(true, Relaxed);
+        self.shared.close();
         let _ = self.wake.send(Message::Stop);
         if let Some(wal) = self.shared.wal.get() {
             wal.close();
@@ -157,7 +157,7 @@ impl Log {
 impl Drop for Log {
     /// The threads end by themselves. Nobody waits for a disk that hangs.
     fn drop(&mut self) {
-        self.shared.closing.store(true, Relaxed);
+        self.shared.close();
         let _ = self.wake.send(Message::Stop);
     }
 }

@@ -4,17 +4,21 @@ use std::{
     path::PathBuf,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
+use tokio::sync::Notify;
+
 use crate::{
     error::{DropReason, JournalError},
+    part_store::PartStore,
     parts::PartOptions,
     queue::Drops,
     retention::Retention,
     segment_writer::{ClosedSegment, WalOptions},
     table::Columns,
+    upload_status::UploadStatus,
     wal::Wal,
 };
 
@@ -29,9 +33,12 @@ pub struct LogOptions {
     pub parts: PartOptions,
     /// Which parts are kept. Segments that wait for their conversion may take as many bytes.
     pub retention: Retention,
+    /// Where parts are uploaded to. Only those that wait for that are then in the folder.
+    pub store: Option<PartStore>,
     /// The rows of a record's payload, or why there are none.
     pub decode: fn(&[u8]) -> Result<Columns, String>,
-    /// Called once by the thread that converts, which should not take time from other work.
+    /// Called once by the threads that convert and upload, which should not take time from other
+    /// work.
     pub on_thread: fn(),
 }
 
@@ -56,6 +63,8 @@ pub struct LogStatus {
     pub removed: u64,
     /// Bytes of the segments that wait for their conversion.
     pub backlog_bytes: u64,
+    /// What became of the parts that are uploaded.
+    pub uploads: UploadStatus,
 }
 
 impl LogStatus {
@@ -72,6 +81,7 @@ impl LogStatus {
             let count = self.unreadable;
             notes.push(format!("{log} has {count} records that cannot be read"));
         }
+        notes.extend(self.uploads.notes(log));
         notes
     }
 }
@@ -85,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) drops: Drops,
     pub(crate) backlog_bytes: AtomicU64,
     pub(crate) closing: AtomicBool,
+    /// There is a part to upload, or the log is closed.
+    pub(crate) wake_uploader: Notify,
     pub(crate) status: Mutex<LogStatus>,
 }
 
@@ -102,8 +114,15 @@ impl Shared {
             drops: Drops::default(),
             backlog_bytes: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            wake_uploader: Notify::new(),
             status: Mutex::default(),
         }
+    }
+
+    /// Tells the threads to end.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Relaxed);
+        self.wake_uploader.notify_one();
     }
 
     pub(crate) fn dropped(&self, reason: DropReason) -> DropReason {

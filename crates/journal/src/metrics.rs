@@ -8,7 +8,84 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-use crate::log::Log;
+use crate::{log::Log, log_state::LogStatus};
+
+type Read = fn(&LogStatus) -> u64;
+
+/// What only grows: its name, its help, and where it stands.
+const COUNTERS: [(&str, &str, Read); 9] = [
+    (
+        "written",
+        "Records that were written to the log.",
+        |status| status.written,
+    ),
+    ("parts", "Parquet parts that were written.", |status| {
+        status.parts
+    }),
+    ("rows", "Rows of these parts.", |status| status.rows),
+    (
+        "unreadable",
+        "Records, or damaged places of segments, that are in no part.",
+        |status| status.unreadable,
+    ),
+    (
+        "left_out",
+        "Columns of records that were left out, since their type had changed.",
+        |status| status.left_out,
+    ),
+    (
+        "removed_parts",
+        "Parts that were deleted by age or by size.",
+        |status| status.removed,
+    ),
+    (
+        "uploaded_parts",
+        "Parts that are in the object store and were deleted here.",
+        |status| status.uploads.uploaded,
+    ),
+    (
+        "upload_failures",
+        "Attempts to upload a part that failed.",
+        |status| status.uploads.failures,
+    ),
+    (
+        "not_uploaded_rows",
+        "Rows that are lost: their parts were deleted before they were uploaded.",
+        |status| status.uploads.lost_rows,
+    ),
+];
+
+/// What rises and falls.
+const GAUGES: [(&str, &str, Read); 6] = [
+    (
+        "backlog_bytes",
+        "Bytes of the records that are written and in no part yet.",
+        |status| status.backlog_bytes,
+    ),
+    (
+        "working",
+        "1 while the log works, 0 while it does not.",
+        |status| u64::from(status.problem.is_none()),
+    ),
+    (
+        "upload_working",
+        "0 after a failure to upload a part, 1 else.",
+        |status| u64::from(status.uploads.problem.is_none()),
+    ),
+    (
+        "upload_waiting_parts",
+        "Parts that wait for their upload.",
+        |status| status.uploads.waiting_parts,
+    ),
+    ("upload_waiting_bytes", "Their bytes.", |status| {
+        status.uploads.waiting_bytes
+    }),
+    (
+        "upload_differing_parts",
+        "Parts that stay, since the object store has other objects of their names.",
+        |status| status.uploads.differing,
+    ),
+];
 
 /// The metrics of one log.
 pub struct LogMetrics {
@@ -19,15 +96,9 @@ pub struct LogMetrics {
 }
 
 struct Shown {
-    written: IntCounter,
+    counters: Vec<(IntCounter, Read)>,
+    gauges: Vec<(IntGauge, Read)>,
     dropped: IntCounterVec,
-    parts: IntCounter,
-    rows: IntCounter,
-    unreadable: IntCounter,
-    left_out: IntCounter,
-    removed: IntCounter,
-    backlog: IntGauge,
-    working: IntGauge,
 }
 
 impl LogMetrics {
@@ -37,34 +108,25 @@ impl LogMetrics {
     /// The name is not valid in the name of a metric.
     pub fn new(name: &str, log: Arc<Log>) -> prometheus::Result<Self> {
         let full = |what: &str| format!("counterweight_{name}_{what}");
-        let counter = |what: &str, help: &str| IntCounter::new(full(what) + "_total", help);
-        let gauge = |what: &str, help: &str| IntGauge::new(full(what), help);
+        let counter = |(what, help, read): (&str, &str, Read)| {
+            Ok((IntCounter::new(full(what) + "_total", help)?, read))
+        };
+        let gauge =
+            |(what, help, read): (&str, &str, Read)| Ok((IntGauge::new(full(what), help)?, read));
         let dropped = Opts::new(
             full("dropped_total"),
             "Records that are not in the log, by reason.",
         );
         let shown = Shown {
-            written: counter("written", "Records that were written to the log.")?,
+            counters: COUNTERS
+                .into_iter()
+                .map(counter)
+                .collect::<prometheus::Result<_>>()?,
+            gauges: GAUGES
+                .into_iter()
+                .map(gauge)
+                .collect::<prometheus::Result<_>>()?,
             dropped: IntCounterVec::new(dropped, &["reason"])?,
-            parts: counter("parts", "Parquet parts that were written.")?,
-            rows: counter("rows", "Rows of these parts.")?,
-            unreadable: counter(
-                "unreadable",
-                "Records, or damaged places of segments, that are in no part.",
-            )?,
-            left_out: counter(
-                "left_out",
-                "Columns of records that were left out, since their type had changed.",
-            )?,
-            removed: counter(
-                "removed_parts",
-                "Parts that were deleted by age or by size.",
-            )?,
-            backlog: gauge(
-                "backlog_bytes",
-                "Bytes of the records that are written and in no part yet.",
-            )?,
-            working: gauge("working", "1 while the log works, 0 while it does not.")?,
         };
         Ok(Self {
             log,
@@ -76,17 +138,8 @@ impl LogMetrics {
 
 impl Shown {
     fn described(&self) -> Vec<Desc> {
-        let counters = [
-            &self.written,
-            &self.parts,
-            &self.rows,
-            &self.unreadable,
-            &self.left_out,
-            &self.removed,
-        ];
-        let counters = counters.into_iter().flat_map(Collector::desc);
-        let gauges = [&self.backlog, &self.working];
-        let gauges = gauges.into_iter().flat_map(Collector::desc);
+        let counters = self.counters.iter().flat_map(|(counter, _)| counter.desc());
+        let gauges = self.gauges.iter().flat_map(|(gauge, _)| gauge.desc());
         let all = counters.chain(gauges).chain(self.dropped.desc());
         all.cloned().collect()
     }
@@ -102,26 +155,19 @@ impl Collector for LogMetrics {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let raise = |counter: &IntCounter, total: u64| {
             counter.inc_by(total.saturating_sub(counter.get()));
-            counter.collect()
         };
-        for (reason, count) in status.dropped {
-            raise(&shown.dropped.with_label_values(&[reason.name()]), count);
+        for (reason, count) in &status.dropped {
+            raise(&shown.dropped.with_label_values(&[reason.name()]), *count);
         }
-        let show = |gauge: &IntGauge, value: u64| {
-            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.collect()
-        };
-        [
-            raise(&shown.written, status.written),
-            shown.dropped.collect(),
-            raise(&shown.parts, status.parts),
-            raise(&shown.rows, status.rows),
-            raise(&shown.unreadable, status.unreadable),
-            raise(&shown.left_out, status.left_out),
-            raise(&shown.removed, status.removed),
-            show(&shown.backlog, status.backlog_bytes),
-            show(&shown.working, u64::from(status.problem.is_none())),
-        ]
-        .concat()
+        let mut families = shown.dropped.collect();
+        for (counter, read) in &shown.counters {
+            raise(counter, read(&status));
+            families.extend(counter.collect());
+        }
+        for (gauge, read) in &shown.gauges {
+            gauge.set(i64::try_from(read(&status)).unwrap_or(i64::MAX));
+            families.extend(gauge.collect());
+        }
+        families
     }
 }

@@ -44,24 +44,36 @@ pub fn retain(
 ) -> Result<Removed, JournalError> {
     let disk = &**folder.disk();
     let root = folder.path().join(kind.name());
-    let parts = list_parts(disk, &root)?;
+    let mut removed = Removed::default();
+    for part in parts_to_remove(disk, &root, retention, now_ms)? {
+        disk.remove(&part.path)
+            .map_err(io_error(&part.path, "cannot be removed"))?;
+        removed.parts += 1;
+        removed.bytes += part.bytes;
+    }
+    Ok(removed)
+}
+
+/// The complete parts that are too old, or with which there are too many bytes.
+pub(crate) fn parts_to_remove(
+    disk: &dyn Disk,
+    root: &Path,
+    retention: Retention,
+    now_ms: i64,
+) -> Result<Vec<Part>, JournalError> {
+    let mut parts = list_parts(disk, root)?;
     let age_ms = i64::try_from(retention.longest_age.as_millis()).unwrap_or(i64::MAX);
     // An hour is too old if it ended before this time: names of hours compare as the hours do.
     let oldest_hour = now_ms.saturating_sub(age_ms).div_euclid(HOUR_MS);
     let oldest_folder = root.join(hour_folder(oldest_hour));
     let mut kept_bytes: u64 = parts.iter().map(|part| part.bytes).sum();
-    let mut removed = Removed::default();
-    for part in parts {
-        if part.folder >= oldest_folder && kept_bytes <= retention.most_bytes {
-            break;
-        }
-        disk.remove(&part.path)
-            .map_err(io_error(&part.path, "cannot be removed"))?;
+    let kept = parts.iter().position(|part| {
+        let kept = part.folder >= oldest_folder && kept_bytes <= retention.most_bytes;
         kept_bytes -= part.bytes;
-        removed.parts += 1;
-        removed.bytes += part.bytes;
-    }
-    Ok(removed)
+        kept
+    });
+    parts.truncate(kept.unwrap_or(parts.len()));
+    Ok(parts)
 }
 
 pub(crate) struct Part {

@@ -156,10 +156,10 @@ impl Outbox {
             unit_id: played.user_id.clone(),
             candidate_id: shown.reaction.candidate_id.clone(),
             r#type: EVENT_TYPES[copy.event_type].to_owned(),
-            value: None,
             time: Some(prost_types::Timestamp {
                 seconds,
                 nanos: i32::try_from(millis * 1_000_000).unwrap_or(0),
+                ..Event::default()
             }),
             position: match seen {
                 true => u32::try_from(shown.reaction.position).ok(),

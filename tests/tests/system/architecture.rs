@@ -74,7 +74,14 @@ fn the_domain_crates_know_no_runtime_no_wire_and_no_data_frames() {
 fn the_lean_binary_compiles_no_polars_and_no_linfa() {
     assert_without(
         &["--package", "counterweight-cli", "--no-default-features"],
-        &["polars", "linfa", "polars-core", "async-nats"],
+        &[
+            "polars",
+            "linfa",
+            "polars-core",
+            "async-nats",
+            "object_store",
+            "reqwest",
+        ],
     );
     let serving = [
         "--package",

@@ -17,6 +17,7 @@ mod explored;
 mod feedback;
 mod foreign;
 mod log_show;
+mod object_storage;
 mod offline;
 mod parity;
 mod report;

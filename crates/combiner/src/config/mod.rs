@@ -31,6 +31,7 @@
 //!
 //! [request_log]                      # logs every ranking; without this table nothing is logged
 //! path = "request-log"               # docs/operations.md has the other keys
+//! store = { url = "s3://logs/feed" } # uploads its parts; without it they stay in the folder
 //!
 //! [feedback]                         # takes events; without this table the service is not offered
 //! path = "event-log"

@@ -102,6 +102,7 @@ pub(super) struct RequestLog {
     pub(super) keep_days: u64,
     #[serde(default = "default_keep_gib")]
     pub(super) keep_gib: u64,
+    pub(super) store: Option<PartStore>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +117,17 @@ pub(super) struct Feedback {
     pub(super) part_minutes: Option<u64>,
     pub(super) keep_days: Option<u64>,
     pub(super) keep_gib: Option<u64>,
+    pub(super) store: Option<PartStore>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartStore {
+    pub(super) url: String,
+    pub(super) endpoint: Option<String>,
+    pub(super) region: Option<String>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
 }
 
 #[derive(Debug, Deserialize)]

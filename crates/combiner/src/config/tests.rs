@@ -66,6 +66,66 @@ fn defaults_are_filled_and_the_store_lies_beside_the_file() {
     assert_eq!(profile.weights.as_slice(), [1.0, -0.5]);
 }
 
+/// What a log with a store in `url`, and `more` about it, is refused for.
+#[cfg(feature = "object-store")]
+fn store_refusal(table: &str, url: &str, more: &str) -> String {
+    let log = format!("[{table}]\npath = \"log\"\n[{table}.store]\nurl = \"{url}\"\n{more}");
+    refusal(&format!("{BASE}\n{log}"))
+}
+
+#[cfg(feature = "object-store")]
+#[test]
+fn logs_may_go_to_object_storage() {
+    let stores = "
+        [request_log]
+        path = \"log\"
+        [request_log.store]
+        url = \"s3://logs/feed\"
+        endpoint = \"http://127.0.0.1:9000\"
+        region = \"eu-central-1\"
+        allow_http = true
+        [feedback]
+        path = \"events\"
+        store = { url = \"s3://logs/feed\" }";
+    let config = parse(&format!("{BASE}{stores}")).unwrap();
+    let (log, feedback) = (config.request_log.unwrap(), config.feedback.unwrap());
+    for store in [log.store, feedback.store] {
+        assert_eq!(format!("{store:?}"), "Some(PartStore(\"s3://logs/feed\"))");
+    }
+    for table in ["request_log", "feedback"] {
+        let refusal = |url, more| store_refusal(table, url, more);
+        for (url, more, expected) in [
+            (
+                "logs",
+                "",
+                "store.url: `logs` is not the address of a bucket",
+            ),
+            (
+                "s3://a",
+                "endpoint = \"http://b\"",
+                "store.endpoint: `http://b` has no TLS",
+            ),
+            ("s3://a", "region = \"\"", "store.region: is empty"),
+            ("s3://a", "secret_access_key = \"x\"", "secret_access_key"),
+        ] {
+            let refusal = refusal(url, more);
+            assert!(refusal.contains(expected), "{refusal}");
+        }
+        assert!(refusal("logs", "").contains(&format!("{table}.store.url")));
+    }
+}
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn object_storage_is_refused_by_a_build_without_it() {
+    let log = "[request_log]\npath = \"log\"\nstore = { url = \"s3://logs\" }";
+    let refusal = refusal(&format!("{BASE}{log}"));
+    assert!(
+        refusal.contains("request_log.store: this program was built without object storage"),
+        "{refusal}"
+    );
+}
+
 #[cfg(not(feature = "nats"))]
 #[test]
 fn a_nats_store_is_refused_by_a_build_without_nats() {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use counterweight_journal::{Durability, Retention, UnitRule};
+use counterweight_journal::{Durability, PartStore, Retention, UnitRule};
 use counterweight_model::Calibrator;
 use counterweight_model_client::ModelSource;
 use counterweight_ranking::{Bound, Weights};
@@ -41,6 +41,8 @@ pub struct RequestLog {
     pub part_age: Duration,
     /// Which parts are kept. Default 90 days and 100 GiB.
     pub retention: Retention,
+    /// Where parts are uploaded to. Default: nowhere.
+    pub store: Option<PartStore>,
 }
 
 /// The candidates whose features are logged. Attributes of the request are always logged.

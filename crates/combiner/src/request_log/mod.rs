@@ -54,6 +54,7 @@ impl RequestLog {
             },
             parts: PartOptions::new(&config.replica, RANKING_SCHEMA),
             retention: log.retention,
+            store: log.store.clone(),
             decode: RankingRecord::rows,
             on_thread: lower_thread_priority,
         };

@@ -23,6 +23,7 @@ fn log_options() -> LogOptions {
             longest_age: Duration::from_secs(3600),
             most_bytes: 1 << 20,
         },
+        store: None,
         decode,
         on_thread: || {},
     }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use counterweight_feedback::FeedbackConfig;
-use counterweight_journal::{Durability, Retention, UnitRule};
+use counterweight_journal::{
+    Durability, PartStore, Retention, StoreOptions, StoreOptionsError, UnitRule,
+};
 
 use super::problem::{Checked, problem};
 use crate::config::{raw, types::RequestLog};
@@ -58,6 +60,7 @@ pub(in crate::config) fn request_log(raw: raw::RequestLog, folder: &Path) -> Che
             longest_age: Duration::from_secs(keep_days * DAY_SECONDS),
             most_bytes: within(of, "keep_gib", raw.keep_gib, KEPT_GIB)? * GIB,
         },
+        store: part_store(of, raw.store)?,
         path,
     })
 }
@@ -102,6 +105,7 @@ pub(in crate::config) fn feedback(
         types: raw.types.into_iter().collect(),
         unit,
         retention,
+        store: part_store(of, raw.store)?,
         part_bytes: match raw.part_mib {
             None => defaults.part_bytes,
             Some(mib) => within(of, "part_mib", mib, PART_MIB)? * MIB,
@@ -133,6 +137,25 @@ fn unit(
         (raw::Unit::Raw, None) => Ok(UnitRule::Raw),
         (raw::Unit::None, None) => Ok(UnitRule::None),
     }
+}
+
+fn part_store(table: &str, raw: Option<raw::PartStore>) -> Checked<Option<PartStore>> {
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    let options = StoreOptions {
+        url: raw.url,
+        endpoint: raw.endpoint,
+        region: raw.region,
+        allow_http: raw.allow_http,
+    };
+    let opened = PartStore::open(&options);
+    opened
+        .map(Some)
+        .or_else(|StoreOptionsError { key, problem }| {
+            let key = key.map_or_else(String::new, |key| format!(".{key}"));
+            self::problem(format!("{table}.store{key}"), problem)
+        })
 }
 
 fn within(table: &str, key: &str, value: u64, range: RangeInclusive<u64>) -> Checked<u64> {
