@@ -159,12 +159,12 @@ impl Outbox {
             time: Some(prost_types::Timestamp {
                 seconds,
                 nanos: i32::try_from(millis * 1_000_000).unwrap_or(0),
-                ..Event::default()
             }),
             position: match seen {
                 true => u32::try_from(shown.reaction.position).ok(),
                 false => None,
             },
+            ..Event::default()
         })
     }
 
