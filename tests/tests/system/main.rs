@@ -16,6 +16,7 @@ mod corpus;
 mod explored;
 mod feedback;
 mod foreign;
+mod learned;
 mod log_show;
 mod object_storage;
 mod offline;

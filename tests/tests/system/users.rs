@@ -23,13 +23,13 @@ use crate::{
     tables::rows_elsewhere,
 };
 
-const DAY_MS: i64 = 24 * HOUR_MS;
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 const HOUR_MS: i64 = 3_600_000;
 /// The first simulated day: 5 January 2026.
-const START_MS: i64 = 1_767_571_200_000;
+pub(crate) const START_MS: i64 = 1_767_571_200_000;
 
 /// The configuration of a combiner with both logs, by the models of a server.
-fn both_logs(model: &str) -> String {
+pub(crate) fn both_logs(model: &str) -> String {
     let objective = |name: &str| {
         format!(
             "[[objective]]\nname = {name:?}\nmodel = {{ name = {name:?}, endpoints = [\"http://{model}\"], timeout_ms = 60000 }}\n"
@@ -46,7 +46,11 @@ fn both_logs(model: &str) -> String {
 }
 
 /// A combiner in this process, with its files in a folder and by this clock.
-async fn combiner(folder: &Path, config: &str, clock: &DrivenClock) -> Running<CombinerError> {
+pub(crate) async fn combiner(
+    folder: &Path,
+    config: &str,
+    clock: &DrivenClock,
+) -> Running<CombinerError> {
     let mut config = CombinerConfig::parse(config, "test.toml", folder).unwrap();
     config.clock = Arc::new(clock.clone());
     Running::start(|listeners, shutdown| serve(config, listeners, shutdown)).await
@@ -150,7 +154,7 @@ fn played_events(visits: &[Played]) -> BTreeMap<Logged, (u32, i64)> {
     shown.flat_map(events).collect()
 }
 
-async fn model_server() -> Running<ModelServerError> {
+pub(crate) async fn model_server() -> Running<ModelServerError> {
     Running::start(|listeners, shutdown| {
         counterweight_model_server::serve(ServerConfig::new(models()), listeners, shutdown)
     })
