@@ -10,7 +10,10 @@ use counterweight_journal::{Kind, parts_of};
 use counterweight_ranking::number_text;
 use serde_json::json;
 
-use crate::{models::load_all, output::Output};
+use crate::{
+    models::load_all,
+    output::{Output, escape},
+};
 
 /// Rank everything that a request log has again.
 #[derive(Args)]
@@ -76,9 +79,9 @@ fn probabilities_text(rescored: &Rescored) -> String {
     for one in &rescored.differences {
         text.push_str(&format!(
             "\n{}, candidate {}, {}: {} is logged, and model {} gives {}",
-            one.ranking,
-            one.candidate,
-            one.objective,
+            escape(&one.ranking),
+            escape(&one.candidate),
+            escape(&one.objective),
             number_text(one.logged),
             one.version,
             number_text(one.computed)

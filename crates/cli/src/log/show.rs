@@ -114,9 +114,10 @@ impl Show {
                 searched.nothing(&what, advice)
             });
         }
-        let ranking = self.ranking.clone().unwrap_or_default();
-        let searched = Searched::around(&self.requests, time_of(&ranking)?)?;
-        let found = find_ranking(&searched.parts, &ranking.to_ascii_lowercase())?;
+        let ranking = self.ranking.as_deref().unwrap_or_default();
+        let (ranking, time) = parse_ranking(ranking)?;
+        let searched = Searched::around(&self.requests, time)?;
+        let found = find_ranking(&searched.parts, &ranking)?;
         found.ok_or_else(|| searched.nothing(&format!("no ranking {ranking}"), ""))
     }
 
@@ -173,15 +174,15 @@ impl Searched {
     }
 }
 
-/// The time in an id that the combiner made.
-fn time_of(ranking: &str) -> Result<Timestamp, WrongUse> {
-    let id = uuid::Uuid::parse_str(ranking).ok();
-    let time = id.and_then(|id| id.get_timestamp()).and_then(|time| {
-        let (seconds, nanoseconds) = time.to_unix();
-        let nanoseconds = i32::try_from(nanoseconds).ok()?;
-        Timestamp::new(i64::try_from(seconds).ok()?, nanoseconds).ok()
-    });
-    time.ok_or_else(|| {
+/// An id that the combiner made, as the log has it, with the time in it.
+fn parse_ranking(ranking: &str) -> Result<(String, Timestamp), WrongUse> {
+    let parsed = || {
+        let id = uuid::Uuid::parse_str(ranking.trim()).ok()?;
+        let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+        let (seconds, nanoseconds) = (seconds.try_into().ok()?, nanoseconds.try_into().ok()?);
+        Some((id.to_string(), Timestamp::new(seconds, nanoseconds).ok()?))
+    };
+    parsed().ok_or_else(|| {
         WrongUse(format!(
             "{ranking:?} is not the id of a ranking: give `ranking_id` of an answer, or --unit and --around"
         ))
@@ -204,10 +205,11 @@ mod tests {
 
     #[test]
     fn the_id_of_a_ranking_has_its_time() {
-        let time = time_of("0189b5f4-a900-7000-8000-000000000000").unwrap();
+        let (id, time) = parse_ranking("0189B5F4-A900-7000-8000-000000000000").unwrap();
+        assert_eq!(id, "0189b5f4-a900-7000-8000-000000000000");
         assert_eq!(time.as_millisecond(), 0x0189_b5f4_a900);
         for wrong in ["", "r17", "9b2f8f7e-0f0a-4c3d-9d61-0f5b1a2c3d4e"] {
-            assert!(time_of(wrong).is_err(), "{wrong}");
+            assert!(parse_ranking(wrong).is_err(), "{wrong}");
         }
     }
 

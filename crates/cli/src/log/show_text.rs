@@ -18,12 +18,8 @@ const MOST_CHARACTERS: usize = 40;
 
 /// The page in words, best first.
 pub(super) fn text(shown: &Shown) -> String {
-    let mut text = vec![
-        ranking_line(shown),
-        weights_line(shown),
-        source_line(shown),
-        author_line(shown),
-    ];
+    let mut text = ranking_lines(shown);
+    text.extend([weights_line(shown), source_line(shown), author_line(shown)]);
     text.extend(missing_lines(shown));
     text.extend(shared_lines(shown));
     for place in 0..shown.ranking.request.page.len() {
@@ -49,25 +45,29 @@ fn explained_rows(shown: &Shown) -> impl Iterator<Item = &RowExplained> {
     })
 }
 
-fn ranking_line(shown: &Shown) -> String {
+fn ranking_lines(shown: &Shown) -> Vec<String> {
     let request = &shown.ranking.request;
     let time = prost_types::Timestamp {
         seconds: request.time_ms.div_euclid(1000),
         nanos: i32::try_from(request.time_ms.rem_euclid(1000) * 1_000_000).unwrap_or(0),
     };
-    let unit = match &request.user {
-        Some(unit) => format!(" It was for unit {unit}, as the log has it."),
-        None => String::new(),
-    };
-    format!(
-        "Ranking {} answered request {} of profile {} at {}. It showed {} of {} candidates.{unit}",
+    let answered = format!(
+        "Ranking {} answered request {} of profile {} at {}.",
         shown.ranking.ranking,
         request.id,
         request.profile,
-        local_time_or_empty(Some(&time)),
+        local_time_or_empty(Some(&time))
+    );
+    let unit = match &request.user {
+        Some(unit) => format!(", to the unit that the log has as {unit}"),
+        None => String::new(),
+    };
+    let showed = format!(
+        "It showed {} of {} candidates{unit}.",
         request.page.len(),
         request.candidates.len()
-    )
+    );
+    vec![answered, showed]
 }
 
 fn weights_text(shown: &Shown, weights: &[f64]) -> String {
@@ -119,7 +119,9 @@ fn source_line(shown: &Shown) -> String {
         Some(own) if *own != shown.weights() => format!(
             "They are not those of {revision}, and no segment, arm or draw applied: a local kill had put the safe weights in force."
         ),
-        _ => format!("They are the profile's own, of {revision}."),
+        _ => format!(
+            "No segment, arm or draw replaced them: they are the profile's own, of {revision}."
+        ),
     }
 }
 
@@ -209,15 +211,13 @@ fn place_lines(shown: &Shown, place: usize) -> Vec<String> {
         ));
         if let Explained::Candidates(rows) = explained {
             let row = rows.iter().find(|row| row.candidate == at);
-            let own = |row: &RowExplained| {
-                let features = row.features.iter();
-                moved_text(features.filter(|one| !is_shared(rows, one)))
+            let Some(row) = row else {
+                lines.push("     Its features are not in the log.".to_owned());
+                continue;
             };
-            lines.push(match row.map(own) {
-                Some(Some(moved)) => format!("     It was {moved}."),
-                Some(None) => "     No feature of its own moved it.".to_owned(),
-                None => "     Its features are not in the log.".to_owned(),
-            });
+            let own = row.features.iter().filter(|one| !is_shared(rows, one));
+            let moved = moved_texts(own).into_iter();
+            lines.extend(moved.map(|moved| format!("     It was {moved}.")));
         }
     }
     lines
@@ -232,11 +232,12 @@ fn shared_lines(shown: &Shown) -> Vec<String> {
             return None;
         };
         let features = rows.first()?.features.iter();
-        let moved = moved_text(features.filter(|one| is_shared(rows, one)))?;
+        let moved = moved_texts(features.filter(|one| is_shared(rows, one)));
         let name = &objective.name;
-        Some(format!("For every candidate shown, {name} was {moved}."))
+        let line = |moved| format!("For every candidate shown, {name} was {moved}.");
+        Some(moved.into_iter().map(line).collect::<Vec<_>>())
     };
-    explained.filter_map(line).collect()
+    explained.filter_map(line).flatten().collect()
 }
 
 /// Whether a feature added the same to all of several candidates.
@@ -248,8 +249,8 @@ fn is_shared(rows: &[RowExplained], feature: &FeatureTerms) -> bool {
     rows.len() > 1 && rows.iter().all(has)
 }
 
-/// The features that moved a logit most, each way; none where nothing moved it.
-fn moved_text<'f>(features: impl Iterator<Item = &'f FeatureTerms>) -> Option<String> {
+/// The features that moved a logit most, up and down.
+fn moved_texts<'f>(features: impl Iterator<Item = &'f FeatureTerms>) -> Vec<String> {
     let mut features: Vec<&FeatureTerms> = features.filter(|one| one.sum != 0.0).collect();
     features.sort_by(|a, b| b.sum.abs().total_cmp(&a.sum.abs()));
     let named = |up: bool, verb: &str| {
@@ -261,8 +262,7 @@ fn moved_text<'f>(features: impl Iterator<Item = &'f FeatureTerms>) -> Option<St
         (!named.is_empty()).then(|| format!("{verb} most by {}", named.join(", ")))
     };
     let moved = [named(true, "raised"), named(false, "lowered")];
-    let moved: Vec<String> = moved.into_iter().flatten().collect();
-    (!moved.is_empty()).then(|| moved.join("; "))
+    moved.into_iter().flatten().collect()
 }
 
 fn feature_text(feature: &FeatureTerms) -> String {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use counterweight_impressions::{Explained, LoggedRanking};
-use counterweight_ranking::{contribution, symbol};
+use counterweight_ranking::{Density, contribution, symbol};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -68,7 +68,11 @@ impl Shown {
         let time = Timestamp::from_millisecond(request.time_ms).map(|time| time.to_string());
         let draw = request.draw.map(|draw| {
             let (low, high) = draw.density.range();
-            json!({ "lambda": draw.lambda, "low": low, "high": high, "seed": draw.seed })
+            let density = match draw.density {
+                Density::Uniform { .. } => "uniform",
+                Density::LogUniform { .. } => "log_uniform",
+            };
+            json!({ "lambda": draw.lambda, "low": low, "high": high, "density": density, "seed": draw.seed })
         });
         let objectives = request
             .objectives

@@ -113,6 +113,9 @@ impl<'m> ModelInputs<'m> {
         let logged = || {
             let column = piece.input(column?)?;
             is_present(column, row).then(|| match column {
+                Column::Numeric(values) if input.kind == Kind::Boolean => {
+                    (values[row] != 0.0).to_string()
+                }
                 Column::Numeric(values) => values[row].to_string(),
                 Column::Text(values) => values[row].to_string(),
                 Column::List(values) => values[row].join(", "),

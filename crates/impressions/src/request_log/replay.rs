@@ -81,11 +81,14 @@ fn replay_part(
         texts: vec![columns::RANKING.to_owned()],
         ..LogColumns::default()
     };
-    let rescorer = Rescorer::new(part, artefacts, 0, &mut wanted)?;
+    let rescorer = match artefacts.is_empty() {
+        true => None,
+        false => Some(Rescorer::new(part, artefacts, 0, &mut wanted)?),
+    };
     let mut open: Option<Ranking> = None;
     for piece in part.read(wanted)? {
         let piece = piece?;
-        if let Some(rescored) = &mut replayed.probabilities {
+        if let (Some(rescorer), Some(rescored)) = (&rescorer, &mut replayed.probabilities) {
             rescorer.add(&piece, rescored)?;
         }
         let objectives = &piece.numbers[orders.clone()];

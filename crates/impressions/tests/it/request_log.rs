@@ -308,6 +308,7 @@ fn a_ranking_is_read_whole_and_its_logits_are_sums_of_their_terms() {
     };
     assert_eq!(value(0, "tags").as_deref(), Some("a, x"));
     assert_eq!(value(0, "time").as_deref(), Some("7.25"));
+    assert_eq!(value(0, "flag").as_deref(), Some("true"));
     assert_eq!((value(1, "topic"), value(1, "time")), (None, None));
     assert_eq!(
         value(0, "position").as_deref(),
