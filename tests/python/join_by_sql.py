@@ -52,8 +52,8 @@ for objective in ("engagement", "engagement_bait"):
         from expected x full join joined j
             on x.ranking_id = j.ranking_id and x.candidate_id = j.candidate_id
         """
-    ).fetchone()
-    rows, other, times, positive = differing
+    ).fetchall()
+    [(rows, other, times, positive)] = differing
     print(f"{objective}: {rows} rows, {positive} positive, {other} labels differ, {times} times differ")
     labels += positive
     if other or times:
