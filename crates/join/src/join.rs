@@ -1,7 +1,7 @@
 //! The run: which hours are joined, in which order, and what stays of it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs,
     ops::Range,
     path::PathBuf,
@@ -19,7 +19,7 @@ use crate::{
     manifest::Manifest,
     posts::Posts,
     resolve::{hours_to_search, resolve},
-    route::{Router, complete_ms},
+    route::{Router, complete_ms, hours_of},
     rules::Rules,
     spill::{Bucket, Spill},
     units::UnitEvents,
@@ -40,7 +40,7 @@ pub struct Options {
     /// How events become labels.
     pub rules: Rules,
     /// Hours, counted from 1970 UTC, that are joined again although they are complete; `None` joins
-    /// what is not complete.
+    /// what is not complete, and in a backfill all of them.
     pub rebuild: Option<Range<i64>>,
     /// Now, in milliseconds since 1970 UTC.
     pub now_ms: i64,
@@ -114,7 +114,8 @@ pub fn join(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Joined,
             };
             found.complete = inputs.is_complete(hour, options);
             if !found.complete && joined.next_complete_ms.is_none() {
-                joined.next_complete_ms = Some(complete_ms(hour, &options.rules));
+                let complete = complete_ms(hour, &options.rules);
+                joined.next_complete_ms = Some(complete).filter(|&at| at > options.now_ms);
             }
             joined.counts.add(&found.counts);
             joined.hours.insert(hour_folder(hour), found.complete);
@@ -148,6 +149,7 @@ fn open(options: &Options) -> Result<Manifest, JoinError> {
 /// The parts of the logs, by hour.
 struct Inputs {
     requests: BTreeMap<i64, Vec<PartFile>>,
+    /// By the hour of arrival; a part is at each hour that it has.
     events: BTreeMap<i64, Vec<PartFile>>,
     unconverted_requests: Option<i64>,
     unconverted_events: Option<i64>,
@@ -171,7 +173,10 @@ impl Inputs {
         }
         Ok(Self {
             requests: by_hour(parts_of(&options.requests, Kind::Requests)?),
-            events: by_hour(events),
+            events: match options.rules.backfill {
+                true => by_hours_of_events(&events)?,
+                false => by_hour(events),
+            },
             unconverted_requests,
             unconverted_events,
             forgotten,
@@ -182,7 +187,8 @@ impl Inputs {
     fn hours(&self, options: &Options, manifest: &Manifest) -> Vec<i64> {
         let wanted = |hour: &i64| match &options.rebuild {
             Some(range) => range.contains(hour),
-            None => !manifest.is_complete(*hour),
+            // More events of any hour may have been sent since the last run.
+            None => options.rules.backfill || !manifest.is_complete(*hour),
         };
         self.all_hours().into_iter().filter(wanted).collect()
     }
@@ -197,22 +203,27 @@ impl Inputs {
     fn sort_events(&self, hours: &[i64], options: &Options) -> Result<Spill, JoinError> {
         let rules = &options.rules;
         let all = self.all_hours();
-        let mut router = Router {
-            rules,
-            forgotten: &self.forgotten,
-            hours: &all,
-            spill: Spill::new(&options.out)?,
-        };
+        let spill = Spill::new(&options.out)?;
         let (Some(&first), Some(&last)) = (hours.first(), hours.last()) else {
-            return Ok(router.spill);
+            return Ok(spill);
         };
         // Labels of posts may be older than the rankings of their post.
         let before = rules
             .post_period_ms()
             .map_or(1, |period| period / HOUR_MS + 2);
         let arrival = first - before..=complete_ms(last, rules).div_euclid(HOUR_MS);
+        let mut router = Router {
+            rules,
+            forgotten: &self.forgotten,
+            hours: &all,
+            arrival: arrival.clone(),
+            spill,
+        };
+        let mut read = HashSet::new();
         for part in self.events.range(arrival).flat_map(|(_, parts)| parts) {
-            router.route_part(&part.path)?;
+            if read.insert(&part.path) {
+                router.route_part(&part.path)?;
+            }
         }
         if router.spill.bytes(Bucket::Unresolved)? > 0 {
             let search = self.requests.range(hours_to_search(first, last, rules));
@@ -224,7 +235,13 @@ impl Inputs {
 
     /// The time up to which all events that happened have arrived in parts.
     fn known_until_ms(&self, options: &Options) -> i64 {
-        let arrived = self.unconverted_events.map(|hour| hour * HOUR_MS);
+        // In a backfill, an event that is in no part yet may have happened at any time.
+        let arrived = self
+            .unconverted_events
+            .map(|hour| match options.rules.backfill {
+                true => 0,
+                false => hour * HOUR_MS,
+            });
         let arrived = arrived.map_or(options.now_ms, |arrived| arrived.min(options.now_ms));
         arrived - options.rules.grace_ms
     }
@@ -245,4 +262,15 @@ fn by_hour(parts: Vec<PartFile>) -> BTreeMap<i64, Vec<PartFile>> {
         hours.entry(part.hour).or_default().push(part);
     }
     hours
+}
+
+/// Parts of events, at each hour in which one of their events happened.
+fn by_hours_of_events(parts: &[PartFile]) -> Result<BTreeMap<i64, Vec<PartFile>>, JoinError> {
+    let mut hours: BTreeMap<i64, Vec<PartFile>> = BTreeMap::new();
+    for part in parts {
+        for hour in hours_of(&part.path)? {
+            hours.entry(hour).or_default().push(part.clone());
+        }
+    }
+    Ok(hours)
 }

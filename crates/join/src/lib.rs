@@ -8,7 +8,8 @@
 //! person or a post from a labelled log.
 //!
 //! An hour is complete when its end, the longest window and the time that events may take to arrive
-//! have passed. The result does not depend on the order in which events arrived.
+//! have passed. The result does not depend on the order in which events arrived. In a backfill events
+//! count as arrived when they happened.
 
 mod compact;
 mod counts;
@@ -39,5 +40,5 @@ pub use error::JoinError;
 pub use forget_labels::forget_labels;
 pub use join::{Joined, Options, join};
 pub use manifest::{Hour, LabelledFile, Manifest};
-pub use rules::{Combine, LabelRule, Rules, SEEN};
+pub use rules::{Combine, LabelRule, Rules, SEEN, parse_span};
 pub use verify::Verified;

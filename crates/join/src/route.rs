@@ -1,7 +1,7 @@
 //! Sends every event to the hour of requests that counts it. Which hour that is follows from the
 //! event and the rules alone, so each event is counted once, whichever hours a run joins.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, ops::RangeInclusive, path::Path};
 
 use counterweight_journal::{Forgotten, HOUR_MS, LoggedEvent};
 use uuid::Uuid;
@@ -37,6 +37,8 @@ pub(crate) struct Router<'a> {
     pub(crate) forgotten: &'a Forgotten,
     /// The hours that have parts of either log.
     pub(crate) hours: &'a BTreeSet<i64>,
+    /// The hours of arrival that matter.
+    pub(crate) arrival: RangeInclusive<i64>,
     pub(crate) spill: Spill,
 }
 
@@ -61,6 +63,15 @@ impl Router<'_> {
             for row in 0..frame.height() {
                 let time_ms = time.as_ref().and_then(|time| time.get(row)).unwrap_or(0);
                 let received_ms = received.as_ref().and_then(|received| received.get(row));
+                // A log that says nothing about arrival arrived when its events happened.
+                let arrived_ms = match received_ms {
+                    Some(received_ms) if !self.rules.backfill => received_ms,
+                    _ => time_ms,
+                };
+                // In a backfill a part may have events of any hour.
+                if self.rules.backfill && !self.arrival.contains(&arrived_ms.div_euclid(HOUR_MS)) {
+                    continue;
+                }
                 let spilled = Spilled {
                     event: LoggedEvent {
                         event_id: id.get(row).to_owned(),
@@ -75,8 +86,7 @@ impl Router<'_> {
                         objective: objective.get(row).to_owned(),
                         sampling_probability: sampling.as_ref().and_then(|share| share.get(row)),
                     },
-                    // A log that says nothing about arrival arrived when its events happened.
-                    received_ms: received_ms.unwrap_or(time_ms),
+                    received_ms: arrived_ms,
                     ..Spilled::default()
                 };
                 self.route(spilled)?;
@@ -135,6 +145,18 @@ fn ranking_hour(ranking_id: &str) -> Option<i64> {
         .filter(|_| id.get_version_num() == 7)?
         .to_unix();
     i64::try_from(seconds / 3600).ok()
+}
+
+/// The hours in which the events of a part happened.
+pub(crate) fn hours_of(part: &Path) -> Result<BTreeSet<i64>, JoinError> {
+    let mut hours = BTreeSet::new();
+    for frame in open_columns(part, &["time"])? {
+        let frame = frame?;
+        let times = Cells::new(&frame, part).longs("time")?;
+        let times = times.iter().flat_map(|times| times.iter());
+        hours.extend(times.map(|time| time.unwrap_or(0).div_euclid(HOUR_MS)));
+    }
+    Ok(hours)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub const SEEN: &str = "seen";
 
 /// The most events of a unit on one day that are joined, unless the rules say otherwise.
 const UNIT_EVENTS_PER_DAY: u64 = 10_000;
-/// The longest window and period: a year.
+/// The longest window, period and grace: a year.
 const LONGEST_MS: i64 = 366 * 24 * 3_600_000;
 
 /// How events become labels.
@@ -25,6 +25,9 @@ pub struct Rules {
     /// Milliseconds that events may take to arrive after they happened. An hour is complete when its
     /// end, the longest window and this time have passed.
     pub grace_ms: i64,
+    /// Whether events count as arrived when they happened: they were sent in one go, long after.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backfill: bool,
     /// The most events of a unit on one UTC day that are joined.
     pub unit_events_per_day: u64,
     /// The rule of each objective. Empty: every objective of the log is labelled by the events whose
@@ -96,6 +99,7 @@ impl Rules {
         Self {
             window_ms,
             grace_ms,
+            backfill: false,
             unit_events_per_day: UNIT_EVENTS_PER_DAY,
             labels: BTreeMap::new(),
         }
@@ -114,7 +118,7 @@ impl Rules {
             problem,
         };
         let window_ms = match &file.window {
-            Some(text) => millis(text).map_err(|problem| wrong("window", problem))?,
+            Some(text) => parse_span(text).map_err(|problem| wrong("window", problem))?,
             None => window_ms,
         };
         let mut rules = Self {
@@ -188,12 +192,12 @@ impl LabelFile {
     fn check(self, window_ms: i64) -> Result<LabelRule, (&'static str, String)> {
         let text = |problem: &str| problem.to_owned();
         let window_ms = match &self.window {
-            Some(text) => millis(text).map_err(|problem| ("window", problem))?,
+            Some(text) => parse_span(text).map_err(|problem| ("window", problem))?,
             None => window_ms,
         };
         let period = self.period.as_deref();
         let period_ms = match (self.posts, period) {
-            (true, period) => Some(millis(period.unwrap_or("7d")).map_err(|p| ("period", p))?),
+            (true, period) => Some(parse_span(period.unwrap_or("7d")).map_err(|p| ("period", p))?),
             (false, Some(_)) => {
                 return Err(("period", text("is for labels of posts; add posts = true")));
             }
@@ -229,7 +233,11 @@ impl LabelFile {
     }
 }
 
-fn millis(text: &str) -> Result<i64, String> {
+/// The milliseconds of a window, a period or a grace, such as `24h`.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_span(text: &str) -> Result<i64, String> {
     let duration = parse_duration(text)?;
     i64::try_from(duration.as_millis())
         .ok()

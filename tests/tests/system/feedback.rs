@@ -27,7 +27,8 @@ use crate::{
 const KILLS: u64 = 8;
 const WRITERS: u64 = 4;
 
-fn start(folder: &Path, more: &[&str]) -> (Server, String) {
+/// An event server on a free port, and its address.
+pub(crate) fn start(folder: &Path, more: &[&str]) -> (Server, String) {
     let mut command = counterweight();
     command.args(["serve-journal", "--listen", "127.0.0.1:0", "--events"]);
     let server = Server::start(command.arg(folder).args(more));

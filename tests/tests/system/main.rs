@@ -16,6 +16,7 @@ mod corpus;
 mod explored;
 mod feedback;
 mod foreign;
+mod foreign_log;
 mod learned;
 mod log_show;
 mod object_storage;

@@ -1,11 +1,10 @@
 //! `log join`: the labelled impression log of a request log and its events.
 
-use std::{ops::Range, path::PathBuf, time::Duration};
+use std::{ops::Range, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use counterweight_config::parse_duration;
-use counterweight_join::{Joined, Manifest, Options, Rules};
+use counterweight_join::{Joined, Manifest, Options, Rules, parse_span};
 use counterweight_journal::{Clock as _, HOUR_MS, SystemClock};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::json;
@@ -53,11 +52,17 @@ pub(crate) struct Join {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// How long after a request its events count, unless the rules say otherwise.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
-    window: Duration,
-    /// How long events may take to arrive after they happened.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
-    grace: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_span)]
+    window: i64,
+    /// How long events may take to arrive after they happened. What arrives later is counted, and not
+    /// joined.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_span)]
+    grace: i64,
+    /// Count events as arrived when they happened: for a log of the past, whose events were sent long
+    /// afterwards and would all be late. Each run joins all hours. None is complete while any event of
+    /// the log is in no part yet, so keep the events of the past in an event log of their own.
+    #[arg(long)]
+    backfill: bool,
     /// Join all hours from this time on again, complete or not, such as 2026-01-02T03 (UTC).
     #[arg(long, value_name = "TIME", value_parser = parse_hour)]
     from: Option<i64>,
@@ -68,12 +73,11 @@ pub(crate) struct Join {
 
 impl Join {
     pub(super) fn run(self, output: Output) -> anyhow::Result<()> {
-        let millis = |duration: Duration| i64::try_from(duration.as_millis());
-        let (window, grace) = (millis(self.window)?, millis(self.grace)?);
-        let rules = match &self.labels {
-            Some(file) => Rules::read(file, window, grace)?,
-            None => Rules::by_name(window, grace),
+        let mut rules = match &self.labels {
+            Some(file) => Rules::read(file, self.window, self.grace)?,
+            None => Rules::by_name(self.window, self.grace),
         };
+        rules.backfill = self.backfill;
         let options = Options {
             requests: self.requests.clone(),
             events: self.events.clone(),
@@ -159,6 +163,13 @@ impl Join {
                 text.push_str(&format!("\nfound by {by} alone: {found} events"));
             }
         }
+        let missed = counts.events.arrived_late + counts.events.orphans;
+        if !self.backfill && missed > counts.events.joined {
+            text.push_str(
+                "\nmost events found no ranking in time; if they were sent long after they \
+                 happened, join with --backfill into another folder",
+            );
+        }
         if counts.repeated_rankings > 0 {
             text.push_str(&format!(
                 "\nleft out: {} rankings that an earlier part has",
@@ -173,7 +184,8 @@ impl Join {
         ] {
             if let Some(hour) = oldest {
                 text.push_str(&format!(
-                    "\n{what} since {hour} are in no part yet; the next run joins them"
+                    "\n{what} since {hour} are in no part yet: their server makes parts with time, \
+                     and when it starts; then join again"
                 ));
             }
         }

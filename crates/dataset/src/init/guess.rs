@@ -19,11 +19,12 @@ pub(super) enum Role {
     Candidate,
     Time,
     Position,
+    Propensity,
 }
 
 impl Role {
     /// The names that columns of the role usually have, the most certain first.
-    const NAMES: [(Self, &'static [&'static str]); 5] = [
+    const NAMES: [(Self, &'static [&'static str]); 6] = [
         (
             Self::Request,
             &[
@@ -75,6 +76,10 @@ impl Role {
             Self::Position,
             &["shown_position", "position", "rank", "slot"],
         ),
+        (
+            Self::Propensity,
+            &["propensity", "propensity_score", "pscore"],
+        ),
     ];
 
     pub(super) fn key(self) -> &'static str {
@@ -84,6 +89,7 @@ impl Role {
             Self::Candidate => "candidate",
             Self::Time => "time",
             Self::Position => "position",
+            Self::Propensity => "propensity",
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::EvaluationError;
 /// The refusal of a log that tried nothing.
 pub(super) fn no_exploration(log: &Log) -> EvaluationError {
     log.wrong(
-        "nothing in it was randomised, or no outcome of what was shown is known: it says nothing of what another ranking would have brought; draw λ per request (columns lambda_low, lambda_high, lambda_density), or name the column of its propensities",
+        "nothing in it was randomised, or no outcome of what was shown is known: it says nothing of what another ranking would have brought; draw λ per request (columns lambda_low, lambda_high, lambda_density), or name the column of its propensities in a dataset file",
     )
     .into()
 }
