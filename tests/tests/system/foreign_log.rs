@@ -101,9 +101,9 @@ impl ForeignLog {
             .collect()
     }
 
-    /// The estimates of the uniform policy, from the description that the log itself suggests.
-    fn estimate(&self) -> Value {
-        let dataset = self.path("dataset.toml");
+    /// The estimates of the uniform policy, by the description of the log that is written under a name.
+    fn estimate(&self, name: &str) -> Value {
+        let dataset = self.path(name);
         json([
             "data",
             "init",
@@ -132,7 +132,7 @@ fn check(log: &ForeignLog, events: &str) {
     assert_eq!(pandas["clicks"], sent);
     assert_eq!(counts["rows"], pandas["rows"]);
     assert_eq!(counts["labels"]["engagement"]["known"], pandas["rows"]);
-    let estimated = log.estimate();
+    let estimated = log.estimate("first.toml");
 
     // The same file once more changes nothing.
     assert_eq!(log.send(events), sent);
@@ -142,7 +142,7 @@ fn check(log: &ForeignLog, events: &str) {
     assert_eq!(counts["events"]["duplicates"], sent, "{again}");
     assert_eq!(counts["labels"], joined["all"]["labels"]);
     assert_eq!(log.compare(), pandas);
-    let report = &log.estimate()["off_policy"];
+    let report = &log.estimate("second.toml")["off_policy"];
     assert_eq!(*report, estimated["off_policy"]);
 
     assert_eq!(report["requests"], pandas["rows"]);
