@@ -201,6 +201,7 @@ impl Inputs {
             rules,
             forgotten: &self.forgotten,
             hours: &all,
+            batch: hours,
             spill: Spill::new(&options.out)?,
         };
         let (Some(&first), Some(&last)) = (hours.first(), hours.last()) else {
