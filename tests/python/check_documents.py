@@ -31,7 +31,7 @@ MARK = re.compile(
 )
 # Programs of the project that documents name, beside `counterweight` itself.
 BENCHES = (
-    "front", "hostile", "overload", "preview", "replicas", "request_log", "serving", "train", "weights",
+    "front", "hostile", "join", "overload", "preview", "replicas", "request_log", "serving", "train", "weights",
 )
 # Longer than the slowest command takes; only something that hangs meets it.
 PATIENCE = 1200

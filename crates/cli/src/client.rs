@@ -1,12 +1,12 @@
 //! Connects to a running combiner, and turns its errors into text for people.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use counterweight_proto::{code_name, error_chain};
 use tonic::{
-    Status,
+    Status, TimeoutExpired,
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt as _;
@@ -120,6 +120,13 @@ impl Combiner {
 
 /// Turns a gRPC status into an error for people: its code, its message and its error details.
 pub(crate) fn explain_status(status: &Status) -> anyhow::Error {
+    // The client's own timeout, which no server sent.
+    let mut causes = std::iter::successors(status.source(), |&cause| cause.source());
+    if causes.any(|cause| cause.is::<TimeoutExpired>()) {
+        return anyhow!(
+            "there was no answer within --timeout; the server may still be starting, or has too much to do: try again, or wait longer"
+        );
+    }
     let about = status
         .get_details_error_info()
         .map(|info| {

@@ -6,6 +6,7 @@ mod decimal;
 mod json_line;
 mod ndjson;
 mod parquet;
+mod parquet_footer;
 mod parquet_sizes;
 mod partition;
 mod piece;

@@ -216,6 +216,7 @@ impl Inputs {
             rules,
             forgotten: &self.forgotten,
             hours: &all,
+            batch: hours,
             arrival: arrival.clone(),
             spill,
         };

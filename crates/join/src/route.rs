@@ -39,6 +39,8 @@ pub(crate) struct Router<'a> {
     pub(crate) hours: &'a BTreeSet<i64>,
     /// The hours of arrival that matter.
     pub(crate) arrival: RangeInclusive<i64>,
+    /// The hours that are joined now; other runs count the events of the others.
+    pub(crate) batch: &'a [i64],
     pub(crate) spill: Spill,
 }
 
@@ -115,18 +117,23 @@ impl Router<'_> {
         }
         if received > complete_ms(hour, self.rules) {
             spilled.fate = Fate::ArrivedLate.into();
-            let arrival = received.div_euclid(HOUR_MS);
-            return self.spill.add(Bucket::Hour(arrival), &spilled);
+            return self.count_at(received.div_euclid(HOUR_MS), &spilled);
         }
-        self.spill.add(Bucket::Hour(hour), &spilled)
+        self.count_at(hour, &spilled)
     }
 
     /// Counts an event without a ranking at the hour of its arrival.
     pub(crate) fn add_orphan(&mut self, mut spilled: Spilled) -> Result<(), JoinError> {
         spilled.fate = Fate::Orphan.into();
         spilled.found_by = FoundBy::Ranking.into();
-        let arrival = spilled.received_ms.div_euclid(HOUR_MS);
-        self.spill.add(Bucket::Hour(arrival), &spilled)
+        self.count_at(spilled.received_ms.div_euclid(HOUR_MS), &spilled)
+    }
+
+    fn count_at(&mut self, hour: i64, spilled: &Spilled) -> Result<(), JoinError> {
+        match self.batch.contains(&hour) {
+            true => self.spill.add(Bucket::Hour(hour), spilled),
+            false => Ok(()),
+        }
     }
 }
 

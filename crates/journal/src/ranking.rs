@@ -277,7 +277,7 @@ impl Page {
 }
 
 impl LoggedFeature {
-    /// The values of `n` candidates. A name that another column has gets a prefix.
+    /// The values of `n` candidates. A name gets a prefix until no other column has it.
     fn column(self, page: &Page, n: usize, others: &[Column]) -> Result<Column, String> {
         let rows = match (self.shared, self.candidates()) {
             (true, _) => 1,
@@ -299,11 +299,10 @@ impl LoggedFeature {
                 of: n,
             },
         };
-        let taken = others.iter().any(|other| other.name == self.name);
-        let name = match taken {
-            true => format!("feature_{}", self.name),
-            false => self.name,
-        };
+        let mut name = self.name;
+        while others.iter().any(|other| other.name == name) {
+            name.insert_str(0, "feature_");
+        }
         let description = [self.kind, self.side].join(" ").trim().to_owned();
         Ok(Column {
             name,

@@ -259,3 +259,13 @@ fn the_help_of_ramp_says_where_it_is_at_half_time() {
     let help = stdout(&run(["--help"]));
     assert!(help.contains("Settings of a deployment"), "{help}");
 }
+
+#[test]
+fn a_server_that_does_not_answer_is_said_in_plain_words() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let output = run(["weights", "get", "--timeout", "0.2", "--address", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    assert!(error.contains("no answer within --timeout"), "{error}");
+}

@@ -130,7 +130,6 @@ fn compare_with_sql(folder: &Path) {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    print!("{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

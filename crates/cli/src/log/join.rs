@@ -205,26 +205,31 @@ impl Join {
 fn labels_table(joined: &Joined) -> String {
     let mut rows = Vec::new();
     for (objective, labels) in &joined.counts.labels {
-        let curve: Vec<String> = labels
-            .arrival_curve()
-            .into_iter()
-            .filter(|(seconds, share)| {
-                [64, 1024, 4096, 16_384, 65_536].contains(seconds) || *share == 1.0
-            })
-            .map(|(seconds, share)| format!("{}: {share:.3}", age(seconds)))
-            .collect();
+        let curve = labels.arrival_curve();
+        let arrived = |share: f64| {
+            let reached = curve.iter().find(|(_, arrived)| *arrived >= share);
+            reached
+                .map(|(seconds, _)| age(*seconds))
+                .unwrap_or_default()
+        };
         rows.push([
             objective.clone(),
             labels.known.to_string(),
             labels.positives.to_string(),
-            curve.join(", "),
+            arrived(0.5),
+            arrived(0.9),
+            arrived(0.99),
+            arrived(1.0),
         ]);
     }
     let header = [
         "objective",
         "labels",
         "positive",
-        "deciding events that had arrived",
+        "half arrived in",
+        "90 % in",
+        "99 % in",
+        "all in",
     ];
     table(&header, 1, rows)
 }

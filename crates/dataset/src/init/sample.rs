@@ -127,7 +127,7 @@ fn json(value: &polars::prelude::AnyValue<'_>) -> Value {
     use polars::prelude::AnyValue as V;
     match value {
         V::Boolean(value) => Value::from(*value),
-        V::String(text) if text.is_empty() => Value::Null,
+        V::String("") => Value::Null,
         V::String(text) => Value::from(*text),
         V::StringOwned(text) => Value::from(text.as_str()),
         V::List(series) => series.iter().map(|value| json(&value)).collect(),

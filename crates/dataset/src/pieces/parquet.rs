@@ -14,6 +14,7 @@ use polars::prelude::{
 
 use super::{
     decimal::{self, Decimal},
+    parquet_footer,
     parquet_sizes::{self, Memory},
     piece::{Needed, Piece, find_needed, polars_error, unreadable},
 };
@@ -42,6 +43,7 @@ type Metadata = polars::io::parquet::metadata::FileMetadataRef;
 pub(crate) fn read_header(path: &Path) -> Result<Vec<String>, DatasetError> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     guard(path, || {
+        parquet_footer::check(&file).map_err(|problem| unreadable(path, &problem))?;
         let mut reader = ParquetReader::new(file);
         let schema = reader.schema().map_err(polars_error(path))?;
         Ok(schema.iter_names().map(ToString::to_string).collect())
@@ -55,6 +57,7 @@ impl ParquetPieces {
 
     fn open_checked(path: &Path, needed: &[Needed]) -> Result<Self, DatasetError> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        parquet_footer::check(&file).map_err(|problem| unreadable(path, &problem))?;
         let handle = file.try_clone().map_err(|error| unreadable(path, &error))?;
         let mut reader = ParquetReader::new(handle);
         let mut metadata = reader.get_metadata().map_err(polars_error(path))?.clone();

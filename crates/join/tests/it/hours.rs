@@ -134,7 +134,7 @@ fn one_run_at_a_time() {
     let options = logs.options(START_MS);
     let mut second = None;
     join(&options, &mut |_| {
-        second = Some(join(&options, &mut |_| {}))
+        second = Some(join(&options, &mut |_| {}));
     })
     .unwrap();
     let error = second.unwrap().unwrap_err();

@@ -1,4 +1,5 @@
 //! Joins logs that the tests write, and compares with what must come of them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod backfill;
 mod common;

@@ -222,6 +222,28 @@ fn features_have_the_type_of_their_kind_and_missing_ones_are_null() {
 }
 
 #[test]
+fn features_with_the_names_of_columns_all_have_their_own() {
+    let mut record = ranking();
+    let values = || encode_f64(&[1.0, 2.0]);
+    record.features = ["time", "feature_time", "time"]
+        .map(|name| feature(name, "numeric", Datatype::Fp64, values()))
+        .into();
+    let columns = RankingRecord::rows(&record.encode_to_vec()).unwrap();
+    let names: Vec<&str> = columns
+        .0
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    let features = &names[names.len() - 3..];
+    let expected = [
+        "feature_time",
+        "feature_feature_time",
+        "feature_feature_feature_time",
+    ];
+    assert_eq!(features, expected);
+}
+
+#[test]
 fn a_record_that_contradicts_itself_has_no_rows() {
     let refused = |change: fn(&mut RankingRecord)| {
         let mut record = ranking();
