@@ -185,7 +185,7 @@ fn write_logs(folder: &Path, arguments: &Arguments) -> Result<u64> {
 fn ranking_id(time_ms: i64, random: &mut ChaCha8Rng) -> String {
     let random: u128 = random.random();
     let low = random & 0x0fff_3fff_ffff_ffff_ffff | 0x7000_8000_0000_0000_0000;
-    let id = (time_ms as u128) << 80 | low;
+    let id = u128::from(time_ms.unsigned_abs()) << 80 | low;
     let hex = format!("{id:032x}");
     let [a, b, c, d, e] = [
         &hex[..8],
@@ -201,6 +201,11 @@ fn ranking_rows(rankings: &[(String, i64)], random: &mut ChaCha8Rng) -> Result<D
     let rows = rankings.len() * CANDIDATES;
     let repeated = |row: usize| &rankings[row / CANDIDATES];
     let shown = |row: usize| row % CANDIDATES < K;
+    let position = |row: usize| {
+        i32::try_from(row % CANDIDATES + 1)
+            .ok()
+            .filter(|_| shown(row))
+    };
     let ids: Vec<&str> = (0..rows).map(|row| repeated(row).0.as_str()).collect();
     let mut frame = df!(
         "ranking_id" => &ids,
@@ -209,7 +214,7 @@ fn ranking_rows(rankings: &[(String, i64)], random: &mut ChaCha8Rng) -> Result<D
         "candidate_id" => (0..rows).map(|row| format!("post{:07}", row % CANDIDATES)).collect::<Vec<_>>(),
         "time" => (0..rows).map(|row| repeated(row).1).collect::<Vec<_>>(),
         "k" => vec![i32::try_from(K)?; rows],
-        "position" => (0..rows).map(|row| shown(row).then_some((row % CANDIDATES) as i32 + 1)).collect::<Vec<_>>(),
+        "position" => (0..rows).map(position).collect::<Vec<_>>(),
         "profile" => vec!["default"; rows],
         "revision" => vec![1_i64; rows],
         "p_engagement" => (0..rows).map(|_| random.random::<f64>()).collect::<Vec<_>>(),
