@@ -146,7 +146,7 @@ impl Group<'_> {
     /// Writes the new part and removes the old ones. Returns how many rows were forgotten, and how many
     /// are written.
     fn write(&self, new: &Path) -> Result<(u64, u64), JoinError> {
-        let united = United::of(self.parts)?;
+        let united = United::of(self.parts, &[])?;
         let mut file: Option<Unfinished> = None;
         let (mut removed, mut written) = (0, 0);
         for part in self.parts {

@@ -28,6 +28,14 @@ pub enum JoinError {
     /// A part cannot be read.
     #[error(transparent)]
     Part(#[from] DatasetError),
+    /// A part lacks a column without which its rows mean nothing.
+    #[error("{} has no column {column}; write it, or move the part away", file.display())]
+    Missing {
+        /// The part.
+        file: PathBuf,
+        /// The column, or the columns of which one is needed.
+        column: String,
+    },
     /// Two parts have a column with different types.
     #[error(
         "column `{column}` is {found} in {} and {earlier_type} in {}; move one of the parts away",

@@ -53,7 +53,11 @@ impl Events {
         }
         all.sort_by(|a, b| order(a).cmp(&order(b)));
         let before = all.len();
-        all.dedup_by(|later, first| later.event.event_id == first.event.event_id);
+        // An event without an id cannot be recognised again.
+        all.dedup_by(|later, first| {
+            let id = &later.event.event_id;
+            !id.is_empty() && *id == first.event.event_id
+        });
         counts.events.duplicates += (before - all.len()) as u64;
         let mut by_ranking: HashMap<String, Vec<(String, Happened)>> = HashMap::new();
         for spilled in all {

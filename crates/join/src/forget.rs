@@ -9,16 +9,25 @@ use polars::prelude::{
     NewChunkedArray as _, PolarsResult, StringChunked,
 };
 
+use crate::frame::millis;
+
 /// The column of an event log with the time of arrival.
 const RECEIVED: &str = "received";
 /// What a forgotten candidate is called, with its number within the ranking.
 const FORGOTTEN: &str = "forgotten";
 
-/// The rows of rankings without what must be forgotten, and how many rows that removed or changed.
+/// The rows of rankings, with times in milliseconds and without what must be forgotten, and how many
+/// rows the forgetting removed or changed.
 pub(crate) fn in_rankings(
     mut frame: DataFrame,
     forgotten: &Forgotten,
 ) -> PolarsResult<(DataFrame, u64)> {
+    if let Ok(times) = frame.column(columns::TIME)
+        && *times.dtype() != DataType::Int64
+    {
+        let times = millis(times)?;
+        frame.with_column(times)?;
+    }
     if forgotten.is_empty() {
         return Ok((frame, 0));
     }
@@ -119,7 +128,7 @@ fn without(
 /// forgetting.
 fn times(frame: &DataFrame, column: &str) -> PolarsResult<Int64Chunked> {
     match frame.column(column) {
-        Ok(times) => Ok(times.cast(&DataType::Int64)?.i64()?.clone()),
+        Ok(times) => Ok(millis(times)?.i64()?.clone()),
         Err(_) => Ok(Int64Chunked::full(column.into(), 0, frame.height())),
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use counterweight_dataset::ParquetFrames;
 use polars::prelude::{
-    DataFrame, DataType, Float64Chunked, Int32Chunked, Int64Chunked, StringChunked,
+    Column, DataFrame, DataType, Float64Chunked, Int32Chunked, Int64Chunked, PolarsError,
+    PolarsResult, StringChunked, TimeUnit,
 };
 
 use crate::error::{JoinError, output};
@@ -24,14 +25,12 @@ impl<'a> Cells<'a> {
         &self,
         name: &str,
         dtype: &DataType,
-        of: impl Fn(&polars::prelude::Column) -> polars::prelude::PolarsResult<T>,
+        of: impl Fn(&Column) -> PolarsResult<T>,
     ) -> Result<Option<T>, JoinError> {
         let Ok(column) = self.frame.column(name) else {
             return Ok(None);
         };
-        let failed = |error: polars::prelude::PolarsError| {
-            output(self.file)(format!("column `{name}`: {error}"))
-        };
+        let failed = |error: PolarsError| output(self.file)(format!("column `{name}`: {error}"));
         let column = column.strict_cast(dtype).map_err(failed)?;
         of(&column).map(Some).map_err(failed)
     }
@@ -41,8 +40,14 @@ impl<'a> Cells<'a> {
         Ok(Texts(column))
     }
 
-    pub(crate) fn longs(&self, name: &str) -> Result<Option<Int64Chunked>, JoinError> {
-        self.column(name, &DataType::Int64, |column| column.i64().cloned())
+    /// Times in milliseconds, whatever their unit in the file.
+    pub(crate) fn times(&self, name: &str) -> Result<Option<Int64Chunked>, JoinError> {
+        let Ok(column) = self.frame.column(name) else {
+            return Ok(None);
+        };
+        let times = millis(column).and_then(|times| times.i64().cloned());
+        let failed = |error| output(self.file)(format!("column `{name}`: {error}"));
+        times.map(Some).map_err(failed)
     }
 
     pub(crate) fn integers(&self, name: &str) -> Result<Option<Int32Chunked>, JoinError> {
@@ -51,6 +56,33 @@ impl<'a> Cells<'a> {
 
     pub(crate) fn doubles(&self, name: &str) -> Result<Option<Float64Chunked>, JoinError> {
         self.column(name, &DataType::Float64, |column| column.f64().cloned())
+    }
+}
+
+/// Times as milliseconds since 1970: a column of times has a unit of its own, one of numbers has these.
+pub(crate) fn millis(column: &Column) -> PolarsResult<Column> {
+    match column.dtype() {
+        DataType::Datetime(_, zone) => {
+            let millis = DataType::Datetime(TimeUnit::Milliseconds, zone.clone());
+            column.cast(&millis)?.cast(&DataType::Int64)
+        }
+        _ => column.strict_cast(&DataType::Int64),
+    }
+}
+
+/// Checks that a part has one column of each group.
+pub(crate) fn require(
+    file: &Path,
+    has: &[(String, DataType)],
+    groups: &[&[&str]],
+) -> Result<(), JoinError> {
+    let lacks = |group: &&&[&str]| !has.iter().any(|(own, _)| group.contains(&own.as_str()));
+    match groups.iter().find(lacks) {
+        None => Ok(()),
+        Some(group) => Err(JoinError::Missing {
+            file: file.to_owned(),
+            column: group.join(" or "),
+        }),
     }
 }
 
@@ -70,12 +102,14 @@ impl Texts {
     }
 }
 
-/// The columns of these names that a part has.
+/// The columns of these names that a part has. It must have one column of each group of `required`.
 pub(crate) fn open_columns(
     path: &Path,
     names: &[&'static str],
+    required: &[&[&str]],
 ) -> Result<ParquetFrames, JoinError> {
     let has = ParquetFrames::open(path, None)?.schema();
+    require(path, &has, required)?;
     let found: Vec<&str> = names
         .iter()
         .copied()

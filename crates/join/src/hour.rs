@@ -18,7 +18,7 @@ use crate::{
     rows::{Added, Labeller, Labelling},
     rules::{LabelRule, Rules},
     spill::{Bucket, Spill},
-    united::United,
+    united::{REQUIRED, United},
     units::UnitEvents,
 };
 
@@ -41,7 +41,7 @@ impl HourJoin<'_> {
         spill: &mut Spill,
         units: &mut UnitEvents,
     ) -> Result<(Hour, BTreeMap<String, String>), JoinError> {
-        let united = United::of(self.parts)?;
+        let united = United::of(self.parts, &REQUIRED)?;
         let labels = self.rules.for_objectives(&united.objectives());
         if let Some(column) = united.taken(&Added::names(&labels)) {
             let problem = format!("the parts have a column `{column}`, which the join writes");

@@ -106,7 +106,11 @@ pub fn join(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Joined,
             let (mut found, features) = match task.run(&mut spill, &mut units) {
                 Ok(found) => found,
                 // A part that cannot be read does not hold up the other hours.
-                Err(error @ (JoinError::Part(_) | JoinError::Type { .. })) => {
+                Err(
+                    error @ (JoinError::Part(_)
+                    | JoinError::Type { .. }
+                    | JoinError::Missing { .. }),
+                ) => {
                     joined.failed.insert(hour_folder(hour), error.to_string());
                     continue;
                 }

@@ -14,6 +14,7 @@ use crate::{
     route::{Router, complete_ms},
     rules::Rules,
     spill::{Bucket, FoundBy, Spilled},
+    united::REQUIRED,
 };
 
 /// How many events are looked up in one pass over the rankings.
@@ -108,7 +109,7 @@ impl<'a> Lookup<'a> {
             columns::TIME,
             columns::POSITION,
         ];
-        for frame in open_columns(&part.path, &wanted)? {
+        for frame in open_columns(&part.path, &wanted, &REQUIRED)? {
             let (frame, _) = in_rankings(frame?, forgotten).map_err(output(&part.path))?;
             let cells = Cells::new(&frame, &part.path);
             let (ranking, request) = (
@@ -120,7 +121,7 @@ impl<'a> Lookup<'a> {
                 cells.texts(columns::CANDIDATE)?,
             );
             let (time, position) = (
-                cells.longs(columns::TIME)?,
+                cells.times(columns::TIME)?,
                 cells.integers(columns::POSITION)?,
             );
             let mut before = None;

@@ -31,6 +31,9 @@ const COLUMNS: [&str; 12] = [
     "sampling_probability",
 ];
 
+/// The columns that every part of an event log has.
+const REQUIRED: [&[&str]; 4] = [&["event_id"], &["candidate_id"], &["type"], &["time"]];
+
 /// Sorts events by the hour that counts them.
 pub(crate) struct Router<'a> {
     pub(crate) rules: &'a Rules,
@@ -47,7 +50,7 @@ pub(crate) struct Router<'a> {
 impl Router<'_> {
     /// Reads a part of the event log.
     pub(crate) fn route_part(&mut self, part: &Path) -> Result<(), JoinError> {
-        for frame in open_columns(part, &COLUMNS)? {
+        for frame in open_columns(part, &COLUMNS, &REQUIRED)? {
             let (frame, _) = in_events(frame?, self.forgotten).map_err(output(part))?;
             let cells = Cells::new(&frame, part);
             let texts = |name| cells.texts(name);
@@ -58,8 +61,8 @@ impl Router<'_> {
             );
             let (unit, candidate, kind) =
                 (texts("user_id")?, texts("candidate_id")?, texts("type")?);
-            let (value, time) = (cells.doubles("value")?, cells.longs("time")?);
-            let (position, received) = (cells.integers("position")?, cells.longs("received")?);
+            let (value, time) = (cells.doubles("value")?, cells.times("time")?);
+            let (position, received) = (cells.integers("position")?, cells.times("received")?);
             let objective = texts("objective")?;
             let sampling = cells.doubles("sampling_probability")?;
             for row in 0..frame.height() {
@@ -157,9 +160,9 @@ fn ranking_hour(ranking_id: &str) -> Option<i64> {
 /// The hours in which the events of a part happened.
 pub(crate) fn hours_of(part: &Path) -> Result<BTreeSet<i64>, JoinError> {
     let mut hours = BTreeSet::new();
-    for frame in open_columns(part, &["time"])? {
+    for frame in open_columns(part, &["time"], &REQUIRED[3..])? {
         let frame = frame?;
-        let times = Cells::new(&frame, part).longs("time")?;
+        let times = Cells::new(&frame, part).times("time")?;
         let times = times.iter().flat_map(|times| times.iter());
         hours.extend(times.map(|time| time.unwrap_or(0).div_euclid(HOUR_MS)));
     }

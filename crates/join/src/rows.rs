@@ -86,7 +86,7 @@ impl<'a> Labeller<'a> {
             cells.texts(columns::CANDIDATE)?,
         );
         let (time, position) = (
-            cells.longs(columns::TIME)?,
+            cells.times(columns::TIME)?,
             cells.integers(columns::POSITION)?,
         );
         let mut added = Added::default();

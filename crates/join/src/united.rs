@@ -7,10 +7,17 @@ use counterweight_impressions::columns;
 use counterweight_journal::PartFile;
 use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
 
-use crate::{error::JoinError, units::EVENTS};
+use crate::{error::JoinError, frame::require, units::EVENTS};
 
 /// How the metadata of a part names the description of a column.
 const DESCRIPTION: &str = "counterweight.column.";
+
+/// The columns that every part of a request log has, or one of each group.
+pub(crate) const REQUIRED: [&[&str]; 3] = [
+    &[columns::RANKING, columns::REQUEST],
+    &[columns::CANDIDATE],
+    &[columns::TIME],
+];
 
 /// The columns of several parts.
 #[derive(Default)]
@@ -23,11 +30,18 @@ pub(crate) struct United {
 }
 
 impl United {
-    pub(crate) fn of(parts: &[PartFile]) -> Result<Self, JoinError> {
+    /// `required` are groups of columns, of which every part has one.
+    pub(crate) fn of(parts: &[PartFile], required: &[&[&str]]) -> Result<Self, JoinError> {
         let mut united = Self::default();
         for part in parts {
             let frames = ParquetFrames::open(&part.path, None)?;
+            require(&part.path, &frames.schema(), required)?;
             for (name, dtype) in frames.schema() {
+                // Times become milliseconds when they are read.
+                let dtype = match dtype {
+                    DataType::Datetime(..) if name == columns::TIME => DataType::Int64,
+                    other => other,
+                };
                 united.add(name, dtype, part)?;
             }
             for (key, description) in frames.metadata() {

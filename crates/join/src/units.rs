@@ -49,7 +49,7 @@ impl UnitEvents {
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), JoinError> {
-        for frame in open_columns(path, &[columns::USER, EVENTS])? {
+        for frame in open_columns(path, &[columns::USER, EVENTS], &[])? {
             let frame = frame?;
             let cells = Cells::new(&frame, path);
             let (units, events) = (cells.texts(columns::USER)?, cells.integers(EVENTS)?);

@@ -169,3 +169,37 @@ fn a_run_that_was_stopped_is_continued() {
     assert!(!stray.exists() && !logs.out().join(".tmp-spill").exists());
     assert_eq!(logs.rows().height(), 16);
 }
+
+#[test]
+fn parts_of_other_programs_may_have_typed_times_and_must_have_their_columns() {
+    let mut logs = Logs::new();
+    let shown = ranking("a", START_MS);
+    let mut frame = ranking_frame(std::slice::from_ref(&shown));
+    let nanoseconds = Column::new("time".into(), vec![START_MS * 1_000_000; 4]);
+    let typed = nanoseconds.cast(&DataType::Datetime(TimeUnit::Nanoseconds, None));
+    frame.with_column(typed.unwrap()).unwrap();
+    let hour = START_MS / HOUR_MS;
+    logs.part("requests", hour, &frame);
+    logs.happen(&[click(&shown, 0, 60_000)]);
+    assert_eq!(logs.join().counts.events.joined, 1);
+    let rows = logs.rows();
+    assert_eq!(
+        rows.column("time").unwrap().i64().unwrap().get(0),
+        Some(START_MS)
+    );
+    assert_eq!(logs.label(&shown, "c0"), Some((true, START_MS + 60_000)));
+
+    let nameless = ranking_frame(&[ranking("b", START_MS)])
+        .drop("candidate_id")
+        .unwrap();
+    logs.part("requests", hour + 1, &nameless);
+    let joined = logs.join();
+    let problem = joined.failed.values().next().unwrap();
+    assert!(problem.contains("no column candidate_id"), "{problem}");
+    let timeless = crate::common::event_frame(&[click(&shown, 1, 1_000)]);
+    logs.part("events", hour, &timeless.drop("event_id").unwrap());
+    let mut options = logs.options(START_MS + 100 * DAY_MS);
+    options.rebuild = Some(hour..hour + 1);
+    let error = join(&options, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, JoinError::Missing { .. }), "{error}");
+}
