@@ -150,6 +150,12 @@ fn write(name: &str, guess: &Guess, rows: usize) -> String {
             note.unwrap_or_default()
         ));
     }
+    if guess.objectives.is_empty() {
+        text.push_str(
+            "\n# No column looks like a label. Name one to train on:\n\
+             # [[objective]]\n# name = \"engagement\"\n# label = { column = \"clicked\" }\n",
+        );
+    }
     let by = if user.is_some() { "group" } else { "hash" };
     text.push_str(&format!(
         "\n[split]\nby = \"{by}\"\ntrain = 0.7\ncalibrate = 0.1\ntune = 0.1\ntest = 0.1\nseed = 1\n"

@@ -20,6 +20,12 @@ pub(crate) struct Status {
 impl Status {
     /// Exit code 1 when a file is damaged.
     pub(super) fn run(self, output: Output) -> anyhow::Result<()> {
+        if !self.log.is_dir() {
+            bail!(
+                "{} is not a folder; name the folder of a log",
+                self.log.display()
+            );
+        }
         // A log has records of one kind.
         let mut contents = Contents::read(&self.log, Kind::Requests)?;
         if contents == Contents::default() {

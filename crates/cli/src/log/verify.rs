@@ -20,6 +20,12 @@ pub(crate) struct Verify {
 impl Verify {
     /// Exit code 1 when a file cannot be read.
     pub(super) fn run(self, output: Output) -> anyhow::Result<()> {
+        if !self.log.is_dir() {
+            bail!(
+                "{} is not a folder; name the folder of a log",
+                self.log.display()
+            );
+        }
         let verified = Verified::read(&self.log)?;
         let problems: Vec<_> = verified
             .problems

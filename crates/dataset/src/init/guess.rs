@@ -269,6 +269,12 @@ fn kind(name: &str, known: &[&Value]) -> Result<Kind, String> {
     if all(Value::is_array) {
         return list_kind(known);
     }
+    if known
+        .iter()
+        .any(|value| value.is_object() || value.is_array())
+    {
+        return Err("its values are nested; write each part as a column of its own".to_owned());
+    }
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

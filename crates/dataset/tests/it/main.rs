@@ -8,6 +8,7 @@ mod description;
 mod folders;
 mod foreign;
 mod formats;
+mod init;
 mod parts;
 mod recipes;
 mod times;
