@@ -26,9 +26,15 @@ fn an_event_is_joined_once_however_often_it_arrives() {
         ..EventCounts::default()
     };
     assert_eq!(fates(&logs), expected);
-    assert_eq!(logs.label(&shown, "c0"), Some((true, START_MS + 60_000)));
-    assert_eq!(logs.label(&shown, "c1"), Some((false, START_MS + DAY_MS)));
-    assert_eq!(logs.label(&shown, "c2"), None, "it was not shown");
+    assert_eq!(
+        logs.label(&shown, "candidate-0"),
+        Some((true, START_MS + 60_000))
+    );
+    assert_eq!(
+        logs.label(&shown, "candidate-1"),
+        Some((false, START_MS + DAY_MS))
+    );
+    assert_eq!(logs.label(&shown, "candidate-2"), None, "it was not shown");
 }
 
 #[test]
@@ -123,22 +129,22 @@ fn events_without_a_ranking_id_find_the_latest_ranking() {
     logs.happen(&[
         Event {
             request: "request-a".to_owned(),
-            candidate: "c0".to_owned(),
+            candidate: "candidate-0".to_owned(),
             ..event("by request")
         },
         Event {
             unit: "unit-a".to_owned(),
-            candidate: "c1".to_owned(),
+            candidate: "candidate-1".to_owned(),
             ..event("by unit")
         },
         Event {
             unit: "unit-a".to_owned(),
-            candidate: "c3".to_owned(),
+            candidate: "candidate-3".to_owned(),
             ..event("never shown")
         },
         Event {
             ranking: "of another system".to_owned(),
-            candidate: "c0".to_owned(),
+            candidate: "candidate-0".to_owned(),
             ..event("stranger")
         },
     ]);
@@ -148,9 +154,12 @@ fn events_without_a_ranking_id_find_the_latest_ranking() {
     assert_eq!(joined.counts.found_by_request, 1);
     assert_eq!(joined.counts.found_by_unit, 1);
     // The request was ranked last in the second hour, and showed `c1` last in the first one.
-    assert_eq!(logs.label(&later, "c0"), Some((true, at)));
-    assert_eq!(logs.label(&early, "c1"), Some((true, at)));
-    assert_eq!(logs.label(&early, "c0"), Some((false, START_MS + DAY_MS)));
+    assert_eq!(logs.label(&later, "candidate-0"), Some((true, at)));
+    assert_eq!(logs.label(&early, "candidate-1"), Some((true, at)));
+    assert_eq!(
+        logs.label(&early, "candidate-0"),
+        Some((false, START_MS + DAY_MS))
+    );
 }
 
 #[test]

@@ -19,7 +19,10 @@ fn an_hour_is_complete_when_window_and_grace_have_passed() {
     let early = join(&logs.options(complete_at - 1), &mut |_| {}).unwrap();
     assert_eq!(early.hours.values().collect::<Vec<_>>(), [&false]);
     assert_eq!(early.next_complete_ms, Some(complete_at));
-    assert_eq!(logs.label(&shown, "c0"), Some((true, START_MS + 60_000)));
+    assert_eq!(
+        logs.label(&shown, "candidate-0"),
+        Some((true, START_MS + 60_000))
+    );
     let open = Manifest::read(&logs.out()).unwrap().unwrap();
     assert!(open.complete_files(&logs.out()).is_empty());
 
@@ -28,7 +31,10 @@ fn an_hour_is_complete_when_window_and_grace_have_passed() {
     let complete = join(&logs.options(complete_at), &mut |_| {}).unwrap();
     assert_eq!(complete.hours.values().collect::<Vec<_>>(), [&true]);
     assert_eq!(complete.counts.events.joined, 2);
-    assert_eq!(logs.label(&shown, "c1"), Some((true, START_MS + 120_000)));
+    assert_eq!(
+        logs.label(&shown, "candidate-1"),
+        Some((true, START_MS + 120_000))
+    );
 
     // A complete hour is not joined again.
     let before = contents(&logs.out().join("labelled"));
@@ -46,9 +52,9 @@ fn labels_wait_for_their_window_in_an_open_hour() {
     logs.rank(std::slice::from_ref(&shown));
     let window_end = START_MS + DAY_MS;
     join(&logs.options(window_end + HOUR_MS - 1), &mut |_| {}).unwrap();
-    assert_eq!(logs.label(&shown, "c0"), None);
+    assert_eq!(logs.label(&shown, "candidate-0"), None);
     join(&logs.options(window_end + HOUR_MS), &mut |_| {}).unwrap();
-    assert_eq!(logs.label(&shown, "c0"), Some((false, window_end)));
+    assert_eq!(logs.label(&shown, "candidate-0"), Some((false, window_end)));
 }
 
 #[test]
@@ -187,7 +193,10 @@ fn parts_of_other_programs_may_have_typed_times_and_must_have_their_columns() {
         rows.column("time").unwrap().i64().unwrap().get(0),
         Some(START_MS)
     );
-    assert_eq!(logs.label(&shown, "c0"), Some((true, START_MS + 60_000)));
+    assert_eq!(
+        logs.label(&shown, "candidate-0"),
+        Some((true, START_MS + 60_000))
+    );
 
     let nameless = ranking_frame(&[ranking("b", START_MS)])
         .drop("candidate_id")

@@ -37,10 +37,13 @@ fn a_seen_event_says_where_a_candidate_was_shown() {
     let positions = rows.column("shown_position").unwrap().i32().unwrap();
     let positions: Vec<_> = positions.iter().collect();
     assert_eq!(positions, [Some(7), Some(2), None, None]);
-    assert_eq!(logs.label(&shown, "c0"), Some((true, START_MS + 9_000)));
-    assert_eq!(logs.label(&shown, "c1"), None, "it was not seen");
+    assert_eq!(
+        logs.label(&shown, "candidate-0"),
+        Some((true, START_MS + 9_000))
+    );
+    assert_eq!(logs.label(&shown, "candidate-1"), None, "it was not seen");
     let end = START_MS + 5_000 + DAY_MS;
-    assert_eq!(logs.label(&shown, "c3"), Some((false, end)));
+    assert_eq!(logs.label(&shown, "candidate-3"), Some((false, end)));
 }
 
 #[test]
@@ -60,10 +63,10 @@ fn labels_of_posts_go_to_the_rows_that_showed_them() {
         ..Event::default()
     };
     logs.happen(&[
-        label("1", "c0", 1.0, 2),
-        label("2", "c1", 1.0, -1),
-        label("3", "c1", 0.0, 1),
-        label("4", "c3", 1.0, 1),
+        label("1", "candidate-0", 1.0, 2),
+        label("2", "candidate-1", 1.0, -1),
+        label("3", "candidate-1", 0.0, 1),
+        label("4", "candidate-3", 1.0, 1),
     ]);
     let mut options = logs.options(START_MS + 100 * DAY_MS);
     options.rules = rules(
@@ -84,10 +87,14 @@ fn labels_of_posts_go_to_the_rows_that_showed_them() {
         let weight = rows.column("label_weight_bait").unwrap();
         Some((label, weight.f64().unwrap().get(row)?))
     };
-    assert_eq!(value(&near, "c0"), Some((true, 4.0)));
-    assert_eq!(value(&near, "c1"), Some((false, 4.0)), "the latest counts");
-    assert_eq!(value(&near, "c3"), None, "it was not shown");
-    assert_eq!(value(&far, "c0"), None, "too long ago");
+    assert_eq!(value(&near, "candidate-0"), Some((true, 4.0)));
+    assert_eq!(
+        value(&near, "candidate-1"),
+        Some((false, 4.0)),
+        "the latest counts"
+    );
+    assert_eq!(value(&near, "candidate-3"), None, "it was not shown");
+    assert_eq!(value(&far, "candidate-0"), None, "too long ago");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn a_unit_and_a_candidate_are_forgotten_at_once_and_then_from_every_byte() {
     let until = START_MS + 2 * HOUR_MS;
     let forgotten = Forgotten {
         units: BTreeMap::from([(gone.unit.clone(), until)]),
-        candidates: BTreeMap::from([("c1".to_owned(), until)]),
+        candidates: BTreeMap::from([("candidate-1".to_owned(), until)]),
     };
     for log in ["requests", "events"] {
         let mut all = Forgotten::read(&logs.path(log)).unwrap();
@@ -62,7 +62,7 @@ fn a_unit_and_a_candidate_are_forgotten_at_once_and_then_from_every_byte() {
         4 + 2,
         "a unit's rows, and two of a candidate"
     );
-    assert!(!is_anywhere(&logs.out(), &gone.unit) && !is_anywhere(&logs.out(), "c1"));
+    assert!(!is_anywhere(&logs.out(), &gone.unit) && !is_anywhere(&logs.out(), "candidate-1"));
     let left = logs.rows();
     assert_eq!(left.height(), 8);
 
@@ -71,9 +71,12 @@ fn a_unit_and_a_candidate_are_forgotten_at_once_and_then_from_every_byte() {
     let joined = logs.join();
     assert_eq!(joined.counts.rankings, 2);
     assert_eq!(joined.counts.events.joined, 1);
-    assert!(!is_anywhere(&logs.out(), &gone.unit) && !is_anywhere(&logs.out(), "c1"));
+    assert!(!is_anywhere(&logs.out(), &gone.unit) && !is_anywhere(&logs.out(), "candidate-1"));
     assert!(is_anywhere(&logs.path("requests"), &gone.unit));
-    assert_eq!(logs.label(&stays, "c0"), Some((true, START_MS + 1_000)));
+    assert_eq!(
+        logs.label(&stays, "candidate-0"),
+        Some((true, START_MS + 1_000))
+    );
     assert_eq!(
         logs.label(&stays, "forgotten-1"),
         Some((false, START_MS + DAY_MS))
@@ -85,7 +88,7 @@ fn a_unit_and_a_candidate_are_forgotten_at_once_and_then_from_every_byte() {
     for (log, kind) in [("requests", Kind::Requests), ("events", Kind::Events)] {
         let compacted = compact(&logs.path(log), kind, START_MS + 10 * DAY_MS).unwrap();
         assert_eq!((compacted.forgotten, compacted.waiting), (2, 0), "{log}");
-        for text in [&gone.unit, "c1"] {
+        for text in [&gone.unit, "candidate-1"] {
             assert!(!is_anywhere(&logs.path(log), text), "{log}: {text}");
         }
         assert!(!logs.path(log).join("forgotten.json").exists());

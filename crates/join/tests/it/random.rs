@@ -33,7 +33,7 @@ fn expected(ranking: &Ranking, events: &[Event], candidate: usize) -> Option<boo
     let hour_end = (ranking.time_ms.div_euclid(HOUR_MS) + 1) * HOUR_MS;
     let clicked = events.iter().any(|event| {
         event.ranking == ranking.id
-            && event.candidate == format!("c{candidate}")
+            && event.candidate == format!("candidate-{candidate}")
             && (-300_000..=DAY_MS).contains(&(event.time_ms - ranking.time_ms))
             && event.received_ms <= hour_end + DAY_MS + HOUR_MS
     });
@@ -60,7 +60,7 @@ proptest! {
         let rows = logs.rows();
         for ranking in &rankings {
             for candidate in 0..4 {
-                let label = label_in(&rows, ranking, &format!("c{candidate}"));
+                let label = label_in(&rows, ranking, &format!("candidate-{candidate}"));
                 prop_assert_eq!(label.map(|(label, _)| label), expected(ranking, &events, candidate));
             }
         }

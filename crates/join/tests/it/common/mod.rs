@@ -70,7 +70,7 @@ pub(crate) fn click(ranking: &Ranking, candidate: usize, after_ms: i64) -> Event
     Event {
         id: format!("{}-{candidate}-{after_ms}", ranking.request),
         ranking: ranking.id.clone(),
-        candidate: format!("c{candidate}"),
+        candidate: format!("candidate-{candidate}"),
         kind: "engagement".to_owned(),
         time_ms: ranking.time_ms + after_ms,
         received_ms: ranking.time_ms + after_ms + 1_000,
@@ -206,7 +206,7 @@ pub(crate) fn ranking_frame(rankings: &[Ranking]) -> DataFrame {
         "ranking_id" => text(|ranking| &ranking.id),
         "request_id" => text(|ranking| &ranking.request),
         "user_id" => text(|ranking| &ranking.unit),
-        "candidate_id" => rows().map(|(_, at)| format!("c{at}")).collect::<Vec<_>>(),
+        "candidate_id" => rows().map(|(_, at)| format!("candidate-{at}")).collect::<Vec<_>>(),
         "time" => rows().map(|(ranking, _)| ranking.time_ms).collect::<Vec<_>>(),
         "k" => rows().map(|(ranking, _)| place(ranking.k) - 1).collect::<Vec<_>>(),
         "w_engagement" => vec![1.0; position.len()],
