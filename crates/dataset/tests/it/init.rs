@@ -1,4 +1,5 @@
 //! First descriptions of logs: what is guessed, and that it can be read.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::{fs, path::Path};
 
