@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     error::{JoinError, output},
     forget::{in_events, in_rankings},
+    lock::lock_by,
     output_file::Unfinished,
     united::United,
 };
@@ -55,6 +56,8 @@ struct Replacing {
 /// # Errors
 /// See [`JoinError`]. What was replaced before the error stays replaced.
 pub fn compact(log: &Path, kind: Kind, now_ms: i64) -> Result<Compacted, JoinError> {
+    // The log itself may be in use, which has a lock of its own.
+    let _lock = lock_by(log, "compact.lock")?;
     finish_replacing(log)?;
     let forgotten = Forgotten::read(log)?;
     let unconverted = oldest_unconverted_hour(log, kind)?;
@@ -80,16 +83,21 @@ pub fn compact(log: &Path, kind: Kind, now_ms: i64) -> Result<Compacted, JoinErr
             task.replace(&mut compacted)?;
         }
     }
-    let mut left = forgotten.clone();
-    // Records up to this time are in hours that were compacted.
-    let done = |until: &i64| until.div_euclid(HOUR_MS) < open;
-    left.units.retain(|_, until| !done(until));
-    left.candidates.retain(|_, until| !done(until));
-    let count = |all: &Forgotten| (all.units.len() + all.candidates.len()) as u64;
-    compacted.waiting = count(&left);
-    compacted.forgotten = count(&forgotten) - count(&left);
-    if left != forgotten {
-        left.write(log)?;
+    // Records up to this time are in hours that were compacted. What was added meanwhile stays.
+    let done =
+        |known: Option<&i64>, until: &i64| known == Some(until) && until.div_euclid(HOUR_MS) < open;
+    if !forgotten.is_empty() {
+        let mut before = 0;
+        let count = |all: &Forgotten| (all.units.len() + all.candidates.len()) as u64;
+        let left = Forgotten::update(log, |all| {
+            before = count(all);
+            all.units
+                .retain(|id, until| !done(forgotten.units.get(id), until));
+            all.candidates
+                .retain(|id, until| !done(forgotten.candidates.get(id), until));
+        })?;
+        compacted.waiting = count(&left);
+        compacted.forgotten = before - compacted.waiting;
     }
     Ok(compacted)
 }

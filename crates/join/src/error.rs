@@ -36,6 +36,14 @@ pub enum JoinError {
         /// The column, or the columns of which one is needed.
         column: String,
     },
+    /// The rows of a ranking are not adjacent.
+    #[error("the rows of ranking {ranking:?} are not adjacent in {}; sort the part by ranking", file.display())]
+    Scattered {
+        /// The part.
+        file: PathBuf,
+        /// The ranking.
+        ranking: String,
+    },
     /// Two parts have a column with different types.
     #[error(
         "column `{column}` is {found} in {} and {earlier_type} in {}; move one of the parts away",

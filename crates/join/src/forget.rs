@@ -16,6 +16,14 @@ const RECEIVED: &str = "received";
 /// What a forgotten candidate is called, with its number within the ranking.
 const FORGOTTEN: &str = "forgotten";
 
+/// Whether a candidate is one that was forgotten. Its events are gone, so nothing is known of it.
+pub(crate) fn is_forgotten(candidate: &str) -> bool {
+    let number = candidate
+        .strip_prefix(FORGOTTEN)
+        .and_then(|rest| rest.strip_prefix('-'));
+    number.is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
 /// The rows of rankings, with times in milliseconds and without what must be forgotten, and how many
 /// rows the forgetting removed or changed.
 pub(crate) fn in_rankings(

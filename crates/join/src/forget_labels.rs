@@ -25,6 +25,8 @@ pub fn forget_labels(out: &Path, forgotten: &Forgotten) -> Result<u64, JoinError
     let Some(mut manifest) = Manifest::read(out)? else {
         return Ok(0);
     };
+    // Files that an earlier run replaced have the same rows.
+    manifest.remove_others(out)?;
     let mut changed = 0;
     let hours: Vec<String> = manifest.hours.keys().cloned().collect();
     for hour in hours {

@@ -97,7 +97,7 @@ impl HourJoin<'_> {
                 };
                 file.add(rows).map_err(output(&path))?;
             }
-            labeller.end();
+            labeller.end_part();
         }
         let Some(file) = file else {
             return Ok(None);

@@ -109,7 +109,8 @@ pub fn join(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Joined,
                 Err(
                     error @ (JoinError::Part(_)
                     | JoinError::Type { .. }
-                    | JoinError::Missing { .. }),
+                    | JoinError::Missing { .. }
+                    | JoinError::Scattered { .. }),
                 ) => {
                     joined.failed.insert(hour_folder(hour), error.to_string());
                     continue;

@@ -1,7 +1,7 @@
 //! Labels the rows of an hour: one pass over its rankings.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     path::Path,
 };
 
@@ -16,6 +16,7 @@ use crate::{
     counts::Counts,
     error::JoinError,
     events::{Events, Pass},
+    forget::is_forgotten,
     frame::Cells,
     label::{EARLY_MS, Happened, Label, Row},
     posts::Posts,
@@ -38,8 +39,9 @@ pub(crate) struct Labeller<'a> {
     with: Labelling<'a>,
     events: Events,
     units: &'a mut UnitEvents,
-    /// Rankings that were begun.
-    begun: HashSet<u128>,
+    /// Rankings that were begun, and the number of their part.
+    begun: HashMap<u128, usize>,
+    part: usize,
     open: Option<Open>,
     counts: Counts,
 }
@@ -68,7 +70,8 @@ impl<'a> Labeller<'a> {
             with,
             events,
             units,
-            begun: HashSet::new(),
+            begun: HashMap::new(),
+            part: 0,
             open: None,
             counts: Counts::default(),
         }
@@ -102,7 +105,7 @@ impl<'a> Labeller<'a> {
                 continue;
             }
             if self.open.as_ref().is_none_or(|open| open.ranking != id) {
-                self.begin(id, unit.get(row));
+                self.begin(id, unit.get(row), part)?;
             }
             let time_ms = time.as_ref().and_then(|time| time.get(row)).unwrap_or(0);
             let place = position.as_ref().and_then(|position| position.get(row));
@@ -111,9 +114,16 @@ impl<'a> Labeller<'a> {
         Ok(added)
     }
 
-    fn begin(&mut self, ranking: &str, unit: &str) {
+    fn begin(&mut self, ranking: &str, unit: &str, part: &Path) -> Result<(), JoinError> {
         self.end();
-        let wanted = self.begun.insert(xxh3_128(ranking.as_bytes()));
+        let earlier = self.begun.insert(xxh3_128(ranking.as_bytes()), self.part);
+        if earlier == Some(self.part) {
+            return Err(JoinError::Scattered {
+                file: part.to_owned(),
+                ranking: ranking.to_owned(),
+            });
+        }
+        let wanted = earlier.is_none();
         let mut open = Open {
             ranking: ranking.to_owned(),
             unit: unit.to_owned(),
@@ -123,7 +133,7 @@ impl<'a> Labeller<'a> {
         if !wanted {
             self.counts.repeated_rankings += 1;
             self.open = Some(open);
-            return;
+            return Ok(());
         }
         let mut events = self.events.take(ranking);
         self.counts.rankings += 1;
@@ -136,11 +146,17 @@ impl<'a> Labeller<'a> {
             open.events.entry(candidate).or_default().push(event);
         }
         self.open = Some(open);
+        Ok(())
     }
 
-    /// Ends the open ranking, as the end of a part does. Events of candidates that it does not have are
-    /// orphans.
-    pub(crate) fn end(&mut self) {
+    /// Ends a part.
+    pub(crate) fn end_part(&mut self) {
+        self.end();
+        self.part += 1;
+    }
+
+    /// Ends the open ranking. Events of candidates that it does not have are orphans.
+    fn end(&mut self) {
         if let Some(open) = self.open.take() {
             let left: usize = open.events.values().map(Vec::len).sum();
             self.counts.events.orphans += left as u64;
@@ -173,6 +189,7 @@ impl<'a> Labeller<'a> {
         for (objective, rule) in self.with.labels {
             let label = match (shown, rule.period_ms) {
                 (false, _) => None,
+                _ if is_forgotten(candidate) => None,
                 (true, Some(_)) => self.with.posts.label(objective, rule, candidate, time_ms),
                 (true, None) => row.label(rule, self.with.known_until_ms),
             };

@@ -15,6 +15,9 @@ use crate::error::JournalError;
 /// The file, in the folder of a log.
 const FILE: &str = "forgotten.json";
 
+/// The file that is locked while the former is changed.
+const LOCK: &str = "forgotten.lock";
+
 /// What a log must forget: ids, and for each the time up to which its records are forgotten, in
 /// milliseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +48,24 @@ impl Forgotten {
         })
     }
 
-    /// Replaces the file of a log, durably. Without ids there is no file.
+    /// Changes the file of a log, one process after another.
     ///
     /// # Errors
-    /// [`JournalError::Io`].
-    pub fn write(&self, log: &Path) -> Result<(), JournalError> {
+    /// As [`Forgotten::read`].
+    pub fn update(log: &Path, change: impl FnOnce(&mut Self)) -> Result<Self, JournalError> {
+        let path = log.join(LOCK);
+        let mut options = fs::File::options();
+        let lock = options.create(true).truncate(false).write(true).open(&path);
+        let lock = lock.and_then(|lock| lock.lock().map(|()| lock));
+        let _lock = lock.map_err(failed(path, "cannot be locked"))?;
+        let mut all = Self::read(log)?;
+        change(&mut all);
+        all.write(log)?;
+        Ok(all)
+    }
+
+    /// Replaces the file of a log, durably. Without ids there is no file.
+    fn write(&self, log: &Path) -> Result<(), JournalError> {
         let path = log.join(FILE);
         let written = match self.is_empty() {
             true => fs::remove_file(&path).and_then(|()| sync_folder(log)),

@@ -156,15 +156,28 @@ fn the_events_of_a_file_are_sent_and_refused_ones_are_named() {
     ] {
         assert!(told.contains(expected), "{expected} in {told}");
     }
-    fs::write(&ndjson, "{\"candidate_id\":\"c\",\"type\":\"click\"}\n").unwrap();
-    let arguments = send(&ndjson);
+    fs::write(&csv, "ranking_id,candidate_id,type\nr,c,click\n").unwrap();
+    let arguments = send(&csv);
     let output = run(arguments.iter().map(String::as_str));
     assert!(
         stderr(&output).contains("has no column time"),
         "{}",
         stderr(&output)
     );
+    // The rows of NDJSON may have other keys than the first one: the server says what each lacks.
+    fs::write(
+        &ndjson,
+        "{\"event_id\":\"g\",\"candidate_id\":\"c\",\"ranking_id\":\"r\",\"type\":\"click\"}\n\
+         {\"event_id\":\"h\",\"candidate_id\":\"c\",\"request_id\":\"q\",\"type\":\"click\",\"time\":1767323045678}\n",
+    )
+    .unwrap();
+    let arguments = send(&ndjson);
+    let output = run(arguments.iter().map(String::as_str));
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("1 events are kept, 1 were refused"), "{told}");
+    assert!(told.contains("row 1: time"), "{told}");
 
     let status = json(["log", "status", log.to_str().unwrap()]);
-    assert_eq!(status["records"], 2, "a record for each batch: {status}");
+    assert_eq!(status["records"], 3, "a record for each batch: {status}");
 }

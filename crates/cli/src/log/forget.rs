@@ -11,7 +11,7 @@ use counterweight_join::forget_labels;
 use counterweight_journal::{Clock as _, Forgotten, SystemClock, UnitRule, Units};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::{data::labelled, output::Output};
 
 /// Forget a person or a post.
 #[derive(Args)]
@@ -28,21 +28,36 @@ pub(crate) struct Forget {
     /// Folders of labelled logs, which are rewritten at once.
     #[arg(long, value_name = "DIR", num_args = 1.., required_unless_present = "logs")]
     labelled: Vec<PathBuf>,
-    /// The keys by which the logs hash units, old ones too [default: the first log's name with .key,
-    /// where it exists]. Without a key, units are looked for as they are.
+    /// The keys by which the logs hash units, old ones too [default: the names of the logs with .key,
+    /// where these exist].
     #[arg(long, value_name = "FILE", num_args = 1..)]
     unit_key: Vec<PathBuf>,
+    /// The logs have units as the caller names them, without a hash.
+    #[arg(long, conflicts_with = "unit_key")]
+    raw_units: bool,
 }
 
 impl Forget {
     pub(super) fn run(self, output: Output) -> anyhow::Result<()> {
-        for log in self.logs.iter().chain(&self.labelled) {
-            if !log.is_dir() {
+        for log in &self.logs {
+            let has = |name: &str| log.join(name).is_dir();
+            if !["requests", "events", "wal"].into_iter().any(has) {
                 bail!(
-                    "{} is not a folder; name the folder of a log",
+                    "{} is not the folder of a request log or of an event log",
                     log.display()
                 );
             }
+        }
+        for log in &self.labelled {
+            labelled(log)?;
+        }
+        if self
+            .unit
+            .iter()
+            .chain(&self.candidate)
+            .any(String::is_empty)
+        {
+            bail!("an id is empty; name what must be forgotten");
         }
         let until_ms = SystemClock.now_ms();
         let mut forgotten = Forgotten::default();
@@ -57,9 +72,7 @@ impl Forget {
             .map(|candidate| (candidate.clone(), until_ms))
             .collect();
         for log in &self.logs {
-            let mut all = Forgotten::read(log)?;
-            all.extend(&forgotten);
-            all.write(log)?;
+            Forgotten::update(log, |all| all.extend(&forgotten))?;
         }
         let mut rows = BTreeMap::new();
         for log in &self.labelled {
@@ -81,17 +94,23 @@ impl Forget {
         })
     }
 
-    /// The forms in which the logs may have a unit: hashed by each key, or as it is.
+    /// The forms in which the logs may have a unit.
     fn forms(&self, unit: &str) -> anyhow::Result<Vec<String>> {
+        if self.raw_units {
+            return Ok(vec![unit.to_owned()]);
+        }
         let mut keys = self.unit_key.clone();
-        if let (true, Some(log)) = (keys.is_empty(), self.logs.first())
-            && let UnitRule::KeyedHash(key) = UnitRule::keyed_beside(log)
-            && key.is_file()
-        {
-            keys.push(key);
+        if keys.is_empty() {
+            let beside = self.logs.iter().map(|log| UnitRule::keyed_beside(log));
+            keys.extend(beside.filter_map(|rule| match rule {
+                UnitRule::KeyedHash(key) if key.is_file() => Some(key),
+                _ => None,
+            }));
         }
         if keys.is_empty() {
-            return Ok(vec![unit.to_owned()]);
+            bail!(
+                "there is no key beside the logs: give the file `unit_key` of [request_log] as --unit-key, or --raw-units where the logs do not hash units"
+            );
         }
         keys.iter().map(|key| hash(key, unit)).collect()
     }

@@ -1,6 +1,9 @@
 //! `log join`: the labelled impression log of a request log and its events.
 
-use std::{ops::Range, path::PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -86,13 +89,9 @@ impl Join {
             rebuild: self.rebuild()?,
             now_ms: SystemClock.now_ms(),
         };
-        for folder in std::iter::once(&options.requests).chain(&options.events) {
-            if !folder.is_dir() {
-                bail!(
-                    "{} is not a folder; name the folder of a log",
-                    folder.display()
-                );
-            }
+        check_log(&options.requests, "requests", "events")?;
+        for folder in &options.events {
+            check_log(folder, "events", "requests")?;
         }
         let bar = progress::spinner();
         let joined =
@@ -199,6 +198,19 @@ impl Join {
         }
         text
     }
+}
+
+/// Checks that a folder is a log of a kind: it has parts of the kind, or segments and no parts of the
+/// other kind.
+fn check_log(folder: &Path, kind: &str, other: &str) -> anyhow::Result<()> {
+    let has = |name: &str| folder.join(name).is_dir();
+    if has(kind) || (has("wal") && !has(other)) {
+        return Ok(());
+    }
+    bail!(
+        "{} is not the folder of a log: it has no folder {kind}",
+        folder.display()
+    )
 }
 
 /// The labels by objective, and when the events that decided them arrived.

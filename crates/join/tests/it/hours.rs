@@ -212,3 +212,14 @@ fn parts_of_other_programs_may_have_typed_times_and_must_have_their_columns() {
     let error = join(&options, &mut |_| {}).unwrap_err();
     assert!(matches!(error, JoinError::Missing { .. }), "{error}");
 }
+
+#[test]
+fn rows_of_a_ranking_that_are_not_adjacent_are_refused() {
+    let mut logs = Logs::new();
+    let frame = ranking_frame(&[ranking("a", START_MS), ranking("b", START_MS)]);
+    let sorted = frame.sort(["candidate_id"], SortMultipleOptions::default());
+    logs.part("requests", START_MS / HOUR_MS, &sorted.unwrap());
+    let joined = logs.join();
+    let problem = joined.failed.values().next().unwrap();
+    assert!(problem.contains("not adjacent"), "{problem}");
+}

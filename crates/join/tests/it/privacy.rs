@@ -1,6 +1,10 @@
 //! What must be forgotten is gone for every reader at once, and then from every byte.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use counterweight_dataset::ParquetFrames;
 use counterweight_join::{Verified, compact, forget_labels};
@@ -24,6 +28,14 @@ fn is_anywhere(folder: &Path, text: &str) -> bool {
             })
         }
     })
+}
+
+/// The parts below a folder.
+fn parts(folder: &Path) -> usize {
+    let files = contents(folder).into_iter();
+    files
+        .filter(|(path, _)| path.extension().is_some_and(|ending| ending == "parquet"))
+        .count()
 }
 
 #[test]
@@ -53,9 +65,7 @@ fn a_unit_and_a_candidate_are_forgotten_at_once_and_then_from_every_byte() {
         candidates: BTreeMap::from([("candidate-1".to_owned(), until)]),
     };
     for log in ["requests", "events"] {
-        let mut all = Forgotten::read(&logs.path(log)).unwrap();
-        all.extend(&forgotten);
-        all.write(&logs.path(log)).unwrap();
+        Forgotten::update(&logs.path(log), |all| all.extend(&forgotten)).unwrap();
     }
     assert_eq!(
         forget_labels(&logs.out(), &forgotten).unwrap(),
@@ -79,7 +89,8 @@ fn a_unit_and_a_candidate_are_forgotten_at_once_and_then_from_every_byte() {
     );
     assert_eq!(
         logs.label(&stays, "forgotten-1"),
-        Some((false, START_MS + DAY_MS))
+        None,
+        "nothing is known of it"
     );
 
     // An hour that is not over is not compacted, and the log still remembers what to forget.
@@ -110,7 +121,7 @@ fn what_comes_after_the_forgetting_is_kept() {
         units: BTreeMap::from([(before.unit, START_MS)]),
         ..Forgotten::default()
     };
-    forgotten.write(&logs.path("requests")).unwrap();
+    Forgotten::update(&logs.path("requests"), |all| all.extend(&forgotten)).unwrap();
     assert_eq!(logs.join().counts.rankings, 1);
 }
 
@@ -129,12 +140,14 @@ fn small_parts_become_one_and_nothing_is_lost_or_twice() {
     let before = contents(&requests);
     let compacted = compact(&requests, Kind::Requests, START_MS + DAY_MS).unwrap();
     assert_eq!((compacted.replaced, compacted.written), (5, 1));
-    assert_eq!(contents(&requests).len(), 1);
+    assert_eq!(parts(&requests), 1);
     let again = compact(&requests, Kind::Requests, START_MS + DAY_MS).unwrap();
     assert_eq!(again.replaced, 0);
 
     // A stop after the new part was complete and before the old ones were removed.
-    let new = contents(&requests)[0].0.clone();
+    let mut new = contents(&requests).into_iter().map(|(path, _)| path);
+    let is_part = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "parquet");
+    let new = new.rfind(is_part).unwrap();
     for (path, bytes) in &before {
         fs::write(path, bytes).unwrap();
     }
@@ -146,7 +159,7 @@ fn small_parts_become_one_and_nothing_is_lost_or_twice() {
     let between = logs.join().counts;
     assert_eq!(between.rankings, expected.rankings, "none is joined twice");
     compact(&requests, Kind::Requests, START_MS + DAY_MS).unwrap();
-    assert_eq!(contents(&requests).len(), 1);
+    assert_eq!(parts(&requests), 1);
     fs::remove_dir_all(logs.out()).unwrap();
     assert_eq!(logs.join().counts, expected);
 }
@@ -166,4 +179,55 @@ fn a_damaged_part_is_named_and_does_not_hold_up_the_others() {
     assert_eq!(joined.hours.len(), 1);
     let failed = joined.failed.values().next().unwrap();
     assert!(failed.contains(&path.display().to_string()), "{failed}");
+}
+
+#[test]
+fn names_that_are_forgotten_at_once_are_all_kept_and_compactions_exclude_each_other() {
+    let mut logs = Logs::new();
+    for at in 0..4 {
+        logs.rank(&[ranking(&at.to_string(), START_MS + at)]);
+    }
+    let log = logs.path("requests");
+    std::thread::scope(|scope| {
+        for unit in 0..8 {
+            let log = &log;
+            scope.spawn(move || {
+                let more = Forgotten {
+                    units: BTreeMap::from([(unit.to_string(), START_MS)]),
+                    ..Forgotten::default()
+                };
+                Forgotten::update(log, |all| all.extend(&more)).unwrap();
+            });
+        }
+    });
+    assert_eq!(Forgotten::read(&log).unwrap().units.len(), 8);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| compact(&log, Kind::Requests, START_MS + DAY_MS));
+        }
+    });
+    let rows = Verified::read(&log).unwrap().rows;
+    assert_eq!(rows, 16, "no row is there twice");
+}
+
+#[test]
+fn a_labelled_log_forgets_the_files_that_were_replaced_too() {
+    let mut logs = Logs::new();
+    let gone = ranking("gone", START_MS);
+    logs.rank(&[gone.clone(), ranking("stays", START_MS)]);
+    logs.join();
+    let mut options = logs.options(START_MS + 100 * DAY_MS);
+    options.rebuild = Some(START_MS / HOUR_MS..START_MS / HOUR_MS + 1);
+    counterweight_join::join(&options, &mut |_| {}).unwrap();
+    assert_eq!(
+        parts(&logs.out()),
+        2,
+        "the replaced file is there until the next run"
+    );
+    let forgotten = Forgotten {
+        units: BTreeMap::from([(gone.unit.clone(), START_MS)]),
+        ..Forgotten::default()
+    };
+    assert_eq!(forget_labels(&logs.out(), &forgotten).unwrap(), 4);
+    assert!(!is_anywhere(&logs.out(), &gone.unit));
 }
