@@ -1,5 +1,6 @@
 //! Writes a first description of a log: what the log itself says, and guesses that are marked as such.
 
+mod features;
 mod guess;
 mod sample;
 
@@ -8,47 +9,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use features::is_feature;
+
 use crate::{
     Dataset, DatasetError, Excerpt, files,
-    init::guess::{Guess, Role},
+    init::guess::{Guess, Input, Role},
     labelled::{MANIFEST, features},
 };
 
 /// Rows from which is guessed.
 const SAMPLE_ROWS: usize = 20_000;
-/// Columns that a log has besides features, and their prefixes.
-const NOT_FEATURES: [&str; 21] = [
-    "ranking_id",
-    "request_id",
-    "user_id",
-    "candidate_id",
-    "time",
-    "position",
-    "shown_position",
-    "events",
-    "k",
-    "profile",
-    "revision",
-    "segment",
-    "arm",
-    "lambda",
-    "lambda_low",
-    "lambda_high",
-    "lambda_density",
-    "lambda_seed",
-    "propensity",
-    "propensity_score",
-    "pscore",
-];
-const NOT_FEATURE_PREFIXES: [&str; 7] = [
-    "p_",
-    "w_",
-    "raw_",
-    "model_",
-    "calibrator_",
-    "label_",
-    "truth_",
-];
 
 /// The text of a description (TOML) of a labelled log or of a file of any supported format. `name` is the
 /// file as the description names it: its path, or its path relative to `folder`. Every line that is a
@@ -71,13 +41,6 @@ pub fn init(name: &str, folder: &Path) -> Result<String, DatasetError> {
     // What is written can be read.
     Dataset::parse(&text, "the new description", folder)?;
     Ok(text)
-}
-
-/// Whether a column of an impression log is a feature: it is not part of the log's own schema.
-#[must_use]
-pub fn is_feature(column: &str) -> bool {
-    let mut prefixes = NOT_FEATURE_PREFIXES.iter();
-    !NOT_FEATURES.contains(&column) && !prefixes.any(|prefix| column.starts_with(prefix))
 }
 
 fn write(name: &str, guess: &Guess, rows: usize) -> String {
@@ -106,25 +69,7 @@ fn write(name: &str, guess: &Guess, rows: usize) -> String {
         text.push_str(&format!("group = {}\n", quoted(user)));
     }
     for input in &guess.inputs {
-        let note = match &input.note {
-            Some(note) => format!("    # guess: {note}"),
-            None => String::new(),
-        };
-        text.push_str(&format!(
-            "\n[[input]]\nname = {}\nkind = \"{}\"{note}\n",
-            quoted(&input.name),
-            input.kind
-        ));
-        if let Some(dim) = input.dim {
-            text.push_str(&format!("dim = {dim}\n"));
-        }
-        let side_note = input.side_note.as_deref();
-        let side_note = side_note.map(|note| format!("    # guess: {note}"));
-        text.push_str(&format!(
-            "side = \"{}\"{}\noptional = true\n",
-            input.side,
-            side_note.unwrap_or_default()
-        ));
+        write_input(input, &mut text);
     }
     for (column, why) in &guess.left_out {
         text.push_str(&format!("\n# {column} is left out: {why}\n"));
@@ -166,4 +111,26 @@ fn write(name: &str, guess: &Guess, rows: usize) -> String {
 /// A string of TOML. JSON's escapes are TOML's, too.
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+fn write_input(input: &Input, text: &mut String) {
+    let note = match &input.note {
+        Some(note) => format!("    # guess: {note}"),
+        None => String::new(),
+    };
+    text.push_str(&format!(
+        "\n[[input]]\nname = {}\nkind = \"{}\"{note}\n",
+        toml_string(&input.name),
+        input.kind
+    ));
+    if let Some(dim) = input.dim {
+        text.push_str(&format!("dim = {dim}\n"));
+    }
+    let side_note = input.side_note.as_deref();
+    let side_note = side_note.map(|note| format!("    # guess: {note}"));
+    text.push_str(&format!(
+        "side = \"{}\"{}\noptional = true\n",
+        input.side,
+        side_note.unwrap_or_default()
+    ));
 }

@@ -7,6 +7,7 @@
 
 pub mod columns;
 mod deal;
+mod describe;
 mod error;
 mod export;
 mod gathering;

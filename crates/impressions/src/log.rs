@@ -3,14 +3,13 @@
 
 use std::path::PathBuf;
 
-use counterweight_dataset::{
-    self as dataset, Dataset, DatasetBuilder, DatasetError, LogColumns, Role,
-};
+use counterweight_dataset::{self as dataset, Dataset, LogColumns};
 use counterweight_model::Artefact;
 use serde::Serialize;
 
 use crate::{
     columns,
+    describe::describe,
     error::LogError,
     request::{Part, Parts},
 };
@@ -361,47 +360,4 @@ fn objectives(
         })
     };
     names.into_iter().map(objective).collect()
-}
-
-/// The description of an impression log with these columns.
-fn describe(files: &[PathBuf], has: &[String]) -> Result<Dataset, DatasetError> {
-    let files = files.iter().map(|file| file.to_string_lossy());
-    let mut builder = DatasetBuilder::new("log", files);
-    if has.is_empty() {
-        return builder.build();
-    }
-    let has_column = |column: &str| has.iter().any(|own| own == column);
-    // A caller may send a request id twice; the ranking's is unique.
-    let request = match has_column(columns::RANKING) {
-        true => columns::RANKING,
-        false => columns::REQUEST,
-    };
-    // Users may see a candidate elsewhere. Where λ was drawn, the page that the draw gave counts.
-    let seen = has_column(columns::SHOWN_POSITION) && !has_column(columns::LAMBDA_LOW);
-    let position = match seen {
-        true => columns::SHOWN_POSITION,
-        false => columns::POSITION,
-    };
-    let roles = [
-        (Role::Request, request),
-        (Role::User, columns::USER),
-        (Role::Candidate, columns::CANDIDATE),
-        (Role::Position, position),
-    ];
-    for (role, column) in roles {
-        // Request and candidate are required: if they are absent, reading reports it.
-        if matches!(role, Role::Request | Role::Candidate) || has_column(column) {
-            builder = builder.role(role, column);
-        }
-    }
-    for objective in has
-        .iter()
-        .filter_map(|column| columns::objective_of(column))
-    {
-        let label = columns::label(objective);
-        if has.contains(&label) {
-            builder = builder.objective(objective, &label);
-        }
-    }
-    builder.build()
 }

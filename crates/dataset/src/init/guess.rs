@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{is_feature, sample::Sample};
+use super::{features::is_feature, sample::Sample};
 
 /// Categories with more distinct values than this share of the rows are ids rather than categories.
 const DISTINCT_SHARE: f64 = 0.5;
